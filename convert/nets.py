@@ -1,0 +1,49 @@
+"""Caffe2 nets as files: read and write, binary and text."""
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from convert.errors import ConvertError
+from convert.proto.caffe2_pb2 import NetDef
+
+NetSource: TypeAlias = "str | os.PathLike[str] | bytes | NetDef"
+
+
+def read_net(source: NetSource) -> NetDef:
+    """Read a Caffe2 net: a path (`.pbtxt` and `.prototxt` are text, the rest binary), bytes, or a message (passed on).
+
+    Raises ConvertError where the content is no NetDef, OSError where the file cannot be read.
+    """
+    if isinstance(source, NetDef):
+        return source
+    if isinstance(source, bytes):
+        return _parse_binary(source, "the given bytes")
+    path = Path(source)
+    if path.suffix in {".pbtxt", ".prototxt"}:
+        try:
+            return text_format.Parse(path.read_text(), NetDef())
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise ConvertError(f"{path}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
+    return _parse_binary(path.read_bytes(), str(path))
+
+
+def write_net(net: NetDef, *, text: bool = False) -> bytes:
+    """Serialise a net, binary or as protobuf text; the same net always gives the same bytes."""
+    return text_format.MessageToString(net).encode() if text else net.SerializeToString(deterministic=True)
+
+
+def _parse_binary(content: bytes, origin: str) -> NetDef:
+    net = NetDef()
+    try:
+        net.ParseFromString(content)
+    except DecodeError as error:
+        raise ConvertError(
+            f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
+        ) from error
+    if not net.op:
+        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found no operator in it")
+    return net
