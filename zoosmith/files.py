@@ -14,7 +14,7 @@ from zoosmith.errors import ZoosmithError
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file that appears at `path`, replacing what is there, only when the block ends without an error.
 
-    Raises ZoosmithError, naming `path`, where it cannot be written (no permission, full disk, a file where a folder should be).
+    Raises ZoosmithError, naming `path`, where it cannot be written (no permission, disk full, folder is a file).
     """
     target = Path(path)
     temporary = None
