@@ -1,6 +1,28 @@
 """Read and write Caffe2 nets and translate them to ONNX, without Caffe2."""
 
-from convert.errors import ConvertError
-from convert.nets import NetSource, read_net, write_net
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ConvertError", "NetSource", "read_net", "write_net"]
+if TYPE_CHECKING:
+    from convert.errors import ConvertError as ConvertError
+    from convert.nets import NetSource as NetSource
+    from convert.nets import read_net as read_net
+    from convert.nets import write_net as write_net
+
+# Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
+_PUBLIC = {
+    "ConvertError": "convert.errors",
+    "NetSource": "convert.nets",
+    "read_net": "convert.nets",
+    "write_net": "convert.nets",
+}
+
+__all__ = [  # noqa: PLE0604
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

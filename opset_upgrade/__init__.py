@@ -1,5 +1,22 @@
 """Move an ONNX model from any opset to any other, up or down, with its meaning kept."""
 
-from opset_upgrade.errors import OpsetError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["OpsetError"]
+if TYPE_CHECKING:
+    from opset_upgrade.errors import OpsetError as OpsetError
+
+# Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
+_PUBLIC = {
+    "OpsetError": "opset_upgrade.errors",
+}
+
+__all__ = [  # noqa: PLE0604
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

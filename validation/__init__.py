@@ -1,5 +1,22 @@
 """Run models and nets, compare what they give, measure."""
 
-from validation.errors import ValidationError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ValidationError"]
+if TYPE_CHECKING:
+    from validation.errors import ValidationError as ValidationError
+
+# Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
+_PUBLIC = {
+    "ValidationError": "validation.errors",
+}
+
+__all__ = [  # noqa: PLE0604
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
