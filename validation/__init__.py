@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from validation.errors import ValidationError as ValidationError
+    from validation.images import ImageFolder as ImageFolder
+    from validation.images import load_images as load_images
+    from validation.preprocess import preprocessing as preprocessing
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
+    "ImageFolder": "validation.images",
     "ValidationError": "validation.errors",
+    "load_images": "validation.images",
+    "preprocessing": "validation.preprocess",
 }
 
 __all__ = [  # noqa: PLE0604

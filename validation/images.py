@@ -1,0 +1,234 @@
+"""Folders of images, read lazily: an ImageNet-style tree of class folders, or a flat folder with a file of labels."""
+
+import csv
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validation.errors import ValidationError
+from validation.preprocess import Preprocess
+
+_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+# Decoded images waiting for the model: enough that it never waits, few enough that memory stays flat.
+_AHEAD = 16
+
+# Called with the path and the reason of an image that cannot be read.
+OnBroken = Callable[[Path, str], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a folder; `label` is its class index, None where the folder has no labels."""
+
+    path: Path
+    label: int | None
+
+
+class ImageFolder:
+    """The images of a folder, in the order of their names.
+
+    Layouts: class folders directly under `path` (their sorted order numbers the classes from 0), or images directly in
+    it. `labels` overrides the numbering; `labels.csv` inside a flat folder is found by itself. A labels file is
+
+    - `.csv`: rows `name,label` (a header is allowed), where a name is a file or a class folder, relative to `path`;
+    - anything else: lines `name label`, or one class folder a line (first word), numbered from 0 as in `synset.txt`.
+
+    `limit` keeps so many images, spread evenly over all, so that a part of a tree still holds every class.
+
+    Raises ValidationError: no folder, no images, both layouts at once, a labels file that cannot be read or
+    that has no label for an image.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None, limit: int | None = None
+    ) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise ValidationError(f"{self.path}: not a folder; expected images, or class folders of images")
+        if limit is not None and limit < 1:
+            raise ValidationError(f"a limit of {limit} images: expected at least 1")
+        flat = _images_in(self.path)
+        classes = {folder.name: found for folder in _folders_in(self.path) if (found := _images_below(folder))}
+        if flat and classes:
+            raise ValidationError(
+                f"{self.path}: holds images ({flat[0].name}) and class folders ({next(iter(classes))}): keep one layout"
+            )
+        if not flat and not classes:
+            raise ValidationError(f"{self.path}: no images; expected {', '.join(sorted(_SUFFIXES))} files")
+        paths = flat or [image for found in classes.values() for image in found]
+        if labels is None and flat and (self.path / "labels.csv").is_file():
+            labels = self.path / "labels.csv"
+        self.samples = _even_part(_label(self.path, paths, list(classes), labels), limit)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def arrays(
+        self, preprocess: Preprocess, size: tuple[int, int], *, on_broken: OnBroken | None = None, workers: int = 1
+    ) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
+        """Yield every readable image with its array, float32 [3, height, width] for `size`, in order.
+
+        `workers` threads decode up to 16 images ahead. An image that cannot be read is told to `on_broken` and skipped;
+        without `on_broken` it raises ValidationError.
+        """
+        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+            waiting: deque[tuple[Sample, Future[NDArray[np.float32]]]] = deque()
+            try:
+                for sample in self.samples:
+                    waiting.append((sample, pool.submit(load_image, sample.path, preprocess, size)))
+                    if len(waiting) == _AHEAD:
+                        yield from _finished(waiting, on_broken)
+                while waiting:
+                    yield from _finished(waiting, on_broken)
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+
+def load_image(path: Path, preprocess: Preprocess, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Give the image file as float32 [3, height, width]; its EXIF orientation is ignored, as in Caffe and torchvision.
+
+    Raises ValidationError, naming the file, where it is not an image that can be decoded whole.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return preprocess(image, size)
+    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace("\n", " ")
+        raise ValidationError(f"{path}: cannot be read as an image: {reason or type(error).__name__}") from error
+
+
+def load_images(
+    folder: ImageFolder, preprocess: Preprocess, size: tuple[int, int], *, on_broken: OnBroken | None = None
+) -> NDArray[np.float32]:
+    """Give the readable images of `folder` as one float32 array [images, 3, height, width].
+
+    For calibration: choose how many with `ImageFolder(path, limit=samples)`; broken images as in `ImageFolder.arrays`.
+    Raises ValidationError where none can be read.
+    """
+    arrays = [array for _, array in folder.arrays(preprocess, size, on_broken=on_broken)]
+    if not arrays:
+        raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
+    return np.stack(arrays)
+
+
+def _finished(
+    waiting: "deque[tuple[Sample, Future[NDArray[np.float32]]]]", on_broken: OnBroken | None
+) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
+    sample, future = waiting.popleft()
+    try:
+        array = future.result()
+    except ValidationError as error:
+        if on_broken is None:
+            raise
+        on_broken(sample.path, str(error).removeprefix(f"{sample.path}: "))
+        return
+    yield sample, array
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=lambda entry: entry.name)
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return [entry for entry in _visible(folder) if entry.suffix.lower() in _SUFFIXES and not entry.is_dir()]
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [entry for entry in _visible(folder) if entry.is_dir()]
+
+
+def _images_below(folder: Path) -> list[Path]:
+    found = _images_in(folder)
+    for entry in _folders_in(folder):
+        # a link to a parent would never end
+        if not entry.is_symlink():
+            found += _images_below(entry)
+    return found
+
+
+def _label(root: Path, paths: list[Path], classes: list[str], labels: str | os.PathLike[str] | None) -> list[Sample]:
+    if labels is None:
+        by_name: Mapping[str, int] = {name: index for index, name in enumerate(classes)}
+        return [Sample(path, by_name.get(path.relative_to(root).parts[0])) for path in paths]
+    by_name = read_labels(labels)
+    samples = []
+    for path in paths:
+        relative = path.relative_to(root)
+        candidates = (relative.as_posix(), relative.name, relative.parts[0])
+        samples.append(Sample(path, next((by_name[name] for name in candidates if name in by_name), None)))
+    missing = [sample.path for sample in samples if sample.label is None]
+    if missing:
+        name = missing[0].relative_to(root).as_posix()
+        raise ValidationError(
+            f"{os.fspath(labels)}: no label for {name} ({len(missing)} of {len(samples)} images lack one)"
+        )
+    return samples
+
+
+def _even_part(samples: list[Sample], limit: int | None) -> list[Sample]:
+    if limit is None or limit >= len(samples):
+        return samples
+    return [samples[index * len(samples) // limit] for index in range(limit)]
+
+
+def read_labels(path: str | os.PathLike[str]) -> dict[str, int]:
+    """Give the class index of each name (file or class folder) in a labels file; `ImageFolder` tells the formats.
+
+    Raises ValidationError, naming file and line, for a label that is no index from 0 or a name with two labels.
+    """
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValidationError(f"{source}: labels cannot be read: {reason}") from error
+    labels: dict[str, int] = {}
+    for line, (name, label) in _rows(source, text):
+        if not label.isdecimal():
+            raise ValidationError(f"{source}:{line}: label {label!r} of {name} is not a class index from 0")
+        if labels.setdefault(name, int(label)) != int(label):
+            raise ValidationError(f"{source}:{line}: {name} has two labels, {labels[name]} and {int(label)}")
+    if not labels:
+        raise ValidationError(f"{source}: holds no labels; expected rows of a name and a class index")
+    return labels
+
+
+def _rows(source: Path, text: str) -> Iterator[tuple[int, tuple[str, str]]]:
+    if source.suffix.lower() == ".csv":
+        yield from _csv_rows(source, text)
+        return
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    words = [line.rsplit(None, 1) for _, line in lines]
+    indexed = bool(words) and len(words[0]) == 2 and words[0][1].isdecimal()
+    for index, ((number, line), row) in enumerate(zip(lines, words, strict=True)):
+        if not indexed:
+            yield number, (line.split(None, 1)[0], str(index))
+        elif len(row) == 2:
+            yield number, (row[0], row[1])
+        else:
+            raise ValidationError(f"{source}:{number}: expected a name and a class index, found {line!r}")
+
+
+def _csv_rows(source: Path, text: str) -> Iterator[tuple[int, tuple[str, str]]]:
+    # a NUL is what csv.reader itself refuses, by an error of its own in some Pythons only
+    reader = csv.reader(text.replace("\0", "\ufffd").splitlines())
+    for index, row in enumerate(row for row in reader if row):
+        if len(row) < 2:
+            raise ValidationError(f"{source}:{reader.line_num}: expected name,label, found {','.join(row)!r}")
+        name, label = row[0].strip(), row[1].strip()
+        is_header = index == 0 and not label.lstrip("-").isdecimal()
+        if not is_header:
+            yield reader.line_num, (name, label)
