@@ -4,17 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from validation.comparison import Comparison as Comparison
+    from validation.comparison import compare as compare
     from validation.errors import ValidationError as ValidationError
     from validation.images import ImageFolder as ImageFolder
     from validation.images import load_images as load_images
     from validation.preprocess import preprocessing as preprocessing
+    from validation.runners import OnnxRuntimeRunner as OnnxRuntimeRunner
+    from validation.runners import ReferenceRunner as ReferenceRunner
+    from validation.runners import runner_for as runner_for
+    from validation.testdata import random_inputs as random_inputs
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
+    "Comparison": "validation.comparison",
     "ImageFolder": "validation.images",
+    "OnnxRuntimeRunner": "validation.runners",
+    "ReferenceRunner": "validation.runners",
     "ValidationError": "validation.errors",
+    "compare": "validation.comparison",
     "load_images": "validation.images",
     "preprocessing": "validation.preprocess",
+    "random_inputs": "validation.testdata",
+    "runner_for": "validation.runners",
 }
 
 __all__ = [  # noqa: PLE0604

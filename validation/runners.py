@@ -1,0 +1,212 @@
+"""Run a model: in ONNX Runtime, or with onnx's reference evaluator and the legacy operators."""
+
+import ctypes
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
+
+from validation.errors import ValidationError
+from validation.legacy import legacy_operators
+from validation.signature import (
+    Model,
+    Port,
+    check_inputs,
+    check_tensor,
+    load_structure,
+    load_whole,
+    model_name,
+    opset_of,
+    ports,
+)
+
+_OLDEST_OF_ONNX_RUNTIME = 7
+
+# ONNX Runtime moves these in and out as bits of the same size only; types of less than a byte it does not move at all.
+_AS_BITS: dict[int, Any] = {
+    TensorProto.BFLOAT16: np.uint16,
+    TensorProto.FLOAT8E4M3FN: np.uint8,
+    TensorProto.FLOAT8E4M3FNUZ: np.uint8,
+    TensorProto.FLOAT8E5M2: np.uint8,
+    TensorProto.FLOAT8E5M2FNUZ: np.uint8,
+}
+_TYPE_NAMES = {
+    "float": TensorProto.FLOAT,
+    **{key.lower(): value for key, value in TensorProto.DataType.items() if key != "FLOAT"},
+}
+
+
+class OnnxRuntimeRunner:
+    """Runs a model in ONNX Runtime on the CPU.
+
+    `model` is a path (data in files beside it is found), the file's content or a message. `threads` is the number of
+    threads inside an operator; None leaves it to ONNX Runtime. Raises ValidationError for a model it cannot load.
+    """
+
+    def __init__(self, model: Model, *, threads: int | None = None):
+        self.name = model_name(model)
+        source = _onnx_runtime_source(model, self.name)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads or 0
+        try:
+            self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # ONNX Runtime's exceptions share no base class
+            raise ValidationError(f"{self.name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+        optional = [(value, False) for value in self.session.get_overridable_initializers()]
+        self.inputs = [_session_port(v, r) for v, r in [(v, True) for v in self.session.get_inputs()] + optional]
+        self.output_names: list[str] = [value.name for value in self.session.get_outputs()]
+        self._by_bits = any(
+            _session_port(value, True).elem_type in _AS_BITS
+            for value in [*self.session.get_inputs(), *self.session.get_outputs()]
+        )
+        self._options = onnxruntime.RunOptions()
+        self._options.log_severity_level = 4
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
+
+        Raises ValidationError for a missing or unknown input, a wrong type or shape, and where an operator fails.
+        """
+        feeds = _checked(self.inputs, inputs, self.name)
+        try:
+            if self._by_bits:
+                return self._run_by_bits(feeds)
+            results = self.session.run(None, feeds, self._options)
+        except Exception as error:
+            raise ValidationError(f"{self.name}: ONNX Runtime failed: {_first_line(error)}") from error
+        return dict(zip(self.output_names, results, strict=True))
+
+    def _run_by_bits(self, feeds: dict[str, Any]) -> dict[str, Any]:
+        types = {port.name: port.elem_type for port in self.inputs}
+        values = {name: _to_ort(value, types[name]) for name, value in feeds.items()}
+        results = self.session.run_with_ort_values(self.output_names, values, self._options)
+        return {name: _from_ort(value) for name, value in zip(self.output_names, results, strict=True)}
+
+
+class ReferenceRunner:
+    """Runs a model of any opset with onnx's reference evaluator, which our legacy operators complete.
+
+    Meant for opsets and operators that ONNX Runtime does not run; slower than it. `model` as for OnnxRuntimeRunner.
+    """
+
+    def __init__(self, model: Model):
+        self.name = model_name(model)
+        whole = load_whole(model)
+        self.inputs = ports(whole.graph)
+        self.output_names: list[str] = [value.name for value in whole.graph.output]
+        try:
+            self._evaluator = _LegacyEvaluator(whole)
+        except ValidationError:
+            raise
+        except Exception as error:
+            # the evaluator raises what its operators raise
+            raise ValidationError(
+                f"{self.name}: the reference evaluator cannot load it: {_first_line(error)}"
+            ) from error
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
+
+        Raises as OnnxRuntimeRunner.run does.
+        """
+        feeds = _checked(self.inputs, inputs, self.name)
+        try:
+            with np.errstate(all="ignore"):
+                results = self._evaluator.run(None, feeds)
+        except ValidationError as error:
+            raise ValidationError(f"{self.name}: {error}") from error
+        except Exception as error:
+            raise ValidationError(f"{self.name}: the reference evaluator failed: {_first_line(error)}") from error
+        return dict(zip(self.output_names, results, strict=True))
+
+
+def runner_for(model: Model) -> OnnxRuntimeRunner | ReferenceRunner:
+    """Return a runner that can run `model`: ONNX Runtime from opset 7 on, else the reference evaluator.
+
+    The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
+    newer than it knows). Raises ValidationError, ONNX Runtime's, where neither can.
+    """
+    if opset_of(load_structure(model)) < _OLDEST_OF_ONNX_RUNTIME:
+        return ReferenceRunner(model)
+    try:
+        return OnnxRuntimeRunner(model)
+    except ValidationError as refusal:
+        try:
+            return ReferenceRunner(model)
+        except ValidationError:
+            raise refusal from None
+
+
+class _LegacyEvaluator(ReferenceEvaluator):
+    # onnx builds the evaluators of subgraphs and of functions through the class of their parent: each of them gets the
+    # legacy operators of its own opset here
+    def __init__(self, proto: Any, opsets: dict[str, int] | None = None, **options: Any):
+        declared = opsets if opsets is not None else {d.domain: d.version for d in getattr(proto, "opset_import", ())}
+        options["new_ops"] = legacy_operators(declared.get("", declared.get("ai.onnx", 1)))
+        super().__init__(proto, opsets=opsets, **options)
+
+
+def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
+    if isinstance(model, bytes):
+        return model
+    if isinstance(model, onnx.ModelProto):
+        try:
+            return model.SerializeToString()
+        except Exception as error:
+            raise ValidationError(
+                f"{name}: beyond protobuf's 2 GB; save it with external data, give the path"
+            ) from error
+    if not Path(model).is_file():
+        raise ValidationError(f"{name}: no such file; an ONNX model is expected")
+    return os.fspath(model)
+
+
+def _session_port(value: Any, required: bool) -> Port:
+    # ONNX Runtime spells types tensor(float), seq(tensor(int64)), optional(tensor(float))
+    kind, _, rest = value.type.partition("(")
+    kind = {"seq": "sequence"}.get(kind, kind)
+    elem_type = _TYPE_NAMES.get(rest.rpartition("(")[2].rstrip(")"), 0)
+    shape = tuple(value.shape) if kind == "tensor" else None
+    return Port(value.name, kind, elem_type, shape, required)
+
+
+def _checked(expected: list[Port], inputs: Mapping[str, Any], model: str) -> dict[str, Any]:
+    check_inputs(expected, inputs, model)
+    feeds: dict[str, Any] = dict(inputs)
+    for port in expected:
+        if port.kind == "tensor" and port.name in feeds:
+            feeds[port.name] = np.asarray(feeds[port.name])
+            check_tensor(port, feeds[port.name], model)
+    return feeds
+
+
+def _to_ort(value: Any, elem_type: int) -> Any:
+    make = onnxruntime.OrtValue
+    if elem_type in _AS_BITS:
+        bits = np.ascontiguousarray(value).view(_AS_BITS[elem_type])
+        return make.ortvalue_from_numpy_with_onnx_type(bits, elem_type)
+    return make.ortvalue_from_numpy(value)
+
+
+def _from_ort(value: Any) -> Any:
+    elem_type = value.element_type() if value.is_tensor() else 0
+    if elem_type not in _AS_BITS:
+        return value.numpy()
+    bits = np.dtype(_AS_BITS[elem_type])
+    shape = value.shape()
+    content = ctypes.string_at(value.data_ptr(), int(np.prod(shape, dtype=np.int64)) * bits.itemsize)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+    return np.frombuffer(content, bits).view(dtype).reshape(shape).copy()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,95 @@
+"""Random inputs for a model: the same on every machine and with every numpy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from validation.errors import ValidationError
+from validation.signature import Model, Port, load_structure, model_name, ports
+
+_SEQUENCE_LENGTH = 2
+
+
+def random_inputs(model: Model, *, seed: int, dims: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return one random value for every input of `model` that is not an initializer.
+
+    `seed` is 0 .. 2**32 - 1. `dims` gives the size of symbolic dimensions by name; a dimension that it does not name,
+    or that has no name, is 1. Each input has a stream of its own, chosen by `seed` and the input's position (not its
+    name), of numpy's RandomState, whose streams are frozen; values come from them by exact arithmetic only.
+
+    Floats, complex numbers' parts too, are uniform in [-1, 1) and rounded to the type (float8e8m0, which has powers of
+    two only: 2**-4 .. 2**3); integers of up to 8 bits are uniform over their type, wider ones over 0 .. 9; booleans are
+    even; strings are one to eight letters a-z. A sequence gets two tensors, an optional its tensor.
+
+    Raises ValidationError for an input whose type is none of these or whose rank the model does not state, and for a
+    name in `dims` that no input has.
+    """
+    name = model_name(model)
+    if not 0 <= seed < 2**32:
+        raise ValidationError(f"seed {seed} is outside 0 .. {2**32 - 1}")
+    required = [port for port in ports(load_structure(model).graph) if port.required]
+    sizes = dict(dims or {})
+    symbols = {size for port in required for size in port.shape or () if isinstance(size, str)}
+    for symbol, size in sizes.items():
+        if symbol not in symbols:
+            known = ", ".join(sorted(symbols)) or "none"
+            raise ValidationError(f"{name}: no input has a dimension named {symbol!r}; named dimensions: {known}")
+        if size < 0:
+            raise ValidationError(f"{name}: dimension {symbol!r} cannot be {size}")
+    return {
+        port.name: _value(port, np.random.RandomState([seed, index]), sizes, name)
+        for index, port in enumerate(required)
+    }
+
+
+def _value(port: Port, stream: np.random.RandomState, sizes: dict[str, int], model: str) -> Any:
+    if port.kind not in ("tensor", "sequence", "optional") or not port.elem_type:
+        raise ValidationError(f"{model}: input {port.name!r} is a {port.kind}, for which no test data can be made")
+    if port.shape is None:
+        raise ValidationError(f"{model}: input {port.name!r} has no stated rank, so no test data can be made")
+    shape = [size if isinstance(size, int) else sizes.get(size or "", 1) for size in port.shape]
+    if port.kind == "sequence":
+        return [_tensor(port.elem_type, shape, stream) for _ in range(_SEQUENCE_LENGTH)]
+    return _tensor(port.elem_type, shape, stream)
+
+
+def _tensor(elem_type: int, shape: list[int], stream: np.random.RandomState) -> np.ndarray:
+    if elem_type == TensorProto.STRING:
+        return _strings(shape, stream)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+    if elem_type == TensorProto.FLOAT8E8M0:
+        return np.ldexp(1.0, _integers(-4, 4, shape, stream).astype(np.int32)).astype(dtype)
+    if dtype.kind == "b":
+        return np.asarray(stream.random_sample(shape) < 0.5)
+    if dtype.kind == "c":
+        parts = stream.random_sample([*shape, 2]) * 2 - 1
+        return np.asarray(parts[..., 0] + 1j * parts[..., 1]).astype(dtype)
+    limits = _integer_limits(dtype)
+    if limits is not None:
+        return _integers(*limits, shape, stream).astype(dtype)
+    return np.asarray(stream.random_sample(shape) * 2 - 1).astype(dtype)
+
+
+def _integer_limits(dtype: np.dtype) -> tuple[int, int] | None:
+    """The half-open range of an integer type's test values; None for a type of floats."""
+    try:
+        info = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
+        return None
+    return (int(info.min), int(info.max) + 1) if info.bits <= 8 else (0, 10)
+
+
+def _integers(low: int, high: int, shape: list[int], stream: np.random.RandomState) -> np.ndarray:
+    return np.asarray(np.floor(stream.random_sample(shape) * (high - low)) + low)
+
+
+def _strings(shape: list[int], stream: np.random.RandomState) -> np.ndarray:
+    values = np.empty(shape, dtype=object)
+    for index in np.ndindex(*shape):
+        length = int(stream.random_sample() * 8) + 1
+        values[index] = "".join(chr(ord("a") + int(sample * 26)) for sample in stream.random_sample(length))
+    return values
