@@ -1,3 +1,28 @@
 """The toolkit's command line, recipes, build and archives."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoosmith.errors import ZoosmithError as ZoosmithError
+    from zoosmith.models import load_model as load_model
+    from zoosmith.models import save_model as save_model
+
 __version__ = "0.1.0"
+
+# Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
+_PUBLIC = {
+    "ZoosmithError": "zoosmith.errors",
+    "load_model": "zoosmith.models",
+    "save_model": "zoosmith.models",
+}
+
+__all__ = [  # noqa: PLE0604
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from zoosmith import models
+from zoosmith.errors import ZoosmithError
+from zoosmith.models import external_files, load_model, save_model
+
+
+def scaling_model(values: np.ndarray) -> onnx.ModelProto:
+    shape = list(values.shape)
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "w"], ["y"])],
+        "scale",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(values, "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+@pytest.fixture
+def model() -> onnx.ModelProto:
+    return scaling_model(np.arange(512, dtype=np.float32))
+
+
+def test_a_saved_model_loads_back_equal(model: onnx.ModelProto, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "scale.onnx")
+    assert load_model(tmp_path / "scale.onnx") == model
+
+
+def test_a_model_too_large_for_protobuf_keeps_its_tensors_beside_it(
+    model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_PROTOBUF_LIMIT", 1000)
+    before = model.SerializeToString()
+    save_model(model, tmp_path / "scale.onnx")
+    assert model.SerializeToString() == before
+    assert (tmp_path / "scale.onnx").stat().st_size < 1000
+    assert external_files(load_model(tmp_path / "scale.onnx", external_data=False)) == ["scale.onnx.data"]
+    loaded = load_model(tmp_path / "scale.onnx")
+    np.testing.assert_array_equal(numpy_helper.to_array(loaded.graph.initializer[0]), np.arange(512, dtype=np.float32))
+
+
+def test_missing_external_data_is_named(
+    model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_PROTOBUF_LIMIT", 1000)
+    save_model(model, tmp_path / "scale.onnx")
+    (tmp_path / "scale.onnx.data").unlink()
+    with pytest.raises(ZoosmithError, match=r"scale\.onnx: its external data cannot be loaded: .*scale\.onnx\.data"):
+        load_model(tmp_path / "scale.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x03"], ids=["empty", "text", "no graph"])
+def test_what_is_no_model_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file.onnx").write_bytes(content)
+    with pytest.raises(ZoosmithError, match=r"file\.onnx: expected an ONNX model"):
+        load_model(tmp_path / "file.onnx")
+
+
+def test_a_truncated_model_is_refused_by_name(model: onnx.ModelProto, tmp_path: Path) -> None:
+    (tmp_path / "file.onnx").write_bytes(model.SerializeToString()[:-100])
+    with pytest.raises(ZoosmithError, match=r"file\.onnx: expected an ONNX model, found .* truncated"):
+        load_model(tmp_path / "file.onnx")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError, match=r"none\.onnx: cannot be read: No such file"):
+        load_model(tmp_path / "none.onnx")
