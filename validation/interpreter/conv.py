@@ -1,0 +1,125 @@
+"""Convolution and transposed convolution, any number of spatial dimensions."""
+
+import numpy as np
+
+from validation.interpreter.registry import operator
+from validation.interpreter.view import Operator
+from validation.interpreter.windows import (
+    Windows,
+    channels_first,
+    channels_last,
+    explicit_pads,
+    pad_spatial,
+    spatial,
+    window_view,
+    windows,
+)
+
+# Patches are unrolled for so many bytes at a time, which keeps them in fast memory and the peak low.
+_PATCH_BYTES = 1 << 24
+
+
+@operator("Conv", "Conv1D", "Conv2D", "Conv3D")
+def conv(op: Operator, image: np.ndarray, weights: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """Image (N, C, spatial …), weights (M, C / group, kernel …); NHWC has the channels last in both."""
+    if op.channels_last:
+        image, weights = channels_first(image), channels_first(weights)
+    if image.ndim != weights.ndim or image.ndim < 3:
+        raise op.error(f"image {image.shape} and weights {weights.shape} must have the same number of dimensions, 3 up")
+    group = op.integer("group", 1)
+    if group < 1 or weights.shape[1] * group != image.shape[1] or weights.shape[0] % group:
+        raise op.error(f"weights {weights.shape} in {group} groups do not fit the image {image.shape}")
+    window = windows(op, image.shape[2:])
+    if window.kernel != weights.shape[2:]:
+        raise op.error(f"kernel {window.kernel} does not fit the weights {weights.shape}")
+    result = convolve(image, weights, window, group)
+    if bias is not None:
+        result += _per_channel(op, bias, result)
+    return channels_last(result) if op.channels_last else result
+
+
+def convolve(image: np.ndarray, weights: np.ndarray, window: Windows, group: int) -> np.ndarray:
+    """The convolution itself: (N, C, spatial …) with (M, C / group, kernel …) gives (N, M, output …)."""
+    count, channels = image.shape[:2]
+    outputs = weights.shape[0]
+    padded = np.ascontiguousarray(pad_spatial(image, window.begin, window.end))
+    result = np.empty((count, outputs, *window.output))
+    if group == channels == outputs:
+        return _depthwise(padded, weights, window, result)
+    matrix = weights.reshape(group, outputs // group, -1)
+    patches = window_view(padded, window)
+    # A row of the output at the least, whole images at the most.
+    row_bytes = 8 * matrix.shape[2] * group * int(np.prod(window.output[1:]))
+    rows = max(1, _PATCH_BYTES // max(1, row_bytes))
+    for n in range(count):
+        for start in range(0, window.output[0], rows):
+            part = patches[n][:, start : start + rows]
+            rank = len(window.kernel)
+            columns = np.moveaxis(part, range(1, rank + 1), range(-rank, 0)).reshape(group, matrix.shape[2], -1)
+            product = np.matmul(matrix, columns)
+            result[n, :, start : start + rows] = product.reshape(outputs, *part.shape[1 : rank + 1])
+    return result
+
+
+def _depthwise(padded: np.ndarray, weights: np.ndarray, window: Windows, result: np.ndarray) -> np.ndarray:
+    """One filter a channel: a sum over the window's positions, without unrolled patches."""
+    result.fill(0.0)
+    patches = window_view(padded, window)
+    for position in np.ndindex(*window.kernel):
+        factor = weights[(slice(None), 0, *position)].reshape(-1, *[1] * len(window.kernel))
+        result += factor * patches[(..., *position)]
+    return result
+
+
+@operator("ConvTranspose")
+def conv_transpose(op: Operator, image: np.ndarray, weights: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """Image (N, C, spatial …), weights (C, M / group, kernel …); Caffe2 ignores `dilation` and `legacy_pad` here."""
+    if op.channels_last:
+        image, weights = channels_first(image), channels_first(weights)
+    if image.ndim != weights.ndim or image.ndim < 3:
+        raise op.error(f"image {image.shape} and weights {weights.shape} must have the same number of dimensions, 3 up")
+    rank = image.ndim - 2
+    group = op.integer("group", 1)
+    if weights.shape[0] != image.shape[1] or group < 1 or image.shape[1] % group:
+        raise op.error(f"weights {weights.shape} in {group} groups do not fit the image {image.shape}")
+    kernel, stride, adjust = (
+        spatial(op, *argument) for argument in (("kernel", rank, 0), ("stride", rank, 1), ("adj", rank, 0))
+    )
+    if kernel != weights.shape[2:]:
+        raise op.error(f"kernel {kernel} does not fit the weights {weights.shape}")
+    if any(a >= s for a, s in zip(adjust, stride, strict=True)):
+        raise op.error(f"adj {adjust} must be smaller than stride {stride}")
+    begin, end = explicit_pads(op, rank)
+    full = transposed(image, weights, stride, adjust, group)
+    result = pad_spatial(full, tuple(-b for b in begin), tuple(-e for e in end))
+    if bias is not None:
+        result = result + _per_channel(op, bias, result)
+    return channels_last(result) if op.channels_last else result
+
+
+def transposed(
+    image: np.ndarray, weights: np.ndarray, stride: tuple[int, ...], adjust: tuple[int, ...], group: int
+) -> np.ndarray:
+    """The transposed convolution before its padding is cut off."""
+    count, channels, *size = image.shape
+    outputs, kernel = weights.shape[1], weights.shape[2:]
+    matrix = weights.reshape(group, channels // group, -1).transpose(0, 2, 1)
+    columns = np.matmul(matrix, image.reshape(count, group, channels // group, -1))
+    columns = columns.reshape(count, group * outputs, *kernel, *size)
+    full = np.zeros(
+        (
+            count,
+            group * outputs,
+            *((n - 1) * s + k + a for n, s, k, a in zip(size, stride, kernel, adjust, strict=True)),
+        )
+    )
+    for position in np.ndindex(*kernel):
+        target = tuple(slice(p, p + (n - 1) * s + 1, s) for p, n, s in zip(position, size, stride, strict=True))
+        full[(slice(None), slice(None), *target)] += columns[(slice(None), slice(None), *position)]
+    return full
+
+
+def _per_channel(op: Operator, bias: np.ndarray, result: np.ndarray) -> np.ndarray:
+    if bias.shape != (result.shape[1],):
+        raise op.error(f"bias {bias.shape} does not fit {result.shape[1]} output channels")
+    return bias.reshape(-1, *[1] * (result.ndim - 2))

@@ -1,0 +1,143 @@
+"""Run a net: plan it once, then compute its operators one after the other over a workspace of named blobs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from convert import NetSource, read_net
+from convert.proto.caffe2_pb2 import NetDef
+from validation.errors import ValidationError
+from validation.interpreter.registry import Kernel, kernels
+from validation.interpreter.values import QuantizedTensor, widen
+from validation.interpreter.view import Operator
+from validation.interpreter.workspace import Workspace
+
+
+def interpret(
+    predict_net: NetSource,
+    init_net: "NetSource | None",
+    inputs: Mapping[str, np.ndarray],
+    *,
+    outputs: Sequence[str] | None = None,
+) -> dict[str, np.ndarray]:
+    """Run a Caffe2 net on the inputs, in float64, rounded once to float32 at the end.
+
+    Nets are paths, bytes or messages; `init_net` may be None where the net has no parameters. `outputs` names the blobs
+    wanted (any blob of the net), by default the external outputs. Raises ValidationError naming every operator that is
+    not known, before anything is run; and for blobs and arguments that are missing or do not fit.
+    """
+    return NetInterpreter(predict_net, init_net).run(inputs, outputs=outputs)
+
+
+class NetInterpreter:
+    """A net with its parameters, read once, run on as many inputs as wanted."""
+
+    def __init__(self, predict_net: NetSource, init_net: "NetSource | None" = None):
+        net = read_net(predict_net)
+        init = NetDef() if init_net is None else read_net(init_net)
+        _refuse_unknown_operators(init, net)
+        self._parameters = Workspace({})
+        _execute(_plan(init, "init net operator"), self._parameters, keep=None)
+        self._plan = _plan(net, "operator")
+        self._external_inputs = set(net.external_input)
+        self.output_names: tuple[str, ...] = tuple(dict.fromkeys(net.external_output))
+        """The external outputs, each once."""
+        self.input_names: tuple[str, ...] = tuple(
+            name for name in self._needed(self.output_names) if name not in self._parameters
+        )
+        """The blobs that a run must be given."""
+
+    def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Run the net; returns the wanted blobs (default: the external outputs) by name, floats as float32."""
+        wanted = self.output_names if outputs is None else tuple(outputs)
+        self._check_inputs(inputs, wanted)
+        workspace = self._parameters.fork({name: np.asarray(value) for name, value in inputs.items()})
+        _execute(self._plan, workspace, keep=wanted)
+        return {name: _rounded(workspace, name) for name in wanted}
+
+    def _needed(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Blobs that are read before an operator has written them."""
+        written: set[str] = set()
+        needed: dict[str, None] = {}
+        for op, _ in self._plan:
+            needed.update((name, None) for name in op.inputs if name not in written)
+            written.update(op.outputs)
+        needed.update((name, None) for name in wanted if name not in written)
+        return tuple(needed)
+
+    def _check_inputs(self, inputs: Mapping[str, np.ndarray], wanted: Sequence[str]) -> None:
+        missing = [name for name in self._needed(wanted) if name not in self._parameters and name not in inputs]
+        if missing:
+            raise ValidationError(f"no value for blob {_listed(missing)}: give it as an input, or in the init net")
+        unknown = [name for name in inputs if name not in self._external_inputs and name not in self.input_names]
+        if unknown:
+            raise ValidationError(
+                f"the net has no input {_listed(unknown)}; its inputs are {_listed(self.input_names)}"
+            )
+
+
+def _refuse_unknown_operators(*nets: NetDef) -> None:
+    known = kernels()
+    unknown = sorted({op.type for net in nets for op in net.op if op.type not in known})
+    if unknown:
+        raise ValidationError(f"the interpreter does not know the Caffe2 operator {_listed(unknown)}")
+
+
+def _plan(net: NetDef, where: str) -> list[tuple[Operator, Kernel]]:
+    known = kernels()
+    plan = [(Operator(definition, f"{where} {n}"), known[definition.type]) for n, definition in enumerate(net.op)]
+    for op, kernel in plan:
+        if not kernel.accepts(len(op.inputs)):
+            raise op.error(f"cannot have {len(op.inputs)} inputs")
+    return plan
+
+
+def _execute(plan: Sequence[tuple[Operator, Kernel]], workspace: Workspace, keep: Sequence[str] | None) -> None:
+    """Run the operators; blobs that are not to be kept are dropped after their last use (`keep=None` keeps all)."""
+    last_use = {} if keep is None else {name: n for n, (op, _) in enumerate(plan) for name in (*op.inputs, *op.outputs)}
+    for n, (op, kernel) in enumerate(plan):
+        results = _compute(op, kernel, workspace)
+        if kernel.shares:
+            workspace.share(op.inputs[0], op.outputs[0])
+        else:
+            for name, value in zip(op.outputs, results, strict=False):
+                workspace.write(name, value, double=op.double)
+        if keep is not None:
+            for name in {*op.inputs, *op.outputs}.difference(keep):
+                if last_use[name] == n:
+                    workspace.drop(name)
+
+
+def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
+    for name in op.inputs:
+        if name not in workspace:
+            raise op.error(f"its input blob {name!r} has no value")
+    values = [workspace[name] for name in op.inputs]
+    op.double = any(map(workspace.is_double, op.inputs))
+    try:
+        with np.errstate(all="ignore"):
+            result = kernel.compute(op, *(values if kernel.raw else map(widen, values)))
+    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, OverflowError) as error:
+        shapes = ", ".join(
+            f"{name!r} {getattr(value, 'shape', '')}" for name, value in zip(op.inputs, values, strict=True)
+        )
+        reason = " ".join(str(error).split())
+        raise op.error(f"its inputs do not fit ({shapes or 'none'}): {reason}") from error
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) < len(op.outputs):
+        raise op.error(f"has {len(op.outputs)} outputs, at most {len(results)} are computed")
+    return results
+
+
+def _rounded(workspace: Workspace, name: str) -> np.ndarray:
+    value = workspace[name]
+    if isinstance(value, QuantizedTensor):
+        return value.values
+    if value.dtype == np.float64 and not workspace.is_double(name):
+        with np.errstate(over="ignore"):
+            return value.astype(np.float32)
+    return np.ascontiguousarray(value).reshape(value.shape)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"

@@ -1,0 +1,30 @@
+"""What a blob can hold."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class QuantizedTensor:
+    """An Int8 blob: uint8 activations or weights, or an int32 bias; real value = scale * (values - zero_point)."""
+
+    values: np.ndarray
+    scale: float
+    zero_point: int
+
+
+Value: TypeAlias = "np.ndarray | QuantizedTensor"
+
+
+def is_float(array: np.ndarray) -> bool:
+    """Whether the array stands for a Caffe2 FLOAT (or DOUBLE) blob."""
+    return bool(np.issubdtype(array.dtype, np.floating))
+
+
+def widen(value: Value) -> Value:
+    """A float32 array in float64, in which the interpreter computes; any other value as it is."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        return value.astype(np.float64)
+    return value
