@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from validation.comparison import Comparison as Comparison
     from validation.comparison import compare as compare
     from validation.errors import ValidationError as ValidationError
-    from validation.interpreter.engine import NetInterpreter as NetInterpreter
-    from validation.interpreter.engine import interpret as interpret
     from validation.images import ImageFolder as ImageFolder
     from validation.images import load_images as load_images
+    from validation.interpreter.engine import NetInterpreter as NetInterpreter
+    from validation.interpreter.engine import interpret as interpret
     from validation.preprocess import preprocessing as preprocessing
     from validation.runners import OnnxRuntimeRunner as OnnxRuntimeRunner
     from validation.runners import ReferenceRunner as ReferenceRunner
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
-    "NetInterpreter": "validation.interpreter.engine",
     "Comparison": "validation.comparison",
     "ImageFolder": "validation.images",
+    "NetInterpreter": "validation.interpreter.engine",
     "OnnxRuntimeRunner": "validation.runners",
     "ReferenceRunner": "validation.runners",
     "ValidationError": "validation.errors",
-    "interpret": "validation.interpreter.engine",
     "compare": "validation.comparison",
+    "interpret": "validation.interpreter.engine",
     "load_images": "validation.images",
     "preprocessing": "validation.preprocess",
     "random_inputs": "validation.testdata",
