@@ -3,3 +3,18 @@
 
 class OpsetError(Exception):
     """A model that cannot be moved to the asked opset; the message is one line for the user."""
+
+
+class Refusal(Exception):
+    """Raised by an adapter that cannot keep the meaning of its node; the converter gathers these into one OpsetError.
+
+    Attributes:
+        lowest: the lowest opset at which the node could stay as it is; None where an older opset is not the trouble.
+    """
+
+    lowest: int | None = None
+
+    def at(self, lowest: int | None) -> "Refusal":
+        """The same refusal, with the opset that would do."""
+        self.lowest = lowest
+        return self

@@ -1,0 +1,105 @@
+"""One node at a time: its output types from its input types, its outputs' values from constant inputs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper, numpy_helper, shape_inference
+
+from opset_upgrade.nodes import get_attribute, subgraphs
+from opset_upgrade.schemas import NEWEST_OPSET, schema_at
+
+_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_GROWING = {"Expand", "Tile", "ConstantOfShape"}  # the last input tells how large the result is
+_DATA_FACTS = 1 << 10  # elements of a constant input that shape inference may want to read
+
+
+def infer(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> Mapping[str, TypeProto]:
+    """Types of the node's outputs as far as its schema at `opset` tells them."""
+    schema = schema_at(node.op_type, min(opset, NEWEST_OPSET)) if not node.domain else None
+    if schema is None or subgraphs(node):
+        return {}
+    types = {name: found for name in node.input if name and (found := type_of(name)) is not None}
+    data = {}
+    for name, found_type in types.items():
+        if _size(d.dim_value for d in found_type.tensor_type.shape.dim) <= _DATA_FACTS:
+            value = value_of(name)
+            if value is not None:
+                data[name] = numpy_helper.from_array(value, name)
+    try:
+        inferred = shape_inference.infer_node_outputs(
+            schema, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
+        )
+    except (shape_inference.InferenceError, RuntimeError):  # an old schema with no inference, or facts too few
+        return {}
+    return {name: found for name, found in inferred.items() if found.WhichOneof("value")}
+
+
+def reads_shape_only(node: NodeProto) -> bool:
+    """Whether the node's value depends on its input's shape alone."""
+    return not node.domain and node.op_type in ("Shape", "Size")
+
+
+def fold(
+    node: NodeProto,
+    opset: int,
+    shape_of: Callable[[str], tuple[int | None, ...] | None],
+    value_of: Callable[[str], np.ndarray | None],
+    limit: int,
+) -> dict[str, np.ndarray | None]:
+    """Values of the node's outputs; None for those that are computed at run time or have more than `limit` elements."""
+    unknown: dict[str, np.ndarray | None] = {name: None for name in node.output if name}
+    if node.domain or subgraphs(node) or node.op_type in _RANDOM or any(a.ref_attr_name for a in node.attribute):
+        return unknown
+    if reads_shape_only(node):
+        return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
+    values: dict[str, np.ndarray] = {}
+    for name in node.input:
+        value = value_of(name) if name else None
+        if name and value is None:
+            return unknown
+        if value is not None:
+            values[name] = value
+    if node.op_type in _GROWING and _size(int(n) for n in values[node.input[-1]].flat) > limit:
+        return unknown
+    results = _run(node, opset, values)
+    for name, result in zip(node.output, results, strict=False):
+        if name and isinstance(result, np.ndarray | np.generic) and result.size <= limit:
+            unknown[name] = np.asarray(result)
+    return unknown
+
+
+def _size(dimensions: Iterable[int]) -> int:
+    return prod(abs(dimension) for dimension in dimensions)
+
+
+def _shape_value(node: NodeProto, shape: tuple[int | None, ...] | None) -> np.ndarray | None:
+    if shape is None:
+        return None
+    if node.op_type == "Shape":
+        start, end = get_attribute(node, "start", 0), get_attribute(node, "end")
+        shape = shape[start:end]
+    if None in shape:
+        return None
+    numbers = np.array(shape, dtype=np.int64)
+    return numbers if node.op_type == "Shape" else np.asarray(np.prod(numbers), dtype=np.int64)
+
+
+def _run(node: NodeProto, opset: int, values: Mapping[str, np.ndarray]) -> list:
+    from onnx.reference import ReferenceEvaluator
+
+    graph = GraphProto(name="fold")
+    graph.node.append(node)
+    graph.input.extend(helper.make_tensor_value_info(n, 1, None) for n in values)
+    graph.output.extend(helper.make_tensor_value_info(n, 1, None) for n in node.output if n)
+    model = ModelProto(ir_version=8, graph=graph, opset_import=[helper.make_opsetid("", opset)])
+    try:
+        results = iter(ReferenceEvaluator(model).run(None, dict(values)))
+    except Exception:  # whatever the evaluator cannot do is simply not a known constant
+        return []
+    return [next(results) if name else None for name in node.output]

@@ -1,0 +1,75 @@
+"""Reading and editing the attributes of a NodeProto."""
+
+from typing import Any
+
+from onnx import AttributeProto, GraphProto, NodeProto, helper
+
+from opset_upgrade.errors import Refusal
+
+
+def find_attribute(node: NodeProto, name: str) -> AttributeProto | None:
+    """The attribute `name` as it stands on the node, or None."""
+    for attribute in node.attribute:
+        if attribute.name == name:
+            return attribute
+    return None
+
+
+def get_attribute(node: NodeProto, name: str, default: Any = None) -> Any:
+    """The value of an attribute as Python value (strings as bytes); `default` where the node has none.
+
+    Raises Refusal for an attribute that is a parameter of the model-local function around it: its value is not known.
+    """
+    attribute = find_attribute(node, name)
+    if attribute is None:
+        return default
+    if attribute.ref_attr_name:
+        raise Refusal(f"attribute {name} is a parameter of the function around it; inline the function first")
+    return helper.get_attribute_value(attribute)
+
+
+def set_attribute(node: NodeProto, name: str, value: Any) -> None:
+    """Give the attribute a value, in its place if it is there, else at the end."""
+    attribute = find_attribute(node, name)
+    made = helper.make_attribute(name, value)
+    if attribute is None:
+        node.attribute.append(made)
+    else:
+        attribute.CopyFrom(made)
+
+
+def drop_attribute(node: NodeProto, name: str) -> None:
+    """Remove the attribute if the node has it."""
+    for index, attribute in enumerate(node.attribute):
+        if attribute.name == name:
+            del node.attribute[index]
+            return
+
+
+def set_inputs(node: NodeProto, *names: str) -> None:
+    """Replace the inputs; empty names at the end are left out."""
+    kept = list(names)
+    while kept and not kept[-1]:
+        kept.pop()
+    node.input[:] = kept
+
+
+def input_at(node: NodeProto, index: int) -> str:
+    """The name of an input, empty if the node leaves it out."""
+    return node.input[index] if index < len(node.input) else ""
+
+
+def output_at(node: NodeProto, index: int) -> str:
+    """The name of an output, empty if the node leaves it out."""
+    return node.output[index] if index < len(node.output) else ""
+
+
+def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
+    """The graphs that the node carries, each with a key that is unique within the node."""
+    found = []
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            found.append((attribute.name, attribute.g))
+        elif attribute.type == AttributeProto.GRAPHS:
+            found.extend((f"{attribute.name}[{index}]", graph) for index, graph in enumerate(attribute.graphs))
+    return found

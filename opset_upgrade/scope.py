@@ -1,0 +1,261 @@
+"""What is known of the values of one graph: names, constants, types, and values that depend on constants only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
+
+from opset_upgrade import folding
+from opset_upgrade.nodes import subgraphs
+
+SMALL = 1 << 14
+"""Constants of more elements than this are weights, not facts: they are never decoded."""
+
+
+class Body(Protocol):
+    """What GraphProto and FunctionProto share."""
+
+    @property
+    def node(self) -> Iterable[NodeProto]:
+        """The nodes, in topological order."""
+
+
+class Names:
+    """Every value name of the model, gathered on first use."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self._model = model
+        self._taken: set[str] | None = None
+
+    def fresh(self, stem: str) -> str:
+        """A name that nothing in the model has, the same for the same model on every run."""
+        if self._taken is None:
+            self._taken = set(_all_names(self._model))
+        name, count = stem, 1
+        while name in self._taken:
+            count += 1
+            name = f"{stem}_{count}"
+        self._taken.add(name)
+        return name
+
+
+class Scope:
+    """One graph or function body on its way to another opset.
+
+    Args:
+        source: the graph as it came, never changed; facts are found in it.
+        names: the names of the whole model.
+        opset: the opset of `source`.
+        parent: the scope around a subgraph, whose values it sees.
+        seeds: called once, when a type is first asked for: what shape inference knows of this graph's values.
+        overridable: initializers that the caller may replace at run time.
+    """
+
+    def __init__(
+        self,
+        source: Body,
+        names: Names,
+        opset: int,
+        parent: Scope | None,
+        seeds: Callable[[], Mapping[str, TypeProto]],
+        overridable: frozenset[str] = frozenset(),
+    ) -> None:
+        self.source = source
+        self.names = names
+        self.opset = opset
+        self.parent = parent
+        self.constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
+        self._seeds = seeds
+        self._overridable = overridable
+        self._types: dict[str, TypeProto | None] | None = None
+        self._values: dict[str, np.ndarray | None] = {}
+        self._initializers: dict[str, TensorProto] | None = None
+        self._producers: dict[str, tuple[NodeProto, int]] | None = None
+        self._newer: dict[str, tuple[NodeProto, int]] = {}
+
+    # -- constants
+
+    def constant(self, array: np.ndarray) -> str:
+        """The name of a constant of that dtype, shape and value; the same one for the same value."""
+        return self._constant(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape)))
+
+    def typed_constant(self, array: np.ndarray, element_type: int) -> str:
+        """The name of a constant of an ONNX element type, also of those that numpy lacks."""
+        return self._constant(numpy_helper.from_array(array.astype(helper.tensor_dtype_to_np_dtype(element_type))))
+
+    def _constant(self, tensor: TensorProto) -> str:
+        key = (str(tensor.data_type), tuple(tensor.dims), tensor.SerializeToString())
+        if key not in self.constants:
+            tensor.name = self.names.fresh("const")
+            self.constants[key] = tensor
+            self._values[tensor.name] = numpy_helper.to_array(tensor)
+        return self.constants[key].name
+
+    # -- producers
+
+    def add_producer(self, node: NodeProto, opset: int) -> None:
+        """Tell of a node that was emitted or changed: its outputs are explained by it from now on."""
+        copy = NodeProto()
+        copy.CopyFrom(node)
+        for name in copy.output:
+            if name:
+                self._newer[name] = (copy, opset)
+
+    def producer(self, name: str) -> tuple[NodeProto, int] | None:
+        """The node that makes a value of this scope and the opset at which it is valid; None for inputs."""
+        if name in self._newer:
+            return self._newer[name]
+        if self._producers is None:
+            self._producers = {output: (node, self.opset) for node in self.source.node for output in node.output}
+        return self._producers.get(name)
+
+    def owner(self, name: str) -> Scope | None:
+        """The innermost scope that knows the value: this one or one around it."""
+        scope: Scope | None = self
+        while scope is not None and not scope._has(name):
+            scope = scope.parent
+        return scope
+
+    def _has(self, name: str) -> bool:
+        return (
+            self.producer(name) is not None
+            or name in self.initializers()
+            or name in self._values
+            or name in self._known()
+        )
+
+    def initializers(self) -> dict[str, TensorProto]:
+        """The initializers of this graph by name."""
+        if self._initializers is None:
+            self._initializers = {tensor.name: tensor for tensor in getattr(self.source, "initializer", ())}
+        return self._initializers
+
+    # -- types
+
+    def type(self, name: str) -> TypeProto | None:
+        """The type of a value, None if nothing tells it."""
+        scope = self.owner(name)
+        return None if scope is None else scope._own_type(name)
+
+    def shape(self, name: str) -> tuple[int | None, ...] | None:
+        """The shape of a tensor, None for a dimension that is not fixed; None if not even the rank is known."""
+        value_type = self.type(name)
+        if value_type is None or value_type.WhichOneof("value") != "tensor_type":
+            return None
+        if not value_type.tensor_type.HasField("shape"):
+            return None
+        return tuple(d.dim_value if d.HasField("dim_value") else None for d in value_type.tensor_type.shape.dim)
+
+    def _known(self) -> dict[str, TypeProto | None]:
+        if self._types is None:
+            self._types = {}
+            self._types.update(self._seeds())
+        return self._types
+
+    def _own_type(self, name: str) -> TypeProto | None:
+        types = self._known()
+        waiting = [name]
+        while waiting:
+            current = waiting[-1]
+            if current in types:
+                waiting.pop()
+                continue
+            found = self.producer(current)
+            if current in self._values or found is None:
+                types[current] = self._constant_type(current)
+                continue
+            missing = [
+                i for i in found[0].input if i and i not in types and (self.producer(i) or i in self.initializers())
+            ]
+            if any(i in waiting for i in missing):
+                missing = []
+            if missing:
+                waiting.extend(missing)
+                continue
+            types.update({output: None for output in found[0].output if output not in types})
+            inferred = folding.infer(found[0], found[1], self.type, self.value)
+            types.update({key: value for key, value in inferred.items() if types.get(key) is None})
+        return types[name]
+
+    def _constant_type(self, name: str) -> TypeProto | None:
+        tensor = self.initializers().get(name)
+        if tensor is not None:
+            return helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        value = self._values.get(name)
+        if value is None:
+            return None
+        return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), list(value.shape))
+
+    # -- values
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The value of a small tensor that depends on constants only, None if it does not."""
+        scope = self.owner(name)
+        return None if scope is None else scope._own_value(name)
+
+    def _own_value(self, name: str) -> np.ndarray | None:
+        waiting = [name]
+        while waiting:
+            current = waiting[-1]
+            if current in self._values:
+                waiting.pop()
+                continue
+            found = self.producer(current)
+            if found is None:
+                self._values[current] = self._initializer_value(current)
+                continue
+            node, opset = found
+            if folding.reads_shape_only(node):
+                missing = []
+            else:
+                missing = [i for i in node.input if i and i not in self._values and self._local(i)]
+            if any(i in waiting for i in missing):
+                missing = []
+            if missing:
+                waiting.extend(missing)
+                continue
+            self._values.update(folding.fold(node, opset, self.shape, self.value, SMALL))
+        return self._values[name]
+
+    def _local(self, name: str) -> bool:
+        return self.producer(name) is not None or name in self.initializers()
+
+    def _initializer_value(self, name: str) -> np.ndarray | None:
+        tensor = self.initializers().get(name)
+        if tensor is None or name in self._overridable:
+            return None
+        return small_value(tensor)
+
+
+def small_value(tensor: TensorProto) -> np.ndarray | None:
+    """The value of a tensor that lies in the model and is small, else None."""
+    if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=object)) > SMALL:
+        return None
+    return numpy_helper.to_array(tensor)
+
+
+def _all_names(model: ModelProto) -> Iterator[str]:
+    yield from _graph_names(model.graph)
+    for function in model.functions:
+        yield from function.input
+        yield from function.output
+        yield from _node_names(function.node)
+
+
+def _graph_names(graph: GraphProto) -> Iterator[str]:
+    values: list[ValueInfoProto] = [*graph.input, *graph.output, *graph.value_info]
+    yield from (value.name for value in values)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (tensor.values.name for tensor in graph.sparse_initializer)
+    yield from _node_names(graph.node)
+
+
+def _node_names(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    for node in nodes:
+        yield from node.input
+        yield from node.output
+        for _, graph in subgraphs(node):
+            yield from _graph_names(graph)

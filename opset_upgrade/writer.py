@@ -1,0 +1,200 @@
+"""What an adapter sees of the model around its node, and how it writes the nodes that stand for it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from onnx import FunctionProto, NodeProto, TypeProto, helper
+
+from opset_upgrade.errors import Refusal
+from opset_upgrade.nodes import get_attribute
+from opset_upgrade.schemas import defaults, type_string
+from opset_upgrade.scope import Scope
+
+
+class Writer:
+    """The hands of one adapter at one node.
+
+    An adapter that only edits `node` in place emits nothing: the node stays where it is. One that emits nodes with `op`
+    replaces the node by them, and calls `keep` where the edited node itself belongs among them.
+
+    Attributes:
+        opset: the opset at which everything the adapter leaves must be valid.
+        target: the opset that the whole model is on its way to.
+        nodes: what was emitted, each with the opset at which it is valid.
+    """
+
+    def __init__(self, scope: Scope, node: NodeProto, opset: int, target: int, source: int) -> None:
+        self.scope = scope
+        self.opset = opset
+        self.target = target
+        self.nodes: list[tuple[NodeProto, int]] = []
+        self._node = node
+        self._source = source
+
+    # -- the node
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """The value of the node's attribute, else the default of its schema, else `default`. Strings come as str."""
+        value = get_attribute(self._node, name)
+        if value is None:
+            value = defaults(self._node.op_type, self._source).get(name, default)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Give up on this node: it cannot keep its meaning at the target."""
+        raise Refusal(reason)
+
+    # -- facts
+
+    def type(self, name: str) -> TypeProto | None:
+        """The type of a value, None if it is not known."""
+        return self.scope.type(name)
+
+    def element_type(self, name: str) -> int:
+        """The TensorProto element type of a tensor; refuses if it is not known."""
+        value_type = self.scope.type(name)
+        if value_type is None or not value_type.tensor_type.elem_type:
+            raise Refusal(f"the element type of {name!r} is not known")
+        return value_type.tensor_type.elem_type
+
+    def type_string(self, name: str) -> str:
+        """The type of a value as schemas write it, `tensor(float)`; refuses if it is not known."""
+        value_type = self.scope.type(name)
+        found = None if value_type is None else type_string(value_type)
+        if found is None:
+            raise Refusal(f"the type of {name!r} is not known")
+        return found
+
+    def shape(self, name: str) -> tuple[int | None, ...] | None:
+        """The shape of a tensor, None for a dimension that is not fixed; None if not even the rank is known."""
+        return self.scope.shape(name)
+
+    def static_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, all dimensions fixed; refuses if they are not."""
+        shape = self.scope.shape(name)
+        if shape is None or None in shape:
+            raise Refusal(f"the shape of {name!r} is not fixed")
+        return tuple(dimension for dimension in shape if dimension is not None)
+
+    def rank(self, name: str) -> int:
+        """The rank of a tensor; refuses if it is not known."""
+        shape = self.scope.shape(name)
+        if shape is None:
+            raise Refusal(f"the rank of {name!r} is not known")
+        return len(shape)
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The value of a tensor that depends on constants only, None if it does not (or is large)."""
+        return self.scope.value(name)
+
+    def constant_input(self, index: int, what: str) -> np.ndarray | None:
+        """The value of an input, None if the node leaves it out; refuses if it is computed at run time."""
+        if index >= len(self._node.input) or not self._node.input[index]:
+            return None
+        value = self.scope.value(self._node.input[index])
+        if value is None:
+            raise Refusal(f"{what} ({self._node.input[index]!r}) is computed at run time")
+        return value
+
+    # -- writing
+
+    def op(
+        self,
+        operator: str,
+        *inputs: str,
+        outputs: int | Sequence[str] = 1,
+        opset: int | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Any:
+        """Emit a node; returns the name of its output, a list of names where `outputs` asks for several.
+
+        `outputs` is the number of fresh outputs, or their names. An attribute that is None is left out. `opset` is
+        where the node is valid, if that is not `self.opset`.
+        """
+        names = [self.fresh(operator) for _ in range(outputs)] if isinstance(outputs, int) else list(outputs)
+        made = NodeProto(op_type=operator, domain=domain, output=names)
+        made.input[:] = _without_trailing_blanks(inputs)
+        if self._node.name:
+            made.name = f"{self._node.name}/{operator}"
+        for key, value in attributes.items():
+            if value is not None:
+                made.attribute.append(helper.make_attribute(key, value))
+        self.emit(made, opset)
+        return names[0] if len(names) == 1 else names
+
+    def emit(self, node: NodeProto, opset: int | None = None) -> None:
+        """Emit a node that was made elsewhere, valid at `opset` (default: `self.opset`)."""
+        self.nodes.append((node, self.opset if opset is None else opset))
+        self.scope.add_producer(node, self.nodes[-1][1])
+
+    def keep(self) -> None:
+        """Emit the node itself, as edited."""
+        self.emit(self._node)
+
+    def inline(self, function: FunctionProto, opset: int) -> None:
+        """Emit a function's body in place of the node, with its formal names, attributes and inner names replaced."""
+        names = {"": ""}
+        for formals, actuals in ((function.input, self._node.input), (function.output, self._node.output)):
+            for index, formal in enumerate(formals):
+                names[formal] = actuals[index] if index < len(actuals) else ""
+        missing = {formal for index, formal in enumerate(function.output) if not names[formal]}
+        for formal in missing:
+            names[formal] = self.fresh(formal)
+        given = {attribute.name: attribute for attribute in self._node.attribute}
+        given.update({a.name: a for a in function.attribute_proto if a.name not in given})
+        body = list(function.node)
+        for inner in body:
+            for name in inner.output:
+                if name not in names:
+                    names[name] = self.fresh(name)
+        for inner in body:
+            made = NodeProto()
+            made.CopyFrom(inner)
+            made.name = ""
+            _rename(made, names, given)
+            self.emit(made, opset)
+
+    def fresh(self, hint: str) -> str:
+        """A value name that the model does not use."""
+        stem = next((name for name in self._node.output if name), self._node.name)
+        return self.scope.names.fresh(f"{stem}/{hint}")
+
+    def constant(self, value: Any, dtype: Any = np.int64) -> str:
+        """The name of a constant tensor of that value (a number, a list or an array)."""
+        return self.scope.constant(np.asarray(value, dtype=dtype))
+
+    def scalar_like(self, name: str, number: float) -> str:
+        """The name of a constant scalar that has the element type of the tensor `name`."""
+        return self.scope.typed_constant(np.asarray(number), self.element_type(name))
+
+
+def _without_trailing_blanks(names: Iterable[str]) -> list[str]:
+    kept = list(names)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
+
+
+def _rename(node: NodeProto, names: dict[str, str], given: dict[str, Any]) -> None:
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    for index in reversed(range(len(node.attribute))):
+        attribute = node.attribute[index]
+        if attribute.ref_attr_name:
+            actual = given.get(attribute.ref_attr_name)
+            if actual is None:
+                del node.attribute[index]
+                continue
+            name = attribute.name
+            attribute.CopyFrom(actual)
+            attribute.name = name
+        for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+            # inner names that stand for the function's own are replaced; names of the inner graph hide them
+            hidden = {v.name for v in graph.input} | {name for inner in graph.node for name in inner.output}
+            visible = {old: new for old, new in names.items() if old not in hidden}
+            for inner in graph.node:
+                _rename(inner, visible, given)
+            for value in graph.output:
+                value.name = visible.get(value.name, value.name)
