@@ -14,16 +14,25 @@ Implementation = Callable[..., Any]
 """Takes the inputs in order (None for one left out) and the attributes by name, defaults filled in from the schema of
 the version that runs; returns the output array, or a tuple where there are several."""
 
-# Operator -> (first opset, last opset, implementation).
-_REGISTRY: dict[str, list[tuple[int, int, Implementation]]] = {}
-_FAMILIES: tuple[str, ...] = ()
+_FAMILIES = ("elementwise", "linear", "normalization", "pooling", "recurrent", "shaping")
+
+# Operator -> (first opset, last opset or None for the newest, implementation).
+_REGISTRY: dict[str, list[tuple[int, int | None, Implementation]]] = {}
 
 
-def legacy(name: str, first: int, last: int) -> Callable[[Implementation], Implementation]:
-    """Register the decorated function as operator `name` for models of opset `first` to `last`."""
+def legacy(
+    name: str, first: int, last: int | None, *, count_outputs: bool = False
+) -> Callable[[Implementation], Implementation]:
+    """Register the decorated function as operator `name` for models of opset `first` to `last` (None: to the newest).
+
+    With `count_outputs` it also gets how many outputs the node has, as `outputs`.
+    """
 
     def register(function: Implementation) -> Implementation:
-        _REGISTRY.setdefault(name, []).append((first, last, function))
+        def counting(*inputs: Any, outputs: int, **attributes: Any) -> Any:
+            return function(*inputs, **attributes)
+
+        _REGISTRY.setdefault(name, []).append((first, last, function if count_outputs else counting))
         return function
 
     return register
@@ -38,7 +47,7 @@ def legacy_operators(opset: int) -> tuple[type[OpRun], ...]:
         _operator(name, opset, function)
         for name, versions in sorted(_REGISTRY.items())
         for first, last, function in versions
-        if first <= opset <= last
+        if first <= opset and (last is None or opset <= last)
     )
 
 
@@ -49,7 +58,7 @@ def _operator(name: str, opset: int, function: Implementation) -> type[OpRun]:
         # a memory hint of opsets below 6; no result depends on it
         attributes.pop("consumed_inputs", None)
         try:
-            result = function(*inputs, **attributes)
+            result = function(*inputs, outputs=len(self.onnx_node.output), **attributes)
         except (ValueError, TypeError, IndexError) as error:
             node = f"node {self.onnx_node.name!r} " if self.onnx_node.name else ""
             where = f"{node}({name}-{schema.since_version}, output {self.onnx_node.output[0]!r})"
