@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from validation.accuracy import Evaluation as Evaluation
+    from validation.accuracy import evaluate as evaluate
     from validation.comparison import Comparison as Comparison
     from validation.comparison import compare as compare
     from validation.errors import ValidationError as ValidationError
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from validation.images import load_images as load_images
     from validation.interpreter.engine import NetInterpreter as NetInterpreter
     from validation.interpreter.engine import interpret as interpret
+    from validation.latency import Latency as Latency
+    from validation.latency import measure as measure
+    from validation.memory import peak_memory as peak_memory
     from validation.preprocess import preprocessing as preprocessing
     from validation.runners import OnnxRuntimeRunner as OnnxRuntimeRunner
     from validation.runners import ReferenceRunner as ReferenceRunner
@@ -20,14 +25,19 @@ if TYPE_CHECKING:
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
     "Comparison": "validation.comparison",
+    "Evaluation": "validation.accuracy",
     "ImageFolder": "validation.images",
+    "Latency": "validation.latency",
     "NetInterpreter": "validation.interpreter.engine",
     "OnnxRuntimeRunner": "validation.runners",
     "ReferenceRunner": "validation.runners",
     "ValidationError": "validation.errors",
     "compare": "validation.comparison",
+    "evaluate": "validation.accuracy",
     "interpret": "validation.interpreter.engine",
     "load_images": "validation.images",
+    "measure": "validation.latency",
+    "peak_memory": "validation.memory",
     "preprocessing": "validation.preprocess",
     "random_inputs": "validation.testdata",
     "runner_for": "validation.runners",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validation.errors import ValidationError
-from validation.preprocess import Preprocess
+from validation.preprocess import ToArray
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -74,7 +74,7 @@ class ImageFolder:
         return iter(self.samples)
 
     def arrays(
-        self, preprocess: Preprocess, size: tuple[int, int], *, on_broken: OnBroken | None = None, workers: int = 1
+        self, preprocess: ToArray, size: tuple[int, int], *, on_broken: OnBroken | None = None, workers: int = 1
     ) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
         """Yield every readable image with its array, float32 [3, height, width] for `size`, in order.
 
@@ -95,7 +95,7 @@ class ImageFolder:
                     future.cancel()
 
 
-def load_image(path: Path, preprocess: Preprocess, size: tuple[int, int]) -> NDArray[np.float32]:
+def load_image(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArray[np.float32]:
     """Give the image file as float32 [3, height, width]; its EXIF orientation is ignored, as in Caffe and torchvision.
 
     Raises ValidationError, naming the file, where it is not an image that can be decoded whole.
@@ -111,7 +111,7 @@ def load_image(path: Path, preprocess: Preprocess, size: tuple[int, int]) -> NDA
 
 
 def load_images(
-    folder: ImageFolder, preprocess: Preprocess, size: tuple[int, int], *, on_broken: OnBroken | None = None
+    folder: ImageFolder, preprocess: ToArray, size: tuple[int, int], *, on_broken: OnBroken | None = None
 ) -> NDArray[np.float32]:
     """Give the readable images of `folder` as one float32 array [images, 3, height, width].
 

@@ -4,6 +4,8 @@ A pixel's byte goes through `(byte / divisor - mean) * scale`, worked out in flo
 channel has 256 possible values, the same on every machine, and is looked up in a table of them.
 """
 
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +17,9 @@ from validation.errors import ValidationError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+# A picture and the (height, width) that a model reads, to float32 [3, height, width].
+ToArray = Callable[["Image", tuple[int, int]], NDArray[np.float32]]
 
 # The short side an image is brought to, over the side that is cut from it: 256 for 224.
 _MARGIN = 256 / 224
@@ -39,9 +44,7 @@ class Preprocess:
         Raises ValidationError for pixels of more than 8 bits, whose range nothing tells, and for images of a shape that
         would fill the memory when its shorter side is brought to size.
         """
-        if image.mode[0] in "IF":
-            raise ValidationError(f"pixels of mode {image.mode}, expected 8 bits a channel: save it as an 8-bit image")
-        pixels = np.asarray(_centre(image.convert("RGB"), size))
+        pixels = np.asarray(_centre(_rgb(image), size))
         planes = pixels[..., ::-1] if self.bgr else pixels
         return np.stack([table[planes[..., channel]] for channel, table in enumerate(self._tables)])
 
@@ -70,6 +73,12 @@ class Preprocess:
         if self.scale != (1.0, 1.0, 1.0):
             steps.append(f"multiply by {_values(self.scale)}")
         return ", ".join([*steps, f"lay out as float32 [N, 3, {height}, {width}]"]) + "."
+
+
+def _rgb(image: "Image") -> "Image":
+    if image.mode[0] in "IF":
+        raise ValidationError(f"pixels of mode {image.mode}, expected 8 bits a channel: save it as an 8-bit image")
+    return image.convert("RGB")
 
 
 def _values(channels: tuple[float, float, float]) -> str:
@@ -121,3 +130,36 @@ def preprocessing(name: str) -> Preprocess:
     if name not in PREPROCESSINGS:
         raise ValidationError(f"no preprocessing is called {name!r}: choose one of {', '.join(PREPROCESSINGS)}")
     return PREPROCESSINGS[name]
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A preprocessing that disturbs the picture first: data near, but not among, what a model was trained on.
+
+    `kind` is one of DISTURBANCES; the noise is chosen by `seed` and the picture, so that every model sees the same.
+    """
+
+    preprocess: Preprocess
+    kind: str
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in DISTURBANCES:
+            raise ValidationError(f"no disturbance is called {self.kind!r}: choose one of {', '.join(DISTURBANCES)}")
+
+    def __call__(self, image: "Image", size: tuple[int, int]) -> NDArray[np.float32]:
+        """Do as `Preprocess` does, with the disturbed picture."""
+        from PIL import Image
+
+        pixels = np.asarray(_rgb(image))
+        stream = np.random.RandomState([self.seed, zlib.crc32(pixels.tobytes())])
+        disturbed = DISTURBANCES[self.kind](pixels.astype(np.float64), stream)
+        return self.preprocess(Image.fromarray(disturbed.round().clip(0, 255).astype(np.uint8)), size)
+
+
+# Name -> what it does to the bytes of a picture, [height, width, 3].
+DISTURBANCES: dict[str, Callable[[NDArray[np.float64], np.random.RandomState], NDArray[np.float64]]] = {
+    "brightened": lambda pixels, stream: pixels * 1.3,
+    "darkened": lambda pixels, stream: pixels * 0.7,
+    "noised": lambda pixels, stream: pixels + stream.uniform(-24, 24, pixels.shape),
+}

@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 # Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "evaluate": "zoosmith.cli.evaluate:evaluate",
+    "bench": "zoosmith.cli.bench:bench",
+}
 
 # A room that was never imported cannot have raised, so its errors need no import to be recognised.
 _USER_ERRORS = {

@@ -1,0 +1,80 @@
+"""`zoosmith bench` prints times, sizes and memory of models side by side, and refuses bad input in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from zoosmith.cli import main
+
+
+def product(path: Path, side: int, opset: int = 13) -> str:
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weights"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", side])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", side])],
+        [numpy_helper.from_array(np.ones((side, side), np.float32), "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = [product(tmp_path / "a.onnx", 4), product(tmp_path / "b.onnx", 512)]
+    code, out, _ = run(capsys, *models, "--threads", "1,2", "--runs", 3, "--warmup", 1, "--dim", "batch=4", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [(row["model"], row["threads"]) for row in rows] == [(model, n) for n in (1, 2) for model in models]
+    assert [row["bytes"] for row in rows[:2]] == [Path(model).stat().st_size for model in models]
+    assert rows[0]["speed"] == rows[2]["speed"] == 1.0
+    assert all(row["runs"] == 3 and 0 < row["fastest_ms"] <= row["median_ms"] for row in rows)
+
+
+def test_the_table_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = product(tmp_path / "a[1].onnx", 64)
+    code, out, _ = run(capsys, model, "--runs", 2)
+    assert code == 0
+    assert "a[1].onnx" in out
+    assert "1.00x" in out
+    assert f"{Path(model).stat().st_size:,}" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threads", "one"], "'one' is not a list of numbers"),
+        (["--threads", "0,1"], "0 threads"),
+        (["--runs", "0"], "--runs"),
+        (["--dim", "batch"], "not of the form NAME=SIZE"),
+        (["--dim", "height=3"], "no input has a dimension named 'height'"),
+    ],
+)
+def test_bad_options_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, product(tmp_path / "a.onnx", 4), *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_files_that_onnx_runtime_cannot_load_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, tmp_path / "nowhere.onnx")
+    assert code == 2
+    assert "nowhere.onnx: no such file" in err
+    (tmp_path / "text.onnx").write_text("not a model")
+    code, _, err = run(capsys, tmp_path / "text.onnx")
+    assert code == 2
+    assert "text.onnx" in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,127 @@
+"""`zoosmith evaluate` prints what was measured, and refuses bad input in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from zoosmith.cli import main
+
+
+def red_green_blue(path: Path, weights: np.ndarray) -> str:
+    """A classifier of three classes: the mean red, green and blue, mixed by `weights`."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["data"], ["mean"]),
+            helper.make_node("Conv", ["mean", "weights"], ["logits"]),
+        ],
+        "colours",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3, 1, 1])],
+        [numpy_helper.from_array(weights.astype(np.float32)[:, :, None, None], "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Class folders of red, green and blue pictures; one of the blue is a red one."""
+    colours = {"0red": (200, 10, 10), "1green": (10, 200, 10), "2blue": (10, 10, 200)}
+    for name, colour in colours.items():
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for index in range(4):
+            Image.new("RGB", (8, 8), colour).save(folder / f"{index}.png")
+    Image.new("RGB", (8, 8), colours["0red"]).save(tmp_path / "data" / "2blue" / "0.png")
+    return tmp_path / "data"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+def test_json_holds_accuracy_and_agreement(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "1green" / "3.png").write_bytes(b"broken")
+    models = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", np.eye(3)[[1, 0, 2]])]
+    code, out, err = run(capsys, *models, "--data", data, "--preprocess", "none", "--json")
+    report: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert (report["images"], report["broken"], report["preprocess"]) == (11, 1, "none")
+    assert [entry["top1"]["images"] for entry in report["models"]] == [10, 3]
+    assert report["models"][0]["top1"]["percent"] == 90.9091
+    (pair,) = report["agreements"]
+    assert pair["same_top1"]["images"] == 3
+    assert "skipped: " in err
+    assert "3.png" in err
+    assert "images/s" in err
+
+
+def test_the_tables_name_models_shares_and_intervals(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [red_green_blue(tmp_path / "a[1].onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", 2 * np.eye(3))]
+    code, out, _ = run(capsys, *models, "--data", data, "--preprocess", "none")
+    assert code == 0
+    assert "a[1].onnx" in out
+    # Wilson's interval of 11 in 12
+    assert "91.67 │ 64.61 - 98.51" in out
+    assert "100.00 │ 75.75 - 100.00" in out
+    assert out.endswith("12 images\n")
+
+
+def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "classes.txt").write_text("2blue\n1green\n0red\n")
+    model = red_green_blue(tmp_path / "bgr.onnx", np.eye(3))
+    options = ["--labels", tmp_path / "classes.txt", "--preprocess", "caffe", "--limit", 6, "--disturb", "darkened"]
+    code, out, _ = run(capsys, model, "--data", data, *options, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert (report["images"], report["disturb"]) == (6, "darkened")
+    # of the six, the red picture among the blue ones is the one that fails
+    assert report["models"][0]["top1"]["images"] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preprocess", "imagenet"], "no preprocessing is called 'imagenet'"),
+        (["--disturb", "blurred"], "no disturbance is called 'blurred'"),
+        (["--labels", "nowhere.csv"], "nowhere.csv: labels cannot be read"),
+        (["--limit", "0"], "--limit"),
+        (["--data", "nowhere"], "nowhere: not a folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
+    code, out, err = run(capsys, model, "--data", data, *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_labels_beyond_the_classes_and_files_that_are_no_model_are_refused(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
+    (tmp_path / "classes.csv").write_text("0red,0\n1green,1\n2blue,3\n")
+    code, _, err = run(capsys, model, "--data", data, "--labels", tmp_path / "classes.csv")
+    assert code == 2
+    assert "label 3 is beyond the 3 classes" in err
+    (tmp_path / "text.onnx").write_text("not a model")
+    code, _, err = run(capsys, tmp_path / "text.onnx", "--data", data)
+    assert code == 2
+    assert "text.onnx" in err
+    assert len(err.strip().splitlines()) == 1
