@@ -101,7 +101,8 @@ def _execute(plan: Sequence[tuple[Operator, Kernel]], workspace: Workspace, keep
             workspace.share(op.inputs[0], op.outputs[0])
         else:
             for name, value in zip(op.outputs, results, strict=False):
-                workspace.write(name, value, double=op.double)
+                if value is not None:
+                    workspace.write(name, value, double=op.double)
         if keep is not None:
             for name in {*op.inputs, *op.outputs}.difference(keep):
                 if last_use[name] == n:

@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 _FAMILIES = (
+    "broadcast",
     "conv",
     "elementwise",
     "fills",
+    "indexing",
+    "linear",
+    "normalization",
     "pooling",
+    "reduction",
+    "resize",
+    "shape",
 )
 
 

@@ -28,3 +28,11 @@ def widen(value: Value) -> Value:
     if isinstance(value, np.ndarray) and value.dtype == np.float32:
         return value.astype(np.float64)
     return value
+
+
+def settled(array: np.ndarray) -> np.ndarray:
+    """The array as decisions (comparison, rounding, order) are taken on it: FLOAT values at float32 precision.
+
+    Values that are equal in exact arithmetic may differ in float64's last bit, and differently on each machine.
+    """
+    return array.astype(np.float32).astype(np.float64) if array.dtype == np.float64 else array

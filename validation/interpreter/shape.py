@@ -1,0 +1,241 @@
+"""Operators that move elements or look at shapes."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from validation.interpreter.registry import operator
+from validation.interpreter.view import Operator
+from validation.interpreter.windows import channels_first, channels_last, explicit_pads
+
+
+def _default_axis(op: Operator) -> int:
+    return 3 if op.channels_last else 1
+
+
+@operator("Concat", "DepthConcat")
+def concat(op: Operator, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs one after the other along `axis`, along a new axis with `add_axis`; and their sizes there."""
+    if op.flag("add_axis"):
+        axis = op.axis(inputs[0].ndim + 1, _default_axis(op))
+        inputs = tuple(np.expand_dims(x, axis) for x in inputs)
+    else:
+        axis = op.axis(inputs[0].ndim, _default_axis(op))
+    if len({x.dtype for x in inputs}) != 1:
+        raise op.error("its inputs must have one type")
+    return np.concatenate(inputs, axis), np.array([x.shape[axis] for x in inputs], np.int32)
+
+
+@operator("Split", "DepthSplit")
+def split(op: Operator, x: np.ndarray, sizes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+    """Parts along `axis`, of the sizes in the second input or `split`, else equal; `add_axis` drops the axis."""
+    axis = op.axis(x.ndim, _default_axis(op))
+    count = len(op.outputs)
+    if sizes is not None:
+        if op.has("split"):
+            raise op.error("argument 'split' and a second input exclude each other")
+        lengths = [int(size) for size in sizes.reshape(-1)]
+    elif op.flag("add_axis"):
+        lengths = [1] * count
+    else:
+        lengths = list(op.integers("split")) or [x.shape[axis] // count] * count
+    if len(lengths) != count or sum(lengths) != x.shape[axis] or min(lengths) < 0:
+        raise op.error(f"parts {lengths} do not make up dimension {axis} of {x.shape} for {count} outputs")
+    parts = np.split(x, np.cumsum(lengths)[:-1], axis)
+    return tuple(np.squeeze(part, axis) for part in parts) if op.flag("add_axis") else tuple(parts)
+
+
+@operator("Slice")
+def slice_(op: Operator, x: np.ndarray, starts: np.ndarray | None = None, ends: np.ndarray | None = None) -> np.ndarray:
+    """From `starts` up to `ends`, arguments or inputs, in one dimension; negative ones count from dimension + 1."""
+    if (starts is None) != (ends is None):
+        raise op.error("has a second input without a third")
+    first = op.integers("starts") if starts is None else [int(start) for start in starts.reshape(-1)]
+    last = op.integers("ends") if ends is None else [int(end) for end in ends.reshape(-1)]
+    if len(first) != len(last) or len(first) > x.ndim:
+        raise op.error(f"starts {list(first)} and ends {list(last)} do not fit the input {x.shape}")
+    ranges = []
+    for start, end, size in zip(first, last, x.shape, strict=False):
+        low, high = (min(v + size + 1 if v < 0 else v, size) for v in (start, end))
+        if not 0 <= low <= high:
+            raise op.error(f"slice from {start} to {end} is empty or outside of a dimension of {size}")
+        ranges.append((low, high))
+    if x.size and sum(pair != (0, size) for pair, size in zip(ranges, x.shape, strict=False)) > 1:
+        raise op.error(f"slices more than one dimension of {x.shape}, Caffe2 allows one")
+    return x[tuple(slice(*pair) for pair in ranges)]
+
+
+@operator("Reshape")
+def reshape(op: Operator, x: np.ndarray, shape: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """To the shape in the second input or argument: 0 keeps a dimension, -1 takes what is left; and the old shape."""
+    if shape is not None and op.has("shape"):
+        raise op.error("argument 'shape' and a second input exclude each other")
+    wanted = list(op.integers("shape")) if shape is None else [int(size) for size in shape.reshape(-1)]
+    if any(size == 0 and n >= x.ndim for n, size in enumerate(wanted)):
+        raise op.error(f"shape {wanted} keeps a dimension that the input {x.shape} does not have")
+    kept = [x.shape[n] if size == 0 else size for n, size in enumerate(wanted)]
+    return x.reshape(kept), np.array(x.shape, np.int64)
+
+
+@operator("Flatten")
+def flatten(op: Operator, x: np.ndarray) -> np.ndarray:
+    """To a matrix, split at `axis` (default 1)."""
+    axis = op.integer("axis", 1)
+    if not 0 <= axis <= x.ndim:
+        raise op.error(f"axis {axis} is outside of an input with {x.ndim} dimensions")
+    return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+
+
+@operator("FlattenToVec")
+def flatten_to_vec(op: Operator, x: np.ndarray) -> np.ndarray:
+    """To one dimension."""
+    return x.reshape(-1)
+
+
+@operator("ResizeLike")
+def resize_like(op: Operator, x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """In the shape of the second input."""
+    return x.reshape(like.shape)
+
+
+@operator("Squeeze")
+def squeeze(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Without the dimensions `dims`, all of size 1."""
+    return np.squeeze(x, tuple(sorted(set(op.integers("dims")))))
+
+
+@operator("ExpandDims")
+def expand_dims(op: Operator, x: np.ndarray) -> np.ndarray:
+    """With new dimensions at the positions `dims` of the result."""
+    for position in sorted(set(op.integers("dims"))):
+        if not 0 <= position <= x.ndim:
+            raise op.error(f"dims {op.integers('dims')} do not fit the input")
+        x = np.expand_dims(x, position)
+    return x
+
+
+@operator("Transpose")
+def transpose(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Dimensions in the order `axes`, by default reversed."""
+    return np.transpose(x, op.integers("axes") or None)
+
+
+@operator("NCHW2NHWC")
+def nchw_to_nhwc(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Channels to the end."""
+    return channels_last(x)
+
+
+@operator("NHWC2NCHW")
+def nhwc_to_nchw(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Channels to the second place."""
+    return channels_first(x)
+
+
+@operator("MergeDim")
+def merge_dim(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The first two dimensions made one."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+@operator("PrependDim")
+def prepend_dim(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The first dimension split in two, the new one `dim_size` long."""
+    size = op.integer("dim_size")
+    if size < 1 or x.shape[0] % size:
+        raise op.error(f"dim_size {size} does not divide the first dimension of {x.shape}")
+    return x.reshape(size, x.shape[0] // size, *x.shape[1:])
+
+
+@operator("Shape")
+def shape_of(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The shape, or its entries `axes`, int64."""
+    axes = op.integers("axes") or range(x.ndim)
+    return np.array([x.shape[axis] for axis in axes], np.int64)
+
+
+@operator("Size")
+def size_of(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The number of elements, int64."""
+    return np.array(x.size, np.int64)
+
+
+@operator("Tile")
+def tile(op: Operator, x: np.ndarray, tiles: np.ndarray | None = None, axis: np.ndarray | None = None) -> np.ndarray:
+    """Repeated `tiles` times along `axis` (default 0); both may be inputs."""
+    count = op.integer("tiles", 1) if tiles is None else int(tiles.reshape(-1)[0])
+    along = op.integer("axis", 0) if axis is None else int(axis.reshape(-1)[0])
+    repeats = [1] * x.ndim
+    repeats[op.canonical(along, x.ndim)] = count
+    return np.tile(x, repeats)
+
+
+@operator("NumpyTile")
+def numpy_tile(op: Operator, x: np.ndarray, repeats: np.ndarray) -> np.ndarray:
+    """Repeated as often along each dimension as the second input says."""
+    if repeats.size != x.ndim:
+        raise op.error(f"has {repeats.size} repeats for {x.ndim} dimensions")
+    return np.tile(x, repeats.reshape(-1))
+
+
+@operator("Expand")
+def expand(op: Operator, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Broadcast with the shape in the second input."""
+    wanted: Sequence[int] = [int(size) for size in shape.reshape(-1)]
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(wanted)))
+
+
+@operator("ChannelShuffle")
+def channel_shuffle(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Channels of `group` groups, interleaved."""
+    image = channels_first(x) if op.channels_last else x
+    group = op.integer("group", 1)
+    if group < 1 or image.shape[1] % group:
+        raise op.error(f"{image.shape[1]} channels do not divide into {group} groups")
+    parts = image.reshape(image.shape[0], group, -1, *image.shape[2:])
+    result = np.swapaxes(parts, 1, 2).reshape(image.shape)
+    return channels_last(result) if op.channels_last else result
+
+
+@operator("PadImage")
+def pad_image(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Padding of an image by `mode`: constant (`value`), reflect or edge; negative pads crop."""
+    image = channels_first(x) if op.channels_last else x
+    if image.ndim != 4:
+        raise op.error(f"takes images of 4 dimensions, has {x.shape}")
+    begin, end = explicit_pads(op, 2)
+    mode = op.text("mode", "constant")
+    if mode not in {"constant", "reflect", "edge"}:
+        raise op.error(f"mode {mode!r} is unknown, expected constant, reflect or edge")
+    crop = tuple(slice(max(0, -b), n + min(0, e)) for b, e, n in zip(begin, end, image.shape[2:], strict=True))
+    widths = [(0, 0), (0, 0), *((max(0, b), max(0, e)) for b, e in zip(begin, end, strict=True))]
+    image = image[(slice(None), slice(None), *crop)]
+    if mode == "constant":
+        result = np.pad(image, widths, constant_values=op.number("value", 0.0))
+    else:
+        result = np.pad(image, widths, mode="edge" if mode == "edge" else "reflect")
+    return channels_last(result) if op.channels_last else result
+
+
+@operator("SpaceToBatch")
+def space_to_batch(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Blocks of `block_size` by `block_size` pixels, after padding by `pad`, spread over the batch."""
+    block = op.integer("block_size", 2)
+    pad = (op.integer("pad_t", op.integer("pad", 0)), op.integer("pad_b", op.integer("pad", 0)))
+    side = (op.integer("pad_l", op.integer("pad", 0)), op.integer("pad_r", op.integer("pad", 0)))
+    image = np.pad(x, [(0, 0), (0, 0), pad, side])
+    count, channels, height, width = image.shape
+    parts = image.reshape(count, channels, height // block, block, width // block, block)
+    return parts.transpose(3, 5, 0, 1, 2, 4).reshape(-1, channels, height // block, width // block)
+
+
+@operator("BatchToSpace")
+def batch_to_space(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The inverse of SpaceToBatch; `pad` is cropped."""
+    block = op.integer("block_size", 2)
+    top, bottom, left, right = (op.integer(name, op.integer("pad", 0)) for name in ("pad_t", "pad_b", "pad_l", "pad_r"))
+    count, channels, height, width = x.shape
+    parts = x.reshape(block, block, count // block**2, channels, height, width)
+    image = parts.transpose(2, 3, 4, 0, 5, 1).reshape(-1, channels, height * block, width * block)
+    return image[:, :, top : height * block - bottom, left : width * block - right]
