@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from validation.preprocess import DISTURBANCES, PREPROCESSINGS
 from zoosmith.cli import main
 
 
@@ -90,6 +91,13 @@ def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
     assert (report["images"], report["disturb"]) == (6, "darkened")
     # of the six, the red picture among the blue ones is the one that fails
     assert report["models"][0]["top1"]["images"] == 5
+
+
+def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    words = set(out.replace(",", " ").replace(".", " ").split())
+    assert {*PREPROCESSINGS, *DISTURBANCES} <= words
 
 
 @pytest.mark.parametrize(

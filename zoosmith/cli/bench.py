@@ -60,7 +60,8 @@ def bench(
 
     rows: list[dict[str, Any]] = []
     sizes = [stored_size(model) for model in models]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for count in threads:
             task = progress.add_task(f"{count} thread{'s' if count > 1 else ''}", total=warmup + runs)
             on_round = partial(progress.advance, task)

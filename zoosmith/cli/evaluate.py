@@ -62,7 +62,8 @@ def evaluate(
     start = time.monotonic()
     rate = TextColumn("{task.fields[rate]:.1f} images/s")
     columns = (BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("images", total=len(folder), rate=0.0)
 
         def advance(count: int) -> None:
@@ -70,7 +71,7 @@ def evaluate(
             bar.update(task, rate=bar.tasks[0].completed / (time.monotonic() - start))
 
         def skip(path: Path, reason: str) -> None:
-            bar.console.print(f"skipped: {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"skipped: {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
             advance(1)
 
         evaluation = run(models, folder, to_array, on_broken=skip, on_images=advance)
