@@ -8,13 +8,17 @@ from importlib import import_module
 _FAMILIES = (
     "broadcast",
     "conv",
+    "detection",
     "elementwise",
     "fills",
     "indexing",
+    "int8",
+    "int8_layout",
     "linear",
     "normalization",
     "pooling",
     "reduction",
+    "regions",
     "resize",
     "shape",
 )
