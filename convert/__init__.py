@@ -8,12 +8,18 @@ if TYPE_CHECKING:
     from convert.nets import NetSource as NetSource
     from convert.nets import read_net as read_net
     from convert.nets import write_net as write_net
+    from convert.parameters import read_parameters as read_parameters
+    from convert.translation import caffe2_to_onnx as caffe2_to_onnx
+    from convert.translation import untranslatable as untranslatable
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
     "ConvertError": "convert.errors",
     "NetSource": "convert.nets",
+    "caffe2_to_onnx": "convert.translation",
     "read_net": "convert.nets",
+    "read_parameters": "convert.parameters",
+    "untranslatable": "convert.translation",
     "write_net": "convert.nets",
 }
 

@@ -10,7 +10,10 @@ from google.protobuf.message import DecodeError
 from convert.errors import ConvertError
 from convert.proto.caffe2_pb2 import NetDef
 
-NetSource: TypeAlias = "str | os.PathLike[str] | bytes | NetDef"
+NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
+
+
+TEXT_SUFFIXES = {".pbtxt", ".prototxt"}
 
 
 def read_net(source: NetSource) -> NetDef:
@@ -23,7 +26,7 @@ def read_net(source: NetSource) -> NetDef:
     if isinstance(source, bytes):
         return _parse_binary(source, "the given bytes")
     path = Path(source)
-    if path.suffix in {".pbtxt", ".prototxt"}:
+    if path.suffix in TEXT_SUFFIXES:
         try:
             return text_format.Parse(path.read_text(), NetDef())
         except (text_format.ParseError, UnicodeDecodeError) as error:

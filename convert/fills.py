@@ -1,0 +1,126 @@
+"""Caffe2's constant fill operators: what tensor each one makes."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from convert.errors import ConvertError
+from convert.proto.caffe2_pb2 import Argument, OperatorDef, TensorProto
+
+_C2 = TensorProto
+# Caffe2's element types as numpy's; strings have none
+DTYPES: dict[int, np.dtype] = {
+    _C2.FLOAT: np.dtype("<f4"),
+    _C2.INT32: np.dtype("<i4"),
+    _C2.BYTE: np.dtype("u1"),
+    _C2.BOOL: np.dtype("?"),
+    _C2.UINT8: np.dtype("u1"),
+    _C2.INT8: np.dtype("i1"),
+    _C2.UINT16: np.dtype("<u2"),
+    _C2.INT16: np.dtype("<i2"),
+    _C2.INT64: np.dtype("<i8"),
+    _C2.FLOAT16: np.dtype("<f2"),
+    _C2.DOUBLE: np.dtype("<f8"),
+}
+
+
+class Tensor(NamedTuple):
+    """A constant: little-endian elements as bytes, so that they reach the ONNX file without another copy."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    data: bytes
+
+    def array(self) -> np.ndarray:
+        """View it as a read-only array."""
+        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Tensor":
+        """Copy an array into a constant."""
+        dtype = array.dtype.newbyteorder("<")
+        return cls(dtype, array.shape, np.ascontiguousarray(array, dtype).tobytes())
+
+
+Fill = Callable[[OperatorDef, Mapping[str, bytes]], Tensor]
+
+
+def _given(dtype: str, repeated: str) -> Fill:
+    def fill(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+        arguments = {argument.name: argument for argument in op.arg}
+        if "values" in floats:
+            if repeated != "floats":
+                raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
+            values = Tensor(np.dtype("<f4"), (len(floats["values"]) // 4,), floats["values"])
+        else:
+            found = getattr(arguments.get("values", Argument()), repeated)
+            try:
+                values = Tensor.of(np.array(found, np.int64 if repeated == "ints" else np.float32))
+            except (OverflowError, ValueError) as error:
+                raise ConvertError(f"{_label(op)}: its values cannot be read: {error}") from error
+        shape = _shape(op, arguments)
+        if prod(shape) != values.shape[0]:
+            raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {values.shape[0]}")
+        if values.dtype != np.dtype(dtype):
+            values = Tensor.of(values.array().astype(dtype))
+        return values._replace(shape=shape)
+
+    return fill
+
+
+def _bytes(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+    arguments = {argument.name: argument for argument in op.arg}
+    data = b"".join(arguments.get("values", Argument()).strings)
+    shape = _shape(op, arguments)
+    if prod(shape) != len(data):
+        raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} bytes, found {len(data)}")
+    return Tensor(np.dtype("u1"), shape, data)
+
+
+def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
+    """Type and value of a ConstantFill: `dtype` (Caffe2's enum), else float where `value` is a float or absent."""
+    arguments = {argument.name: argument for argument in op.arg}
+    value = arguments.get("value", Argument(f=0.0))
+    code = arguments["dtype"].i if "dtype" in arguments else _C2.FLOAT
+    dtype = DTYPES.get(code)
+    if dtype is None or value.HasField("s"):
+        raise ConvertError(f"{_label(op)}: argument dtype={code} has no ONNX tensor that could be filled")
+    number = value.f if value.HasField("f") else value.i
+    return dtype, number
+
+
+def _constant(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+    dtype, value = constant_value(op)
+    shape = _shape(op, {argument.name: argument for argument in op.arg})
+    if prod(shape) * dtype.itemsize > _LARGEST:
+        raise ConvertError(f"{_label(op)}: shape {list(shape)} is larger than an ONNX file can be")
+    return Tensor.of(np.full(shape, value, dtype))
+
+
+# protobuf's own limit for one message
+_LARGEST = 2**31 - 1
+
+
+def _shape(op: OperatorDef, arguments: Mapping[str, Argument]) -> tuple[int, ...]:
+    shape = tuple(arguments["shape"].ints) if "shape" in arguments else ()
+    if any(size < 0 for size in shape):
+        raise ConvertError(f"{_label(op)}: shape {list(shape)} has a negative size")
+    return shape
+
+
+def _label(op: OperatorDef) -> str:
+    return f"{op.type} of blob {op.output[0]!r}" if op.output else op.type
+
+
+FILLS: dict[str, Fill] = {
+    "GivenTensorFill": _given("<f4", "floats"),
+    "GivenTensorDoubleFill": _given("<f8", "floats"),
+    "GivenTensorBoolFill": _given("?", "ints"),
+    "GivenTensorInt16Fill": _given("<i2", "ints"),
+    "GivenTensorIntFill": _given("<i4", "ints"),
+    "GivenTensorInt64Fill": _given("<i8", "ints"),
+    "GivenTensorByteStringToUInt8Fill": _bytes,
+    "ConstantFill": _constant,
+}

@@ -1,0 +1,217 @@
+"""The ONNX graph while it grows: values whose type and shape are inferred when somebody asks."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
+
+from convert.errors import ConvertError
+from convert.fills import Tensor
+
+Dimension: TypeAlias = int | str | None
+Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray
+
+# numpy's element types as ONNX's
+ELEMENT_TYPES = {
+    np.dtype("<f4"): TensorProto.FLOAT,
+    np.dtype("u1"): TensorProto.UINT8,
+    np.dtype("i1"): TensorProto.INT8,
+    np.dtype("<u2"): TensorProto.UINT16,
+    np.dtype("<i2"): TensorProto.INT16,
+    np.dtype("<i4"): TensorProto.INT32,
+    np.dtype("<i8"): TensorProto.INT64,
+    np.dtype("?"): TensorProto.BOOL,
+    np.dtype("<f2"): TensorProto.FLOAT16,
+    np.dtype("<f8"): TensorProto.DOUBLE,
+}
+# constants up to this size take part in shape inference: targets of Reshape, starts of Slice
+_SHAPE_BYTES = 1024
+
+
+class Value:
+    """A tensor of the graph: its name, its type and shape once known, its content where it is a constant.
+
+    `scale` and `zero_point` stand beside 8-bit integers, as in Caffe2's int8 tensors; None for everything else.
+    """
+
+    __slots__ = ("_graph", "constant", "info", "name", "scale", "zero_point")
+
+    def __init__(self, graph: "Graph", name: str, info: ValueInfoProto | None, constant: Tensor | None) -> None:
+        self._graph = graph
+        self.name = name
+        self.info = info
+        self.constant = constant
+        self.scale: float | None = None
+        self.zero_point: int | None = None
+
+    @property
+    def elem_type(self) -> int:
+        """ONNX element type; 0 where inference cannot tell."""
+        return self._inferred().type.tensor_type.elem_type
+
+    @property
+    def shape(self) -> tuple[Dimension, ...] | None:
+        """Sizes, names of symbolic ones, None for unknown ones; None where not even the rank is known."""
+        tensor = self._inferred().type.tensor_type
+        if not tensor.HasField("shape"):
+            return None
+        return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim)
+
+    def described(self) -> ValueInfoProto:
+        """Name, type and shape as an input or output of the model declares them."""
+        return self._inferred()
+
+    def _inferred(self) -> ValueInfoProto:
+        if self.info is None:
+            self._graph.infer()
+        return self.info or _UNKNOWN
+
+
+_UNKNOWN = ValueInfoProto()
+
+
+class Graph:
+    """Nodes in order, and the values they read and write. Shape inference runs in batches, each node in one of them."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.model = ModelProto()
+        self.model.opset_import.add(domain="", version=opset)
+        self.proto: GraphProto = self.model.graph
+        self._values: dict[str, Value] = {}
+        self._used: dict[str, None] = {}
+        self._made: set[str] = set()
+        self._inferred = 0
+        self._stand_ins: dict[int, tuple[str, str]] = {}
+        self._attributes: dict[tuple, AttributeProto] = {}
+
+    def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
+        """Add a value that is given from outside."""
+        value = Value(self, name, value_info(name, elem_type, shape), None)
+        self._values[name] = value
+        return value
+
+    def constant(self, name: str, tensor: Tensor) -> Value:
+        """Add a constant; it reaches the file only if a node or an output uses it."""
+        elem_type = ELEMENT_TYPES.get(tensor.dtype)
+        if elem_type is None:
+            raise ConvertError(f"constant {name!r}: ONNX has no element type for {tensor.dtype}")
+        value = Value(self, name, value_info(name, elem_type, tensor.shape), tensor)
+        self._values[name] = value
+        return value
+
+    def node(
+        self,
+        op_type: str,
+        inputs: Sequence[Value | None],
+        outputs: Sequence[str],
+        attributes: Mapping[str, Attribute],
+        *,
+        named: bool = False,
+        like: Value | None = None,
+    ) -> list[Value]:
+        """Append a node; a None among the inputs is an optional one left out.
+
+        `named` writes the empty name field that the zoo's nodes carry. `like` is a value whose type and shape the first
+        output has, for node forms that inference does not know.
+        """
+        names = [value.name if value is not None else "" for value in inputs]
+        while names and not names[-1]:
+            names.pop()
+        node = self.proto.node.add(op_type=op_type, input=names, output=outputs)
+        if named:
+            node.name = ""
+        if attributes:
+            node.attribute.extend([self._attribute(name, content) for name, content in attributes.items()])
+        if like is not None:
+            self._stand_ins[len(self.proto.node) - 1] = (like.name, outputs[0])
+        self._used.update(dict.fromkeys(names))
+        self._made.update(outputs)
+        values = [Value(self, name, None, None) for name in outputs]
+        for value in values:
+            self._values[value.name] = value
+        return values
+
+    def has(self, name: str) -> bool:
+        """Tell whether a value of this name exists."""
+        return name in self._values
+
+    def is_made(self, name: str) -> bool:
+        """Tell whether a node makes the value of this name."""
+        return name in self._made
+
+    def used_constants(self, besides: Sequence[Value]) -> list[Value]:
+        """Constants that some node reads, in the order of first use, but for those of `besides`."""
+        others = {value.name for value in besides}
+        used = [self._values[name] for name in self._used if name and name not in others]
+        return [value for value in used if value.constant is not None]
+
+    def add_initializer(self, value: Value) -> None:
+        """Write a constant's content into the model."""
+        if value.constant is not None:
+            tensor = value.constant
+            self.proto.initializer.add(
+                name=value.name, data_type=ELEMENT_TYPES[tensor.dtype], dims=tensor.shape, raw_data=tensor.data
+            )
+
+    def infer(self) -> None:
+        """Infer types and shapes of all values that came since the last call."""
+        batch = ModelProto(ir_version=onnx.IR_VERSION)
+        batch.opset_import.add(version=max(self.opset, 9))
+        nodes = self.proto.node[self._inferred :]
+        read = dict.fromkeys(name for node in nodes for name in node.input)
+        for index, (source, target) in self._stand_ins.items():
+            nodes[index - self._inferred] = onnx.NodeProto(op_type="Identity", input=[source], output=[target])
+        graph = batch.graph
+        graph.name = "batch"
+        graph.node.extend(nodes)
+        for name in read:
+            value = self._values.get(name)
+            if value is not None and value.info is not None:
+                graph.input.append(value.info)
+                if value.constant is not None and len(value.constant.data) <= _SHAPE_BYTES:
+                    graph.initializer.append(tensor_proto(name, value.constant))
+        self._inferred = len(self.proto.node)
+        self._stand_ins.clear()
+        inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
+        for info in inferred.graph.value_info:
+            self._values[info.name].info = info
+        for node in nodes:
+            for name in node.output:
+                value = self._values.get(name)
+                if value is not None and value.info is None:
+                    value.info = ValueInfoProto(name=name)
+
+    def _attribute(self, name: str, content: Attribute) -> AttributeProto:
+        if isinstance(content, np.ndarray):
+            tensor = Tensor.of(content)
+            return AttributeProto(name=name, type=AttributeProto.TENSOR, t=tensor_proto("", tensor))
+        key = (name, type(content), tuple(content) if isinstance(content, (list, tuple)) else content)
+        attribute = self._attributes.get(key)
+        if attribute is None:
+            attribute = self._attributes[key] = onnx.helper.make_attribute(name, content)
+        return attribute
+
+
+def value_info(name: str, elem_type: int, shape: Sequence[Dimension]) -> ValueInfoProto:
+    """Describe a tensor: its element type and its shape, with names for symbolic sizes and None for unknown ones."""
+    info = ValueInfoProto(name=name)
+    tensor = info.type.tensor_type
+    tensor.elem_type = elem_type
+    dims = tensor.shape.dim
+    tensor.shape.SetInParent()
+    for size in shape:
+        if isinstance(size, str):
+            dims.add(dim_param=size)
+        elif size is None:
+            dims.add()
+        else:
+            dims.add(dim_value=size)
+    return info
+
+
+def tensor_proto(name: str, tensor: Tensor) -> TensorProto:
+    """Make the TensorProto of a constant."""
+    return TensorProto(name=name, data_type=ELEMENT_TYPES[tensor.dtype], dims=tensor.shape, raw_data=tensor.data)

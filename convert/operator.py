@@ -1,0 +1,247 @@
+"""What a translator sees: one Caffe2 operator, its arguments, and the means to write ONNX nodes for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+
+from convert.errors import ConvertError
+from convert.fills import Tensor
+from convert.graph import Attribute, Dimension, Graph, Value
+from convert.naming import Names
+from convert.proto.caffe2_pb2 import Argument, OperatorDef
+
+Later: TypeAlias = Callable[[], Value]
+
+
+class Retry(Exception):
+    """An operator needs a higher opset than the one tried."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+
+
+class Operator:
+    """A Caffe2 operator with the values it reads. A translator reads arguments and writes nodes:
+
+    - `op.inputs` are the values of the input blobs, `op.opset` the target opset.
+    - `op.integer("axis", 1)`, `op.number`, `op.text`, `op.flag`, `op.integers`, `op.numbers` read arguments as Caffe2
+      does: the default where absent, an error where the argument holds another type.
+    - `op.emit("Mul", x, y, axis=1)` writes a helper node and gives its value; with `to=0` the node writes output 0.
+      `op.emit_many` is for nodes of several outputs. `op.bind(i, value)` makes output i another value, without a node;
+      given a function instead, it is called when something reads the output, and never if nothing does.
+    - `op.shape(x)`, `op.sizes(x)`, `op.rank(x)` and `op.constant_of(x)` ask what is known of a value, and refuse the
+      operator where it is not.
+    - `op.require(11)` says that this needs opset 11; `op.refuse("...")` that ONNX cannot express it.
+
+    Every output that anybody reads must be written or bound; one that is not is refused when it is read.
+    """
+
+    def __init__(self, definition: OperatorDef, inputs: list[Value], outputs: list[str], graph: Graph, names: Names):
+        self.definition = definition
+        self.type: str = definition.type
+        self.inputs = inputs
+        self.output_names = outputs
+        self.opset = graph.opset
+        self.graph = graph
+        self.bound: dict[int, Value | Later] = {}
+        self.shares: dict[int, int] = {}
+        self.needs = 0
+        self._names = names
+        self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
+
+    # arguments
+
+    def has(self, name: str) -> bool:
+        """Tell whether the argument is given."""
+        return name in self._arguments
+
+    def first_given(self, *names: str) -> int:
+        """Position of the first of these arguments in the operator; behind all others where none is given."""
+        return next((i for i, name in enumerate(self._arguments) if name in names), len(self._arguments))
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """Read an integer argument."""
+        argument = self._arguments.get(name)
+        if argument is None:
+            return default
+        if not argument.HasField("i"):
+            self._wrong_type(argument, "an integer")
+        return argument.i
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """Read a boolean argument, which Caffe2 stores as an integer."""
+        return self.integer(name, int(default)) != 0
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """Read a float argument."""
+        argument = self._arguments.get(name)
+        if argument is None:
+            return default
+        if not argument.HasField("f"):
+            self._wrong_type(argument, "a float")
+        return argument.f
+
+    def text(self, name: str, default: str = "") -> str:
+        """Read a string argument."""
+        argument = self._arguments.get(name)
+        if argument is None:
+            return default
+        if not argument.HasField("s"):
+            self._wrong_type(argument, "a string")
+        return argument.s.decode(errors="replace")
+
+    def integers(self, name: str) -> list[int]:
+        """Read a list of integers; empty where absent."""
+        argument = self._arguments.get(name)
+        return list(argument.ints) if argument is not None else []
+
+    def numbers(self, name: str) -> list[float]:
+        """Read a list of floats; empty where absent."""
+        argument = self._arguments.get(name)
+        return list(argument.floats) if argument is not None else []
+
+    def argument(self, name: str) -> Argument | None:
+        """Give the argument itself, for the few whose type decides the meaning."""
+        return self._arguments.get(name)
+
+    @property
+    def channels_last(self) -> bool:
+        """Tell whether `order` is NHWC. Refuses an order that is neither NCHW nor NHWC."""
+        order = self.text("order", "NCHW")
+        if order not in {"NCHW", "NHWC"}:
+            self.refuse(f"argument order={order!r}: expected NCHW or NHWC")
+        return order == "NHWC"
+
+    # what is known of a value
+
+    def shape(self, value: Value) -> tuple[Dimension, ...]:
+        """Sizes of a value, symbolic and unknown ones included; refuses the operator where the rank is unknown."""
+        shape = value.shape
+        if shape is None:
+            self.refuse(f"the shape of {value.name!r} cannot be inferred, and the translation depends on it")
+        return shape
+
+    def rank(self, value: Value) -> int:
+        """Count the dimensions of a value."""
+        return len(self.shape(value))
+
+    def sizes(self, value: Value) -> tuple[int, ...]:
+        """Sizes of a value; refuses the operator where one is symbolic or unknown."""
+        return self.sizes_from(value, 0)
+
+    def sizes_from(self, value: Value, axis: int) -> tuple[int, ...]:
+        """Sizes of a value from this dimension on; refuses the operator where one of them is symbolic or unknown."""
+        sizes = tuple(size for size in self.shape(value)[axis:] if isinstance(size, int))
+        if len(sizes) != self.rank(value) - axis:
+            self._not_static(value)
+        return sizes
+
+    def axis(self, value: Value, axis: int) -> int:
+        """Count an axis from the front. Refuses one outside the rank."""
+        rank = self.rank(value)
+        if not -rank <= axis < rank:
+            self.refuse(f"axis {axis} of {value.name!r}, which has {rank} dimensions")
+        return axis % rank
+
+    def constant_of(self, value: Value, what: str) -> np.ndarray:
+        """Content of a constant; refuses the operator where the value is computed at run time."""
+        if value.constant is None:
+            self.refuse(f"{what} {value.name!r} is computed by the net, expected a parameter")
+        return value.constant.array()
+
+    def expect_shape(self, value: Value, expected: Sequence[Dimension], what: str) -> None:
+        """Refuse a parameter of another shape than `expected`, in which None and symbolic sizes fit everything."""
+        shape = self.shape(value)
+        fits = len(shape) == len(expected) and all(
+            a == b or not isinstance(a, int) or not isinstance(b, int) for a, b in zip(shape, expected, strict=True)
+        )
+        if not fits:
+            wanted = [size if isinstance(size, int) else "?" for size in expected]
+            self.refuse(f"{what} {value.name!r} has shape {list(shape)}, expected {wanted}")
+
+    # writing nodes
+
+    def emit(
+        self,
+        op_type: str,
+        *inputs: Value | None,
+        to: int | None = None,
+        like: Value | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+        **more: Attribute,
+    ) -> Value:
+        """Write a node of one output: a helper, or with `to` the one that makes this output of the operator.
+
+        Its attributes, in the order they are written, are those of the mapping, then the named ones. `like` is a value
+        whose type and shape the result has: for old forms that ONNX's inference does not know.
+        """
+        attributes = {**attributes, **more} if attributes else more
+        name = self._names.helper() if to is None else self.output_names[to]
+        (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
+        if to is not None:
+            self.bound[to] = value
+        return value
+
+    def emit_many(
+        self, op_type: str, inputs: Sequence[Value | None], to: Sequence[int | None], **attributes: Attribute
+    ) -> list[Value]:
+        """Write a node of several outputs; `to` gives for each the operator's output, None for a helper value."""
+        names = [self._names.helper() if index is None else self.output_names[index] for index in to]
+        values = self.graph.node(op_type, inputs, names, attributes, named=any(index is not None for index in to))
+        for index, value in zip(to, values, strict=True):
+            if index is not None:
+                self.bound[index] = value
+        return values
+
+    def bind(self, index: int, value: Value | Later) -> None:
+        """Make a value, or what a function gives when the output is first read, this output of the operator."""
+        self.bound[index] = value
+
+    def share(self, output: int, source: int) -> None:
+        """Say that an output shares the memory of an input: later in-place operators on one change both."""
+        self.shares[output] = source
+
+    def has_output(self, index: int) -> bool:
+        """Tell whether the operator names this output."""
+        return index < len(self.output_names)
+
+    def constant(self, content: np.ndarray) -> Value:
+        """Make a constant."""
+        return self.graph.constant(self._names.helper(), Tensor.of(np.asarray(content)))
+
+    def int64s(self, *content: int) -> Value:
+        """Make a constant list of int64, as ONNX wants shapes and axes."""
+        return self.constant(np.array(content, np.int64))
+
+    # limits
+
+    def require(self, opset: int) -> None:
+        """Say that the operator needs this opset; the translation starts again with it where it is higher."""
+        self.needs = max(self.needs, opset)
+        if self.opset < opset:
+            raise Retry(opset)
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Refuse the operator: ConvertError with its type, its first output and the reason."""
+        raise ConvertError(f"{self.label}: {reason}")
+
+    @property
+    def label(self) -> str:
+        """Name the operator for a message."""
+        made = ", ".join(repr(blob) for blob in self.definition.output[:1]) or "nothing"
+        return f"{self.type} that makes {made}"
+
+    def _not_static(self, value: Value) -> NoReturn:
+        found = [size if size is not None else "?" for size in self.shape(value)]
+        self.refuse(f"{value.name!r} has shape {found}, and the translation needs its sizes as numbers")
+
+    def _wrong_type(self, argument: Argument, expected: str) -> NoReturn:
+        found = ", ".join(part.name for part, _ in argument.ListFields() if part.name != "name") or "nothing"
+        self.refuse(f"argument {argument.name!r} holds {found}, expected {expected}")
+
+
+def element_count(sizes: Sequence[int]) -> int:
+    """Count the elements of a shape."""
+    return prod(sizes)

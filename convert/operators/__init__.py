@@ -1,0 +1,1 @@
+"""Translators of Caffe2's operators, a module for each family."""

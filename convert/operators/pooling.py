@@ -1,0 +1,44 @@
+"""Pools."""
+
+from convert.graph import Attribute
+from convert.operator import Operator
+from convert.operators.convolution import from_channels_first, to_channels_first
+from convert.operators.windows import read_window, resolve_padding
+from convert.registry import translator
+
+
+@translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1)
+def average_pool(op: Operator) -> None:
+    """AveragePool divides by the elements inside the input, or with count_include_pad by the whole kernel."""
+    _pool(op, "AveragePool")
+
+
+@translator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", since=1)
+def max_pool(op: Operator) -> None:
+    """MaxPool."""
+    _pool(op, "MaxPool")
+
+
+def _pool(op: Operator, kind: str) -> None:
+    x = to_channels_first(op, op.inputs[0])
+    window = read_window(op)
+    if op.flag("global_pooling"):
+        if any(window.pads) or any(stride != 1 for stride in window.strides):
+            op.refuse("argument global_pooling=1 together with a stride or a padding")
+        from_channels_first(op, f"Global{kind}", x)
+        return
+    if not window.kernel:
+        op.refuse("it has no kernel")
+    if any(dilation != 1 for dilation in window.dilations):
+        op.refuse(f"argument dilation={window.dilations}, which Caffe2's pools refuse")
+    if op.rank(x) != len(window.kernel) + 2:
+        op.refuse(f"its kernel {window.kernel} does not fit an input of {op.rank(x)} dimensions")
+    if window.legacy_pad:
+        resolve_padding(op, window, op.sizes_from(x, 2))
+    if any(pad >= size for pad, size in zip(window.pads, window.kernel * 2, strict=True)):
+        op.refuse(f"pads {window.pads} reach over the kernel {window.kernel}")
+    attributes: dict[str, Attribute] = dict(window.attributes(op))
+    if kind == "AveragePool" and op.flag("count_include_pad"):
+        op.require(7)
+        attributes["count_include_pad"] = 1
+    from_channels_first(op, kind, x, attributes=attributes)

@@ -1,0 +1,104 @@
+"""The sliding window of convolutions and pools: Caffe2's spellings of it, and its legacy paddings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from convert.operator import Operator
+
+_VALID, _SAME, _CAFFE = 1, 2, 3
+_SIDES = ("t", "l", "b", "r")
+
+
+@dataclass
+class Window:
+    """Sizes for each spatial dimension; `pads` holds all begins, then all ends, as in Caffe2 and ONNX."""
+
+    kernel: list[int]
+    strides: list[int]
+    pads: list[int]
+    dilations: list[int]
+    legacy_pad: int
+
+    def attributes(self, op: Operator) -> dict[str, list[int]]:
+        """Give ONNX's attributes in the order of the arguments they come from; what is added comes last."""
+        spelled = {
+            "strides": (self.strides, op.first_given("stride", "strides", "stride_h")),
+            "pads": (self.pads, op.first_given("pad", "pads", "pad_t", "pad_l", "pad_b", "pad_r")),
+            "dilations": (self.dilations, op.first_given("dilation", "dilations", "dilation_h")),
+            "kernel_shape": (self.kernel, op.first_given("kernel", "kernels", "kernel_h")),
+        }
+        plain = {"strides": 1, "pads": 0, "dilations": 1}
+        absent = op.first_given()
+        return {
+            name: sizes
+            for name, (sizes, place) in sorted(spelled.items(), key=lambda item: item[1][1])
+            if place < absent or any(size != plain.get(name) for size in sizes)
+        }
+
+
+def read_window(op: Operator) -> Window:
+    """Read the window's arguments as Caffe2 does; the kernel is empty where none is given."""
+    kernel = _sizes(op, "kernel", "kernels")
+    rank = len(kernel)
+    window = Window(
+        kernel,
+        _sizes(op, "stride", "strides") or [1] * rank,
+        _pads(op) or [0] * (2 * rank),
+        _sizes(op, "dilation", "dilations") or [1] * rank,
+        op.integer("legacy_pad"),
+    )
+    if kernel and not (len(window.strides) == len(window.dilations) == rank == len(window.pads) / 2):
+        op.refuse(f"its kernel {kernel}, strides {window.strides}, pads {window.pads} differ in dimensions")
+    return window
+
+
+def resolve_padding(op: Operator, window: Window, spatial: Sequence[int]) -> None:
+    """Turn a legacy padding into explicit pads for this input size."""
+    if window.legacy_pad in {_VALID, _SAME} and any(op.has(name) for name in ("pad", "pad_t")):
+        op.refuse(f"argument legacy_pad={window.legacy_pad} together with explicit pads")
+    rank = len(window.kernel)
+    if window.legacy_pad == _VALID:
+        window.pads = [0] * (2 * rank)
+    elif window.legacy_pad == _SAME:
+        if any(dilation != 1 for dilation in window.dilations):
+            op.refuse("argument legacy_pad=2 (SAME) together with a dilation")
+        for i, size in enumerate(spatial):
+            target = -(-size // window.strides[i])
+            needed = (target - 1) * window.strides[i] + window.kernel[i] - size
+            if needed < -1:
+                op.refuse("argument legacy_pad=2 (SAME) with a stride that skips the borders")
+            window.pads[i] = max(needed, 0) // 2
+            window.pads[i + rank] = max(needed, 0) - window.pads[i]
+    elif window.legacy_pad == _CAFFE:
+        for i, size in enumerate(spatial):
+            window.pads[i + rank] = _caffe_end_pad(op, window, i, size)
+    elif window.legacy_pad != 0:
+        op.refuse(f"argument legacy_pad={window.legacy_pad}: expected 0 to 3")
+
+
+def _caffe_end_pad(op: Operator, window: Window, i: int, size: int) -> int:
+    """Caffe rounds the output size up, and drops a last window that would start in the padding."""
+    kernel, stride, head = window.kernel[i], window.strides[i], window.pads[i]
+    count = ceil((size + 2 * head - kernel) / stride + 1)
+    if head > 0 and (count - 1) * stride >= size + head:
+        count -= 1
+    if (count - 1) * stride >= size + head:
+        op.refuse("argument legacy_pad=3 with a last window outside of the input")
+    return max((count - 1) * stride + kernel - size - head, 0)
+
+
+def _sizes(op: Operator, single: str, several: str) -> list[int]:
+    if op.has(single):
+        return [op.integer(single)] * 2
+    if op.has(f"{single}_h") and op.has(f"{single}_w"):
+        return [op.integer(f"{single}_h"), op.integer(f"{single}_w")]
+    return op.integers(several)
+
+
+def _pads(op: Operator) -> list[int]:
+    if op.has("pad"):
+        return [op.integer("pad")] * 4
+    if all(op.has(f"pad_{side}") for side in _SIDES):
+        return [op.integer(f"pad_{side}") for side in _SIDES]
+    return op.integers("pads")

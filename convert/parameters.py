@@ -1,0 +1,146 @@
+"""Parameters of an init net: its fill operators evaluated, straight from the file's bytes."""
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from convert.errors import ConvertError
+from convert.fills import FILLS, Tensor
+from convert.nets import TEXT_SUFFIXES, NetSource, read_net
+from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from convert.wire import FIXED32, LENGTH, fields
+
+_NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
+_FLOAT_TAG = _ARG_FLOATS << 3 | FIXED32
+# an unpacked float is a record of five bytes: its tag, then the value
+_FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
+# below this a message is cheaper to parse than to walk
+_SMALL = 64
+
+FloatArguments: TypeAlias = dict[str, bytes]
+
+
+@dataclass
+class InitNet:
+    """What an init net holds: parameters by blob name, and the operators that are no fills, in order."""
+
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    rest: list[OperatorDef] = field(default_factory=list)
+
+
+def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
+    """Evaluate an init net of fill operators: blob name to array, in the order of the net; arrays are read-only.
+
+    Unpacked and packed floats are both read. Raises ConvertError where the file is no init net, a fill is
+    inconsistent (values that do not fit the shape) or an operator is no constant fill.
+    """
+    content = read_init_net(init_net)
+    if content.rest:
+        kinds = ", ".join(sorted({op.type for op in content.rest}))
+        raise ConvertError(f"{_origin(init_net)}: expected constant fill operators only, found {kinds}")
+    return {name: tensor.array() for name, tensor in content.parameters.items()}
+
+
+def read_init_net(source: NetSource) -> InitNet:
+    """Read an init net; operators that are no constant fills (a Copy, an int8 fill) are given back as they are."""
+    origin = _origin(source)
+    net = InitNet()
+    try:
+        for op, floats in _operators(source):
+            fill = FILLS.get(op.type)
+            if fill is None or op.input:
+                net.rest.append(op)
+            else:
+                if len(op.output) != 1:
+                    raise ConvertError(f"{op.type} has {len(op.output)} outputs, expected 1")
+                net.parameters[op.output[0]] = fill(op, floats)
+    except ConvertError as error:
+        raise ConvertError(f"{origin}: expected a Caffe2 init net: {error}") from error
+    return net
+
+
+def _origin(source: NetSource) -> str:
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given init net"
+
+
+def _operators(source: NetSource) -> Iterator[tuple[OperatorDef, FloatArguments]]:
+    if isinstance(source, (str, os.PathLike)) and Path(source).suffix not in TEXT_SUFFIXES:
+        with open(source, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ConvertError("the file is empty")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
+                yield from _scan(view)
+    elif isinstance(source, bytes):
+        yield from _scan(memoryview(source))
+    else:
+        yield from _scan(memoryview(read_net(source).SerializeToString()))
+
+
+def _scan(buffer: memoryview) -> Iterator[tuple[OperatorDef, FloatArguments]]:
+    count = 0
+    for part in fields(buffer, 0, len(buffer)):
+        known = NetDef.DESCRIPTOR.fields_by_number.get(part.number)
+        if known is not None and (part.kind == LENGTH) != (known.message_type is not None or known.name in _STRINGS):
+            raise ConvertError(f"its field {part.number} is not a NetDef's; is it another kind of file?")
+        if part.number == _NET_OP:
+            count += 1
+            yield _read_operator(buffer, part.start, part.end)
+    if not count:
+        raise ConvertError("it holds no operator")
+
+
+_STRINGS = {"name", "type", "external_input", "external_output"}
+
+
+def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDef, FloatArguments]:
+    """Parse an operator whose long runs of floats are taken out first, as little-endian float32 bytes by argument."""
+    floats: FloatArguments = {}
+    if end - start <= _SMALL:
+        return _parse(buffer[start:end]), floats
+    small = []
+    for part in fields(buffer, start, end):
+        if part.number == _OP_ARG and part.kind == LENGTH and part.end - part.start > _SMALL:
+            name, content = _read_floats(buffer, part.start, part.end)
+            if content:
+                floats[name] = content
+                continue
+        small.append(bytes(buffer[part.tag : part.end]))
+    return _parse(b"".join(small)), floats
+
+
+def _parse(content: bytes | memoryview) -> OperatorDef:
+    try:
+        return OperatorDef.FromString(bytes(content))
+    except Exception as error:  # protobuf's backends raise classes of their own here
+        raise ConvertError("an operator in it is damaged") from error
+
+
+def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
+    """Read name and floats of an argument, packed or not; no floats mean that the argument holds something else."""
+    name = ""
+    chunks = []
+    position = start
+    while position < end:
+        if buffer[position] == _FLOAT_TAG:
+            records = np.frombuffer(buffer[position:end], _FLOAT_RECORD, (end - position) // _FLOAT_RECORD.itemsize)
+            others = records["tag"] != _FLOAT_TAG
+            run = int(others.argmax()) if others.any() else len(records)
+            if run == 0:
+                raise ConvertError(f"the float at byte {position} is cut off")
+            chunks.append(records["value"][:run].tobytes())
+            position += run * _FLOAT_RECORD.itemsize
+            continue
+        part = next(fields(buffer, position, end))
+        if part.number == _ARG_NAME and part.kind == LENGTH:
+            name = bytes(buffer[part.start : part.end]).decode(errors="replace")
+        elif part.number == _ARG_FLOATS and part.kind == LENGTH:
+            if (part.end - part.start) % 4:
+                raise ConvertError(f"the packed floats at byte {part.tag} are no multiple of 4 bytes")
+            chunks.append(bytes(buffer[part.start : part.end]))
+        position = part.end
+    return name, chunks[0] if len(chunks) == 1 else b"".join(chunks)

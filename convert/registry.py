@@ -1,0 +1,46 @@
+"""Which function translates which Caffe2 operator. A family of operators is a module of `convert/operators/`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from convert.operator import Operator
+
+Translate = Callable[[Operator], None]
+
+
+class Translator(NamedTuple):
+    """A translator, and the lowest opset that has a form for its operator."""
+
+    translate: Translate
+    since: int
+
+
+_TRANSLATORS: dict[str, Translator] = {}
+
+
+def translator(*op_types: str, since: int = 7) -> Callable[[Translate], Translate]:
+    """Register a function as translator of these Caffe2 operators, from opset `since` on.
+
+    An operator that needs more for some arguments only says so itself, with `Operator.require`.
+    """
+
+    def register(function: Translate) -> Translate:
+        for op_type in op_types:
+            if op_type in _TRANSLATORS:
+                raise ValueError(f"two translators for {op_type}")
+            _TRANSLATORS[op_type] = Translator(function, since)
+        return function
+
+    return register
+
+
+@cache
+def translators() -> dict[str, Translator]:
+    """Give all translators by Caffe2 operator name."""
+    package = importlib.import_module("convert.operators")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return _TRANSLATORS

@@ -1,0 +1,198 @@
+"""Caffe2 net in, ONNX model out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import onnx
+from onnx import ModelProto
+
+from convert.errors import ConvertError
+from convert.fills import FILLS
+from convert.graph import Dimension, Graph, Value
+from convert.naming import Names
+from convert.nets import NetSource, read_net
+from convert.operator import Operator, Retry
+from convert.parameters import InitNet, read_init_net
+from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from convert.registry import translators
+from convert.storage import Storage
+
+InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
+
+DEFAULT_OPSET = 9
+# below it the operators' forms are older than every Caffe2 exporter
+LOWEST_OPSET = 3
+# up to this opset files are as the zoo's: IR version 3, where parameters are graph inputs too
+_LAST_ZOO_OPSET = 9
+_ZOO_IR = 3
+_LONGEST_LIST = 10
+
+
+def caffe2_to_onnx(
+    predict_net: NetSource,
+    init_net: NetSource | None = None,
+    *,
+    inputs: InputInfo,
+    opset: int | None = DEFAULT_OPSET,
+    names: str = "zoo",
+) -> ModelProto:
+    """Translate a Caffe2 net to ONNX.
+
+    Nets are paths, bytes or messages; without an init net the predict net has to fill its own parameters. `inputs` maps
+    each data blob to `(onnx element type, shape)`; a size that is a string is symbolic. `opset` None means 9, or the
+    lowest above that can express the net. `names` is `zoo` (every name carries its version: `data_0`, `fc6_1`) or
+    `caffe2` (only blobs that are rewritten carry one).
+
+    Raises ConvertError where a file is no Caffe2 net, an operator or one of its arguments cannot be expressed (all
+    operators without translator are named at once), a parameter is missing or has the wrong shape, or an input is not
+    one of the net's.
+    """
+    net = read_net(predict_net)
+    init = read_init_net(init_net) if init_net is not None else InitNet()
+    if opset is not None and not LOWEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
+        raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
+    _check_operators([*init.rest, *net.op])
+    target = DEFAULT_OPSET if opset is None else opset
+    while True:
+        translation = _Translation(net, init, inputs, target, names)
+        try:
+            model = translation.run()
+        except Retry as retry:
+            target = retry.opset
+            continue
+        needs = {kind: lowest for kind, lowest in translation.needs.items() if opset is not None and lowest > opset}
+        if needs:
+            listed = ", ".join(f"{kind} (opset {lowest})" for kind, lowest in sorted(needs.items()))
+            raise ConvertError(f"opset {opset} cannot express {listed}; use opset {max(needs.values())} or higher")
+        return model
+
+
+def untranslatable(net: NetSource) -> dict[str, int]:
+    """Count the operators of a net that have no translator, by type, without translating anything."""
+    return _unknown(read_net(net).op)
+
+
+def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
+    known = translators()
+    return dict(sorted(Counter(op.type for op in ops if op.type not in known and op.type not in FILLS).items()))
+
+
+def _check_operators(ops: Sequence[OperatorDef]) -> None:
+    unknown = _unknown(ops)
+    if unknown:
+        listed = ", ".join(f"{kind} ({count})" for kind, count in unknown.items())
+        raise ConvertError(f"no translation for {len(unknown)} operator types of the net: {listed}")
+
+
+class _Translation:
+    """One attempt to translate a net at one opset."""
+
+    def __init__(self, net: NetDef, init: InitNet, inputs: InputInfo, opset: int, names: str) -> None:
+        self._net = net
+        self._ops = [*init.rest, *net.op]
+        self._inputs = inputs
+        self._opset = opset
+        self._graph = Graph(opset)
+        self._names = Names(self._ops, net.external_input, names)
+        # a fill of a blob that the caller declares as data is a placeholder
+        self._parameters = {blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}
+        self._versions: dict[str, int] = {}
+        self._storage = Storage()
+        self.needs: dict[str, int] = {}
+
+    def run(self) -> ModelProto:
+        initial = self._initial_blobs()
+        given = [self._add_initial(blob) for blob in initial]
+        for definition in self._ops:
+            self._translate(definition)
+        outputs = self._outputs()
+        return self._assemble(given, outputs)
+
+    def _initial_blobs(self) -> list[str]:
+        """Blobs that exist before the net runs, in the order of the graph's inputs; checks that all are given."""
+        read = dict.fromkeys(self._net.external_input)
+        written: set[str] = set()
+        for op in self._ops:
+            for blob in op.input:
+                if blob not in written:
+                    read.setdefault(blob)
+            written.update(op.output)
+        for blob in self._net.external_output:
+            if blob not in written:
+                read.setdefault(blob)
+        made_by_init = {blob for op in self._ops[: len(self._ops) - len(self._net.op)] for blob in op.output}
+        blobs = [blob for blob in read if blob not in made_by_init]
+        unknown = [blob for blob in self._inputs if blob not in read]
+        if unknown:
+            data = [blob for blob in blobs if blob not in self._parameters]
+            raise ConvertError(f"the net has no input {_listed(unknown)}; its data inputs are {_listed(data)}")
+        missing = [blob for blob in blobs if blob not in self._parameters and blob not in self._inputs]
+        if missing:
+            raise ConvertError(
+                f"nothing gives {_listed(missing)}: neither the init net nor a declared input (name, type and shape)"
+            )
+        return blobs
+
+    def _add_initial(self, blob: str) -> Value:
+        name = self._names.name(blob, 0)
+        if blob in self._inputs:
+            elem_type, shape = self._inputs[blob]
+            value = self._graph.input(name, elem_type, shape)
+        else:
+            value = self._graph.constant(name, self._parameters[blob])
+        self._versions[blob] = 0
+        self._storage.write(blob, value)
+        return value
+
+    def _translate(self, definition: OperatorDef) -> None:
+        read = [self._storage.read(blob, definition.type) for blob in definition.input]
+        names = []
+        for blob in definition.output:
+            version = self._versions[blob] = self._versions.get(blob, 0) + 1
+            names.append(self._names.name(blob, version))
+        op = Operator(definition, read, names, self._graph, self._names)
+        translation = translators().get(definition.type)
+        if translation is None:
+            tensor = FILLS[definition.type](definition, {})
+            op.bind(0, self._graph.constant(names[0], tensor))
+        else:
+            op.require(translation.since)
+            translation.translate(op)
+        if op.needs > self.needs.get(op.type, 0):
+            self.needs[op.type] = op.needs
+        self._storage.finish(op)
+
+    def _outputs(self) -> list[Value]:
+        """Values of the external outputs, each made by a node under a name of its own."""
+        outputs: list[Value] = []
+        for blob in self._net.external_output:
+            value = self._storage.read(blob, "the list of external outputs")
+            version = self._versions.get(blob, 0)
+            name = self._names.name(blob, version)
+            if value.name != name or not self._graph.is_made(name) or value in outputs:
+                if self._graph.has(name):
+                    name = self._names.unused(f"{blob}_{version + 1}")
+                (value,) = self._graph.node("Identity", [value], [name], {})
+            outputs.append(value)
+        return outputs
+
+    def _assemble(self, given: list[Value], outputs: list[Value]) -> ModelProto:
+        graph = self._graph.proto
+        graph.name = self._net.name
+        helpers = self._graph.used_constants(given)
+        parameters = sorted((value for value in given if value.constant is not None), key=lambda value: value.name)
+        for value in [*parameters, *helpers]:
+            self._graph.add_initializer(value)
+        zoo = self._opset <= _LAST_ZOO_OPSET
+        graph.input.extend(value.described() for value in [*given, *helpers] if value.constant is None or zoo)
+        graph.output.extend(value.described() for value in outputs)
+        model = self._graph.model
+        model.ir_version = _ZOO_IR if zoo else onnx.helper.find_min_ir_version_for(model.opset_import)
+        model.producer_name = "onnx-caffe2"
+        return model
+
+
+def _listed(blobs: Sequence[str]) -> str:
+    shown = ", ".join(repr(blob) for blob in blobs[:_LONGEST_LIST])
+    return shown + (f" and {len(blobs) - _LONGEST_LIST} more" if len(blobs) > _LONGEST_LIST else "")
