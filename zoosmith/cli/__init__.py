@@ -10,8 +10,10 @@ import click
 
 # Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
 COMMANDS: dict[str, str] = {
+    "convert": "zoosmith.cli.convert:convert",
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
+    "caffe2": "zoosmith.cli.caffe2:caffe2",
 }
 
 # A room that was never imported cannot have raised, so its errors need no import to be recognised.
