@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from validation.accuracy import Evaluation as Evaluation
     from validation.accuracy import evaluate as evaluate
+    from validation.caffe2 import Caffe2Onnx as Caffe2Onnx
+    from validation.caffe2 import Caffe2Runner as Caffe2Runner
+    from validation.caffe2 import Caffe2Worker as Caffe2Worker
     from validation.comparison import Comparison as Comparison
     from validation.comparison import compare as compare
     from validation.errors import ValidationError as ValidationError
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
+    "Caffe2Onnx": "validation.caffe2",
+    "Caffe2Runner": "validation.caffe2",
+    "Caffe2Worker": "validation.caffe2",
     "Comparison": "validation.comparison",
     "Evaluation": "validation.accuracy",
     "ImageFolder": "validation.images",

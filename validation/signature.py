@@ -66,7 +66,7 @@ def ports(graph: onnx.GraphProto) -> list[Port]:
 def check_inputs(expected: Iterable[Port], given: Iterable[str], model: str) -> None:
     """Raise ValidationError where a required input of `model` is not given or a given one is unknown."""
     expected, given = list(expected), list(given)
-    known = [port.name for port in expected]
+    known = [port.name for port in sorted(expected, key=lambda port: not port.required)]
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValidationError(f"{model}: has no input {unknown[0]!r}; its inputs are {_listed(known)}")
