@@ -1,0 +1,25 @@
+"""What tests of several rooms share: the real Caffe2."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from validation.caffe2 import Caffe2Worker, find_environment, find_python, install
+
+
+@pytest.fixture(scope="session")
+def caffe2_environment() -> Path:
+    """The Python that has the real Caffe2; installed (half a minute) where a Python 3.9 is there to install it with."""
+    if find_environment() is None and find_python() is None:
+        pytest.skip(
+            "NOT COMPARED WITH THE REAL CAFFE2: it is not installed and there is no Python 3.9 to install it with"
+        )
+    return install()
+
+
+@pytest.fixture(scope="session")
+def caffe2_worker(caffe2_environment: Path) -> Iterator[Caffe2Worker]:
+    """One process with the real Caffe2, shared by all tests."""
+    with Caffe2Worker() as worker:
+        yield worker
