@@ -3,23 +3,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 
+from tests.zoosmith.small_models import scaling_model
 from zoosmith import models
 from zoosmith.errors import ZoosmithError
 from zoosmith.models import external_files, load_model, save_model
-
-
-def scaling_model(values: np.ndarray) -> onnx.ModelProto:
-    shape = list(values.shape)
-    graph = helper.make_graph(
-        [helper.make_node("Mul", ["x", "w"], ["y"])],
-        "scale",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
-        [numpy_helper.from_array(values, "w")],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
 @pytest.fixture

@@ -46,13 +46,14 @@ class _Walk:
             case "Conv":
                 self._moments[output] = self._filters(blob, *names)
             case "SpatialBN":
-                for name, values in zip(names, (1.0, 0.0, *self._moments[blob]), strict=True):
+                statistics: list[np.ndarray | float] = [1.0, 0.0, *self._moments[blob]]
+                for name, values in zip(names, statistics, strict=True):
                     self._set(name, values)
             case "Mul":
                 self._set(names[0], self._between(0.75, 1.25, self._shapes[names[0]]))
             case "Add":
                 self._set(names[0], self._between(-0.125, 0.125, self._shapes[names[0]]))
-                self._moments[output] = _uniform_moments(*self._shapes[names[0]], _RECTIFIED)
+                self._moments[output] = _uniform_moments(self._shapes[names[0]][0], _RECTIFIED)
             case "Concat":
                 means, variances = zip(*(self._moments[name] for name in operator.input), strict=True)
                 self._moments[output] = (np.concatenate(means), np.concatenate(variances))

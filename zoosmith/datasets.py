@@ -1,0 +1,145 @@
+"""Data sets of a model: inputs with the outputs that they must give, in the zoo's `.pb` and `.npz` files."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, OptionalProto, SequenceProto, TensorProto, ValueInfoProto, numpy_helper
+
+from zoosmith.errors import ZoosmithError
+
+# Field of onnx's TypeProto -> the message that holds such a value, to it and from it.
+_MESSAGES: dict[str, tuple[Any, Any, Any]] = {
+    "tensor_type": (TensorProto, numpy_helper.from_array, numpy_helper.to_array),
+    "sequence_type": (SequenceProto, numpy_helper.from_list, numpy_helper.to_list),
+    "optional_type": (OptionalProto, numpy_helper.from_optional, numpy_helper.to_optional),
+}
+# what an .npz file may unpack to
+_LARGEST_NPZ = 2**30
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Values by name, in the order of the graph: arrays, lists for sequences, None for an empty optional."""
+
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+
+def required_inputs(graph: GraphProto) -> list[ValueInfoProto]:
+    """Return the inputs of a graph that are not initializers."""
+    initializers = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in initializers]
+
+
+def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the files of data set `index`.
+
+    `test_data_set_<index>/input_<n>.pb` and `output_<n>.pb` hold onnx's messages. `test_data_<index>.npz` is there
+    where numpy itself has all the types: arrays `inputs` and `outputs`, the values stacked along a new first axis;
+    values that do not stack are `inputs_0`, `inputs_1`, … instead. Raises ZoosmithError for a value of a kind that
+    onnx has no message for.
+    """
+    for side, values, infos in (("input", data.inputs, graph.input), ("output", data.outputs, graph.output)):
+        kinds = {info.name: info.type.WhichOneof("value") for info in infos}
+        for position, (name, value) in enumerate(values.items()):
+            if kinds[name] not in _MESSAGES:
+                raise ZoosmithError(f"{side} {name!r} is of {kinds[name]}, which no test data file can hold")
+            message = _MESSAGES[kinds[name]][1](value, name)
+            yield f"test_data_set_{index}/{side}_{position}.pb", message.SerializeToString(deterministic=True)
+    inputs, outputs = _stacked("inputs", data.inputs), _stacked("outputs", data.outputs)
+    if inputs is not None and outputs is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **inputs, **outputs)
+        yield f"test_data_{index}.npz", buffer.getvalue()
+
+
+def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
+    """Read the data sets below `folder`, by name: every `test_data_set_*`, or where there is none, `test_data_*.npz`.
+
+    Raises ZoosmithError, naming the file, for one that is missing or damaged, and where there is no data set.
+    """
+    folders = sorted((path for path in folder.glob("test_data_set_*") if path.is_dir()), key=_number)
+    if folders:
+        return {path.name: _read_messages(path, graph) for path in folders}
+    archives = sorted(folder.glob("test_data_*.npz"), key=_number)
+    if archives:
+        return {path.name: _read_npz(path, graph) for path in archives}
+    raise ZoosmithError(f"{folder.name}: no test data: expected test_data_set_0 with input_0.pb and output_0.pb in it")
+
+
+def _number(path: Path) -> tuple[int, str]:
+    digits = re.search(r"\d+", path.name)
+    return (int(digits.group()) if digits else 0, path.name)
+
+
+def _stacked(name: str, values: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    """Return the arrays that an .npz file holds; None where it cannot without pickles."""
+    arrays = [_without_objects(value) for value in values.values()]
+    if not arrays or any(array is None for array in arrays):
+        return None
+    if len({(array.dtype, array.shape) for array in arrays}) == 1:
+        return {name: np.stack(arrays)}
+    return {f"{name}_{position}": array for position, array in enumerate(arrays)}
+
+
+def _without_objects(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return None
+    if value.dtype.kind == "O":
+        return value.astype(str)
+    # numpy keeps only the size of types that are not its own
+    return value if value.dtype.isbuiltin == 1 else None
+
+
+def _read_messages(folder: Path, graph: GraphProto) -> DataSet:
+    return DataSet(
+        _read_side(folder, "input", required_inputs(graph)), _read_side(folder, "output", list(graph.output))
+    )
+
+
+def _read_side(folder: Path, side: str, infos: Sequence[ValueInfoProto]) -> dict[str, Any]:
+    paths = [folder / f"{side}_{position}.pb" for position in range(len(infos))]
+    return {info.name: _read_message(path, info) for path, info in zip(paths, infos, strict=True)}
+
+
+def _read_message(path: Path, info: ValueInfoProto) -> Any:
+    where = f"{path.parent.name}/{path.name}"
+    kind = info.type.WhichOneof("value")
+    if kind not in _MESSAGES:
+        raise ZoosmithError(f"{where}: {info.name!r} is of {kind}, which cannot be read")
+    message, _, to_value = _MESSAGES[kind]
+    try:
+        return to_value(message.FromString(path.read_bytes()))
+    except OSError as error:
+        raise ZoosmithError(f"{where}: cannot be read: {error.strerror or error}") from error
+    except (DecodeError, ValueError, TypeError) as error:
+        raise ZoosmithError(f"{where}: expected onnx's {message.__name__} for {info.name!r}, found none") from error
+
+
+def _read_npz(path: Path, graph: GraphProto) -> DataSet:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > _LARGEST_NPZ:
+                raise ZoosmithError(f"{path.name}: unpacks to more than {_LARGEST_NPZ} bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            return DataSet(
+                _unstacked(path, "inputs", arrays, required_inputs(graph)),
+                _unstacked(path, "outputs", arrays, list(graph.output)),
+            )
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ZoosmithError(f"{path.name}: expected an .npz file without pickles: {error}") from error
+
+
+def _unstacked(path: Path, name: str, arrays: Any, infos: Sequence[ValueInfoProto]) -> dict[str, Any]:
+    names = [f"{name}_{position}" for position in range(len(infos))]
+    values = list(arrays[name]) if name in arrays else [arrays[key] for key in names if key in arrays]
+    if len(values) != len(infos):
+        raise ZoosmithError(f"{path.name}: expected {len(infos)} {name}, found {len(values)}")
+    return {info.name: value for info, value in zip(infos, values, strict=True)}
