@@ -34,13 +34,14 @@ def _split(
     x: Array, lengths: Array | None = None, *, outputs: int, axis: int | None = None, split: Sequence[int] | None = None
 ) -> tuple[Array, ...]:
     axis = axis or 0
-    sizes = list(lengths if lengths is not None else split or ())
+    # the tensor of lengths has the type of the input, floats too
+    sizes = [int(size) for size in (lengths if lengths is not None else split or ())]
     if not sizes:
         if x.shape[axis] % outputs:
             raise ValueError(f"{x.shape[axis]} elements of axis {axis} do not split into {outputs} equal parts")
         sizes = [x.shape[axis] // outputs] * outputs
     if sum(sizes) != x.shape[axis] or len(sizes) != outputs:
-        raise ValueError(f"parts of {[int(n) for n in sizes]} do not make {x.shape[axis]} in {outputs} outputs")
+        raise ValueError(f"parts of {sizes} do not make {x.shape[axis]} in {outputs} outputs")
     return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
 
 
