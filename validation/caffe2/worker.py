@@ -209,7 +209,9 @@ def main() -> None:
             reply, results = getattr(server, header["do"])(header, parts)
         except Exception as error:  # whatever Caffe2 raises is the answer
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reply, results = {"error": lines[0] if lines else type(error).__name__}, []
+            # Caffe2 appends the whole operator as text
+            reason = lines[0].split(" (Error from operator")[0] if lines else type(error).__name__
+            reply, results = {"error": reason}, []
         write_frame(replies, dict(reply, peak_memory=_peak_memory()), results)
 
 
