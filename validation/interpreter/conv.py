@@ -5,6 +5,7 @@ import numpy as np
 from validation.interpreter.registry import operator
 from validation.interpreter.view import Operator
 from validation.interpreter.windows import (
+    LegacyPad,
     Windows,
     channels_first,
     channels_last,
@@ -73,7 +74,7 @@ def _depthwise(padded: np.ndarray, weights: np.ndarray, window: Windows, result:
 
 @operator("ConvTranspose")
 def conv_transpose(op: Operator, image: np.ndarray, weights: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
-    """Image (N, C, spatial …), weights (C, M / group, kernel …); Caffe2 ignores `dilation` and `legacy_pad` here."""
+    """Image (N, C, spatial …), weights (C, M / group, kernel …); Caffe2 ignores `dilation` here."""
     if op.channels_last:
         image, weights = channels_first(image), channels_first(weights)
     if image.ndim != weights.ndim or image.ndim < 3:
@@ -87,9 +88,14 @@ def conv_transpose(op: Operator, image: np.ndarray, weights: np.ndarray, bias: n
     )
     if kernel != weights.shape[2:]:
         raise op.error(f"kernel {kernel} does not fit the weights {weights.shape}")
+    # Caffe2 takes an adj as large as the stride, and reads beyond its memory.
     if any(a >= s for a, s in zip(adjust, stride, strict=True)):
         raise op.error(f"adj {adjust} must be smaller than stride {stride}")
     begin, end = explicit_pads(op, rank)
+    # VALID and SAME have no effect, CAFFE ends Caffe2.
+    legacy = op.integer("legacy_pad", LegacyPad.NOTSET)
+    if legacy == LegacyPad.CAFFE or (legacy != LegacyPad.NOTSET and any((*begin, *end))):
+        raise op.error(f"legacy_pad {legacy} is not supported with pads {begin} and {end}")
     full = transposed(image, weights, stride, adjust, group)
     result = pad_spatial(full, tuple(-b for b in begin), tuple(-e for e in end))
     if bias is not None:

@@ -189,6 +189,21 @@ def dropout(op: Operator, x: np.ndarray) -> tuple[np.ndarray, None]:
     return x, None
 
 
+@operator("Glu")
+def glu(op: Operator, x: np.ndarray) -> np.ndarray:
+    """The first half along `dim` (default: the last), times the sigmoid of the second."""
+    values, gates = np.split(x, 2, op.axis(x.ndim, -1, "dim"))
+    return values * sigmoid(gates)
+
+
+@operator("NanCheck", "EnforceFinite")
+def enforce_finite(op: Operator, x: np.ndarray, *shown: np.ndarray) -> np.ndarray:
+    """The identity; refuses NaN and infinity."""
+    if not np.all(np.isfinite(x)):
+        raise op.error("its input holds NaN or infinity")
+    return x
+
+
 @operator("FloatToHalf")
 def float_to_half(op: Operator, x: np.ndarray) -> np.ndarray:
     """float32 to float16, to the nearest."""

@@ -124,7 +124,11 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
         )
         reason = " ".join(str(error).split())
         raise op.error(f"its inputs do not fit ({shapes or 'none'}): {reason}") from error
-    results = result if isinstance(result, tuple) else (result,)
+    # numpy gives numbers, not arrays, for reductions over everything.
+    results = [
+        np.asarray(value) if isinstance(value, np.generic) else value
+        for value in (result if isinstance(result, tuple) else (result,))
+    ]
     if len(results) < len(op.outputs):
         raise op.error(f"has {len(op.outputs)} outputs, at most {len(results)} are computed")
     return results

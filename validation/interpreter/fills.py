@@ -49,7 +49,7 @@ def filled_shape(op: Operator, like: np.ndarray | None) -> tuple[int, ...]:
     """The argument `shape`; or the input's shape, or (`input_as_shape`) its elements, then `extra_shape`."""
     if like is None:
         return op.integers("shape")
-    if op.has("shape"):
+    if op.integers("shape"):
         raise op.error("argument 'shape' and an input exclude each other")
     base = tuple(map(int, like.reshape(-1))) if op.flag("input_as_shape") else like.shape
     return (*base, *op.integers("extra_shape"))
@@ -57,11 +57,54 @@ def filled_shape(op: Operator, like: np.ndarray | None) -> tuple[int, ...]:
 
 @operator("ConstantFill")
 def constant_fill(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
-    """A tensor of one `value`, FLOAT unless `dtype` says else."""
+    """A tensor of one `value`; without `dtype` FLOAT, or INT64 where the value is an integer."""
     to = op.integer("dtype", TensorProto.FLOAT)
+    if not op.has("dtype") and op.has("value") and op.arguments["value"].HasField("i"):
+        to = TensorProto.INT64
     if to not in DTYPES:
         raise op.error(f"dtype {to} is not supported")
     op.double = to == TensorProto.DOUBLE
     floating = to in {TensorProto.FLOAT, TensorProto.DOUBLE}
     value = op.number("value", 0.0) if floating else op.integer("value", 0)
     return np.full(filled_shape(op, like), value, DTYPES[to])
+
+
+@operator("RangeFill")
+def range_fill(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
+    """0, 1, 2 … in a shape, FLOAT."""
+    shape = filled_shape(op, like)
+    op.double = False
+    return np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
+
+
+@operator("DiagonalFill")
+def diagonal_fill(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
+    """Zero, but `value` where all indices are equal."""
+    filled = constant_fill(op, like)
+    if filled.ndim < 2 or (filled.ndim > 2 and len(set(filled.shape)) != 1):
+        raise op.error(f"fills 2 dimensions, or more of one size, has {filled.shape}")
+    # In a matrix with more rows than columns the diagonal goes on from the first column.
+    step = sum(math.prod(filled.shape[n:]) for n in range(1, filled.ndim + 1))
+    return np.where(np.arange(filled.size).reshape(filled.shape) % step == 0, filled, 0).astype(filled.dtype)
+
+
+@operator("LengthsRangeFill")
+def lengths_range_fill(op: Operator, lengths: np.ndarray) -> np.ndarray:
+    """0 … length - 1 for each length, one after the other."""
+    return np.concatenate([np.arange(n, dtype=np.int32) for n in lengths.reshape(-1)] or [np.empty(0, np.int32)])
+
+
+@operator("Range")
+def range_(op: Operator, *bounds: np.ndarray) -> np.ndarray:
+    """From a start (default 0) up to an end by a step (default 1); inputs are end; start, end; or start, end, step."""
+    if not 1 <= len(bounds) <= 3:
+        raise op.error(f"cannot have {len(bounds)} inputs")
+    numbers = [bound.reshape(-1)[0] for bound in bounds]
+    start, stop = (numbers[0] * 0, numbers[0]) if len(numbers) == 1 else numbers[:2]
+    step = numbers[2] if len(numbers) == 3 else numbers[0] * 0 + 1
+    if step == 0:
+        raise op.error("has a step of 0")
+    if bounds[0].dtype.kind == "i" and step < 0:
+        # Caffe2's integer count rounds down here.
+        stop = start + step * max(0, int((start - stop) // -step))
+    return np.arange(start, stop, step).astype(bounds[0].dtype)

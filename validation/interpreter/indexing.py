@@ -28,6 +28,8 @@ def _checked(op: Operator, indices: np.ndarray, size: int) -> np.ndarray:
 
 
 def _arg(op: Operator, x: np.ndarray, find: Callable) -> np.ndarray:
+    if op.integer("axis", -1) < -1:
+        raise op.error(f"axis {op.integer('axis')} must be -1 or count from the front")
     axis = op.axis(x.ndim, -1)
     return np.asarray(find(settled(x), axis=axis, keepdims=op.flag("keepdims", True)), np.int64)
 
@@ -68,12 +70,12 @@ def top_k(op: Operator, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 @operator("OneHot")
 def one_hot(op: Operator, indices: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """A row a index, true at the index and false elsewhere."""
-    return indices.reshape(-1, 1) == np.arange(int(size.reshape(-1)[0]))
+    """A row an index, 1 at the index and 0 elsewhere, FLOAT."""
+    return (indices.reshape(-1, 1) == np.arange(int(size.reshape(-1)[0]))).astype(np.float64)
 
 
 @operator("BatchOneHot")
 def batch_one_hot(op: Operator, x: np.ndarray, lengths: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Each column against its own list of values: one where they are equal."""
     columns = np.repeat(x, lengths.reshape(-1), axis=1)
-    return columns == values.reshape(1, -1)
+    return (columns == values.reshape(1, -1)).astype(x.dtype)

@@ -56,6 +56,10 @@ def matmul(op: Operator, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @operator("BatchMatMul")
 def batch_matmul(op: Operator, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Matrix products over broadcast leading dimensions; two vectors give one element, shape (1,)."""
+    if b.ndim == 1 and a.ndim > 1 and op.flag("trans_a"):
+        raise op.error("trans_a with a vector as second input is not supported: Caffe2 gives a wrong shape")
+    if min(a.ndim, b.ndim) > 1 and math.prod(a.shape[:-2]) != math.prod(b.shape[:-2]) and not op.flag("broadcast"):
+        raise op.error(f"inputs {a.shape} and {b.shape} differ in their leading dimensions without broadcast")
     if a.ndim > 1 and op.flag("trans_a"):
         a = np.swapaxes(a, -1, -2)
     if b.ndim > 1 and op.flag("trans_b"):

@@ -1,5 +1,7 @@
 """Normalizations over channels, groups, layers and neighbouring channels."""
 
+import math
+
 import numpy as np
 
 from validation.interpreter.registry import operator
@@ -45,6 +47,8 @@ def lrn(op: Operator, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = op.integer("size", 0)
     if size < 1:
         raise op.error("size must be positive")
+    if x.ndim != 4:
+        raise op.error(f"takes images of 4 dimensions, has {x.shape}")
     axis = _channel_axis(op, x)
     before = (size - 1) // 2
     widths = [(0, 0)] * x.ndim
@@ -91,6 +95,8 @@ def layer_norm(
     op: Operator, x: np.ndarray, scale: np.ndarray | None = None, bias: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Everything from `axis` (default 1) on by its mean and deviation, which are the further outputs."""
+    if x.ndim < 2:
+        raise op.error(f"takes inputs of at least 2 dimensions, has {x.shape}")
     axis = op.axis(x.ndim)
     rows = x.reshape(*x.shape[:axis], -1)
     mean = rows.mean(-1, keepdims=True)
@@ -101,6 +107,16 @@ def layer_norm(
             raise op.error("elementwise_affine wants scale and bias as inputs")
         result = result * scale.reshape(-1) + bias.reshape(-1)
     return result.reshape(x.shape), mean, deviation
+
+
+@operator("RMSNorm")
+def rms_norm(op: Operator, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Everything from `axis` (default 1) on by its root mean square, times scale, plus bias; then 1 / that root."""
+    axis = op.axis(x.ndim)
+    rows = x.reshape(math.prod(x.shape[:axis]), -1)
+    inverse = 1.0 / np.sqrt(np.square(rows).mean(1) + op.number("eps", _EPSILON))
+    result = rows * inverse[:, None] * scale.reshape(-1) + bias.reshape(-1)
+    return result.reshape(x.shape), inverse.reshape(x.shape[:axis])
 
 
 @operator("Normalize")

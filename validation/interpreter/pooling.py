@@ -1,16 +1,26 @@
 """Pools over windows."""
 
+import math
+
 import numpy as np
 
 from validation.interpreter.registry import operator
 from validation.interpreter.view import Operator
-from validation.interpreter.windows import Windows, channels_first, channels_last, pad_spatial, window_view, windows
+from validation.interpreter.windows import (
+    Windows,
+    channels_first,
+    channels_last,
+    explicit_pads,
+    pad_spatial,
+    window_view,
+    windows,
+)
 
 
 @operator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D")
 def max_pool(op: Operator, image: np.ndarray) -> np.ndarray:
     """The largest element in each window; padding never wins."""
-    return _pool(op, image, -np.inf, np.maximum)
+    return _pool(op, image, float(np.finfo(np.float32).min), np.maximum)
 
 
 @operator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D")
@@ -27,9 +37,13 @@ def _pool(op: Operator, image: np.ndarray, padding: float, combine: np.ufunc) ->
     window = windows(op, image.shape[2:])
     if set(window.dilation) != {1}:
         raise op.error("pooling allows no dilation")
+    begin, end = explicit_pads(op, len(window.kernel))
+    if any(max(pads) >= size for *pads, size in zip(begin, end, window.kernel, strict=True)):
+        raise op.error(f"pads {begin} and {end} must be smaller than the kernel {window.kernel}")
     result = over_windows(image, window, padding, combine)
+    inside = _elements_inside(op, window, image.shape[2:])
     if combine is np.add:
-        result = result / _divisor(op, window, image.shape[2:])
+        result = result / (math.prod(window.kernel) if op.flag("count_include_pad") else inside)
     return channels_last(result) if op.channels_last else result
 
 
@@ -45,13 +59,15 @@ def over_windows(image: np.ndarray, window: Windows, padding: float, combine: np
     return result
 
 
-def _divisor(op: Operator, window: Windows, size: tuple[int, ...]) -> np.ndarray | int:
-    if op.flag("count_include_pad"):
-        return int(np.prod(window.kernel))
+def _elements_inside(op: Operator, window: Windows, size: tuple[int, ...]) -> np.ndarray:
+    """How many elements of the image each window covers, (1, 1, output …)."""
     counts = np.ones((1, 1))
     geometry = zip(size, window.kernel, window.stride, window.begin, window.output, strict=True)
     for n, kernel, stride, begin, output in geometry:
         start = np.arange(output) * stride - begin
         inside = np.minimum(start + kernel, n) - np.maximum(start, 0)
+        # The mean of an empty window is NaN in Caffe2; for anything more it reads beyond the row.
+        if inside.min() < (0 if op.type.startswith("Average") else 1):
+            raise op.error(f"a window of {window.kernel} lies wholly outside of the image {size}")
         counts = counts[..., None] * inside
     return counts

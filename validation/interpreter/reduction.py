@@ -57,8 +57,8 @@ def _reduce_end(combine: str, front: bool) -> Callable:
         if lengths is None:
             inside = np.ones(rows.shape, bool)
         else:
-            if lengths.size != rows.shape[1]:
-                raise op.error(f"has {lengths.size} lengths for {rows.shape[1]} results")
+            if lengths.size != rows.shape[1] or np.any(lengths < 1) or np.any(lengths > len(rows)):
+                raise op.error(f"wants {rows.shape[1]} lengths from 1 to {len(rows)}, has {lengths.reshape(-1)}")
             inside = np.arange(len(rows))[:, None] < lengths.reshape(1, -1)
         return _over_rows(rows, inside, combine).reshape(kept)
 
@@ -72,7 +72,7 @@ def _over_rows(rows: np.ndarray, inside: np.ndarray, combine: str) -> np.ndarray
     total = _sum(np.where(inside, rows, 0).astype(rows.dtype), axis=0)
     if combine == "Sum":
         return total
-    return total / np.maximum(inside.sum(0), 1)
+    return (total / np.maximum(inside.sum(0), 1)).astype(rows.dtype)
 
 
 for _end in ("Front", "Back"):

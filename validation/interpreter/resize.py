@@ -37,6 +37,8 @@ def resize_nearest(op: Operator, x: np.ndarray, scales: np.ndarray | None = None
 @operator("ResizeNearest3D")
 def resize_nearest_3d(op: Operator, x: np.ndarray) -> np.ndarray:
     """Nearest neighbour over time, height and width."""
+    if {op.number("height_scale", 1.0), op.number("width_scale", 1.0)} != {2.0}:
+        raise op.error("height_scale and width_scale must be 2")
     names = ("temporal_scale", "height_scale", "width_scale")
     for axis, name in zip((2, 3, 4), names, strict=True):
         x = np.take(x, nearest_indices(x.shape[axis], np.float32(op.number(name, 1.0))), axis)
@@ -45,11 +47,9 @@ def resize_nearest_3d(op: Operator, x: np.ndarray) -> np.ndarray:
 
 @operator("UpsampleBilinear")
 def upsample_bilinear(op: Operator, x: np.ndarray, scales: np.ndarray | None = None) -> np.ndarray:
-    """Bilinear with the corners aligned."""
+    """Bilinear with the corners aligned, always NCHW."""
     height, width = _scales(op, scales)
-    image = channels_first(x) if op.channels_last else x
-    result = _interpolated(_interpolated(image, 2, height), 3, width)
-    return channels_last(result) if op.channels_last else result
+    return _interpolated(_interpolated(x, 2, height), 3, width)
 
 
 def _interpolated(image: np.ndarray, axis: int, scale: np.float32) -> np.ndarray:

@@ -7,21 +7,24 @@ import numpy as np
 
 from validation.interpreter.registry import operator
 from validation.interpreter.view import Operator
-from validation.interpreter.windows import channels_first, channels_last, explicit_pads
+from validation.interpreter.windows import channels_first, channels_last, explicit_pads, pad_spatial
 
 
-def _default_axis(op: Operator) -> int:
-    return 3 if op.channels_last else 1
+def _join_axis(op: Operator, rank: int) -> tuple[int, bool]:
+    """The axis of Concat and Split, by `axis` or by `order`; and whether it is not in the parts (`add_axis`)."""
+    if not op.has("axis"):
+        return op.canonical(3 if op.channels_last else 1, rank), False
+    if op.has("order"):
+        raise op.error("arguments 'axis' and 'order' exclude each other")
+    return op.axis(rank + (op.flag("add_axis") and op.type.endswith("Concat"))), op.flag("add_axis")
 
 
 @operator("Concat", "DepthConcat")
 def concat(op: Operator, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The inputs one after the other along `axis`, along a new axis with `add_axis`; and their sizes there."""
-    if op.flag("add_axis"):
-        axis = op.axis(inputs[0].ndim + 1, _default_axis(op))
+    axis, stacks = _join_axis(op, inputs[0].ndim)
+    if stacks:
         inputs = tuple(np.expand_dims(x, axis) for x in inputs)
-    else:
-        axis = op.axis(inputs[0].ndim, _default_axis(op))
     if len({x.dtype for x in inputs}) != 1:
         raise op.error("its inputs must have one type")
     return np.concatenate(inputs, axis), np.array([x.shape[axis] for x in inputs], np.int32)
@@ -30,20 +33,20 @@ def concat(op: Operator, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @operator("Split", "DepthSplit")
 def split(op: Operator, x: np.ndarray, sizes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
     """Parts along `axis`, of the sizes in the second input or `split`, else equal; `add_axis` drops the axis."""
-    axis = op.axis(x.ndim, _default_axis(op))
+    axis, unstacks = _join_axis(op, x.ndim)
     count = len(op.outputs)
     if sizes is not None:
         if op.has("split"):
             raise op.error("argument 'split' and a second input exclude each other")
         lengths = [int(size) for size in sizes.reshape(-1)]
-    elif op.flag("add_axis"):
+    elif unstacks:
         lengths = [1] * count
     else:
         lengths = list(op.integers("split")) or [x.shape[axis] // count] * count
     if len(lengths) != count or sum(lengths) != x.shape[axis] or min(lengths) < 0:
         raise op.error(f"parts {lengths} do not make up dimension {axis} of {x.shape} for {count} outputs")
     parts = np.split(x, np.cumsum(lengths)[:-1], axis)
-    return tuple(np.squeeze(part, axis) for part in parts) if op.flag("add_axis") else tuple(parts)
+    return tuple(np.squeeze(part, axis) for part in parts) if unstacks else tuple(parts)
 
 
 @operator("Slice")
@@ -75,7 +78,7 @@ def reshape(op: Operator, x: np.ndarray, shape: np.ndarray | None = None) -> tup
     if any(size == 0 and n >= x.ndim for n, size in enumerate(wanted)):
         raise op.error(f"shape {wanted} keeps a dimension that the input {x.shape} does not have")
     kept = [x.shape[n] if size == 0 else size for n, size in enumerate(wanted)]
-    return x.reshape(kept), np.array(x.shape, np.int64)
+    return x.reshape(kept), np.array(x.shape, np.int64 if shape is None else shape.dtype)
 
 
 @operator("Flatten")
@@ -163,9 +166,13 @@ def size_of(op: Operator, x: np.ndarray) -> np.ndarray:
 
 @operator("Tile")
 def tile(op: Operator, x: np.ndarray, tiles: np.ndarray | None = None, axis: np.ndarray | None = None) -> np.ndarray:
-    """Repeated `tiles` times along `axis` (default 0); both may be inputs."""
-    count = op.integer("tiles", 1) if tiles is None else int(tiles.reshape(-1)[0])
-    along = op.integer("axis", 0) if axis is None else int(axis.reshape(-1)[0])
+    """Repeated `tiles` times along `axis`; both may be inputs."""
+    count = op.integer("tiles") if tiles is None else int(tiles.reshape(-1)[0])
+    if axis is not None:
+        along = int(axis.reshape(-1)[0])
+    else:
+        # An old mistake that Caffe2 keeps for the nets that rely on it.
+        along = 0 if op.integer("axis") and tiles is not None and tiles.dtype == np.int64 else op.integer("axis")
     repeats = [1] * x.ndim
     repeats[op.canonical(along, x.ndim)] = count
     return np.tile(x, repeats)
@@ -220,22 +227,30 @@ def pad_image(op: Operator, x: np.ndarray) -> np.ndarray:
 
 @operator("SpaceToBatch")
 def space_to_batch(op: Operator, x: np.ndarray) -> np.ndarray:
-    """Blocks of `block_size` by `block_size` pixels, after padding by `pad`, spread over the batch."""
+    """Blocks of `block_size` by `block_size` pixels, after padding, spread over the batch."""
     block = op.integer("block_size", 2)
-    pad = (op.integer("pad_t", op.integer("pad", 0)), op.integer("pad_b", op.integer("pad", 0)))
-    side = (op.integer("pad_l", op.integer("pad", 0)), op.integer("pad_r", op.integer("pad", 0)))
-    image = np.pad(x, [(0, 0), (0, 0), pad, side])
+    image = pad_spatial(x, *_block_pads(op))
     count, channels, height, width = image.shape
+    if block < 1 or height % block or width % block:
+        raise op.error(f"block_size {block} does not divide the padded image {image.shape}")
     parts = image.reshape(count, channels, height // block, block, width // block, block)
     return parts.transpose(3, 5, 0, 1, 2, 4).reshape(-1, channels, height // block, width // block)
 
 
 @operator("BatchToSpace")
 def batch_to_space(op: Operator, x: np.ndarray) -> np.ndarray:
-    """The inverse of SpaceToBatch; `pad` is cropped."""
+    """The inverse of SpaceToBatch; padding is cropped."""
     block = op.integer("block_size", 2)
-    top, bottom, left, right = (op.integer(name, op.integer("pad", 0)) for name in ("pad_t", "pad_b", "pad_l", "pad_r"))
     count, channels, height, width = x.shape
+    if block < 1 or count % block**2:
+        raise op.error(f"block_size {block} does not divide a batch of {count}")
     parts = x.reshape(block, block, count // block**2, channels, height, width)
     image = parts.transpose(2, 3, 4, 0, 5, 1).reshape(-1, channels, height * block, width * block)
-    return image[:, :, top : height * block - bottom, left : width * block - right]
+    begin, end = _block_pads(op)
+    return pad_spatial(image, tuple(-b for b in begin), tuple(-e for e in end))
+
+
+def _block_pads(op: Operator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    # Of the four sides Caffe2 reads `pad_t` only.
+    pad = op.integer("pad", 0)
+    return (op.integer("pad_t", pad), pad), (pad, pad)

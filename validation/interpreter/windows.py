@@ -70,16 +70,19 @@ def windows(op: Operator, size: tuple[int, ...], kernel: tuple[int, ...] | None 
     legacy = op.integer("legacy_pad", 0)
     if legacy not in set(LegacyPad):
         raise op.error(f"legacy_pad {legacy} is unknown, expected 0 to 3")
+    if op.flag("global_pooling"):
+        legacy = LegacyPad.NOTSET
     if legacy in {LegacyPad.VALID, LegacyPad.SAME} and (op.has("pad") or op.has("pads") or any((*begin, *end))):
         raise op.error(f"legacy_pad {legacy} allows no explicit pads")
-    if legacy == LegacyPad.SAME and set(dilation) != {1}:
-        raise op.error("legacy_pad 2 (SAME) allows no dilation")
+    # With legacy_pad 3 Caffe2 would read beyond its memory.
+    if legacy in {LegacyPad.SAME, LegacyPad.CAFFE} and set(dilation) != {1}:
+        raise op.error(f"legacy_pad {legacy} allows no dilation")
     found = [
         _along(*axis, legacy=LegacyPad(legacy)) for axis in zip(size, kernel, stride, dilation, begin, end, strict=True)
     ]
     output, begin, end = (tuple(values) for values in zip(*found, strict=True))
-    if min(output) < 1:
-        raise op.error(f"its window {kernel} is larger than the padded input {size}")
+    if min(output) < 1 or (legacy == LegacyPad.CAFFE and any(e < b for b, e in zip(begin, end, strict=True))):
+        raise op.error(f"its window {kernel} does not fit the input {size} with padding {begin} and {end}")
     return Windows(kernel, stride, dilation, begin, end, output)
 
 
