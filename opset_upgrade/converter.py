@@ -132,9 +132,11 @@ class _Conversion:
     def _take(self, step: Step, node: NodeProto, opset: int, scope: Scope) -> list[tuple[NodeProto, int]]:
         writer = Writer(scope, node, step.opset, self.target, opset)
         try:
-            step.apply(node, writer)
+            if step.kind != "decomposed" or not writer.fold():
+                step.apply(node, writer)
         except Refusal as refusal:
-            raise refusal.at(step.source if step.opset < step.source else None) from None
+            if not writer.fold():
+                raise refusal.at(step.source if step.opset < step.source else None) from None
         if writer.nodes:
             return writer.nodes
         scope.add_producer(node, step.opset)

@@ -133,6 +133,20 @@ class Writer:
         """Emit the node itself, as edited."""
         self.emit(self._node)
 
+    def fold(self) -> bool:
+        """Emit the node's outputs as the constants that they are, in place of whatever was emitted.
+
+        Returns False, and does nothing, if an output is not known: it depends on what the model is fed.
+        """
+        names = [name for name in self._node.output if name]
+        values = [self.scope.value(name) for name in names]
+        if not names or any(value is None for value in values):
+            return False
+        self.nodes.clear()
+        for name, value in zip(names, values, strict=True):
+            self.op("Identity", self.scope.constant(value), outputs=[name])  # type: ignore[arg-type]
+        return True
+
     def inline(self, function: FunctionProto, opset: int) -> None:
         """Emit a function's body in place of the node, with its formal names, attributes and inner names replaced."""
         names = {"": ""}

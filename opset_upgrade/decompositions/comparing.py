@@ -1,0 +1,101 @@
+"""Comparisons, and what is asked of numbers by comparing them."""
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
+
+from opset_upgrade.registry import decomposition, type_fallback
+from opset_upgrade.writer import Writer
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+_SMALL = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
+_LARGE = (TensorProto.INT64, TensorProto.UINT64)
+
+
+@type_fallback("Equal")
+def _equal(node: NodeProto, g: Writer) -> None:
+    left, right = node.input
+    kind = g.element_type(left)
+    if kind in _FLOATS:
+        different = g.op("Or", g.op("Less", left, right), g.op("Greater", left, right))
+        # neither less nor greater: equal, or one of them is NaN
+        numbers = g.op("And", is_number(g, left), is_number(g, right))
+        g.op("And", g.op("Not", different), numbers, outputs=node.output)
+    elif kind == TensorProto.BFLOAT16:
+        _compare_as(node, g, TensorProto.FLOAT)
+    elif kind == TensorProto.UINT64:
+        high, low = zip(_halves(g, left), _halves(g, right), strict=True)
+        as_ints = [[g.op("Cast", half, to=TensorProto.INT64) for half in pair] for pair in (high, low)]
+        g.op("And", g.op("Equal", *as_ints[0]), g.op("Equal", *as_ints[1]), outputs=node.output)
+    elif kind in _SMALL or kind == TensorProto.UINT32:
+        _compare_as(node, g, TensorProto.INT64)
+    else:
+        g.refuse(f"{g.type_string(left)} cannot be compared there")
+
+
+@type_fallback("Less Greater")
+def _ordered(node: NodeProto, g: Writer) -> None:
+    kind = g.element_type(node.input[0])
+    if kind in _SMALL or kind == TensorProto.BFLOAT16:
+        _compare_as(node, g, TensorProto.FLOAT)
+    elif kind in (TensorProto.INT32, TensorProto.UINT32):
+        _compare_as(node, g, TensorProto.DOUBLE)
+    elif kind in _LARGE:
+        # half the bits each: these are exact in a double
+        high, low = zip(*(_halves(g, name) for name in node.input), strict=True)
+        highs, lows = ([g.op("Cast", half, to=TensorProto.DOUBLE) for half in pair] for pair in (high, low))
+        turned = "Greater" if node.op_type == "Less" else "Less"
+        same = g.op("Not", g.op("Or", g.op(node.op_type, *highs), g.op(turned, *highs)))
+        by_low = g.op("And", same, g.op(node.op_type, *lows))
+        g.op("Or", g.op(node.op_type, *highs), by_low, outputs=node.output)
+    else:
+        g.refuse(f"{g.type_string(node.input[0])} cannot be compared there")
+
+
+@decomposition("IsNaN")
+def _is_nan(node: NodeProto, g: Writer) -> None:
+    g.op("Not", is_number(g, node.input[0]), outputs=node.output)
+
+
+@decomposition("IsInf")
+def _is_inf(node: NodeProto, g: Writer) -> None:
+    data = node.input[0]
+    found = []
+    limit = float(np.finfo(helper.tensor_dtype_to_np_dtype(g.element_type(data))).max)
+    if g.attribute("detect_positive"):
+        found.append(g.op("Greater", data, g.scalar_like(data, limit)))
+    if g.attribute("detect_negative"):
+        found.append(g.op("Less", data, g.scalar_like(data, -limit)))
+    if len(found) == 2:
+        g.op("Or", *found, outputs=node.output)
+    elif found:
+        g.op("Identity", found[0], outputs=node.output)
+    else:
+        infinite = g.op("Greater", data, g.scalar_like(data, np.inf))  # nothing is
+        g.op("Identity", infinite, outputs=node.output)
+
+
+@decomposition("Sign")
+def _sign(node: NodeProto, g: Writer) -> None:
+    data = node.input[0]
+    zero = g.scalar_like(data, 0)
+    kind = g.element_type(data)
+    above = g.op("Cast", g.op("Greater", data, zero), to=TensorProto.FLOAT)
+    below = g.op("Cast", g.op("Less", data, zero), to=TensorProto.FLOAT)
+    g.op("Cast", g.op("Sub", above, below), to=kind, outputs=node.output)
+
+
+def is_number(g: Writer, name: str) -> str:
+    """Emit whether each element is not NaN, in comparisons that every opset has."""
+    up, down = g.scalar_like(name, np.inf), g.scalar_like(name, -np.inf)
+    return g.op("Or", g.op("Less", name, up), g.op("Greater", name, down))
+
+
+def _compare_as(node: NodeProto, g: Writer, kind: int) -> None:
+    g.op(node.op_type, *(g.op("Cast", name, to=kind) for name in node.input), outputs=node.output)
+
+
+def _halves(g: Writer, name: str) -> tuple[str, str]:
+    # division rounds towards zero: both halves have the sign of the whole
+    unit = g.scalar_like(name, 1 << 32)
+    high = g.op("Div", name, unit)
+    return high, g.op("Sub", name, g.op("Mul", high, unit))
