@@ -11,7 +11,7 @@ from convert.errors import ConvertError
 from convert.fills import Tensor
 
 Dimension: TypeAlias = int | str | None
-Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray
+Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto
 
 # numpy's element types as ONNX's
 ELEMENT_TYPES = {
@@ -85,6 +85,7 @@ class Graph:
         self._made: set[str] = set()
         self._inferred = 0
         self._stand_ins: dict[int, tuple[str, str]] = {}
+        self._declared: list[ValueInfoProto] = []
         self._attributes: dict[tuple, AttributeProto] = {}
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
@@ -134,6 +135,10 @@ class Graph:
             self._values[value.name] = value
         return values
 
+    def declare(self, value: Value, elem_type: int, shape: Sequence[Dimension]) -> None:
+        """State type and shape of a value that inference would not find."""
+        self._declared.append(value_info(value.name, elem_type, shape))
+
     def has(self, name: str) -> bool:
         """Tell whether a value of this name exists."""
         return name in self._values
@@ -173,6 +178,8 @@ class Graph:
                 graph.input.append(value.info)
                 if value.constant is not None and len(value.constant.data) <= _SHAPE_BYTES:
                     graph.initializer.append(tensor_proto(name, value.constant))
+        graph.value_info.extend(self._declared)
+        self._declared.clear()
         self._inferred = len(self.proto.node)
         self._stand_ins.clear()
         inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
@@ -188,6 +195,8 @@ class Graph:
         if isinstance(content, np.ndarray):
             tensor = Tensor.of(content)
             return AttributeProto(name=name, type=AttributeProto.TENSOR, t=tensor_proto("", tensor))
+        if isinstance(content, GraphProto):
+            return onnx.helper.make_attribute(name, content)
         key = (name, type(content), tuple(content) if isinstance(content, (list, tuple)) else content)
         attribute = self._attributes.get(key)
         if attribute is None:

@@ -47,6 +47,6 @@ def _parse_binary(content: bytes, origin: str) -> NetDef:
         raise ConvertError(
             f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
         ) from error
-    if not net.op:
-        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found no operator in it")
+    if not net.op and not net.name:
+        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found neither an operator nor a name in it")
     return net

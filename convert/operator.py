@@ -5,6 +5,7 @@ from math import prod
 from typing import NoReturn, TypeAlias
 
 import numpy as np
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from convert.errors import ConvertError
 from convert.fills import Tensor
@@ -161,6 +162,20 @@ class Operator:
             wanted = [size if isinstance(size, int) else "?" for size in expected]
             self.refuse(f"{what} {value.name!r} has shape {list(shape)}, expected {wanted}")
 
+    def constant_type(self, value: Value) -> np.dtype:
+        """The numpy element type of a value."""
+        return tensor_dtype_to_np_dtype(value.elem_type)
+
+    def along_axis(self, vector: Value, x: Value, axis: int, what: str) -> Value:
+        """Give a vector the trailing dimensions of size 1 that let it meet `x` along `axis`; refuse another size."""
+        self.expect_shape(vector, self.shape(x)[axis : axis + 1], what)
+        missing = self.rank(x) - axis - 1
+        if not missing:
+            return vector
+        if self.opset < 13:
+            return self.emit("Unsqueeze", vector, axes=list(range(1, 1 + missing)))
+        return self.emit("Unsqueeze", vector, self.int64s(*range(1, 1 + missing)))
+
     # writing nodes
 
     def emit(
@@ -169,17 +184,21 @@ class Operator:
         *inputs: Value | None,
         to: int | None = None,
         like: Value | None = None,
+        shape: Sequence[Dimension] | None = None,
         attributes: Mapping[str, Attribute] | None = None,
         **more: Attribute,
     ) -> Value:
         """Write a node of one output: a helper, or with `to` the one that makes this output of the operator.
 
         Its attributes, in the order they are written, are those of the mapping, then the named ones. `like` is a value
-        whose type and shape the result has: for old forms that ONNX's inference does not know.
+        whose type and shape the result has: for old forms that ONNX's inference does not know. `shape` is one that the
+        translator knows better than inference would.
         """
         attributes = {**attributes, **more} if attributes else more
         name = self._names.helper() if to is None else self.output_names[to]
         (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
+        if shape is not None:
+            self.graph.declare(value, self.inputs[0].elem_type, shape)
         if to is not None:
             self.bound[to] = value
         return value
@@ -211,9 +230,17 @@ class Operator:
         """Make a constant."""
         return self.graph.constant(self._names.helper(), Tensor.of(np.asarray(content)))
 
+    def constant_tensor(self, tensor: Tensor) -> Value:
+        """Make a constant of content that is bytes already."""
+        return self.graph.constant(self._names.helper(), tensor)
+
     def int64s(self, *content: int) -> Value:
         """Make a constant list of int64, as ONNX wants shapes and axes."""
         return self.constant(np.array(content, np.int64))
+
+    def reserve_name(self) -> str:
+        """Reserve a name for a value inside of a subgraph."""
+        return self._names.helper()
 
     # limits
 

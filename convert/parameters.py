@@ -82,16 +82,12 @@ def _operators(source: NetSource) -> Iterator[tuple[OperatorDef, FloatArguments]
 
 
 def _scan(buffer: memoryview) -> Iterator[tuple[OperatorDef, FloatArguments]]:
-    count = 0
     for part in fields(buffer, 0, len(buffer)):
         known = NetDef.DESCRIPTOR.fields_by_number.get(part.number)
         if known is not None and (part.kind == LENGTH) != (known.message_type is not None or known.name in _STRINGS):
             raise ConvertError(f"its field {part.number} is not a NetDef's; is it another kind of file?")
         if part.number == _NET_OP:
-            count += 1
             yield _read_operator(buffer, part.start, part.end)
-    if not count:
-        raise ConvertError("it holds no operator")
 
 
 _STRINGS = {"name", "type", "external_input", "external_output"}

@@ -8,7 +8,6 @@ import onnx
 from onnx import ModelProto
 
 from convert.errors import ConvertError
-from convert.fills import FILLS
 from convert.graph import Dimension, Graph, Value
 from convert.naming import Names
 from convert.nets import NetSource, read_net
@@ -52,6 +51,8 @@ def caffe2_to_onnx(
     init = read_init_net(init_net) if init_net is not None else InitNet()
     if opset is not None and not LOWEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
+    if not net.op:
+        raise ConvertError(f"the predict net {net.name!r} holds no operator")
     _check_operators([*init.rest, *net.op])
     target = DEFAULT_OPSET if opset is None else opset
     while True:
@@ -75,7 +76,7 @@ def untranslatable(net: NetSource) -> dict[str, int]:
 
 def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
     known = translators()
-    return dict(sorted(Counter(op.type for op in ops if op.type not in known and op.type not in FILLS).items()))
+    return dict(sorted(Counter(op.type for op in ops if op.type not in known).items()))
 
 
 def _check_operators(ops: Sequence[OperatorDef]) -> None:
@@ -152,13 +153,9 @@ class _Translation:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
         op = Operator(definition, read, names, self._graph, self._names)
-        translation = translators().get(definition.type)
-        if translation is None:
-            tensor = FILLS[definition.type](definition, {})
-            op.bind(0, self._graph.constant(names[0], tensor))
-        else:
-            op.require(translation.since)
-            translation.translate(op)
+        translation = translators()[definition.type]
+        op.require(translation.since)
+        translation.translate(op)
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
         self._storage.finish(op)

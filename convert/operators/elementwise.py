@@ -1,46 +1,149 @@
-"""Elementwise arithmetic of two tensors, with Caffe2's own rules of broadcast."""
+"""Arithmetic, comparison and logic on two or more tensors, with Caffe2's own rules of broadcast."""
 
-from convert.graph import Value
+from onnx import TensorProto
+
+from convert.graph import Attribute, Value
 from convert.operator import Operator
 from convert.registry import translator
-from convert.standard import reshape, unsqueeze
+from convert.standard import cast, reshape, scalar, unsqueeze
 
-_BINARY = {"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div"}
+_FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 
 
-@translator(*_BINARY, since=1)
-def binary(op: Operator) -> None:
-    """Arithmetic on two tensors."""
-    kind = _BINARY[op.type]
+@translator("Add", "Sub", "Mul", "Div", since=1)
+def arithmetic(op: Operator) -> None:
+    """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
     if op.opset >= 7:
-        op.emit(kind, a, aligned(op, a, b), to=0)
+        op.emit(op.type, a, aligned(op, a, b), to=0)
     elif op.flag("broadcast"):
-        attributes = {"axis": op.integer("axis", -1), "broadcast": 1}
-        if attributes["axis"] == -1:
+        axis = legacy_axis(op, a, b)
+        attributes: dict[str, Attribute] = {"axis": axis, "broadcast": 1}
+        if not op.has("axis") and not op.has("axis_str"):
             del attributes["axis"]
-        aligned_axis(op, a, b)
-        op.emit(kind, a, b, to=0, like=a, attributes=attributes)
+        op.emit(op.type, a, b, to=0, like=a, attributes=attributes)
     else:
         if op.shape(a) != op.shape(b):
             op.require(7)
-        op.emit(kind, a, b, to=0, like=a)
+        op.emit(op.type, a, b, to=0, like=a)
 
 
-def aligned_axis(op: Operator, a: Value, b: Value) -> int:
+@translator("And", "Or", "Xor")
+def logic(op: Operator) -> None:
+    """And, Or and Xor of booleans."""
+    a, b = op.inputs
+    op.emit(op.type, a, aligned(op, a, b), to=0)
+
+
+@translator("BitwiseAnd", "BitwiseOr", "BitwiseXor", since=18)
+def bitwise(op: Operator) -> None:
+    """Logic on the bits of integers; on booleans it is plain logic."""
+    a, b = op.inputs
+    name = op.type.removeprefix("Bitwise") if a.elem_type == TensorProto.BOOL else op.type
+    op.emit(name, a, aligned(op, a, b), to=0)
+
+
+@translator("EQ", "NE", since=7)
+def equality(op: Operator) -> None:
+    """EQ and NE, of floats from opset 11 on."""
+    a, b = op.inputs
+    if a.elem_type in _FLOATS:
+        op.require(11)
+    b = aligned(op, a, b)
+    if op.type == "EQ":
+        op.emit("Equal", a, b, to=0)
+    else:
+        op.emit("Not", op.emit("Equal", a, b), to=0)
+
+
+@translator("LT", "GT", "LE", "GE", since=7)
+def comparison(op: Operator) -> None:
+    """LT, GT, LE and GE; with NaN all are false."""
+    a, b = op.inputs
+    if a.elem_type not in _FLOATS:
+        op.require(9)
+    b = aligned(op, a, b)
+    strict = {"LT": "Less", "GT": "Greater"}
+    if op.type in strict:
+        op.emit(strict[op.type], a, b, to=0)
+        return
+    if op.opset >= 12:
+        op.emit("LessOrEqual" if op.type == "LE" else "GreaterOrEqual", a, b, to=0)
+        return
+    failing = op.emit("Greater" if op.type == "LE" else "Less", a, b)
+    if a.elem_type in _FLOATS:
+        op.require(9)
+        failing = op.emit("Or", failing, op.emit("Or", op.emit("IsNaN", a), op.emit("IsNaN", b)))
+    op.emit("Not", failing, to=0)
+
+
+@translator("Pow", since=7)
+def power(op: Operator) -> None:
+    """Pow with an exponent that is an argument or a tensor."""
+    x, *exponent = op.inputs
+    if exponent:
+        op.emit("Pow", x, aligned(op, x, exponent[0]), to=0)
+    elif op.has("exponent"):
+        op.emit("Pow", x, scalar(op, op.number("exponent"), x), to=0)
+    else:
+        op.refuse("it has neither a second input nor an argument exponent")
+
+
+@translator("Sum", "Max", "Min", "Mean", since=8)
+def many(op: Operator) -> None:
+    """Sum, Max, Min and Mean of tensors of one shape."""
+    first = op.inputs[0]
+    for other in op.inputs[1:]:
+        op.expect_shape(other, op.shape(first), "the operand")
+    if first.elem_type in _FLOATS:
+        op.emit(op.type, *op.inputs, to=0)
+    elif len(op.inputs) == 1:
+        op.emit("Identity", first, to=0)
+    elif op.type == "Sum":
+        total = first
+        for other in op.inputs[1:-1]:
+            total = op.emit("Add", total, other)
+        op.emit("Add", total, op.inputs[-1], to=0)
+    elif op.type == "Mean":
+        op.refuse(f"its elements are {TensorProto.DataType.Name(first.elem_type)}, expected floats")
+    else:
+        op.require(12)
+        op.emit(op.type, *op.inputs, to=0)
+
+
+@translator("Where", since=9)
+def where(op: Operator) -> None:
+    """Where; with broadcast_on_rows the condition has one element for each row."""
+    condition, x, y = op.inputs
+    if op.flag("broadcast_on_rows"):
+        op.expect_shape(condition, op.shape(x)[:1], "the condition")
+        missing = op.rank(x) - 1
+        condition = unsqueeze(op, condition, range(1, 1 + missing)) if missing else condition
+    else:
+        op.expect_shape(condition, op.shape(x), "the condition")
+    op.emit("Where", cast(op, condition, TensorProto.BOOL), x, y, to=0)
+
+
+@translator("RowMul")
+def row_mul(op: Operator) -> None:
+    """RowMul: every row times its own factor."""
+    x, weight = op.inputs
+    op.emit("Mul", x, op.along_axis(weight, x, 0, "the factor"), to=0)
+
+
+def legacy_axis(op: Operator, a: Value, b: Value) -> int:
     """The dimension of `a` that the first of `b` stands at under `broadcast=1`."""
     rank_a, rank_b = op.rank(a), op.rank(b)
     axis = op.integer("axis", -1)
-    if op.has("axis_str"):
-        if op.has("axis"):
-            op.refuse("arguments axis and axis_str together")
-        axis = op.text("order", "NCHW").find(op.text("axis_str"))
-        if axis < 0 or len(op.text("axis_str")) != 1:
-            op.refuse(f"argument axis_str={op.text('axis_str')!r} is not in order {op.text('order', 'NCHW')!r}")
+    if axis == -1 and op.has("axis_str"):
+        order, letter = op.text("order", "NCHW"), op.text("axis_str")
+        axis = order.find(letter)
+        if axis < 0 or len(letter) != 1:
+            op.refuse(f"argument axis_str={letter!r} names no dimension of order {order!r}")
     if axis == -1:
         axis = rank_a - rank_b
     if axis < 0 or axis + rank_b > rank_a:
-        op.refuse(f"argument axis={axis} cannot place {rank_b} dimensions in {rank_a}")
+        op.refuse(f"argument axis={axis} cannot place the {rank_b} dimensions of {b.name!r} in {rank_a}")
     sizes = op.shape(a)[axis : axis + rank_b]
     wanted = [None if theirs == 1 else ours for ours, theirs in zip(sizes, op.shape(b), strict=True)]
     op.expect_shape(b, wanted, "the second operand")
@@ -53,6 +156,6 @@ def aligned(op: Operator, a: Value, b: Value) -> Value:
         return b
     shape = op.shape(b)
     if all(size == 1 for size in shape):
-        return b if len(shape) <= op.rank(a) else reshape(op, b, [1])
-    missing = op.rank(a) - aligned_axis(op, a, b) - len(shape)
+        return b if len(shape) <= op.rank(a) else reshape(op, b, [])
+    missing = op.rank(a) - legacy_axis(op, a, b) - len(shape)
     return unsqueeze(op, b, range(len(shape), len(shape) + missing)) if missing else b

@@ -1,21 +1,118 @@
-"""Concat and Split."""
+"""Concat, Split, Slice and Gather: parts of tensors."""
 
 import numpy as np
+from onnx import TensorProto
 
 from convert.graph import Value
 from convert.operator import Operator
 from convert.registry import translator
+from convert.standard import TO_THE_END, cast, slice_axes, split, squeeze, unsqueeze, where_negative
 
 
-@translator("Concat", since=1)
+def _axis(op: Operator) -> int:
+    """The axis from `axis`, else from `order`: 1, or 3 for NHWC."""
+    return op.integer("axis") if op.has("axis") else 3 if op.channels_last else 1
+
+
+@translator("Concat", "DepthConcat", since=1)
 def concat(op: Operator) -> None:
-    """Concat along `axis`; output 1 holds the sizes along it."""
-    axis = op.integer("axis", 3 if op.channels_last else 1)
+    """Concat along an axis, with add_axis a new one; output 1 holds the sizes along it."""
     inputs = op.inputs
-    along = op.axis(inputs[0], axis)
+    axis = _axis(op)
+    add_axis = op.has("axis") and op.flag("add_axis")
+    rank = op.rank(inputs[0]) + add_axis
+    if not -rank <= axis < rank:
+        op.refuse(f"axis {axis}, and the result has {rank} dimensions")
+    axis %= rank
 
     def split_info() -> Value:
-        return op.constant(np.array([op.sizes(x)[along] for x in inputs], np.int32))
+        sizes = [1 if add_axis else op.sizes_from(x, axis)[0] for x in inputs]
+        return op.constant(np.array(sizes, np.int32))
 
-    op.emit("Concat", *inputs, to=0, axis=axis if axis >= 0 else along)
+    parts = [unsqueeze(op, x, [axis]) for x in inputs] if add_axis else inputs
+    op.emit("Concat", *parts, to=0, axis=axis)
     op.bind(1, split_info)
+
+
+@translator("Split")
+def split_axis(op: Operator) -> None:
+    """Split along an axis: in equal parts, or as an argument or a blob says; with add_axis it is removed."""
+    x, *lengths = op.inputs
+    axis = op.axis(x, _axis(op))
+    count = len(op.output_names)
+    add_axis = op.has("axis") and op.flag("add_axis")
+    everything = range(count)
+    if lengths and lengths[0].constant is None:
+        op.require(13)
+        op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis)
+        return
+    sizes = lengths[0].constant.array().tolist() if lengths and lengths[0].constant else op.integers("split")
+    if not sizes:
+        size = op.sizes_from(x, axis)[0]
+        if size % count:
+            op.refuse(f"{size} elements along axis {axis} make no {count} equal parts")
+        sizes = [size // count] * count
+    if len(sizes) != count:
+        op.refuse(f"{len(sizes)} sizes {sizes} for {count} outputs")
+    if not add_axis:
+        split(op, x, axis, sizes, everything)
+        return
+    for index, part in enumerate(split(op, x, axis, [1] * count, [None] * count)):
+        squeeze(op, part, [axis], to=index)
+
+
+@translator("Slice")
+def slice_tensor(op: Operator) -> None:
+    """Slice; a negative start or end v means size + v + 1, so that -1 is the end."""
+    x, *bounds = op.inputs
+    if bounds and not all(bound.constant for bound in bounds):
+        _slice_computed(op, x, *bounds)
+        return
+    if bounds:
+        starts, ends = (op.constant_of(bound, "the bound").tolist() for bound in bounds)
+    else:
+        starts, ends = op.integers("starts"), op.integers("ends")
+    if len(starts) != len(ends) or len(starts) > op.rank(x):
+        op.refuse(f"starts {starts} and ends {ends} for an input of {op.rank(x)} dimensions")
+    cut = [axis for axis in range(len(starts)) if starts[axis] != 0 or ends[axis] != -1]
+    if not cut:
+        op.emit("Identity", x, to=0)
+        return
+    first, last = ([_python_index(values[axis]) for axis in cut] for values in (starts, ends))
+    slice_axes(op, x, cut, first, last, to=0)
+
+
+def _python_index(index: int) -> int:
+    if index >= 0:
+        return index
+    return TO_THE_END if index == -1 else index + 1
+
+
+def _slice_computed(op: Operator, x: Value, starts: Value, ends: Value) -> None:
+    op.require(10)
+    (count,) = op.sizes(starts)
+    sizes = slice_axes(op, op.emit("Shape", x), [0], [0], [count])
+    from_end = op.emit("Add", sizes, op.constant(np.array(1, np.int64)))
+    indices = []
+    for bound in (starts, ends):
+        index = cast(op, bound, TensorProto.INT64)
+        indices.append(where_negative(op, index, op.emit("Add", index, from_end)))
+    op.emit("Slice", x, *indices, op.int64s(*range(count)), to=0)
+
+
+@translator("Gather")
+def gather(op: Operator) -> None:
+    """Gather along an axis; negative indices count from the end."""
+    data, indices = op.inputs
+    if op.flag("match_outer"):
+        op.refuse("argument match_outer=1")
+    op.emit("Gather", data, indices, to=0, axis=op.axis(data, op.integer("axis")))
+
+
+@translator("BatchGather")
+def batch_gather(op: Operator) -> None:
+    """BatchGather: Gather along axis 1."""
+    data, indices = op.inputs
+    if op.flag("match_outer"):
+        op.refuse("argument match_outer=1")
+    op.emit("Gather", data, indices, to=0, axis=1)

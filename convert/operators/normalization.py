@@ -1,9 +1,12 @@
 """Normalizations."""
 
-from convert.graph import Attribute
-from convert.operator import Operator
-from convert.operators.convolution import to_channels_first
+import numpy as np
+
+from convert.graph import Attribute, Value
+from convert.operator import Operator, element_count
+from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.registry import translator
+from convert.standard import clip, reduce, reshape, scalar, shape_of, squeeze
 
 
 @translator("SpatialBN", since=1)
@@ -12,6 +15,8 @@ def spatial_bn(op: Operator) -> None:
     x, *parameters = op.inputs
     if not op.flag("is_test"):
         op.refuse("argument is_test=0: it would normalize with the statistics of the batch")
+    if len(parameters) != 4:
+        op.refuse(f"it has {len(op.inputs)} inputs, expected 5")
     x = to_channels_first(op, x)
     channels = op.shape(x)[1]
     for what, parameter in zip(("scale", "bias", "mean", "variance"), parameters, strict=True):
@@ -22,19 +27,141 @@ def spatial_bn(op: Operator) -> None:
     if op.opset < 6:
         attributes["consumed_inputs"] = [0, 0, 0, 1, 1]
     like = x if op.opset < 7 else None
-    if not op.channels_last:
-        op.emit("BatchNormalization", x, *parameters, to=0, like=like, attributes=attributes)
-        return
-    rank = op.rank(x)
-    result = op.emit("BatchNormalization", x, *parameters, like=like, attributes=attributes)
-    op.emit("Transpose", result, to=0, perm=[0, *range(2, rank), 1])
+    from_channels_first(op, "BatchNormalization", x, *parameters, like=like, attributes=attributes)
 
 
 @translator("LRN", since=1)
 def lrn(op: Operator) -> None:
-    """LRN across channels. Output 1 is bias + alpha / size x the windowed sum of squares."""
-    if op.channels_last:
-        op.refuse("argument order='NHWC'")
-    size = op.integer("size")
-    alpha, beta, bias = op.number("alpha"), op.number("beta"), op.number("bias", 1.0)
-    op.emit("LRN", op.inputs[0], to=0, size=size, alpha=alpha, beta=beta, bias=bias)
+    """LRN across channels. Output 1 is bias + alpha / size times the sum of squares in the window."""
+    x = to_channels_first(op, op.inputs[0])
+    size, alpha, beta, bias = op.integer("size"), op.number("alpha"), op.number("beta"), op.number("bias", 1.0)
+    if size < 1:
+        op.refuse(f"argument size={size}: expected at least 1")
+    if op.has_output(1):
+        op.bind(1, lambda: _in_order(op, _lrn_scale(op, x, size, alpha, bias)))
+    if size % 2:
+        attributes: dict[str, Attribute] = {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
+        from_channels_first(op, "LRN", x, attributes=attributes)
+    else:
+        # ONNX Runtime has no even window
+        power = op.emit("Pow", _lrn_scale(op, x, size, alpha, bias), scalar(op, beta, x))
+        from_channels_first(op, "Div", x, power)
+
+
+def _lrn_scale(op: Operator, x: Value, size: int, alpha: float, bias: float) -> Value:
+    op.require(7)
+    squares = reshape(op, op.emit("Mul", x, x), [0, 1, *op.sizes_from(x, 1)[:1], -1])
+    before = (size - 1) // 2
+    pads = [before, 0, size - 1 - before, 0]
+    mean = op.emit("AveragePool", squares, kernel_shape=[size, 1], pads=pads, count_include_pad=1)
+    scaled = op.emit("Add", op.emit("Mul", mean, scalar(op, alpha, x)), scalar(op, bias, x))
+    return reshape(op, scaled, shape_of(op, x))
+
+
+def _in_order(op: Operator, x: Value) -> Value:
+    rank = op.rank(x)
+    return op.emit("Transpose", x, perm=[0, *range(2, rank), 1]) if op.channels_last else x
+
+
+@translator("InstanceNorm")
+def instance_norm(op: Operator) -> None:
+    """InstanceNorm. Outputs 1 and 2 are the mean and one over the deviation of each instance."""
+    x, scale, bias = op.inputs
+    x = to_channels_first(op, x)
+    epsilon = op.number("epsilon", 1e-5)
+    channels = op.shape(x)[1]
+    op.expect_shape(scale, [channels], "the scale")
+    op.expect_shape(bias, [channels], "the bias")
+    spatial = range(2, op.rank(x))
+    if op.has_output(1):
+        op.bind(1, lambda: reduce(op, "ReduceMean", x, spatial, keepdims=False))
+    if op.has_output(2):
+        op.bind(2, lambda: op.emit("Reciprocal", squeeze(op, _moments(op, x, spatial, epsilon)[1], spatial)))
+    from_channels_first(op, "InstanceNormalization", x, scale, bias, attributes={"epsilon": epsilon})
+
+
+@translator("GroupNorm")
+def group_norm(op: Operator) -> None:
+    """GroupNorm. Outputs 1 and 2 are the mean and one over the deviation of each group."""
+    x, gamma, beta = op.inputs
+    x = to_channels_first(op, x)
+    group, epsilon = op.integer("group", 32), op.number("epsilon", 1e-5)
+    (channels,) = op.sizes_from(x, 1)[:1]
+    if channels % group:
+        op.refuse(f"argument group={group} does not divide {channels} channels")
+    parts = reshape(op, x, [0, group, -1])
+    mean, deviation = _moments(op, parts, [2], epsilon)
+    normal = reshape(op, op.emit("Div", op.emit("Sub", parts, mean), deviation), shape_of(op, x))
+    scaled = op.emit("Mul", normal, op.along_axis(gamma, x, 1, "gamma"))
+    from_channels_first(op, "Add", scaled, op.along_axis(beta, x, 1, "beta"))
+    if op.has_output(1):
+        op.bind(1, lambda: squeeze(op, mean, [2]))
+        op.bind(2, lambda: op.emit("Reciprocal", squeeze(op, deviation, [2])))
+
+
+@translator("LayerNorm")
+def layer_norm(op: Operator) -> None:
+    """LayerNorm over all dimensions from `axis` on. Outputs 1 and 2 are the mean and sqrt(variance + epsilon)."""
+    x, *affine = op.inputs
+    axis, rank = op.axis(x, op.integer("axis", 1)), op.rank(x)
+    mean, deviation = _moments(op, x, range(axis, rank), op.number("epsilon", 1e-5))
+    centred = op.emit("Sub", x, mean)
+    if op.flag("elementwise_affine"):
+        gamma, beta = (_reshaped_like_tail(op, parameter, x, axis) for parameter in affine)
+        op.emit("Add", op.emit("Mul", op.emit("Div", centred, deviation), gamma), beta, to=0)
+    else:
+        op.emit("Div", centred, deviation, to=0)
+    extra = range(axis + 1, rank)
+    op.bind(1, lambda: squeeze(op, mean, extra) if extra else mean)
+    op.bind(2, lambda: squeeze(op, deviation, extra) if extra else deviation)
+
+
+def _reshaped_like_tail(op: Operator, parameter: Value, x: Value, axis: int) -> Value:
+    tail = op.sizes_from(x, axis)
+    if element_count(op.sizes(parameter)) != element_count(tail):
+        op.refuse(f"{parameter.name!r} has shape {list(op.sizes(parameter))}, expected {list(tail)}")
+    return parameter if op.sizes(parameter) == tail else reshape(op, parameter, tail)
+
+
+def _moments(op: Operator, x: Value, axes: range | list[int], epsilon: float) -> tuple[Value, Value]:
+    """Mean and sqrt(variance + epsilon) over these axes, which stay with size 1."""
+    mean = reduce(op, "ReduceMean", x, axes, keepdims=True)
+    centred = op.emit("Sub", x, mean)
+    variance = reduce(op, "ReduceMean", op.emit("Mul", centred, centred), axes, keepdims=True)
+    return mean, op.emit("Sqrt", op.emit("Add", variance, scalar(op, epsilon, x)))
+
+
+@translator("AffineChannel")
+def affine_channel(op: Operator) -> None:
+    """AffineChannel: a scale and a bias for each channel."""
+    x, scale, bias = op.inputs
+    axis = op.rank(x) - 1 if op.channels_last else 1
+    scaled = op.emit("Mul", x, op.along_axis(scale, x, axis, "the scale"))
+    op.emit("Add", scaled, op.along_axis(bias, x, axis, "the bias"), to=0)
+
+
+@translator("ElementwiseLinear")
+def elementwise_linear(op: Operator) -> None:
+    """ElementwiseLinear: a weight and a bias for each place among the dimensions from `axis` on."""
+    x, weight, bias = op.inputs
+    axis = op.axis(x, op.integer("axis", 1))
+    scaled = op.emit("Mul", x, _reshaped_like_tail(op, weight, x, axis))
+    op.emit("Add", scaled, _reshaped_like_tail(op, bias, x, axis), to=0)
+
+
+@translator("Normalize")
+def normalize(op: Operator) -> None:
+    """Normalize: over the Euclidean norm along `axis`, the last by default."""
+    x = op.inputs[0]
+    axis = op.axis(x, op.integer("axis", -1))
+    norm = reduce(op, "ReduceL2", x, [axis], keepdims=True)
+    op.emit("Div", x, clip(op, norm, 1e-12, None), to=0)
+
+
+@translator("NormalizeL1")
+def normalize_l1(op: Operator) -> None:
+    """NormalizeL1: over the sum of absolute values along `axis`, the last by default; zeros stay."""
+    x = op.inputs[0]
+    axis = op.axis(x, op.integer("axis", -1))
+    norm = reduce(op, "ReduceL1", x, [axis], keepdims=True)
+    op.emit("Div", x, clip(op, norm, float(np.finfo(np.float32).tiny), None), to=0)

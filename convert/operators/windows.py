@@ -39,13 +39,13 @@ class Window:
 
 def read_window(op: Operator) -> Window:
     """Read the window's arguments as Caffe2 does; the kernel is empty where none is given."""
-    kernel = _sizes(op, "kernel", "kernels")
+    kernel = read_sizes(op, "kernel", "kernels")
     rank = len(kernel)
     window = Window(
         kernel,
-        _sizes(op, "stride", "strides") or [1] * rank,
+        read_sizes(op, "stride", "strides") or [1] * rank,
         _pads(op) or [0] * (2 * rank),
-        _sizes(op, "dilation", "dilations") or [1] * rank,
+        read_sizes(op, "dilation", "dilations") or [1] * rank,
         op.integer("legacy_pad"),
     )
     if kernel and not (len(window.strides) == len(window.dilations) == rank == len(window.pads) / 2):
@@ -88,7 +88,8 @@ def _caffe_end_pad(op: Operator, window: Window, i: int, size: int) -> int:
     return max((count - 1) * stride + kernel - size - head, 0)
 
 
-def _sizes(op: Operator, single: str, several: str) -> list[int]:
+def read_sizes(op: Operator, single: str, several: str) -> list[int]:
+    """Read a size for each dimension: one for both of an image, one for height and one for width, or a list."""
     if op.has(single):
         return [op.integer(single)] * 2
     if op.has(f"{single}_h") and op.has(f"{single}_w"):

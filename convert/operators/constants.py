@@ -1,0 +1,70 @@
+"""Fill operators inside a net, and Cast."""
+
+import numpy as np
+from onnx import TensorProto
+
+from convert.fills import DTYPES, FILLS, constant_value
+from convert.graph import ELEMENT_TYPES
+from convert.operator import Operator
+from convert.proto.caffe2_pb2 import TensorProto as Caffe2Tensor
+from convert.registry import translator
+from convert.standard import cast, shape_of
+
+
+@translator(*(kind for kind in FILLS if kind != "ConstantFill"), since=1)
+def given_fill(op: Operator) -> None:
+    """A constant."""
+    if op.inputs:
+        op.refuse("it takes its shape from an input")
+    op.bind(0, op.constant_tensor(FILLS[op.type](op.definition, {})))
+
+
+@translator("ConstantFill", since=1)
+def constant_fill(op: Operator) -> None:
+    """One value everywhere, in the shape of an argument, of another blob, or that another blob holds."""
+    if not op.inputs:
+        op.bind(0, op.constant_tensor(FILLS["ConstantFill"](op.definition, {})))
+        return
+    if op.has("shape"):
+        op.refuse("it has an input and an argument shape")
+    dtype, value = constant_value(op.definition)
+    x = op.inputs[0]
+    extra = op.integers("extra_shape")
+    if op.flag("input_as_shape"):
+        shape = cast(op, x, TensorProto.INT64)
+        known = x.constant.array().tolist() if x.constant is not None else None
+    else:
+        shape = shape_of(op, x)
+        known = shape.constant.array().tolist() if shape.constant is not None else None
+    if known is not None:
+        op.bind(0, op.constant(np.full([*known, *extra], value, dtype)))
+        return
+    op.require(9)
+    if extra:
+        shape = op.emit("Concat", shape, op.int64s(*extra), axis=0)
+    op.emit("ConstantOfShape", shape, to=0, value=np.full(1, value, dtype))
+
+
+@translator("Cast")
+def cast_elements(op: Operator) -> None:
+    """Cast to a type given as Caffe2's number or as its name."""
+    target = op.argument("to")
+    if target is None:
+        op.refuse("it has no argument to")
+    name = target.s.decode(errors="replace").upper() if target.HasField("s") else ""
+    code = dict(Caffe2Tensor.DataType.items()).get(name, target.i)
+    dtype = DTYPES.get(code)
+    if dtype is None:
+        op.refuse(f"argument to={name or code}, which is no type of numbers")
+    cast(op, op.inputs[0], ELEMENT_TYPES[dtype], to=0)
+
+
+@translator("Range", since=11)
+def number_range(op: Operator) -> None:
+    """Range from a start, 0 by default, up to a stop, by a step, 1 by default."""
+    bounds = op.inputs
+    start, stop, step = {1: [None, bounds[0], None], 2: [*bounds, None]}.get(len(bounds), bounds)
+    assert stop is not None
+    dtype = op.constant_type(stop)
+    whole = [start or op.constant(np.array(0, dtype)), stop, step or op.constant(np.array(1, dtype))]
+    op.emit("Range", *(op.emit("Reshape", bound, op.constant(np.zeros(0, np.int64))) for bound in whole), to=0)

@@ -1,0 +1,160 @@
+"""Reductions over dimensions, ArgMax and TopK."""
+
+import numpy as np
+from onnx import TensorProto
+
+from convert.graph import Value
+from convert.operator import Operator, element_count
+from convert.registry import translator
+from convert.standard import cast, reduce, scalar, unsqueeze
+
+
+@translator("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2")
+def reduction(op: Operator) -> None:
+    """Reductions over `axes`, all dimensions where none are given; dimensions are kept by default."""
+    x = op.inputs[0]
+    if op.type in {"ReduceMean", "ReduceL1", "ReduceL2"}:
+        _expect_floats(op, x)
+    axes = sorted({op.axis(x, axis) for axis in op.integers("axes")}) or None
+    reduce(op, op.type, x, axes, keepdims=op.flag("keepdims", True), to=0)
+
+
+@translator("ReduceFrontSum", "ReduceFrontMean", "ReduceFrontMax", "ReduceBackSum", "ReduceBackMean", "ReduceBackMax")
+def reduce_ends(op: Operator) -> None:
+    """Reductions over the first or last `num_reduce_dim` dimensions; `lengths` says how many elements of each count."""
+    x, *lengths = op.inputs
+    front = op.type.startswith("ReduceFront")
+    kind = op.type.removeprefix("ReduceFront").removeprefix("ReduceBack")
+    if kind == "Mean":
+        _expect_floats(op, x)
+    rank, count = op.rank(x), op.integer("num_reduce_dim", 1)
+    if not 0 <= count <= rank:
+        op.refuse(f"argument num_reduce_dim={count}, and the input has {rank} dimensions")
+    axes = list(range(count)) if front else list(range(rank - count, rank))
+    if not lengths:
+        reduce(op, f"Reduce{kind}", x, axes, keepdims=False, to=0)
+        return
+    op.require(9)
+    if count != 1:
+        op.refuse("it has lengths and reduces more than one dimension")
+    mask = _first_elements(op, x, lengths[0], axes[0])
+    if kind == "Max":
+        lowest = scalar(op, float(np.finfo(np.float32).min), x)
+        reduce(op, "ReduceMax", op.emit("Where", mask, x, lowest), axes, keepdims=False, to=0)
+        return
+    kept = op.emit("Where", mask, x, scalar(op, 0, x))
+    if kind == "Sum":
+        reduce(op, "ReduceSum", kept, axes, keepdims=False, to=0)
+        return
+    total = reduce(op, "ReduceSum", kept, axes, keepdims=False)
+    flat_lengths = cast(op, lengths[0], x.elem_type)
+    rest = [size for i, size in enumerate(op.shape(x)) if i not in axes]
+    if len(rest) != 1:
+        op.refuse("it has lengths and an input that is no matrix")
+    op.emit("Div", total, flat_lengths, to=0)
+
+
+def _first_elements(op: Operator, x: Value, lengths: Value, axis: int) -> Value:
+    """Where an element is among the first `lengths` of its row along `axis`."""
+    if op.rank(x) != 2:
+        op.refuse("it has lengths and an input that is no matrix")
+    (size,) = op.sizes_from(x, axis)[:1]
+    places = op.constant(np.arange(size, dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(2)]))
+    return op.emit("Less", places, unsqueeze(op, lengths, [axis]))
+
+
+@translator("ArgMax", "ArgMin")
+def arg_extreme(op: Operator) -> None:
+    """ArgMax and ArgMin, of the first of equals; along the last axis by default."""
+    x = op.inputs[0]
+    axis = op.axis(x, op.integer("axis", -1))
+    op.emit(op.type, x, to=0, axis=axis, keepdims=int(op.flag("keepdims", True)))
+
+
+@translator("TopK")
+def top_k(op: Operator) -> None:
+    """TopK along an axis, the lowest index first among equals; a k beyond the dimension is filled with 0 and -1."""
+    x, *k_input = op.inputs
+    k = int(op.constant_of(k_input[0], "k").item()) if k_input else op.integer("k")
+    axis = op.axis(x, op.integer("axis", -1))
+    if x.elem_type != TensorProto.FLOAT:
+        op.require(11)
+    size = op.shape(x)[axis]
+    found = min(k, size) if isinstance(size, int) else k
+    short = k - found
+    to = [None, None] if short else [0, 1]
+    attributes = {"axis": axis}
+    if op.opset < 10:
+        values, indices = op.emit_many("TopK", [x], to, axis=axis, k=found)
+    else:
+        values, indices = op.emit_many("TopK", [x, op.int64s(found)], to, axis=axis)
+    if short:
+        sizes = [short if i == axis else size for i, size in enumerate(op.sizes(x))]
+        dtype = op.constant_type(x)
+        op.emit("Concat", values, op.constant(np.zeros(sizes, dtype)), to=0, attributes=attributes)
+        op.emit("Concat", indices, op.constant(np.full(sizes, -1, np.int64)), to=1, attributes=attributes)
+    if op.has_output(2):
+        op.bind(2, lambda: _flat_indices(op, x, axis, k, short))
+
+
+def _flat_indices(op: Operator, x: Value, axis: int, k: int, short: int) -> Value:
+    """Indices into the flattened input."""
+    if short:
+        op.refuse("k beyond the dimension together with flattened indices")
+    sizes = op.sizes(x)
+    stride = element_count(sizes[axis + 1 :])
+    places = np.arange(element_count(sizes), dtype=np.int64).reshape(sizes).take([0], axis=axis)
+    indices = op.bound[1]
+    assert isinstance(indices, Value)
+    scaled = op.emit("Mul", indices, op.constant(np.array(stride, np.int64)))
+    return op.emit("Reshape", op.emit("Add", scaled, op.constant(places)), op.int64s(-1), to=2)
+
+
+@translator("DotProduct")
+def dot_product(op: Operator) -> None:
+    """DotProduct: the sum of products over all dimensions but the first; elementwise on vectors."""
+    x, y = op.inputs
+    op.expect_shape(y, op.shape(x), "the second operand")
+    if op.rank(x) <= 1:
+        op.emit("Mul", x, y, to=0)
+    else:
+        reduce(op, "ReduceSum", op.emit("Mul", x, y), range(1, op.rank(x)), keepdims=False, to=0)
+
+
+@translator("SquaredL2Distance")
+def squared_l2_distance(op: Operator) -> None:
+    """SquaredL2Distance: half the sum of squared differences over all dimensions but the first."""
+    x, y = op.inputs
+    op.expect_shape(y, op.shape(x), "the second operand")
+    difference = op.emit("Sub", x, y)
+    half = op.emit("Mul", op.emit("Mul", difference, difference), scalar(op, 0.5, x))
+    if op.rank(x) <= 1:
+        op.emit("Identity", half, to=0)
+    else:
+        reduce(op, "ReduceSum", half, range(1, op.rank(x)), keepdims=False, to=0)
+
+
+@translator("L1Distance")
+def l1_distance(op: Operator) -> None:
+    """L1Distance: the sum of absolute differences over all dimensions but the first."""
+    x, y = op.inputs
+    op.expect_shape(y, op.shape(x), "the second operand")
+    difference = op.emit("Abs", op.emit("Sub", x, y))
+    if op.rank(x) <= 1:
+        op.emit("Identity", difference, to=0)
+    else:
+        reduce(op, "ReduceSum", difference, range(1, op.rank(x)), keepdims=False, to=0)
+
+
+@translator("SumElements", "SumSqrElements")
+def sum_elements(op: Operator) -> None:
+    """SumElements and SumSqrElements: the sum, or with `average` the mean, of all elements or their squares."""
+    x = op.inputs[0]
+    _expect_floats(op, x)
+    terms = op.emit("Mul", x, x) if op.type == "SumSqrElements" else x
+    reduce(op, "ReduceMean" if op.flag("average") else "ReduceSum", terms, None, keepdims=False, to=0)
+
+
+def _expect_floats(op: Operator, x: Value) -> None:
+    if x.elem_type not in {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}:
+        op.refuse(f"its elements are {TensorProto.DataType.Name(x.elem_type)}, expected floats")
