@@ -8,7 +8,6 @@ from onnx import TensorProto
 from convert.fills import Tensor
 from convert.graph import Value
 from convert.operator import Operator
-from convert.operators.plain import cast, number, reduce
 from convert.operators.quantized import (
     Quantization,
     divide_rounded,
@@ -24,9 +23,10 @@ from convert.operators.quantized import (
     scale_and_zero_point,
     times,
 )
+from convert.operators.scalars import number
 from convert.operators.windows import Window, read_window, resolve_padding
 from convert.registry import translator
-from convert.standard import reshape
+from convert.standard import cast, reduce, reshape
 
 _TO_FRONT, _TO_BACK = [0, 3, 1, 2], [0, 2, 3, 1]
 
@@ -235,7 +235,7 @@ def _window_sum(op: Operator, x: Value, source: Quantization) -> tuple[Value, in
             op.refuse("argument global_pooling=1 together with a stride or a padding")
         height, width, _ = op.sizes_from(x, 1)
         steps = op.emit("Sub", cast(op, x, TensorProto.INT32), number(op, source.zero_point, np.int32))
-        return reduce(op, "ReduceSum", steps, [1, 2]), height * width
+        return reduce(op, "ReduceSum", steps, [1, 2], keepdims=True), height * width
     window = _image_window(op, x)
     if any(dilation != 1 for dilation in window.dilations):
         op.refuse(f"argument dilation={window.dilations}, which Caffe2's pools refuse")
@@ -334,9 +334,9 @@ def int8_softmax(op: Operator) -> None:
     rows = reshape(op, cast(op, x, TensorProto.INT32), [-1, count])
     largest = min(0xFFFFFFFF / count, 8388607.0)
     table = np.rint(largest * np.exp((np.arange(256) - 255) * float(quantization_of(op, x).scale))).astype(np.int64)
-    below = op.emit("Sub", rows, reduce(op, "ReduceMax", rows, [1]))
+    below = op.emit("Sub", rows, reduce(op, "ReduceMax", rows, [1], keepdims=True))
     exponentials = op.emit("Gather", op.constant(table), op.emit("Add", below, number(op, 255, np.int32)))
-    total = reduce(op, "ReduceSum", exponentials, [1])
+    total = reduce(op, "ReduceSum", exponentials, [1], keepdims=True)
     half = op.emit("Div", total, number(op, 2, np.int64))
     scaled = op.emit("Mul", exponentials, number(op, 256, np.int64))
     shares = op.emit("Div", op.emit("Add", scaled, half), total)

@@ -6,7 +6,7 @@ from convert.graph import Value
 from convert.operator import Operator
 from convert.operators.quantized import mark, quantization_of, same_quantization
 from convert.registry import translator
-from convert.standard import slice_axis
+from convert.standard import TO_THE_END, slice_axes
 
 
 def _move(op: Operator, op_type: str, *inputs: Value, **attributes: int | list[int]) -> None:
@@ -81,8 +81,8 @@ def int8_slice(op: Operator) -> None:
         if not isinstance(size, int):
             op.refuse(f"starts {starts} and ends {ends} of a size that is not known")
         start, end = (v + size + 1 if v < 0 else v for v in (start, end))
-    last = 2**31 - 1 if end == -1 else end
-    mark(slice_axis(op, x, axis, start, last, to=0), quantization)
+    last = TO_THE_END if end == -1 else end
+    mark(slice_axes(op, x, [axis], [start], [last], to=0), quantization)
 
 
 def _is_whole(op: Operator, x: Value, axis: int, start: int, end: int) -> bool:

@@ -12,7 +12,8 @@ from onnx import TensorProto
 
 from convert.graph import Value
 from convert.operator import Operator
-from convert.operators.plain import cast, number
+from convert.operators.scalars import number
+from convert.standard import cast
 
 # Moves a half away from zero, so that rounding to even does what QNNPACK does, and nothing else over a rounding border.
 _AWAY = 1.0 + 2.0**-50

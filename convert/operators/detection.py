@@ -1,0 +1,204 @@
+"""Detection operators in standard nodes: proposals, box regression, selection of boxes.
+
+Where scores are equal, the order of the boxes decides; Caffe2's, whose sort is not stable, is another one.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import TensorProto
+
+from convert.graph import Value
+from convert.operator import Operator
+from convert.operators.boxes import (
+    Boxes,
+    at_most,
+    clip,
+    columns,
+    corners,
+    extent,
+    half,
+    minus,
+    never_selected,
+    plus_one,
+    regress,
+    size_of,
+    suppress,
+    top,
+    transform,
+)
+from convert.operators.scalars import number
+from convert.registry import translator
+from convert.standard import cast, pad, reduce, reshape, squeeze, unsqueeze
+
+
+def _join(op: Operator, parts: Sequence[Value], to: int) -> None:
+    """Write the results of the images one after the other."""
+    op.emit("Concat", *parts, to=to, axis=0)
+
+
+@translator("GenerateProposals", "GenerateProposalsCPP", since=11)
+def generate_proposals(op: Operator) -> None:
+    """For each image: the best boxes, regressed, cut to the image, large enough, and not overlapping better ones."""
+    scores, deltas, image_info, anchors = op.inputs
+    op.expect_shape(anchors, [op.shape(scores)[1], 4], "the anchors (with angles they have no translation)")
+    images, kinds = op.shape(scores)[:2]
+    if not isinstance(images, int) or not isinstance(kinds, int):
+        op.refuse("the number of images and of anchors must be known")
+    op.expect_shape(deltas, [images, 4 * kinds, *op.shape(scores)[2:]], "the deltas")
+    op.expect_shape(image_info, [images, 3], "the image information")
+    found = [_proposals(op, n, kinds, scores, deltas, image_info, anchors) for n in range(images)]
+    _join(op, [boxes for boxes, _ in found], 0)
+    _join(op, [probabilities for _, probabilities in found], 1)
+
+
+def _proposals(
+    op: Operator, n: int, kinds: int, scores: Value, deltas: Value, image_info: Value, anchors: Value
+) -> tuple[Value, Value]:
+    """Proposals (m, 5) of image n, and their scores (m)."""
+    one = plus_one(op)
+    image = columns(op, image_info, 0, n, n + 1)
+    flat = reshape(op, columns(op, scores, 0, n, n + 1), [-1])
+    best, places = top(op, flat, at_most(op, size_of(op, flat, 0), op.integer("pre_nms_topN", 6000)))
+    low, high = _anchors(op, places, scores, anchors)
+    growth = reshape(op, columns(op, deltas, 0, n, n + 1), [kinds, 4, -1])
+    growth = op.emit("Gather", reshape(op, op.emit("Transpose", growth, perm=[0, 2, 1]), [-1, 4]), places)
+    sizes = op.emit("Gather", image, op.int64s(1, 0), axis=1)
+    limits = minus(op, op.emit("Floor", sizes), one)
+    boxes = transform(op, Boxes(low, high), corners(op, growth), (1, 1, 1, 1), limits, one)
+    large = _large_enough(op, boxes, image, sizes, one)
+    selected = suppress(
+        op,
+        Boxes(*(unsqueeze(op, corner, [0]) for corner in boxes)),
+        unsqueeze(op, op.emit("Where", large, best, never_selected(op)), [0]),
+        most=op.integer("post_nms_topN", 300),
+        overlap=op.number("nms_thresh", float(np.float32(0.7))),
+        one=one,
+    )
+    chosen = op.emit("Gather", selected, number(op, 2, np.int64), axis=1)
+    rows = op.emit("Gather", op.emit("Concat", *boxes, axis=1), chosen)
+    return pad(op, rows, [0, 1, 0, 0], "constant", float(n)), op.emit("Gather", best, chosen)
+
+
+def _anchors(op: Operator, places: Value, scores: Value, anchors: Value) -> Boxes:
+    """The anchors at places of the flattened (A, H, W)."""
+    height, width = size_of(op, scores, 2), size_of(op, scores, 3)
+    plane = op.emit("Mul", height, width)
+    kind = op.emit("Div", places, plane)
+    rest = op.emit("Mod", places, plane)
+    x, y = op.emit("Mod", rest, width), op.emit("Div", rest, width)
+    grid = op.emit("Concat", unsqueeze(op, x, [1]), unsqueeze(op, y, [1]), axis=1)
+    stride = float(np.float32(1.0) / np.float32(op.number("spatial_scale", 1.0 / 16)))
+    moves = op.emit("Mul", cast(op, grid, TensorProto.FLOAT), number(op, stride))
+    low, high = corners(op, op.emit("Gather", anchors, kind))
+    return Boxes(op.emit("Add", low, moves), op.emit("Add", high, moves))
+
+
+def _large_enough(op: Operator, boxes: Boxes, image: Value, sizes: Value, one: float) -> Value:
+    """Tell which boxes (m) are `min_size` times the image's scale wide and high, with the centre in the image."""
+    own = extent(op, boxes, one)
+    smallest = op.emit(
+        "Mul",
+        cast(op, columns(op, image, 1, 2, 3), TensorProto.DOUBLE),
+        number(op, op.number("min_size", 16.0), np.float64),
+    )
+    wide = op.emit("Not", op.emit("Less", cast(op, own, TensorProto.DOUBLE), smallest))
+    inside = op.emit("Less", op.emit("Add", boxes.low, half(op, own)), sizes)
+    both = cast(op, op.emit("And", wide, inside), TensorProto.INT32)
+    return cast(op, reduce(op, "ReduceMin", both, [1], keepdims=False), TensorProto.BOOL)
+
+
+@translator("BBoxTransform", since=11)
+def bbox_transform(op: Operator) -> None:
+    """Boxes of all classes regressed from RoIs, in the image's own scale, and cut to it."""
+    rois, deltas, image_info = op.inputs
+    numbers = 5 if op.flag("rotated") else 4
+    (given,), (width,) = op.sizes_from(rois, 1), op.sizes_from(deltas, 1)
+    if given not in {numbers, numbers + 1} or width % numbers:
+        op.refuse(
+            f"RoIs of {given} and deltas of {width} columns, expected {numbers} a box, and an image index for RoIs"
+        )
+    weights = op.numbers("weights") if op.has("weights") else [1.0] * 4
+    if len(weights) != 4:
+        op.refuse(f"argument weights has {len(weights)} numbers, expected 4")
+    ids = _image_of_each(op, rois, image_info) if given > numbers else None
+    info = image_info if ids is None or op.shape(image_info)[0] == 1 else op.emit("Gather", image_info, ids)
+    scale = columns(op, info, 1, 2, 3)
+    boxes = columns(op, rois, 1, given - numbers, given)
+    limits = _image_limits(op, info, scale)
+    by_class = reshape(op, deltas, [0, width // numbers, numbers])
+    move = _rotate if numbers == 5 else _regress
+    parts = move(op, boxes, by_class, weights, scale, limits)
+    reshape(op, op.emit("Concat", *parts, axis=2), [0, width], to=0)
+    if op.has_output(1):
+        op.bind(1, lambda: _count_images(op, rois, ids, image_info))
+
+
+def _image_of_each(op: Operator, rois: Value, image_info: Value) -> Value:
+    """The image of each RoI (m): Caffe2 counts the RoIs of each image, and takes them to be in order."""
+    ids = squeeze(op, columns(op, rois, 1, 0, 1), [1])
+    return cast(op, top(op, ids, size_of(op, ids, 0), largest=False)[0], TensorProto.INT64)
+
+
+def _image_limits(op: Operator, info: Value, scale: Value) -> Value:
+    """Width and height before the image was scaled, rounded, less what a box is wider than its corners' difference."""
+    sizes = op.emit("Div", op.emit("Gather", info, op.int64s(1, 0), axis=1), scale)
+    rounded = op.emit("Floor", op.emit("Add", cast(op, sizes, TensorProto.DOUBLE), number(op, 0.5, np.float64)))
+    return minus(op, cast(op, rounded, TensorProto.FLOAT), plus_one(op))
+
+
+def _scaled_back(op: Operator, boxes: Boxes, scale: Value) -> Boxes:
+    if not op.flag("apply_scale", True):
+        return boxes
+    return Boxes(*(op.emit("Mul", part, unsqueeze(op, scale, [1])) for part in boxes))
+
+
+def _regress(
+    op: Operator, boxes: Value, deltas: Value, weights: Sequence[float], scale: Value, limits: Value
+) -> Sequence[Value]:
+    low, high = corners(op, op.emit("Div", boxes, scale))
+    each = Boxes(unsqueeze(op, low, [1]), unsqueeze(op, high, [1]))
+    moved = transform(op, each, corners(op, deltas, 2), weights, unsqueeze(op, limits, [1]), plus_one(op))
+    return _scaled_back(op, moved, scale)
+
+
+def _rotate(
+    op: Operator, boxes: Value, deltas: Value, weights: Sequence[float], scale: Value, limits: Value
+) -> Sequence[Value]:
+    """Boxes as centre, size and angle; those nearly upright are cut to the image."""
+    one = plus_one(op)
+    centres, sizes = corners(op, op.emit("Div", columns(op, boxes, 1, 0, 4), scale))
+    centres, sizes = regress(
+        op, unsqueeze(op, centres, [1]), unsqueeze(op, sizes, [1]), corners(op, deltas, 2), weights
+    )
+    degrees = op.emit("Mul", columns(op, deltas, 2, 4, 5), number(op, 180.0))
+    degrees = op.emit("Div", degrees, number(op, np.pi))
+    angles = _bounded(op, op.emit("Add", degrees, unsqueeze(op, columns(op, boxes, 1, 4, 5), [1])))
+    reach = half(op, minus(op, sizes, one))
+    upright = Boxes(op.emit("Sub", centres, reach), op.emit("Add", centres, reach))
+    cut = clip(op, upright, unsqueeze(op, limits, [1]))
+    tilted = op.emit("Less", number(op, op.number("clip_angle_thresh", 1.0)), op.emit("Abs", angles))
+    centres = op.emit("Where", tilted, centres, half(op, op.emit("Add", *cut)))
+    sizes = op.emit("Where", tilted, sizes, extent(op, cut, one))
+    return *_scaled_back(op, Boxes(centres, sizes), scale), angles
+
+
+def _bounded(op: Operator, angles: Value) -> Value:
+    if not op.flag("angle_bound_on", True):
+        return angles
+    low, high = op.integer("angle_bound_lo", -90), op.integer("angle_bound_hi", 90)
+    if high <= low or (high - low) % 180:
+        op.refuse(f"angle bounds {low} and {high}: expected a multiple of 180 between them")
+    period = number(op, high - low)
+    lowered = op.emit("Where", op.emit("Greater", angles, number(op, high)), op.emit("Sub", angles, period), angles)
+    return op.emit("Where", op.emit("Less", angles, number(op, low)), op.emit("Add", angles, period), lowered)
+
+
+def _count_images(op: Operator, rois: Value, ids: Value | None, image_info: Value) -> Value:
+    """How many RoIs each image has, as floats."""
+    if ids is None or op.shape(image_info)[0] == 1:
+        count = cast(op, size_of(op, rois, 0), TensorProto.FLOAT)
+        return op.emit("Reshape", count, op.int64s(1), to=1)
+    images = op.emit("Range", number(op, 0, np.int64), size_of(op, image_info, 0), number(op, 1, np.int64))
+    own = op.emit("Equal", unsqueeze(op, images, [1]), ids)
+    return reduce(op, "ReduceSum", cast(op, own, TensorProto.FLOAT), [1], keepdims=False, to=1)
