@@ -28,13 +28,19 @@ from validation.signature import (
 
 _OLDEST_OF_ONNX_RUNTIME = 7
 
-# ONNX Runtime moves these in and out as bits of the same size only; types of less than a byte it does not move at all.
+# ONNX Runtime moves these in and out as bits of the same size only.
 _AS_BITS: dict[int, Any] = {
     TensorProto.BFLOAT16: np.uint16,
     TensorProto.FLOAT8E4M3FN: np.uint8,
     TensorProto.FLOAT8E4M3FNUZ: np.uint8,
     TensorProto.FLOAT8E5M2: np.uint8,
     TensorProto.FLOAT8E5M2FNUZ: np.uint8,
+}
+# Its kernels know these, but no numpy array of them goes in or comes out.
+_IMMOVABLE = {
+    getattr(TensorProto, name)
+    for name in ("INT4", "UINT4", "INT2", "UINT2", "FLOAT4E2M1", "FLOAT8E8M0")
+    if hasattr(TensorProto, name)
 }
 _TYPE_NAMES = {
     "float": TensorProto.FLOAT,
@@ -63,10 +69,12 @@ class OnnxRuntimeRunner:
         optional = [(value, False) for value in self.session.get_overridable_initializers()]
         self.inputs = [_session_port(v, r) for v, r in [(v, True) for v in self.session.get_inputs()] + optional]
         self.output_names: list[str] = [value.name for value in self.session.get_outputs()]
-        self._by_bits = any(
-            _session_port(value, True).elem_type in _AS_BITS
-            for value in [*self.session.get_inputs(), *self.session.get_outputs()]
-        )
+        moved = [*self.session.get_inputs(), *self.session.get_outputs()]
+        types = {_session_port(value, True).elem_type for value in moved}
+        if types & _IMMOVABLE:
+            kinds = ", ".join(TensorProto.DataType.Name(kind) for kind in sorted(types & _IMMOVABLE))
+            raise ValidationError(f"{self.name}: ONNX Runtime moves no tensors of type {kinds} in or out")
+        self._by_bits = bool(types & set(_AS_BITS))
         self._options = onnxruntime.RunOptions()
         self._options.log_severity_level = 4
 
@@ -128,16 +136,16 @@ class ReferenceRunner:
         return dict(zip(self.output_names, results, strict=True))
 
 
-def runner_for(model: Model) -> OnnxRuntimeRunner | ReferenceRunner:
+def runner_for(model: Model, *, threads: int | None = None) -> OnnxRuntimeRunner | ReferenceRunner:
     """Return a runner that can run `model`: ONNX Runtime from opset 7 on, else the reference evaluator.
 
     The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
-    newer than it knows). Raises ValidationError, ONNX Runtime's, where neither can.
+    newer than it knows). `threads` is for ONNX Runtime. Raises ValidationError, ONNX Runtime's, where neither can.
     """
     if opset_of(load_structure(model)) < _OLDEST_OF_ONNX_RUNTIME:
         return ReferenceRunner(model)
     try:
-        return OnnxRuntimeRunner(model)
+        return OnnxRuntimeRunner(model, threads=threads)
     except ValidationError as refusal:
         try:
             return ReferenceRunner(model)
@@ -182,6 +190,8 @@ def _checked(expected: list[Port], inputs: Mapping[str, Any], model: str) -> dic
     check_inputs(expected, inputs, model)
     feeds: dict[str, Any] = dict(inputs)
     for port in expected:
+        if port.kind == "optional":
+            feeds.setdefault(port.name, None)
         if port.kind == "tensor" and port.name in feeds:
             feeds[port.name] = np.asarray(feeds[port.name])
             check_tensor(port, feeds[port.name], model)
@@ -191,7 +201,7 @@ def _checked(expected: list[Port], inputs: Mapping[str, Any], model: str) -> dic
 def _to_ort(value: Any, elem_type: int) -> Any:
     make = onnxruntime.OrtValue
     if elem_type in _AS_BITS:
-        bits = np.ascontiguousarray(value).view(_AS_BITS[elem_type])
+        bits = np.asarray(value, order="C").view(_AS_BITS[elem_type])
         return make.ortvalue_from_numpy_with_onnx_type(bits, elem_type)
     return make.ortvalue_from_numpy(value)
 

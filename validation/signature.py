@@ -64,13 +64,13 @@ def ports(graph: onnx.GraphProto) -> list[Port]:
 
 
 def check_inputs(expected: Iterable[Port], given: Iterable[str], model: str) -> None:
-    """Raise ValidationError where a required input of `model` is not given or a given one is unknown."""
+    """Raise ValidationError where a required input of `model`, unless an optional, is not given or one is unknown."""
     expected, given = list(expected), list(given)
     known = [port.name for port in sorted(expected, key=lambda port: not port.required)]
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValidationError(f"{model}: has no input {unknown[0]!r}; its inputs are {_listed(known)}")
-    missing = [port.name for port in expected if port.required and port.name not in given]
+    missing = [p.name for p in expected if p.required and p.kind != "optional" and p.name not in given]
     if missing:
         raise ValidationError(f"{model}: no value given for input {missing[0]!r}; given are {_listed(given)}")
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -181,3 +182,30 @@ def test_subgraphs_and_functions_get_the_legacy_operators_too():
     imports = [*opset, helper.make_opsetid("own", 1)]
     model = helper.make_model(graph, opset_imports=imports, functions=[function], ir_version=8)
     assert np.array_equal(ReferenceRunner(model).run({"x": X, "b": bias})["y"], expected)
+
+
+def test_types_that_onnx_runtime_cannot_move_are_refused_when_loading():
+    model, _ = single_node("Cast", [X], 21, to=TensorProto.INT4)
+    with pytest.raises(ValidationError, match="moves no tensors of type INT4"):
+        OnnxRuntimeRunner(model)
+    assert runner_for(model).run({"i0": X})["o0"].tolist() == [[-1, 2], [3, -4]]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_an_optional_input_may_be_left_out(runner):
+    kind = helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [2, 2]))
+    graph = helper.make_graph(
+        [helper.make_node("OptionalHasElement", ["x"], ["y"])],
+        "empty_optional",
+        [helper.make_value_info("x", kind)],
+        [helper.make_tensor_value_info("y", TensorProto.BOOL, [])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    assert not runner(model).run({})["y"]
+    assert runner(model).run({"x": X})["y"]
+
+
+def test_scalars_of_types_that_numpy_lacks_stay_scalars():
+    model, _ = single_node("Identity", [X.astype(ml_dtypes.bfloat16)[0, 0]], 21)
+    result = OnnxRuntimeRunner(model).run({"i0": np.asarray(X.astype(ml_dtypes.bfloat16)[0, 0])})["o0"]
+    assert result.shape == () and result == -1

@@ -79,9 +79,12 @@ def install(report: Callable[[str], None] | None = None) -> Path:
 def _move(staging: Path, target: Path) -> None:
     if find_environment() is not None:
         return  # another process was quicker
-    shutil.rmtree(target, ignore_errors=True)
     try:
+        if target.exists():
+            # what a stopped installation left; moved aside first, so that nothing is ever deleted in its place
+            target.rename(staging / "replaced")
         staging.rename(target)
+        shutil.rmtree(target / "replaced", ignore_errors=True)
     except OSError as error:
         if find_environment() is None:
             raise ValidationError(f"{target}: cannot be put in place: {error.strerror}; remove it first") from error
