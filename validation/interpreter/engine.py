@@ -36,7 +36,7 @@ class NetInterpreter:
         net = read_net(predict_net)
         init = NetDef() if init_net is None else read_net(init_net)
         _refuse_unknown_operators(init, net)
-        self._parameters = Workspace({})
+        self._parameters = Workspace()
         _execute(_plan(init, "init net operator"), self._parameters, keep=None)
         self._plan = _plan(net, "operator")
         self._external_inputs = set(net.external_input)
@@ -51,7 +51,10 @@ class NetInterpreter:
         """Run the net; returns the wanted blobs (default: the external outputs) by name, floats as float32."""
         wanted = self.output_names if outputs is None else tuple(outputs)
         self._check_inputs(inputs, wanted)
-        workspace = self._parameters.fork({name: np.asarray(value) for name, value in inputs.items()})
+        workspace = self._parameters.fork()
+        for name, value in inputs.items():
+            array = np.asarray(value)
+            workspace.write(name, array, double=array.dtype == np.float64)
         _execute(self._plan, workspace, keep=wanted)
         return {name: _rounded(workspace, name) for name in wanted}
 

@@ -1,5 +1,6 @@
 """Named blobs, with Caffe2's shared memory: values are never changed in place, so any of them may be a view."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ class _SharedMemory:
 class Workspace:
     """Blobs by name, and which of them share memory."""
 
-    def __init__(self, blobs: Mapping[str, Value]):
-        self._blobs: dict[str, Value] = dict(blobs)
-        self._doubles = {name for name, value in blobs.items() if _is_float64(value)}
+    def __init__(self) -> None:
+        self._blobs: dict[str, Value] = {}
+        self._doubles: set[str] = set()
         self._shared: dict[str, _SharedMemory] = {}
+        # Elements that a blob's memory holds: Caffe2 keeps it when a smaller tensor is written.
+        self._capacities: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._blobs
@@ -35,24 +38,27 @@ class Workspace:
         """Whether the blob is a Caffe2 DOUBLE (FLOAT blobs are computed in float64 too)."""
         return name in self._doubles
 
-    def fork(self, blobs: Mapping[str, Value]) -> "Workspace":
-        """A workspace with these blobs as well, which can be written without touching this one."""
-        copy = Workspace(blobs)
-        copy._blobs = {**self._blobs, **blobs}
-        copy._doubles |= self._doubles.difference(blobs)
+    def fork(self) -> "Workspace":
+        """A workspace with the same blobs, which can be written without touching this one."""
+        copy = Workspace()
+        copy._blobs = dict(self._blobs)
+        copy._doubles = set(self._doubles)
+        copy._capacities = dict(self._capacities)
         memories = {id(memory): _SharedMemory(memory.elements, dict(memory.shapes)) for memory in self._shared.values()}
         copy._shared = {name: memories[id(memory)] for name, memory in self._shared.items()}
         return copy
 
     def write(self, name: str, value: Value, *, double: bool = False) -> None:
         """Bind a value to a name, as an operator's output: what shares its memory sees the new elements."""
+        size = value.size if isinstance(value, np.ndarray) else value.values.size
         memory = self._shared.get(name)
-        if memory is not None and isinstance(value, np.ndarray) and value.size <= memory.elements.size:
+        if memory is not None and isinstance(value, np.ndarray) and size <= self._capacities[name]:
             self._write_shared(name, value, memory)
         else:
             self._leave(name)
             self._blobs[name] = value
-        if double and _is_float64(value):
+        self._capacities[name] = max(self._capacities.get(name, 0), size)
+        if double and isinstance(value, np.ndarray) and value.dtype == np.float64:
             self._doubles.add(name)
         else:
             self._doubles.discard(name)
@@ -69,6 +75,7 @@ class Workspace:
         memory.shapes[name] = value.shape
         self._shared[name] = memory
         self._blobs[name] = value
+        self._capacities[name] = self._capacities[source]
         if source in self._doubles:
             self._doubles.add(name)
         else:
@@ -80,18 +87,18 @@ class Workspace:
         self._blobs.pop(name, None)
 
     def _write_shared(self, name: str, value: np.ndarray, memory: _SharedMemory) -> None:
-        # Caffe2 keeps a tensor's memory when it is written with no more bytes than it holds.
         if value.dtype.kind != memory.elements.dtype.kind:
             raise ValidationError(
                 f"blob {name!r} is written as {value.dtype} over memory that it shares as {memory.elements.dtype} "
                 f"with {', '.join(map(repr, sorted(memory.shapes.keys() - {name})))}: give it a name of its own"
             )
-        elements = memory.elements.astype(value.dtype)
+        elements = np.zeros(max(memory.elements.size, value.size), value.dtype)
+        elements[: memory.elements.size] = memory.elements
         elements[: value.size] = value.reshape(-1)
         memory.elements = elements
         memory.shapes[name] = value.shape
         for member, shape in memory.shapes.items():
-            self._blobs[member] = elements[: int(np.prod(shape))].reshape(shape)
+            self._blobs[member] = elements[: math.prod(shape)].reshape(shape)
 
     def _leave(self, name: str) -> None:
         memory = self._shared.pop(name, None)
@@ -99,7 +106,3 @@ class Workspace:
             del memory.shapes[name]
             if len(memory.shapes) == 1:
                 del self._shared[next(iter(memory.shapes))]
-
-
-def _is_float64(value: Value) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == np.float64
