@@ -1,5 +1,6 @@
 """The legacy operators against ONNX Runtime, which runs the same meaning from opset 7 on."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnx.backend.test.case.node import collect_testcases
 
 from tests.validation.single_node import single_node
 from validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, compare
@@ -369,3 +371,21 @@ def test_half_precision_is_summed_in_single():
     model, values = single_node("Conv", [x, w], 6)
     (y,) = ReferenceRunner(model).run(values).values()
     assert y.dtype == np.float16 and y.item() == 512
+
+
+def _node_tests() -> list[Any]:
+    newest = {operator.__name__ for operator in legacy_operators(onnx.defs.onnx_opset_version())}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # onnx divides by zero while it collects them
+        collected = collect_testcases(None)
+    cases = [case for case in collected if case.model.graph.node[0].op_type in newest]
+    return [case for case in cases if len(case.model.graph.node) == 1]
+
+
+@pytest.mark.parametrize("case", _node_tests(), ids=lambda case: case.name)
+def test_operators_that_serve_the_newest_opset_too_pass_the_tests_of_onnx(case: Any):
+    (inputs, outputs), graph = case.data_sets[0], case.model.graph
+    names = [value.name for value in graph.input]
+    expected = {value.name: array for value, array in zip(graph.output, outputs, strict=True)}
+    result = compare(expected, ReferenceRunner(case.model).run(dict(zip(names, inputs, strict=True))))
+    assert result.passed, str(result)
