@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from math import prod
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper, numpy_helper, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, TypeProto, checker, helper, numpy_helper, shape_inference
 
 from opset_upgrade.nodes import get_attribute, subgraphs
-from opset_upgrade.schemas import NEWEST_OPSET, schema_at
+from opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _GROWING = {"Expand", "Tile", "ConstantOfShape"}  # the last input tells how large the result is
@@ -31,13 +31,19 @@ def infer(
             value = value_of(name)
             if value is not None:
                 data[name] = numpy_helper.from_array(value, name)
-    try:
-        inferred = shape_inference.infer_node_outputs(
-            schema, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
-        )
-    except (shape_inference.InferenceError, RuntimeError):  # an old schema with no inference, or facts too few
-        return {}
-    return {name: found for name, found in inferred.items() if found.WhichOneof("value")}
+    for newer in history()[node.op_type]:
+        if newer.since_version < schema.since_version or newer.deprecated:
+            continue
+        try:
+            inferred = shape_inference.infer_node_outputs(
+                newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
+            )
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError):  # few facts, or an old form
+            continue
+        known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
+        if known:  # else an old schema that has no inference: the next newer one tells the same
+            return known
+    return {}
 
 
 def reads_shape_only(node: NodeProto) -> bool:

@@ -164,7 +164,7 @@ class Scope:
                 waiting.pop()
                 continue
             found = self.producer(current)
-            if current in self._values or found is None:
+            if found is None:
                 types[current] = self._constant_type(current)
                 continue
             missing = [

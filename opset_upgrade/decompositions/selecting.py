@@ -5,8 +5,8 @@ from math import prod
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from opset_upgrade.nodes import find_attribute, input_at
-from opset_upgrade.registry import decomposition
+from opset_upgrade.nodes import drop_attribute, find_attribute, input_at
+from opset_upgrade.registry import adapter, decomposition
 from opset_upgrade.writer import Writer
 
 AXES_AS_INPUTS = 13
@@ -21,6 +21,8 @@ def _where(node: NodeProto, g: Writer) -> None:
     shapes = [g.static_shape(name) for name in node.input]
     shape = np.broadcast_shapes(*shapes)
     count = _bounded(prod(shape), g)
+    if not count:
+        g.refuse("an empty tensor cannot be reshaped there")
     chosen, yes, no = (
         g.op("Reshape", _expand(g, name, known, shape), g.constant([-1]))
         for name, known in zip(node.input, shapes, strict=True)
@@ -126,6 +128,44 @@ def _gather_nd(node: NodeProto, g: Writer) -> None:
         place = g.op("Add", place, g.constant(base))
     flat = g.op("Reshape", data, g.constant([prod(shape[:depth]), *shape[depth:]]))
     g.op("Gather", flat, place, axis=0, outputs=node.output)
+
+
+@adapter("GatherND", 12, 11)
+def _gather_nd_12_to_11(node: NodeProto, g: Writer) -> None:
+    if g.attribute("batch_dims"):
+        _gather_nd(node, g)
+    else:
+        drop_attribute(node, "batch_dims")
+
+
+@decomposition("ScatterND")
+def _scatter_nd(node: NodeProto, g: Writer) -> None:
+    data, indices, updates = node.input
+    shape, where = g.static_shape(data), g.static_shape(indices)
+    depth, count = where[-1], prod(where[:-1])
+    rest = prod(shape[depth:])
+    place = g.op("Mul", count_from_start(g, indices, list(shape[:depth])), g.constant(_strides(shape[:depth])))
+    place = g.op("ReduceSum", place, g.constant([-1]), keepdims=0, opset=AXES_AS_INPUTS)
+    place = g.op("Expand", g.op("Reshape", place, g.constant([count, 1])), g.constant([count, rest]))
+    flat = g.op("Reshape", data, g.constant([prod(shape[:depth]), rest]))
+    placed = g.op("Scatter", flat, place, g.op("Reshape", updates, g.constant([count, rest])), axis=0)
+    g.op("Reshape", placed, g.constant(shape), outputs=node.output)
+
+
+@decomposition("TensorScatter")
+def _tensor_scatter(node: NodeProto, g: Writer) -> None:
+    cache, update, first = node.input[0], node.input[1], input_at(node, 2)
+    shape, given = g.static_shape(cache), g.static_shape(update)
+    axis = g.attribute("axis") % len(shape)
+    along = [given[axis] if k == axis else 1 for k in range(len(shape))]
+    place = g.constant(np.arange(given[axis]).reshape(along))
+    if first:
+        start = g.op("Reshape", first, g.constant([-1] + [1] * (len(shape) - 1)))
+        place = g.op("Add", start, place)
+    if g.attribute("mode") == "circular":
+        place = g.op("Mod", place, g.constant([shape[axis]]))
+    place = g.op("Expand", place, g.constant(given))
+    g.op("ScatterElements", cache, place, update, axis=axis, outputs=node.output)
 
 
 @decomposition("ScatterElements")
