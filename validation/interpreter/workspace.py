@@ -1,7 +1,6 @@
 """Named blobs, with Caffe2's shared memory: values are never changed in place, so any of them may be a view."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
