@@ -42,7 +42,8 @@ class Caffe2Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "GLOG_minloglevel": "2"},
+            # idle threads that spin would slow everything else on a busy machine
+            env={**os.environ, "GLOG_minloglevel": "2", "OMP_WAIT_POLICY": "PASSIVE"},
         )
         self._stopped = ""
         self._lock = threading.Lock()

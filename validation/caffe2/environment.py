@@ -63,9 +63,18 @@ def install(report: Callable[[str], None] | None = None) -> Path:
         raise ValidationError(f"{target}: cannot be made: {error.strerror}; ZOOSMITH_CACHE sets its place") from error
     try:
         tell(f"making an environment with {python}")
-        _step([python, "-m", "venv", staging], "making the environment")
+        # -I: what PYTHONPATH holds would count as installed
+        _step([python, "-I", "-m", "venv", staging], "making the environment")
         tell("installing " + ", ".join(REQUIREMENTS))
-        pip: list[str | Path] = [_python_of(staging), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+        pip: list[str | Path] = [
+            _python_of(staging),
+            "-I",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--quiet",
+            "install",
+        ]
         _step([*pip, *REQUIREMENTS], "installing Caffe2")
         tell("loading Caffe2")
         _step([_python_of(staging), "-I", "-c", _CHECK], "loading Caffe2")
