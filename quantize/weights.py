@@ -1,0 +1,63 @@
+"""Real weights to int8, one scale for each output channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantize.graph import Array
+
+LIMIT = 127
+
+# What two neighbouring products may add up to over the largest uint8, 255, to stay within int16: 32767 // 255.
+PAIR_LIMIT = 128
+
+# Scales that are tried, as parts of the one that just holds the largest weight.
+_TRIED = 1 + np.arange(21) / 20
+
+
+@dataclass(frozen=True)
+class PackedWeights:
+    """`weights` int8 of the real ones' shape and `scale` float64 (O,): real = scale * weights."""
+
+    weights: Array
+    scale: Array
+
+
+def quantize_weights(weights: Array, bias: Array, spread: Array) -> PackedWeights:
+    """Round weights (O, I, ...) to int8 with a scale for each output channel; `bias` (O,) must fit into int32 at it.
+
+    The scale is the one that leaves the least squared error of the sums, where `spread`, of the weights' shape, is the
+    standard deviation of what each weight multiplies. Processors without VNNI multiply bytes with an instruction
+    that adds two neighbouring products in int16 and saturates. So positive neighbours, and negative ones, are kept from
+    adding up to more than PAIR_LIMIT: then every processor computes the same integers. Neighbours are input channels
+    2i and 2i + 1 at one position of the kernel, as channels-last kernels read them; depthwise ones add in int32.
+    """
+    outputs = len(weights)
+    flat = np.moveaxis(weights, 1, -1).reshape(outputs, -1)
+    importance = np.moveaxis(spread, 1, -1).reshape(outputs, -1) ** 2
+    whole = np.abs(flat).max(axis=1) / LIMIT
+    least = np.abs(bias) / 2**29
+    whole[(whole == 0) & (least == 0)] = 1.0
+    best = np.full(outputs, np.inf)
+    scale, packed = whole.copy(), np.zeros(flat.shape)
+    neighbours = weights.shape[1] > 1
+    for part in _TRIED if neighbours else (1.0,):
+        tried = np.maximum(whole * part, least)
+        rounded = np.clip(np.rint(flat / tried[:, None]), -LIMIT, LIMIT)
+        rounded = _within_pairs(rounded) if neighbours else rounded
+        error = ((flat - rounded * tried[:, None]) ** 2 * importance).sum(axis=1)
+        better = error < best
+        best[better], scale[better], packed[better] = error[better], tried[better], rounded[better]
+    shape = np.moveaxis(weights, 1, -1).shape
+    return PackedWeights(np.moveaxis(packed.reshape(shape), -1, 1).astype(np.int8), scale)
+
+
+def _within_pairs(rounded: Array) -> Array:
+    """Bring neighbours of one sign whose sum is too large towards zero, by halves of the excess."""
+    left, right = rounded[:, 0:-1:2].copy(), rounded[:, 1::2].copy()
+    same = left * right > 0
+    excess = np.where(same, np.maximum(np.abs(left) + np.abs(right) - PAIR_LIMIT, 0), 0)
+    result = rounded.copy()
+    result[:, 0:-1:2] = left - np.sign(left) * np.ceil(excess / 2)
+    result[:, 1::2] = right - np.sign(right) * np.floor(excess / 2)
+    return result
