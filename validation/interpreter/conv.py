@@ -97,6 +97,8 @@ def conv_transpose(op: Operator, image: np.ndarray, weights: np.ndarray, bias: n
     if legacy == LegacyPad.CAFFE or (legacy != LegacyPad.NOTSET and any((*begin, *end))):
         raise op.error(f"legacy_pad {legacy} is not supported with pads {begin} and {end}")
     full = transposed(image, weights, stride, adjust, group)
+    if any(n <= b + e for n, b, e in zip(full.shape[2:], begin, end, strict=True)):
+        raise op.error(f"pads {begin} and {end} leave nothing of {full.shape}")
     result = pad_spatial(full, tuple(-b for b in begin), tuple(-e for e in end))
     if bias is not None:
         result = result + _per_channel(op, bias, result)

@@ -215,14 +215,25 @@ def pad_image(op: Operator, x: np.ndarray) -> np.ndarray:
     mode = op.text("mode", "constant")
     if mode not in {"constant", "reflect", "edge"}:
         raise op.error(f"mode {mode!r} is unknown, expected constant, reflect or edge")
-    crop = tuple(slice(max(0, -b), n + min(0, e)) for b, e, n in zip(begin, end, image.shape[2:], strict=True))
-    widths = [(0, 0), (0, 0), *((max(0, b), max(0, e)) for b, e in zip(begin, end, strict=True))]
-    image = image[(slice(None), slice(None), *crop)]
     if mode == "constant":
-        result = np.pad(image, widths, constant_values=op.number("value", 0.0))
+        result = pad_spatial(image, begin, end, op.number("value", 0.0))
     else:
-        result = np.pad(image, widths, mode="edge" if mode == "edge" else "reflect")
+        rows, columns = (
+            _mirrored(op, np.arange(-b, n + e), n, mode) for b, e, n in zip(begin, end, image.shape[2:], strict=True)
+        )
+        result = image[:, :, rows[:, None], columns]
     return channels_last(result) if op.channels_last else result
+
+
+def _mirrored(op: Operator, positions: np.ndarray, size: int, mode: str) -> np.ndarray:
+    """The pixel that stands at each position along one dimension, inside and beyond the image."""
+    if mode == "edge":
+        return np.clip(positions, 0, size - 1)
+    positions = np.abs(positions)
+    positions = np.minimum(positions, 2 * size - 2 - positions)
+    if positions.min(initial=0) < 0:
+        raise op.error(f"cannot reflect further than the {size} pixels of the image")
+    return positions
 
 
 @operator("SpaceToBatch")
