@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from convert import ConvertError, caffe2_to_onnx
+from convert import ConvertError, caffe2_to_onnx, read_net
 
 RTOL, ATOL = 1e-3, 1e-5
 RIGHT, REFUSED, WRONG, NOT_LOADABLE = "right", "refused", "wrong", "not loadable"
@@ -93,7 +93,9 @@ def judge(model: onnx.ModelProto, case: Case) -> Verdict:
     names = [value.name for value in model.graph.input if value.name not in parameters]
     arrays = case.arrays("inputs")
     blobs = case.facts()["inputs"]
-    feeds = {name: arrays[_position(name, blobs)] for name in names}
+    # graph inputs stand in the order of the net's, whatever their names
+    order = [blob for blob in read_net(case.folder / "predict_net.pb").external_input if blob in blobs]
+    feeds = {name: arrays[blobs.index(blob)] for name, blob in zip(names, order, strict=True)}
     try:
         actual = session.run(None, feeds)
     except Exception as error:
@@ -113,11 +115,6 @@ def compare(expected: Sequence[np.ndarray], actual: Sequence[np.ndarray]) -> Ver
         if not exact and not np.allclose(ours, theirs, RTOL, ATOL, equal_nan=True):
             return Verdict(WRONG, f"output {index}: largest difference {np.nanmax(np.abs(theirs - ours)):.3g}")
     return Verdict(RIGHT)
-
-
-def _position(name: str, blobs: Sequence[str]) -> int:
-    """Where the blob of an ONNX input stands; a name may carry a version."""
-    return blobs.index(name if name in blobs else name.rpartition("_")[0])
 
 
 def _line(error: Exception) -> str:

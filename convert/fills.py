@@ -44,6 +44,15 @@ class Tensor(NamedTuple):
         return cls(dtype, array.shape, np.ascontiguousarray(array, dtype).tobytes())
 
 
+# element type -> numpy's, and the field of the argument that holds the values
+_GIVEN: dict[int, tuple[str, str]] = {
+    _C2.FLOAT: ("<f4", "floats"),
+    _C2.DOUBLE: ("<f8", "floats"),
+    _C2.BOOL: ("?", "ints"),
+    _C2.INT16: ("<i2", "ints"),
+    _C2.INT32: ("<i4", "ints"),
+    _C2.INT64: ("<i8", "ints"),
+}
 Fill = Callable[[OperatorDef, Mapping[str, bytes]], Tensor]
 
 
@@ -70,6 +79,14 @@ def _given(dtype: str, repeated: str) -> Fill:
     return fill
 
 
+def _given_any(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+    """GivenTensorFill is of floats unless its argument `dtype` says otherwise."""
+    code = next((argument.i for argument in op.arg if argument.name == "dtype"), _C2.FLOAT)
+    if code not in _GIVEN:
+        raise ConvertError(f"{_label(op)}: argument dtype={code} is no type that it makes")
+    return _given(*_GIVEN[code])(op, floats)
+
+
 def _bytes(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
     arguments = {argument.name: argument for argument in op.arg}
     data = b"".join(arguments.get("values", Argument()).strings)
@@ -80,10 +97,12 @@ def _bytes(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
 
 
 def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
-    """Type and value of a ConstantFill: `dtype` (Caffe2's enum), else float where `value` is a float or absent."""
+    """Type and value of a ConstantFill: `dtype` (Caffe2's enum), else int64 for an integer and float for the rest."""
     arguments = {argument.name: argument for argument in op.arg}
     value = arguments.get("value", Argument(f=0.0))
     code = arguments["dtype"].i if "dtype" in arguments else _C2.FLOAT
+    if "dtype" not in arguments and value.HasField("i"):
+        code = _C2.INT64
     dtype = DTYPES.get(code)
     if dtype is None or value.HasField("s"):
         raise ConvertError(f"{_label(op)}: argument dtype={code} has no ONNX tensor that could be filled")
@@ -115,7 +134,7 @@ def _label(op: OperatorDef) -> str:
 
 
 FILLS: dict[str, Fill] = {
-    "GivenTensorFill": _given("<f4", "floats"),
+    "GivenTensorFill": _given_any,
     "GivenTensorDoubleFill": _given("<f8", "floats"),
     "GivenTensorBoolFill": _given("?", "ints"),
     "GivenTensorInt16Fill": _given("<i2", "ints"),

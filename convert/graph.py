@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx.reference import ReferenceEvaluator
 
 from convert.errors import ConvertError
 from convert.fills import Tensor
@@ -36,15 +37,37 @@ class Value:
     `scale` and `zero_point` stand beside 8-bit integers, as in Caffe2's int8 tensors; None for everything else.
     """
 
-    __slots__ = ("_graph", "constant", "info", "name", "scale", "zero_point")
+    __slots__ = ("_constant", "_graph", "computable", "info", "name", "scale", "zero_point")
 
-    def __init__(self, graph: "Graph", name: str, info: ValueInfoProto | None, constant: Tensor | None) -> None:
+    def __init__(
+        self,
+        graph: "Graph",
+        name: str,
+        info: ValueInfoProto | None,
+        constant: Tensor | None,
+        *,
+        computable: bool = False,
+    ) -> None:
         self._graph = graph
         self.name = name
         self.info = info
-        self.constant = constant
+        self._constant = constant
+        self.computable = computable
         self.scale: float | None = None
         self.zero_point: int | None = None
+
+    @property
+    def stored(self) -> Tensor | None:
+        """Content of a constant that no node makes."""
+        return self._constant
+
+    @property
+    def constant(self) -> Tensor | None:
+        """Content where it is known: of constants, and of what nodes make of constants alone."""
+        if self._constant is None and self.computable:
+            self._constant = self._graph.compute(self)
+            self.computable = self._constant is not None
+        return self._constant
 
     @property
     def elem_type(self) -> int:
@@ -82,7 +105,7 @@ class Graph:
         self.proto: GraphProto = self.model.graph
         self._values: dict[str, Value] = {}
         self._used: dict[str, None] = {}
-        self._made: set[str] = set()
+        self._makers: dict[str, int] = {}
         self._inferred = 0
         self._stand_ins: dict[int, tuple[str, str]] = {}
         self._declared: list[ValueInfoProto] = []
@@ -99,7 +122,7 @@ class Graph:
         elem_type = ELEMENT_TYPES.get(tensor.dtype)
         if elem_type is None:
             raise ConvertError(f"constant {name!r}: ONNX has no element type for {tensor.dtype}")
-        value = Value(self, name, value_info(name, elem_type, tensor.shape), tensor)
+        value = Value(self, name, value_info(name, elem_type, tensor.shape), tensor, computable=True)
         self._values[name] = value
         return value
 
@@ -129,8 +152,9 @@ class Graph:
         if like is not None:
             self._stand_ins[len(self.proto.node) - 1] = (like.name, outputs[0])
         self._used.update(dict.fromkeys(names))
-        self._made.update(outputs)
-        values = [Value(self, name, None, None) for name in outputs]
+        self._makers.update(dict.fromkeys(outputs, len(self.proto.node) - 1))
+        computable = all(value is None or value.computable for value in inputs)
+        values = [Value(self, name, None, None, computable=computable) for name in outputs]
         for value in values:
             self._values[value.name] = value
         return values
@@ -139,24 +163,47 @@ class Graph:
         """State type and shape of a value that inference would not find."""
         self._declared.append(value_info(value.name, elem_type, shape))
 
+    def compute(self, value: Value) -> Tensor | None:
+        """Evaluate what nodes make of constants; None where ONNX's evaluator has no such node."""
+        model = ModelProto(ir_version=onnx.IR_VERSION)
+        model.opset_import.add(version=self.opset)
+        waiting, seen, makers = [value.name], {"", value.name}, set()
+        while waiting:
+            name = waiting.pop()
+            stored = self._values[name].stored
+            if stored is not None:
+                model.graph.initializer.append(tensor_proto(name, stored))
+                continue
+            makers.add(self._makers[name])
+            inputs = set(self.proto.node[self._makers[name]].input) - seen
+            seen |= inputs
+            waiting += sorted(inputs)
+        model.graph.node.extend(self.proto.node[index] for index in sorted(makers))
+        model.graph.output.add(name=value.name)
+        try:
+            (content,) = ReferenceEvaluator(model).run(None, {})
+            return Tensor.of(np.asarray(content))
+        except Exception:  # the evaluator raises many classes; what it cannot do stays with the net
+            return None
+
     def has(self, name: str) -> bool:
         """Tell whether a value of this name exists."""
         return name in self._values
 
     def is_made(self, name: str) -> bool:
         """Tell whether a node makes the value of this name."""
-        return name in self._made
+        return name in self._makers
 
     def used_constants(self, besides: Sequence[Value]) -> list[Value]:
         """Constants that some node reads, in the order of first use, but for those of `besides`."""
         others = {value.name for value in besides}
         used = [self._values[name] for name in self._used if name and name not in others]
-        return [value for value in used if value.constant is not None]
+        return [value for value in used if value.name not in self._makers and value.stored is not None]
 
     def add_initializer(self, value: Value) -> None:
         """Write a constant's content into the model."""
-        if value.constant is not None:
-            tensor = value.constant
+        tensor = value.stored
+        if tensor is not None:
             self.proto.initializer.add(
                 name=value.name, data_type=ELEMENT_TYPES[tensor.dtype], dims=tensor.shape, raw_data=tensor.data
             )
@@ -176,8 +223,9 @@ class Graph:
             value = self._values.get(name)
             if value is not None and value.info is not None:
                 graph.input.append(value.info)
-                if value.constant is not None and len(value.constant.data) <= _SHAPE_BYTES:
-                    graph.initializer.append(tensor_proto(name, value.constant))
+                content = value.stored
+                if content is not None and len(content.data) <= _SHAPE_BYTES:
+                    graph.initializer.append(tensor_proto(name, content))
         graph.value_info.extend(self._declared)
         self._declared.clear()
         self._inferred = len(self.proto.node)

@@ -171,6 +171,8 @@ class _Translation:
                 if self._graph.has(name):
                     name = self._names.unused(f"{blob}_{version + 1}")
                 (value,) = self._graph.node("Identity", [value], [name], {})
+            if value.shape is None:
+                raise ConvertError(f"output {blob!r}: how many dimensions it has cannot be inferred")
             outputs.append(value)
         return outputs
 
@@ -178,11 +180,11 @@ class _Translation:
         graph = self._graph.proto
         graph.name = self._net.name
         helpers = self._graph.used_constants(given)
-        parameters = sorted((value for value in given if value.constant is not None), key=lambda value: value.name)
+        parameters = sorted((value for value in given if value.stored is not None), key=lambda value: value.name)
         for value in [*parameters, *helpers]:
             self._graph.add_initializer(value)
         zoo = self._opset <= _LAST_ZOO_OPSET
-        graph.input.extend(value.described() for value in [*given, *helpers] if value.constant is None or zoo)
+        graph.input.extend(value.described() for value in [*given, *helpers] if value.stored is None or zoo)
         graph.output.extend(value.described() for value in outputs)
         model = self._graph.model
         model.ir_version = _ZOO_IR if zoo else onnx.helper.find_min_ir_version_for(model.opset_import)

@@ -2,6 +2,8 @@
 
 import math
 
+from onnx import TensorProto
+
 from convert.graph import Attribute
 from convert.operator import Operator
 from convert.registry import translator
@@ -102,7 +104,12 @@ def clip_to_range(op: Operator) -> None:
     """Clip."""
     low = op.number("min") if op.has("min") else None
     high = op.number("max") if op.has("max") else None
-    clip(op, op.inputs[0], low, high, to=0)
+    x = op.inputs[0]
+    if low is not None and high is not None and low > high:
+        op.require(8)
+        op.emit("Min", op.emit("Max", x, scalar(op, low, x)), scalar(op, high, x), to=0)
+    else:
+        clip(op, x, low, high, to=0)
 
 
 @translator("ReluN")
@@ -196,6 +203,12 @@ def mod(op: Operator) -> None:
     if divisor < 1:
         op.refuse(f"argument divisor={divisor}: expected at least 1")
     op.emit("Mod", x, scalar(op, divisor, x), to=0, fmod=0 if op.flag("sign_follow_divisor") else 1)
+
+
+@translator("IsNaN", since=9)
+def is_nan(op: Operator) -> None:
+    """IsNaN, as bytes."""
+    cast(op, op.emit("IsNaN", op.inputs[0]), TensorProto.UINT8, to=0)
 
 
 @translator("ReplaceNaN", since=9)

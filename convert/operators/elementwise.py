@@ -62,6 +62,8 @@ def comparison(op: Operator) -> None:
     a, b = op.inputs
     if a.elem_type not in _FLOATS:
         op.require(9)
+    if a.elem_type == TensorProto.BOOL:
+        a, b = cast(op, a, TensorProto.INT32), cast(op, b, TensorProto.INT32)
     b = aligned(op, a, b)
     strict = {"LT": "Less", "GT": "Greater"}
     if op.type in strict:

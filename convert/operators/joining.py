@@ -44,7 +44,9 @@ def split_axis(op: Operator) -> None:
     everything = range(count)
     if lengths and lengths[0].constant is None:
         op.require(13)
-        op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis)
+        shape = [None if i == axis else size for i, size in enumerate(op.shape(x))]
+        for part in op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis):
+            op.graph.declare(part, x.elem_type, shape)
         return
     sizes = lengths[0].constant.array().tolist() if lengths and lengths[0].constant else op.integers("split")
     if not sizes:
@@ -59,6 +61,18 @@ def split_axis(op: Operator) -> None:
         return
     for index, part in enumerate(split(op, x, axis, [1] * count, [None] * count)):
         squeeze(op, part, [axis], to=index)
+
+
+@translator("SplitByLengths")
+def split_by_lengths(op: Operator) -> None:
+    """SplitByLengths: each output takes an equal share of the lengths, and as many elements as they add up to."""
+    x, lengths = op.inputs
+    axis = op.axis(x, _axis(op))
+    shares = op.constant_of(lengths, "the lengths").reshape(len(op.output_names), -1).sum(axis=1).tolist()
+    if op.flag("use_scaling_lengths"):
+        factor = op.sizes_from(x, axis)[0] // max(sum(shares), 1)
+        shares = [share * factor for share in shares]
+    split(op, x, axis, shares, range(len(op.output_names)))
 
 
 @translator("Slice")

@@ -37,13 +37,15 @@ def lrn(op: Operator) -> None:
     size, alpha, beta, bias = op.integer("size"), op.number("alpha"), op.number("beta"), op.number("bias", 1.0)
     if size < 1:
         op.refuse(f"argument size={size}: expected at least 1")
+    if op.rank(x) != 4:
+        op.refuse(f"its input has {op.rank(x)} dimensions, expected an image")
     if op.has_output(1):
         op.bind(1, lambda: _in_order(op, _lrn_scale(op, x, size, alpha, bias)))
-    if size % 2:
+    if size % 2 and alpha > 0 and beta > 0:
         attributes: dict[str, Attribute] = {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
         from_channels_first(op, "LRN", x, attributes=attributes)
     else:
-        # ONNX Runtime has no even window
+        # ONNX Runtime has odd windows only, and positive alpha and beta
         power = op.emit("Pow", _lrn_scale(op, x, size, alpha, bias), scalar(op, beta, x))
         from_channels_first(op, "Div", x, power)
 

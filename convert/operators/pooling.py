@@ -1,10 +1,13 @@
 """Pools."""
 
+import math
+
 from convert.graph import Attribute
 from convert.operator import Operator
 from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.operators.windows import read_window, resolve_padding
 from convert.registry import translator
+from convert.standard import pad
 
 
 @translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1)
@@ -41,4 +44,13 @@ def _pool(op: Operator, kind: str) -> None:
     if kind == "AveragePool" and op.flag("count_include_pad"):
         op.require(7)
         attributes["count_include_pad"] = 1
-    from_channels_first(op, kind, x, attributes=attributes)
+    if not any(window.outside):
+        from_channels_first(op, kind, x, attributes=attributes)
+        return
+    if kind == "MaxPool":
+        op.refuse("argument legacy_pad=3 with a last window behind the input, where Caffe2 reads what lies there")
+    # a window that sees nothing is the mean of no elements
+    filling = 0.0 if "count_include_pad" in attributes else math.nan
+    inner = op.emit(kind, x, attributes=attributes)
+    whole = pad(op, inner, [0] * (len(window.kernel) + 4) + window.outside, "constant", filling)
+    from_channels_first(op, "Identity", whole)

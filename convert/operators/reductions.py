@@ -6,7 +6,9 @@ from onnx import TensorProto
 from convert.graph import Value
 from convert.operator import Operator, element_count
 from convert.registry import translator
-from convert.standard import cast, reduce, scalar, unsqueeze
+from convert.standard import cast, clip, reduce, reshape, scalar, unsqueeze
+
+_FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
 
 
 @translator("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2")
@@ -25,42 +27,40 @@ def reduce_ends(op: Operator) -> None:
     x, *lengths = op.inputs
     front = op.type.startswith("ReduceFront")
     kind = op.type.removeprefix("ReduceFront").removeprefix("ReduceBack")
-    if kind == "Mean":
-        _expect_floats(op, x)
     rank, count = op.rank(x), op.integer("num_reduce_dim", 1)
     if not 0 <= count <= rank:
         op.refuse(f"argument num_reduce_dim={count}, and the input has {rank} dimensions")
     axes = list(range(count)) if front else list(range(rank - count, rank))
-    if not lengths:
+    if lengths:
+        if count != 1:
+            op.refuse("it has lengths and reduces more than one dimension")
+        _reduce_lengths(op, kind, axes[0])
+    elif kind == "Mean" and x.elem_type not in _FLOATS:
+        # the mean of integers truncates
+        total = reduce(op, "ReduceSum", x, axes, keepdims=False)
+        op.emit("Div", total, scalar(op, element_count([op.sizes(x)[axis] for axis in axes]), x), to=0)
+    else:
         reduce(op, f"Reduce{kind}", x, axes, keepdims=False, to=0)
-        return
+
+
+def _reduce_lengths(op: Operator, kind: str, axis: int) -> None:
+    """Reduce the first elements along an axis; the first one counts even where the length is 0, as in Caffe2."""
     op.require(9)
-    if count != 1:
-        op.refuse("it has lengths and reduces more than one dimension")
-    mask = _first_elements(op, x, lengths[0], axes[0])
-    if kind == "Max":
-        lowest = scalar(op, float(np.finfo(np.float32).min), x)
-        reduce(op, "ReduceMax", op.emit("Where", mask, x, lowest), axes, keepdims=False, to=0)
-        return
-    kept = op.emit("Where", mask, x, scalar(op, 0, x))
-    if kind == "Sum":
-        reduce(op, "ReduceSum", kept, axes, keepdims=False, to=0)
-        return
-    total = reduce(op, "ReduceSum", kept, axes, keepdims=False)
-    flat_lengths = cast(op, lengths[0], x.elem_type)
-    rest = [size for i, size in enumerate(op.shape(x)) if i not in axes]
-    if len(rest) != 1:
-        op.refuse("it has lengths and an input that is no matrix")
-    op.emit("Div", total, flat_lengths, to=0)
-
-
-def _first_elements(op: Operator, x: Value, lengths: Value, axis: int) -> Value:
-    """Where an element is among the first `lengths` of its row along `axis`."""
-    if op.rank(x) != 2:
-        op.refuse("it has lengths and an input that is no matrix")
-    (size,) = op.sizes_from(x, axis)[:1]
-    places = op.constant(np.arange(size, dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(2)]))
-    return op.emit("Less", places, unsqueeze(op, lengths, [axis]))
+    x, lengths = op.inputs
+    sizes = op.sizes(x)
+    rest = [size for i, size in enumerate(sizes) if i != axis]
+    per_row = reshape(op, lengths, rest)
+    at_least_one = op.emit("Max", cast(op, per_row, TensorProto.FLOAT), op.constant(np.array(1, np.float32)))
+    counted = cast(op, at_least_one, lengths.elem_type)
+    places = np.arange(sizes[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(len(sizes))])
+    mask = op.emit("Less", op.constant(places), unsqueeze(op, counted, [axis]))
+    empty = float(np.finfo(np.float32).min) if kind == "Max" else 0
+    kept = op.emit("Where", mask, x, scalar(op, empty, x))
+    if kind == "Mean":
+        total = reduce(op, "ReduceSum", kept, [axis], keepdims=False)
+        op.emit("Div", total, cast(op, per_row, x.elem_type), to=0)
+    else:
+        reduce(op, f"Reduce{kind}", kept, [axis], keepdims=False, to=0)
 
 
 @translator("ArgMax", "ArgMin")
@@ -94,20 +94,19 @@ def top_k(op: Operator) -> None:
         op.emit("Concat", values, op.constant(np.zeros(sizes, dtype)), to=0, attributes=attributes)
         op.emit("Concat", indices, op.constant(np.full(sizes, -1, np.int64)), to=1, attributes=attributes)
     if op.has_output(2):
-        op.bind(2, lambda: _flat_indices(op, x, axis, k, short))
+        op.bind(2, lambda: _flat_indices(op, x, indices, axis, short))
 
 
-def _flat_indices(op: Operator, x: Value, axis: int, k: int, short: int) -> Value:
-    """Indices into the flattened input."""
-    if short:
-        op.refuse("k beyond the dimension together with flattened indices")
+def _flat_indices(op: Operator, x: Value, indices: Value, axis: int, short: int) -> Value:
+    """Indices into the flattened input, -1 for the filling."""
     sizes = op.sizes(x)
     stride = element_count(sizes[axis + 1 :])
     places = np.arange(element_count(sizes), dtype=np.int64).reshape(sizes).take([0], axis=axis)
-    indices = op.bound[1]
-    assert isinstance(indices, Value)
-    scaled = op.emit("Mul", indices, op.constant(np.array(stride, np.int64)))
-    return op.emit("Reshape", op.emit("Add", scaled, op.constant(places)), op.int64s(-1), to=2)
+    flat = op.emit("Add", op.emit("Mul", indices, scalar(op, stride, indices)), op.constant(places))
+    if short:
+        filling = [short if i == axis else size for i, size in enumerate(sizes)]
+        flat = op.emit("Concat", flat, op.constant(np.full(filling, -1, np.int64)), axis=axis)
+    return op.emit("Reshape", flat, op.int64s(-1), to=2)
 
 
 @translator("DotProduct")
@@ -146,6 +145,20 @@ def l1_distance(op: Operator) -> None:
         reduce(op, "ReduceSum", difference, range(1, op.rank(x)), keepdims=False, to=0)
 
 
+@translator("CosineSimilarity")
+def cosine_similarity(op: Operator) -> None:
+    """CosineSimilarity over all dimensions but the first; of vectors, of each pair of elements."""
+    x, y = op.inputs
+    op.expect_shape(y, op.shape(x), "the second operand")
+
+    def total(a: Value, b: Value) -> Value:
+        product = op.emit("Mul", a, b)
+        return reduce(op, "ReduceSum", product, range(1, op.rank(x)), keepdims=False) if op.rank(x) > 1 else product
+
+    norms = [op.emit("Sqrt", clip(op, total(a, a), 1e-12, None)) for a in (x, y)]
+    op.emit("Div", total(x, y), op.emit("Mul", *norms), to=0)
+
+
 @translator("SumElements", "SumSqrElements")
 def sum_elements(op: Operator) -> None:
     """SumElements and SumSqrElements: the sum, or with `average` the mean, of all elements or their squares."""
@@ -156,5 +169,5 @@ def sum_elements(op: Operator) -> None:
 
 
 def _expect_floats(op: Operator, x: Value) -> None:
-    if x.elem_type not in {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}:
+    if x.elem_type not in _FLOATS:
         op.refuse(f"its elements are {TensorProto.DataType.Name(x.elem_type)}, expected floats")

@@ -14,8 +14,8 @@ def resize_nearest(op: Operator) -> None:
     """ResizeNearest: every pixel from the one at floor(place / scale)."""
     x = to_channels_first(op, op.inputs[0])
     scales = _scales(op)
-    if op.opset < 10 and min(scales) < 1:
-        op.require(10)
+    if min(scales) < 1:
+        op.require(11)  # before, runtimes round up when they shrink
     factors = op.constant(np.array([1, 1, *scales], np.float32))
     if op.opset < 10:
         from_channels_first(op, "Upsample", x, factors, attributes={"mode": "nearest"})
@@ -32,11 +32,10 @@ def resize_nearest(op: Operator) -> None:
 
 @translator("UpsampleBilinear", since=11)
 def upsample_bilinear(op: Operator) -> None:
-    """UpsampleBilinear: linear between the pixels, the corners stay at the corners."""
-    x = to_channels_first(op, op.inputs[0])
+    """UpsampleBilinear: linear between the pixels, the corners stay at the corners; Caffe2 ignores its order."""
     factors = op.constant(np.array([1, 1, *_scales(op)], np.float32))
     attributes = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
-    from_channels_first(op, "Resize", x, _no_region(op), factors, attributes=attributes)
+    op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=attributes)
 
 
 def _no_region(op: Operator) -> Value:

@@ -15,7 +15,8 @@ def reshape_to(op: Operator) -> None:
     elem_type = target[0].elem_type if target else TensorProto.INT64
     op.bind(1, lambda: cast(op, shape_of(op, x), elem_type))
     if target and target[0].constant is None:
-        reshape(op, x, cast(op, target[0], TensorProto.INT64), to=0)
+        (rank,) = op.sizes(target[0])
+        op.emit("Reshape", x, cast(op, target[0], TensorProto.INT64), to=0, shape=[None] * rank)
         return
     wanted = target[0].constant.array().ravel().tolist() if target and target[0].constant else op.integers("shape")
     if not target and not op.has("shape"):
@@ -142,15 +143,21 @@ def size(op: Operator) -> None:
 def tile(op: Operator) -> None:
     """Tile along one axis, how often and which one by argument or by blob."""
     x, *given = op.inputs
-    tiles, axis = op.integer("tiles", 1), op.integer("axis")
-    if given:
-        tiles = int(op.constant_of(given[0], "the number of tiles").item())
-        if given[0].elem_type == TensorProto.INT64:
-            axis = 0  # so does Caffe2, by a bug it keeps
+    axis = op.integer("axis")
+    if given and given[0].elem_type == TensorProto.INT64:
+        axis = 0  # so does Caffe2, by a bug it keeps
     if len(given) > 1:
         axis = int(op.constant_of(given[1], "the axis").item())
     place = op.axis(x, axis)
-    op.emit("Tile", x, op.int64s(*(tiles if i == place else 1 for i in range(op.rank(x)))), to=0)
+    before, after = [1] * place, [1] * (op.rank(x) - place - 1)
+    if not given:
+        repeats = op.int64s(*before, op.integer("tiles", 1), *after)
+    elif given[0].constant is not None:
+        repeats = op.int64s(*before, int(given[0].constant.array().item()), *after)
+    else:
+        count = reshape(op, cast(op, given[0], TensorProto.INT64), [1])
+        repeats = op.emit("Concat", op.int64s(*before), count, op.int64s(*after), axis=0)
+    op.emit("Tile", x, repeats, to=0)
 
 
 @translator("NumpyTile", since=6)

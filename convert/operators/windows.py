@@ -1,7 +1,7 @@
 """The sliding window of convolutions and pools: Caffe2's spellings of it, and its legacy paddings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 from convert.operator import Operator
@@ -12,13 +12,17 @@ _SIDES = ("t", "l", "b", "r")
 
 @dataclass
 class Window:
-    """Sizes for each spatial dimension; `pads` holds all begins, then all ends, as in Caffe2 and ONNX."""
+    """Sizes for each spatial dimension; `pads` holds all begins, then all ends, as in Caffe2 and ONNX.
+
+    `outside` counts the last windows that a legacy padding places behind the input, where they see nothing.
+    """
 
     kernel: list[int]
     strides: list[int]
     pads: list[int]
     dilations: list[int]
     legacy_pad: int
+    outside: list[int] = field(default_factory=list)
 
     def attributes(self, op: Operator) -> dict[str, list[int]]:
         """Give ONNX's attributes in the order of the arguments they come from; what is added comes last."""
@@ -71,21 +75,25 @@ def resolve_padding(op: Operator, window: Window, spatial: Sequence[int]) -> Non
             window.pads[i] = max(needed, 0) // 2
             window.pads[i + rank] = max(needed, 0) - window.pads[i]
     elif window.legacy_pad == _CAFFE:
+        if any(dilation != 1 for dilation in window.dilations):
+            op.refuse("argument legacy_pad=3 together with a dilation")
         for i, size in enumerate(spatial):
-            window.pads[i + rank] = _caffe_end_pad(op, window, i, size)
+            window.pads[i + rank], outside = _caffe_end(window, i, size)
+            window.outside.append(outside)
     elif window.legacy_pad != 0:
         op.refuse(f"argument legacy_pad={window.legacy_pad}: expected 0 to 3")
 
 
-def _caffe_end_pad(op: Operator, window: Window, i: int, size: int) -> int:
-    """Caffe rounds the output size up, and drops a last window that would start in the padding."""
+def _caffe_end(window: Window, i: int, size: int) -> tuple[int, int]:
+    """End pad, and how many windows lie behind the input.
+
+    Caffe rounds the output size up, and where there is padding drops a last window that would start in it.
+    """
     kernel, stride, head = window.kernel[i], window.strides[i], window.pads[i]
     count = ceil((size + 2 * head - kernel) / stride + 1)
-    if head > 0 and (count - 1) * stride >= size + head:
-        count -= 1
-    if (count - 1) * stride >= size + head:
-        op.refuse("argument legacy_pad=3 with a last window outside of the input")
-    return max((count - 1) * stride + kernel - size - head, 0)
+    behind = int((count - 1) * stride >= size + head)
+    inside = count - behind
+    return max((inside - 1) * stride + kernel - size - head, 0), 0 if head > 0 else behind
 
 
 def read_sizes(op: Operator, single: str, several: str) -> list[int]:
