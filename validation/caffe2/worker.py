@@ -132,7 +132,11 @@ class _Net:
         return {name: self._fetch(name) for name in wanted}
 
     def _fetch(self, name: str) -> np.ndarray:
-        value = self.workspace.FetchBlob(name)
+        try:
+            value = self.workspace.FetchBlob(name)
+        except TypeError:
+            # Caffe2's answer for a blob that holds an int8 tensor
+            value = self.workspace.FetchInt8Blob(name)
         if isinstance(value, np.ndarray):
             return value
         if isinstance(value, bytes):
