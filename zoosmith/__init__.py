@@ -4,6 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoosmith.builder import build as build
+    from zoosmith.bundles import bundle as bundle
+    from zoosmith.bundles import validate as validate
     from zoosmith.errors import ZoosmithError as ZoosmithError
     from zoosmith.models import load_model as load_model
     from zoosmith.models import save_model as save_model
@@ -13,8 +16,11 @@ __version__ = "0.1.0"
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
     "ZoosmithError": "zoosmith.errors",
+    "build": "zoosmith.builder",
+    "bundle": "zoosmith.bundles",
     "load_model": "zoosmith.models",
     "save_model": "zoosmith.models",
+    "validate": "zoosmith.bundles",
 }
 
 __all__ = [  # noqa: PLE0604

@@ -1,6 +1,7 @@
 """Archives as the zoo publishes them: a model and its data sets in a tar.gz, the same bytes every time."""
 
 import gzip
+import hashlib
 import io
 import tarfile
 import tempfile
@@ -38,19 +39,24 @@ class Member:
     content: bytes | Path
 
 
-def write_archive(path: Path, members: Iterable[Member]) -> None:
+def write_archive(path: Path, members: Iterable[Member]) -> str:
     """Write a tar.gz whose bytes depend on the members alone: no time, owner or compressor setting of the moment.
 
-    The file is whole or not there. Raises ZoosmithError where it, or a member's file, cannot be read or written.
+    The file is whole or not there. Returns its SHA-256. Raises ZoosmithError where it, or a member's file, cannot be
+    read or written.
     """
     # the compressor writes gzip's own header, without name and time
     compressor = isal_zlib.compressobj(_LEVEL, wbits=31)
+    digest = hashlib.sha256()
     with atomic_writer(path) as file:
-        for member in members:
-            for piece in _tar_pieces(member):
-                file.write(compressor.compress(piece))
-        file.write(compressor.compress(bytes(2 * tarfile.BLOCKSIZE)))
-        file.write(compressor.flush())
+        for piece in _tar_pieces(members):
+            compressed = compressor.compress(piece)
+            digest.update(compressed)
+            file.write(compressed)
+        rest = compressor.flush()
+        digest.update(rest)
+        file.write(rest)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -90,16 +96,18 @@ class _LimitedReader:
         return data
 
 
-def _tar_pieces(member: Member) -> Iterator[bytes]:
-    # TarInfo's own defaults are what stays the same: time 0, owner 0 without a name, mode 0644
-    info = tarfile.TarInfo(member.path)
-    with member.content.open("rb") if isinstance(member.content, Path) else io.BytesIO(member.content) as file:
-        info.size = file.seek(0, io.SEEK_END)
-        file.seek(0)
-        yield info.tobuf(tarfile.PAX_FORMAT)
-        while piece := file.read(_PIECE):
-            yield piece
-    yield bytes(-info.size % tarfile.BLOCKSIZE)
+def _tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
+    for member in members:
+        # TarInfo's own defaults are what stays the same: time 0, owner 0 without a name, mode 0644
+        info = tarfile.TarInfo(member.path)
+        with member.content.open("rb") if isinstance(member.content, Path) else io.BytesIO(member.content) as file:
+            info.size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            yield info.tobuf(tarfile.PAX_FORMAT)
+            while piece := file.read(_PIECE):
+                yield piece
+        yield bytes(-info.size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
 
 
 def _extract(path: Path, file: IO[bytes], folder: Path) -> None:

@@ -10,9 +10,12 @@ import click
 
 # Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
 COMMANDS: dict[str, str] = {
+    "build": "zoosmith.cli.build:build",
     "convert": "zoosmith.cli.convert:convert",
     "bundle": "zoosmith.cli.bundle:bundle",
     "validate": "zoosmith.cli.validate:validate",
+    "simplify": "zoosmith.cli.simplify:simplify",
+    "quantize": "zoosmith.cli.quantize:quantize",
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
     "caffe2": "zoosmith.cli.caffe2:caffe2",

@@ -32,6 +32,19 @@ class Row:
     sha256: str | None = None
     remark: str = ""
 
+    @property
+    def path(self) -> str:
+        """The model's path below the model's folder."""
+        return f"model/densenet-{self.name}.onnx"
+
+    def compare(self, sha256: str) -> str | None:
+        """Say match, or differs with the remark, of the published SHA-256; None where none is published."""
+        if self.sha256 is None:
+            return None
+        if sha256 == self.sha256:
+            return "match"
+        return f"differs: {self.remark}" if self.remark else "differs"
+
 
 class RowMaker:
     """What rows are made of: an init net, and the file of opset 9, made once."""
@@ -143,3 +156,5 @@ ROWS: dict[str, Row] = {
         ),
     )
 }
+
+DEFAULT_ROWS = ",".join(ROWS)

@@ -15,6 +15,8 @@ from zoosmith.models import load_model
 from zoosmith.recipes.densenet121.net import parameter_shapes
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
 
+PUBLISHED_INIT_NET = "a3650579bc883a1755750994507c48d84d0f75d193e304eb8caf5031acb5f028"
+
 # an unpacked float on the wire: field 5 of Argument, four bytes; then the value
 _FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
 _FLOAT_TAG = 5 << 3 | 5
@@ -33,6 +35,11 @@ class Weights:
     init_net: bytes
     sha256: str
 
+    @property
+    def published(self) -> bool:
+        """Whether they are the published weights, by SHA-256."""
+        return self.sha256 == PUBLISHED_INIT_NET
+
 
 def synthetic_weights(seed: int) -> Weights:
     """Make parameters from `seed` (0 .. 2**32 - 1), the same on every machine."""
@@ -49,7 +56,8 @@ def read_weights(path: Path) -> Weights:
     found = _onnx_parameters(path) if path.suffix == ".onnx" else _net_parameters(path)
     init_net = write_init_net(_checked(found, path))
     sha256 = hashlib.sha256(init_net).hexdigest()
-    return Weights(f"given, init net {sha256[:12]}", init_net, sha256)
+    label = "published" if sha256 == PUBLISHED_INIT_NET else f"given, init net {sha256[:12]}"
+    return Weights(label, init_net, sha256)
 
 
 def write_init_net(parameters: Mapping[str, np.ndarray]) -> bytes:

@@ -1,0 +1,267 @@
+"""One build of all rows with synthetic weights, and what must be true of its files."""
+
+import hashlib
+import json
+import re
+import tarfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import zoosmith
+from validation.preprocess import preprocessing
+from zoosmith.bundles import validate
+from zoosmith.errors import ZoosmithError
+from zoosmith.recipes import densenet121 as recipe
+from zoosmith.recipes.densenet121 import rows as recipe_rows
+from zoosmith.report import Report
+
+SIZES = {
+    "3": 32_718_955,
+    "6": 32_715_083,
+    "7": 32_719_461,
+    "8": 32_719_461,
+    "9": 32_719_461,
+    "12": 32_726_877,
+}
+FOLDER = "vision/classification/densenet-121"
+
+
+@dataclass(frozen=True)
+class Built:
+    out: Path
+    report: Report
+
+    def model(self, row: str) -> Path:
+        return self.out / FOLDER / "model" / f"densenet-{row}.onnx"
+
+    def archive(self, row: str) -> Path:
+        return self.out / FOLDER / "model" / f"densenet-{row}.tar.gz"
+
+    @property
+    def card(self) -> str:
+        return (self.out / FOLDER / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    out = tmp_path_factory.mktemp("build")
+    return Built(out, zoosmith.build(out))
+
+
+def digests(out: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(built: Built) -> None:
+    models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in SIZES for kind in ("onnx", "tar.gz")]
+    expected = {"ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md", *models}
+    assert set(digests(built.out)) == expected
+
+
+@pytest.mark.parametrize("row", SIZES)
+def test_a_row_has_the_size_and_the_opset_of_its_name_and_is_valid(row: str, built: Built) -> None:
+    content = built.model(row).read_bytes()
+    assert len(content) == SIZES[row]
+    onnx.checker.check_model(content, full_check=True)
+    assert [(entry.domain, entry.version) for entry in onnx.load(built.model(row)).opset_import] == [("", int(row))]
+
+
+def test_rows_7_8_and_9_differ_in_one_byte(built: Built) -> None:
+    contents = [np.frombuffer(built.model(row).read_bytes(), np.uint8) for row in ("7", "8", "9")]
+    for other in contents[:2]:
+        assert np.count_nonzero(contents[2] != other) == 1
+
+
+def test_row_12_keeps_inferred_shapes_and_lists_no_parameter_among_its_inputs(built: Built) -> None:
+    graph = onnx.load(built.model("12")).graph
+    assert [value.name for value in graph.input] == ["data_0"]
+    assert len(graph.value_info) == len(graph.node) - 1
+
+
+def test_every_check_passes_and_says_how_far_from_its_limit(built: Built) -> None:
+    assert built.report.passed
+    for row in built.report.rows:
+        assert len(row.checks) == 9
+        assert row.same_top1
+        assert row.max_scaled is not None and 0 < row.max_scaled < 1e-5
+        assert row.published is None
+
+
+def test_the_report_has_every_check_with_figure_and_limit(built: Built) -> None:
+    report = json.loads((built.out / "report.json").read_text())
+    assert report["passed"] and report["weights"] == "synthetic, seed 0"
+    assert report["nets"]["predict_net.pb"]["sha256"].startswith("820772d4")
+    for row in report["rows"]:
+        names = [check["name"] for check in row["checks"]]
+        assert names[:3] == ["declared opset", "onnx.checker with full_check", "size in bytes"]
+        assert row["checks"][0]["figure"] == row["checks"][0]["limit"] == int(row["name"])
+        error = row["checks"][3]
+        assert error["limit"]["rtol"] == 1e-3 and error["limit"]["atol"] == 1e-5
+        assert 0 < error["figure"]["max_abs"] < 1e-3 and error["figure"]["cosine"] > 1 - 1e-9
+
+
+@pytest.mark.parametrize("row", ["3", "9", "12"])
+def test_an_archive_holds_its_model_and_validates(row: str, built: Built) -> None:
+    with tarfile.open(built.archive(row)) as tar:
+        packed = tar.extractfile(f"densenet-{row}/model.onnx")
+        assert packed is not None and packed.read() == built.model(row).read_bytes()
+        assert len(tar.getnames()) == 1 + 3 * 3
+    comparisons = validate(built.archive(row))
+    assert len(comparisons) == 3
+    assert all(comparison.passed for comparison in comparisons.values())
+
+
+def test_reference_outputs_are_the_same_on_every_machine(built: Built) -> None:
+    with tarfile.open(built.archive("9")) as tar:
+        file = tar.extractfile("densenet-9/test_data_set_0/output_0.pb")
+        assert file is not None
+        output = onnx.numpy_helper.to_array(onnx.TensorProto.FromString(file.read()))
+    assert output.shape == (1, 1000, 1, 1)
+    assert 1 < output.std() < 20
+    assert (
+        hashlib.sha256(output.tobytes()).hexdigest()
+        == "a28b0972b03df97bea7590eea0ea47c9a8f7986088ce9d09c11137f905bd84b9"
+    )
+
+
+def test_another_number_of_threads_gives_the_same_files(built: Built, tmp_path: Path) -> None:
+    zoosmith.build(tmp_path, rows="3,9,12", jobs=1)
+    again = digests(tmp_path)
+    texts = {"report.json", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
+    assert {name: digest for name, digest in again.items() if name not in texts} == {
+        name: digest for name, digest in digests(built.out).items() if name in again and name not in texts
+    }
+
+
+def test_the_manifest_is_measured_from_the_files(built: Built) -> None:
+    entries = json.loads((built.out / "ONNX_HUB_MANIFEST.json").read_text())
+    assert [entry["model_path"] for entry in entries] == sorted(entry["model_path"] for entry in entries)
+    assert {entry["opset_version"] for entry in entries} == set(map(int, SIZES))
+    for entry in entries:
+        metadata = entry["metadata"]
+        for path, size, sha in (
+            (entry["model_path"], metadata["model_bytes"], metadata["model_sha"]),
+            (
+                metadata["model_with_data_path"],
+                metadata["model_with_data_bytes"],
+                metadata["model_with_data_sha"],
+            ),
+        ):
+            content = (built.out / path).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (size, sha)
+        assert metadata["io_ports"] == {
+            "inputs": [{"name": "data_0", "shape": [1, 3, 224, 224], "type": "tensor(float)"}],
+            "outputs": [{"name": "fc6_1", "shape": [1, 1000, 1, 1], "type": "tensor(float)"}],
+        }
+
+
+def test_the_card_has_the_published_sections_and_measured_sizes(built: Built) -> None:
+    headings = re.findall(r"^#+ (.*)$", built.card, re.MULTILINE)
+    assert headings == [
+        "DenseNet-121",
+        "Description",
+        "Paper",
+        "Dataset",
+        "Source",
+        "Model input and output",
+        "Input",
+        "Output",
+        "Pre-processing steps",
+        "Post-processing steps",
+        "Sample test data",
+        "Results/accuracy on test set",
+        "Quantization",
+        "Environment",
+        "Prepare model",
+        "References",
+        "Contributors",
+        "License",
+    ]
+    for row in SIZES:
+        megabytes = built.archive(row).stat().st_size / 1e6
+        assert f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB](model/densenet-{row}.tar.gz)" in built.card
+    assert built.card.count("synthetic, seed 0||") == 6
+
+
+def test_the_cards_code_does_what_the_card_says(built: Built, tmp_path: Path) -> None:
+    code: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", built.card, re.DOTALL):
+        exec(block, code)
+    picture = Image.fromarray(np.random.RandomState(0).randint(0, 256, (300, 411, 3)).astype(np.uint8))
+    picture.save(tmp_path / "picture.png")
+    np.testing.assert_array_equal(
+        code["preprocess"](tmp_path / "picture.png")[0], preprocessing("caffe-densenet")(picture, (224, 224))
+    )
+    logits = np.arange(1000, dtype=np.float32).reshape(1, 1000, 1, 1) / 100
+    best = code["postprocess"](logits)
+    assert [label for label, _ in best] == [999, 998, 997, 996, 995]
+    assert best[0][1] == pytest.approx(1 - np.exp(-0.01), rel=1e-3)
+
+
+def test_the_files_name_no_machine_and_no_time(built: Built) -> None:
+    for name in ("ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md"):
+        text = (built.out / name).read_text()
+        assert str(built.out) not in text
+        assert not re.search(r"\b20[23]\d-\d\d", text)
+
+
+@pytest.mark.parametrize("row", ["3", "9", "12"])
+def test_the_weights_of_a_row_give_the_rows_back(row: str, built: Built, tmp_path: Path) -> None:
+    report = zoosmith.build(tmp_path, weights=built.model(row), rows="9", sets=1)
+    assert report.passed and report.weights.startswith("given, init net f6996644")
+    assert (tmp_path / FOLDER / "model" / "densenet-9.onnx").read_bytes() == built.model("9").read_bytes()
+
+
+def test_with_the_published_weights_every_row_is_compared_with_the_published_one(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = {row.name: row.model.sha256 for row in built.report.rows}
+    monkeypatch.setattr(
+        "zoosmith.recipes.densenet121.weights.PUBLISHED_INIT_NET", built.report.nets["init_net.pb"]["sha256"]
+    )
+    monkeypatch.setitem(recipe_rows.ROWS, "9", replace(recipe_rows.ROWS["9"], sha256=sha256["9"]))
+    report = zoosmith.build(tmp_path, weights=built.model("9"), rows="9,6,8", sets=1)
+    assert report.weights == "published"
+    assert [row.published for row in report.rows] == [
+        "match",
+        "differs: the published densenet-6.onnx is the file of opset 9 under another name",
+        "differs",
+    ]
+
+
+def test_a_wrong_row_fails_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(maker: recipe.RowMaker) -> bytes:
+        model = onnx.ModelProto.FromString(maker.opset9)
+        next(tensor for tensor in model.graph.initializer if tensor.name == "fc6_b_0").raw_data = bytes(4000)
+        return model.SerializeToString()
+
+    monkeypatch.setitem(recipe_rows.ROWS, "8", replace(recipe_rows.ROWS["8"], make=wrong))
+    report = zoosmith.build(tmp_path, rows="8", sets=1)
+    assert not report.passed
+    failed = {check.name for check in report.rows[0].checks if not check.passed}
+    assert {"declared opset", "data set 0: error"} <= failed
+    assert "**Checks failed** for 8" in (tmp_path / FOLDER / "README.md").read_text()
+
+
+def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
+    leftover = tmp_path / FOLDER / "model" / ".densenet-9.onnx.abcdefgh.partial"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    zoosmith.build(tmp_path, rows="9", sets=1)
+    assert not leftover.exists()
+
+
+def test_unknown_rows_are_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError, match=r"no row '5', 'x'; the rows are 3, 6, 7, 8, 9, 12"):
+        zoosmith.build(tmp_path, rows="5,9,x")
+    assert not list(tmp_path.iterdir())

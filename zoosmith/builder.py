@@ -1,0 +1,215 @@
+"""The build: a source net in, the zoo's rows out, each proved against the net and packed."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto
+from threadpoolctl import threadpool_limits
+
+from convert import write_net
+from validation import Caffe2Runner, NetInterpreter
+from zoosmith.archives import write_archive
+from zoosmith.bundles import bundle_members
+from zoosmith.card import model_card
+from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_file, check_sets, run_sets
+from zoosmith.datasets import DataSet
+from zoosmith.errors import ZoosmithError
+from zoosmith.files import write_atomic
+from zoosmith.manifest import manifest
+from zoosmith.ports import inner_ports, input_ports, output_ports
+from zoosmith.recipes import densenet121 as recipe
+from zoosmith.report import BuiltFile, Report, RowReport
+
+REFERENCES = ("builtin", "caffe2")
+
+# each thread has a model in memory, and a row takes less than a second
+_MOST_THREADS = 4
+
+# steps done, steps in all, what was done last
+Progress = Callable[[int, int, str], None]
+
+
+def build(
+    out: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    rows: str = recipe.DEFAULT_ROWS,
+    sets: int = 3,
+    seed: int = 0,
+    reference: str = "builtin",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Make, prove and pack rows of DenseNet-121 in the zoo's own tree below `out`; return what was found.
+
+    `weights` is an init net or a row in ONNX, by default synthetic ones from `seed`; `rows` names rows, separated by
+    commas; `sets` is the number of data sets, whose inputs are chosen by `seed`; `reference` is what computes their
+    outputs, `builtin` (the interpreter) or `caffe2` (the real one); `jobs` is the number of threads, by default one a
+    core but no more than 4. The same arguments give the same files, for every number of jobs; each file is whole or not there.
+
+    A failed check is in the report; files are written all the same. Raises ZoosmithError, ConvertError or
+    ValidationError for bad input, and ZoosmithError for what cannot be written.
+    """
+    selected = recipe.select_rows(rows)
+    if reference not in REFERENCES:
+        raise ZoosmithError(f"no reference {reference!r}; expected {' or '.join(REFERENCES)}")
+    threads = jobs or min(_MOST_THREADS, os.cpu_count() or 1)
+    steps = _Steps(progress or (lambda done, total, what: None), 1 + sets + 2 * len(selected))
+    given = recipe.synthetic_weights(seed) if weights is None else recipe.read_weights(Path(weights))
+    steps.done("weights")
+    folder = Path(out) / recipe.FOLDER
+    _remove_leftovers(folder / "model")
+    # one thread a task: tasks share the cores, and no output depends on how many cores there are
+    with threadpool_limits(1):
+        data = _write_rows(folder, selected, given, reference, sets, seed, threads, steps)
+        predict = write_net(recipe.predict_net())
+        report = Report(
+            weights=given.label,
+            synthetic=weights is None,
+            nets={
+                "predict_net.pb": {"bytes": len(predict), "sha256": hashlib.sha256(predict).hexdigest()},
+                "init_net.pb": {"bytes": len(given.init_net), "sha256": given.sha256},
+            },
+            reference=reference,
+            sets=sets,
+            seed=seed,
+            rows=_prove_rows(folder, selected, data, given.published, threads, steps),
+        )
+    write_atomic(folder / "README.md", model_card(report).encode())
+    write_atomic(Path(out) / "ONNX_HUB_MANIFEST.json", manifest(report).encode())
+    write_atomic(Path(out) / "report.json", json.dumps(report.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
+    return report
+
+
+class _Steps:
+    """Counts what is done, from any thread."""
+
+    def __init__(self, progress: Progress, total: int):
+        self._progress = progress
+        self._total = total
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def done(self, what: str) -> None:
+        with self._lock:
+            self._count += 1
+            self._progress(self._count, self._total, what)
+
+
+def _write_rows(
+    folder: Path,
+    rows: Sequence[recipe.Row],
+    weights: recipe.Weights,
+    reference: str,
+    sets: int,
+    seed: int,
+    threads: int,
+    steps: _Steps,
+) -> list[DataSet]:
+    """Write the models; compute the data sets, which are returned, in other threads meanwhile."""
+    with _reference(reference, weights) as run, _pool(threads) as pool:
+
+        def compute(index: int) -> DataSet:
+            values = recipe.sample_input(seed, index)
+            data = DataSet({recipe.MODEL_INPUT: values}, {recipe.MODEL_OUTPUT: run(values)})
+            steps.done(f"reference outputs {index}")
+            return data
+
+        computed = [pool.submit(compute, index) for index in range(sets)]
+        maker = recipe.RowMaker(weights.init_net)
+        for row in rows:
+            write_atomic(folder / row.path, row.make(maker))
+            steps.done(f"densenet-{row.name} written")
+        return [future.result() for future in computed]
+
+
+def _prove_rows(
+    folder: Path,
+    rows: Sequence[recipe.Row],
+    data: Sequence[DataSet],
+    published: bool,
+    threads: int,
+    steps: _Steps,
+) -> list[RowReport]:
+    """Check, run and pack the rows, each in a thread."""
+
+    def prove(row: recipe.Row) -> RowReport:
+        found = _prove_row(folder, row, data, published)
+        steps.done(f"densenet-{row.name} proved and packed")
+        return found
+
+    # the reference evaluator keeps every tensor of a run: its rows go one after the other, in a thread of their own
+    old = any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in rows)
+    with _pool(max(1, threads - old)) as pool, _pool(1) as legacy:
+        proved = [(legacy if row.opset < OLDEST_OF_ONNX_RUNTIME else pool).submit(prove, row) for row in rows]
+        return [future.result() for future in proved]
+
+
+@contextmanager
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool that, when the block ends with an error, does not begin what is still queued."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _reference(name: str, weights: recipe.Weights) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Give what runs the source net: the interpreter, or the real Caffe2."""
+    runner: NetInterpreter | Caffe2Runner
+    if name == "builtin":
+        runner = NetInterpreter(recipe.predict_net(), weights.init_net)
+    else:
+        runner = Caffe2Runner(recipe.predict_net(), weights.init_net)
+    try:
+        yield lambda values: runner.run({recipe.INPUT: values})[recipe.OUTPUT]
+    finally:
+        if isinstance(runner, Caffe2Runner):
+            runner.close()
+
+
+def _prove_row(folder: Path, row: recipe.Row, data: Sequence[DataSet], published: bool) -> RowReport:
+    """Check a written row, run it, pack it."""
+    path = folder / row.path
+    content = path.read_bytes()
+    model = ModelProto.FromString(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    checks = check_file(row, content, model)
+    inputs, outputs = input_ports(model.graph), output_ports(model.graph)
+    features = inner_ports(model, [recipe.MODEL_FEATURES])
+    # what follows needs the graph only
+    del content, model.graph.initializer[:]
+    comparisons = run_sets(path, data)
+    archive = path.with_suffix(".tar.gz")
+    archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
+    return RowReport(
+        name=row.name,
+        title=row.title,
+        onnx_version=row.onnx_version,
+        opset=row.opset,
+        model=BuiltFile(row.path, path.stat().st_size, sha256),
+        archive=BuiltFile(f"model/{archive.name}", archive.stat().st_size, archive_sha256),
+        inputs=inputs,
+        outputs=outputs,
+        features=features,
+        checks=(*checks, *check_sets(comparisons)),
+        max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
+        cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
+        same_top1=all(found.same_top1 for found in comparisons),
+        published=row.compare(sha256) if published else None,
+    )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed build was writing."""
+    for path in folder.glob(".densenet-*.partial"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""`zoosmith build`: the zoo's rows of DenseNet-121, proved and packed."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from zoosmith.report import Report
+
+
+@click.command()
+@click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--weights", metavar="PATH", type=click.Path(path_type=Path), help="init_net.pb, or a row in ONNX.")
+@click.option("--rows", metavar="LIST", help="Published rows, such as 3,9,12.  [default: all]")
+@click.option("--sets", type=click.IntRange(1), default=3, show_default=True, help="Data sets in each archive.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Weights and inputs.")
+@click.option(
+    "--reference",
+    type=click.Choice(["builtin", "caffe2"]),
+    default="builtin",
+    show_default=True,
+    help="What runs the source net: the interpreter, or the real Caffe2.",
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Threads.  [default: one a core, up to 4]")
+def build(
+    out: Path, weights: Path | None, rows: str | None, sets: int, seed: int, reference: str, jobs: int | None
+) -> None:
+    """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
+
+    Writes the models, their archives with test data, the model card, the hub manifest and report.json below FOLDER, in
+    the zoo's own tree. Without --weights they are synthetic, from --seed. The same arguments give the same bytes. Exits
+    1 where a check failed.
+
+    \b
+    Example:
+      zoosmith build --out zoo --weights init_net.pb --rows 9,12
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from zoosmith.builder import build as run
+    from zoosmith.recipes.densenet121 import DEFAULT_ROWS
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("weights")
+
+        def show(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        report = run(
+            out,
+            weights=weights,
+            rows=DEFAULT_ROWS if rows is None else rows,
+            sets=sets,
+            seed=seed,
+            reference=reference,
+            jobs=jobs,
+            progress=show,
+        )
+    _print_table(report)
+    _print_summary(report, out)
+    if not report.passed:
+        sys.exit(1)
+
+
+def _print_table(report: "Report") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    compared = any(row.published for row in report.rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("row", no_wrap=True)
+    for heading in ("opset", "bytes", "archive", "error", "1 - cosine"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("top-1", no_wrap=True)
+    table.add_column("checks", no_wrap=True)
+    if compared:
+        table.add_column("published SHA-256")
+    for row in report.rows:
+        passed = sum(check.passed for check in row.checks)
+        cells = [
+            f"densenet-{row.name}",
+            str(row.opset),
+            f"{row.model.size:,}",
+            f"{row.archive.size:,}",
+            "-" if row.max_scaled is None else f"{row.max_scaled:.1e}",
+            "-" if row.cosine is None else f"{max(0.0, 1 - row.cosine):.1e}",
+            "same" if row.same_top1 else "differs",
+            f"{passed} of {len(row.checks)}",
+        ]
+        if compared:
+            cells.append(row.published or "none published")
+        table.add_row(*cells, style=None if row.passed else "red")
+    # a file or a pipe has no width: lines stay whole
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output.")
+    console.print(table)
+
+
+def _print_summary(report: "Report", out: Path) -> None:
+    checks = [(row.name, check) for row in report.rows for check in row.checks]
+    failed = [(name, check) for name, check in checks if not check.passed]
+    for name, check in failed:
+        click.echo(f"failed: densenet-{name}: {check.name}: {check.figure}, expected {check.limit}", err=True)
+    passed = len(checks) - len(failed)
+    click.echo(f"{passed} of {len(checks)} checks passed; {len(report.rows)} rows in {out}, see {out / 'report.json'}")

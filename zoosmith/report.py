@@ -1,0 +1,77 @@
+"""What a build found out: every file, and every check with its figure and its limit."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was measured, what was allowed."""
+
+    name: str
+    figure: Any
+    limit: Any
+    passed: bool
+
+
+@dataclass(frozen=True)
+class BuiltFile:
+    """A file of the build; `path` is relative to the model's folder."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """A row: its two files, its ports as the hub lists them, its checks.
+
+    `published` says `match` or `differs` (with a reason where one is known) of the model's SHA-256 and the published
+    one; None where the weights are not the published ones or the row is not. `max_scaled` is the largest error over all
+    data sets, in standard deviations of the expected output; `cosine` the smallest.
+    """
+
+    name: str
+    title: str
+    onnx_version: str
+    opset: int
+    model: BuiltFile
+    archive: BuiltFile
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+    features: tuple[dict[str, Any], ...]
+    checks: tuple[Check, ...]
+    max_scaled: float | None
+    cosine: float | None
+    same_top1: bool | None
+    published: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A build: what it was made of, and its rows in the order they were asked for."""
+
+    weights: str
+    synthetic: bool
+    nets: dict[str, dict[str, Any]]
+    reference: str
+    sets: int
+    seed: int
+    rows: Sequence[RowReport]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every row passed."""
+        return all(row.passed for row in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        rows = [{**asdict(row), "passed": row.passed} for row in self.rows]
+        return {"passed": self.passed, **asdict(self), "rows": rows}
