@@ -321,7 +321,8 @@ def int8_sigmoid(op: Operator) -> None:
     _require_probability_scale(op)
     source = quantization_of(op, x)
     real = source.scale * (np.arange(256) - source.zero_point).astype(np.float32)
-    exponential = np.exp(-real.astype(np.float64)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        exponential = np.exp(-real.astype(np.float64)).astype(np.float32)
     _look_up(op, x, np.rint(np.float32(256) / (np.float32(1) + exponential)))
 
 
