@@ -29,6 +29,8 @@ ELEMENT_TYPES = {
 }
 # constants up to this size take part in shape inference: targets of Reshape, starts of Slice
 _SHAPE_BYTES = 1024
+# older forms of operators that later ones replaced are inferred as these
+_INFERRED_OPSET = 9
 
 
 class Value:
@@ -37,24 +39,42 @@ class Value:
     `scale` and `zero_point` stand beside 8-bit integers, as in Caffe2's int8 tensors; None for everything else.
     """
 
-    __slots__ = ("_constant", "_graph", "computable", "info", "name", "scale", "zero_point")
+    __slots__ = (
+        "_constant",
+        "_elem_type",
+        "_graph",
+        "_info",
+        "_shape",
+        "computable",
+        "name",
+        "ready",
+        "scale",
+        "zero_point",
+    )
 
-    def __init__(
-        self,
-        graph: "Graph",
-        name: str,
-        info: ValueInfoProto | None,
-        constant: Tensor | None,
-        *,
-        computable: bool = False,
-    ) -> None:
+    def __init__(self, graph: "Graph", name: str, constant: Tensor | None = None, *, computable: bool = False) -> None:
         self._graph = graph
         self.name = name
-        self.info = info
         self._constant = constant
         self.computable = computable
+        self._info: ValueInfoProto | None = None
+        self._elem_type = 0
+        self._shape: tuple[Dimension, ...] | None = None
+        # whether type and shape can be asked without inference
+        self.ready = False
         self.scale: float | None = None
         self.zero_point: int | None = None
+
+    def know(self, elem_type: int, shape: tuple[Dimension, ...] | None) -> None:
+        """State type and shape."""
+        self._elem_type, self._shape, self.ready = elem_type, shape, True
+
+    def learn(self, info: ValueInfoProto) -> None:
+        """Take type and shape from a description."""
+        self._info = info
+        tensor = info.type.tensor_type
+        dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
+        self.know(tensor.elem_type, tuple(dims) if tensor.HasField("shape") else None)
 
     @property
     def stored(self) -> Tensor | None:
@@ -72,27 +92,22 @@ class Value:
     @property
     def elem_type(self) -> int:
         """ONNX element type; 0 where inference cannot tell."""
-        return self._inferred().type.tensor_type.elem_type
+        if not self.ready:
+            self._graph.infer()
+        return self._elem_type
 
     @property
     def shape(self) -> tuple[Dimension, ...] | None:
         """Sizes, names of symbolic ones, None for unknown ones; None where not even the rank is known."""
-        tensor = self._inferred().type.tensor_type
-        if not tensor.HasField("shape"):
-            return None
-        return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim)
+        if not self.ready:
+            self._graph.infer()
+        return self._shape
 
     def described(self) -> ValueInfoProto:
         """Name, type and shape as an input or output of the model declares them."""
-        return self._inferred()
-
-    def _inferred(self) -> ValueInfoProto:
-        if self.info is None:
-            self._graph.infer()
-        return self.info or _UNKNOWN
-
-
-_UNKNOWN = ValueInfoProto()
+        if self._info is None:
+            self._info = value_info(self.name, self.elem_type, self.shape or ())
+        return self._info
 
 
 class Graph:
@@ -106,14 +121,14 @@ class Graph:
         self._values: dict[str, Value] = {}
         self._used: dict[str, None] = {}
         self._makers: dict[str, int] = {}
-        self._inferred = 0
-        self._stand_ins: dict[int, tuple[str, str]] = {}
-        self._declared: list[ValueInfoProto] = []
+        self._pending: list[int] = []
+        self._stand_ins: dict[int, str] = {}
         self._attributes: dict[tuple, AttributeProto] = {}
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
-        value = Value(self, name, value_info(name, elem_type, shape), None)
+        value = Value(self, name)
+        value.know(elem_type, tuple(shape))
         self._values[name] = value
         return value
 
@@ -122,7 +137,8 @@ class Graph:
         elem_type = ELEMENT_TYPES.get(tensor.dtype)
         if elem_type is None:
             raise ConvertError(f"constant {name!r}: ONNX has no element type for {tensor.dtype}")
-        value = Value(self, name, value_info(name, elem_type, tensor.shape), tensor, computable=True)
+        value = Value(self, name, tensor, computable=True)
+        value.know(elem_type, tensor.shape)
         self._values[name] = value
         return value
 
@@ -138,8 +154,8 @@ class Graph:
     ) -> list[Value]:
         """Append a node; a None among the inputs is an optional one left out.
 
-        `named` writes the empty name field that the zoo's nodes carry. `like` is a value whose type and shape the first
-        output has, for node forms that inference does not know.
+        `named` writes the empty name field that the zoo's nodes carry. `like` is a value whose type and shape the one
+        output has.
         """
         names = [value.name if value is not None else "" for value in inputs]
         while names and not names[-1]:
@@ -149,19 +165,23 @@ class Graph:
             node.name = ""
         if attributes:
             node.attribute.extend([self._attribute(name, content) for name, content in attributes.items()])
-        if like is not None:
-            self._stand_ins[len(self.proto.node) - 1] = (like.name, outputs[0])
-        self._used.update(dict.fromkeys(names))
-        self._makers.update(dict.fromkeys(outputs, len(self.proto.node) - 1))
-        computable = all(value is None or value.computable for value in inputs)
-        values = [Value(self, name, None, None, computable=computable) for name in outputs]
-        for value in values:
-            self._values[value.name] = value
+        place = len(self.proto.node) - 1
+        computable = True
+        for value, name in zip(inputs, names, strict=False):
+            self._used[name] = None
+            computable = computable and (value is None or value.computable)
+        values = []
+        for name in outputs:
+            self._makers[name] = place
+            self._values[name] = made = Value(self, name, computable=computable)
+            values.append(made)
+        if like is not None and like.ready:
+            values[0].know(like.elem_type, like.shape)
+        else:
+            self._pending.append(place)
+            if like is not None:
+                self._stand_ins[place] = like.name
         return values
-
-    def declare(self, value: Value, elem_type: int, shape: Sequence[Dimension]) -> None:
-        """State type and shape of a value that inference would not find."""
-        self._declared.append(value_info(value.name, elem_type, shape))
 
     def compute(self, value: Value) -> Tensor | None:
         """Evaluate what nodes make of constants; None where ONNX's evaluator has no such node."""
@@ -211,33 +231,40 @@ class Graph:
     def infer(self) -> None:
         """Infer types and shapes of all values that came since the last call."""
         batch = ModelProto(ir_version=onnx.IR_VERSION)
-        batch.opset_import.add(version=max(self.opset, 9))
-        nodes = self.proto.node[self._inferred :]
-        read = dict.fromkeys(name for node in nodes for name in node.input)
-        for index, (source, target) in self._stand_ins.items():
-            nodes[index - self._inferred] = onnx.NodeProto(op_type="Identity", input=[source], output=[target])
+        batch.opset_import.add(version=max(self.opset, _INFERRED_OPSET))
         graph = batch.graph
         graph.name = "batch"
-        graph.node.extend(nodes)
+        read: dict[str, None] = {}
+        unknown: dict[str, Value] = {}
+        for place in self._pending:
+            node = self.proto.node[place]
+            values = [self._values[name] for name in node.output if name]
+            if all(value.ready for value in values):
+                continue
+            unknown.update((value.name, value) for value in values)
+            if place in self._stand_ins:
+                node = onnx.NodeProto(op_type="Identity", input=[self._stand_ins[place]], output=node.output)
+            graph.node.append(node)
+            read.update(dict.fromkeys(node.input))
         for name in read:
             value = self._values.get(name)
-            if value is not None and value.info is not None:
-                graph.input.append(value.info)
+            if value is None or not value.ready or name in unknown:
+                continue
+            if value.elem_type and value.shape is not None:
+                graph.input.append(value.described())
                 content = value.stored
                 if content is not None and len(content.data) <= _SHAPE_BYTES:
                     graph.initializer.append(tensor_proto(name, content))
-        graph.value_info.extend(self._declared)
-        self._declared.clear()
-        self._inferred = len(self.proto.node)
+        self._pending.clear()
         self._stand_ins.clear()
         inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
         for info in inferred.graph.value_info:
-            self._values[info.name].info = info
-        for node in nodes:
-            for name in node.output:
-                value = self._values.get(name)
-                if value is not None and value.info is None:
-                    value.info = ValueInfoProto(name=name)
+            value = unknown.pop(info.name, None)
+            if value is not None and not value.ready:
+                value.learn(info)
+        for value in unknown.values():
+            if not value.ready:
+                value.know(0, None)
 
     def _attribute(self, name: str, content: Attribute) -> AttributeProto:
         if isinstance(content, np.ndarray):

@@ -191,14 +191,14 @@ class Operator:
         """Write a node of one output: a helper, or with `to` the one that makes this output of the operator.
 
         Its attributes, in the order they are written, are those of the mapping, then the named ones. `like` is a value
-        whose type and shape the result has: for old forms that ONNX's inference does not know. `shape` is one that the
-        translator knows better than inference would.
+        whose type and shape the result has, `shape` the shape of a result of the first input's type; where neither is
+        given, ONNX infers both when somebody asks. Give them where they cost nothing, or where inference would fail.
         """
         attributes = {**attributes, **more} if attributes else more
         name = self._names.helper() if to is None else self.output_names[to]
         (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
         if shape is not None:
-            self.graph.declare(value, self.inputs[0].elem_type, shape)
+            value.know(self.inputs[0].elem_type, tuple(shape))
         if to is not None:
             self.bound[to] = value
         return value

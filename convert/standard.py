@@ -27,8 +27,13 @@ def cast(op: Operator, x: Value, elem_type: int, *, to: int | None = None) -> Va
 def unsqueeze(op: Operator, x: Value, axes: Sequence[int], *, to: int | None = None) -> Value:
     """Insert dimensions of size 1 at these axes of the result."""
     if op.opset < 13:
-        return op.emit("Unsqueeze", x, to=to, axes=list(axes))
-    return op.emit("Unsqueeze", x, op.int64s(*axes), to=to)
+        made = op.emit("Unsqueeze", x, to=to, axes=list(axes))
+    else:
+        made = op.emit("Unsqueeze", x, op.int64s(*axes), to=to)
+    if x.ready and x.shape is not None:
+        sizes = iter(x.shape)
+        made.know(x.elem_type, tuple(1 if i in axes else next(sizes) for i in range(len(x.shape) + len(axes))))
+    return made
 
 
 def squeeze(op: Operator, x: Value, axes: Sequence[int], *, to: int | None = None) -> Value:

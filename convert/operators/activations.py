@@ -37,19 +37,19 @@ _RENAMED_SINCE_9 = {"Cosh": "Cosh", "Erf": "Erf", "Sign": "Sign", "Sinh": "Sinh"
 @translator("Relu", since=1)
 def relu(op: Operator) -> None:
     """Relu."""
-    op.emit("Relu", op.inputs[0], to=0)
+    op.emit("Relu", op.inputs[0], to=0, like=op.inputs[0])
 
 
 @translator(*_RENAMED)
 def renamed(op: Operator) -> None:
     """Functions that ONNX has under the same or another name."""
-    op.emit(_RENAMED[op.type], op.inputs[0], to=0)
+    op.emit(_RENAMED[op.type], op.inputs[0], to=0, like=op.inputs[0])
 
 
 @translator(*_RENAMED_SINCE_9, since=9)
 def renamed_since_9(op: Operator) -> None:
     """Functions that ONNX has had since opset 9."""
-    op.emit(_RENAMED_SINCE_9[op.type], op.inputs[0], to=0)
+    op.emit(_RENAMED_SINCE_9[op.type], op.inputs[0], to=0, like=op.inputs[0])
 
 
 @translator("Elu")
@@ -229,7 +229,7 @@ def dropout(op: Operator) -> None:
         attributes["ratio"] = op.number("ratio", 0.5)
     if op.opset < 7:
         attributes["is_test"] = 1
-    op.emit("Dropout", x, to=0, like=x if op.opset < 7 else None, attributes=attributes)
+    op.emit("Dropout", x, to=0, like=x, attributes=attributes)
 
 
 @translator("Softmax", since=1)
@@ -239,6 +239,6 @@ def softmax(op: Operator) -> None:
     axis = op.integer("axis", 1)
     if op.opset < 13:
         default = axis == 1 and not op.has("axis")
-        op.emit("Softmax", x, to=0, attributes={} if default else {"axis": op.axis(x, axis)})
+        op.emit("Softmax", x, to=0, like=x, attributes={} if default else {"axis": op.axis(x, axis)})
     else:
         flattened(op, x, op.axis(x, axis), "Softmax")

@@ -1,10 +1,10 @@
 """Conv and ConvTranspose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from convert.graph import Attribute, Value
+from convert.graph import Attribute, Dimension, Value
 from convert.operator import Operator
-from convert.operators.windows import read_sizes, read_window, resolve_padding
+from convert.operators.windows import output_sizes, read_sizes, read_window, resolve_padding
 from convert.registry import translator
 
 
@@ -29,7 +29,9 @@ def conv(op: Operator) -> None:
     attributes: dict[str, Attribute] = dict(window.attributes(op))
     if op.has("group"):
         attributes["group"] = group
-    from_channels_first(op, "Conv", x, weight, *bias, attributes=attributes)
+    batch, _, *spatial = op.shape(x)
+    shape = [batch, op.shape(weight)[0], *output_sizes(window, spatial)]
+    from_channels_first(op, "Conv", x, weight, *bias, shape=shape, attributes=attributes)
 
 
 @translator("ConvTranspose")
@@ -71,12 +73,13 @@ def from_channels_first(
     x: Value,
     *inputs: Value,
     like: Value | None = None,
+    shape: Sequence[Dimension] | None = None,
     attributes: Mapping[str, Attribute] | None = None,
 ) -> None:
     """Write a node that works channels first, as output 0 in the operator's own order."""
     rank = op.rank(x) if op.channels_last else 0
     if rank <= 2:
-        op.emit(op_type, x, *inputs, to=0, like=like, attributes=attributes)
+        op.emit(op_type, x, *inputs, to=0, like=like, shape=shape, attributes=attributes)
     else:
-        result = op.emit(op_type, x, *inputs, like=like, attributes=attributes)
+        result = op.emit(op_type, x, *inputs, like=like, shape=shape, attributes=attributes)
         op.emit("Transpose", result, to=0, perm=[0, *range(2, rank), 1])

@@ -15,7 +15,7 @@ def arithmetic(op: Operator) -> None:
     """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
     if op.opset >= 7:
-        op.emit(op.type, a, aligned(op, a, b), to=0)
+        op.emit(op.type, a, aligned(op, a, b), to=0, like=a if _keeps_shape(op, a, b) else None)
     elif op.flag("broadcast"):
         axis = legacy_axis(op, a, b)
         attributes: dict[str, Attribute] = {"axis": axis, "broadcast": 1}
@@ -131,6 +131,11 @@ def row_mul(op: Operator) -> None:
     """RowMul: every row times its own factor."""
     x, weight = op.inputs
     op.emit("Mul", x, op.along_axis(weight, x, 0, "the factor"), to=0)
+
+
+def _keeps_shape(op: Operator, a: Value, b: Value) -> bool:
+    """Tell, without inference, whether the result has the shape of `a`."""
+    return op.flag("broadcast") or (a.ready and b.ready and a.shape == b.shape)
 
 
 def legacy_axis(op: Operator, a: Value, b: Value) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
+from convert.graph import Dimension, Value
 from convert.operator import Operator
 from convert.registry import translator
 from convert.standard import TO_THE_END, cast, slice_axes, split, squeeze, unsqueeze, where_negative
@@ -30,8 +30,16 @@ def concat(op: Operator) -> None:
         return op.constant(np.array(sizes, np.int32))
 
     parts = [unsqueeze(op, x, [axis]) for x in inputs] if add_axis else inputs
-    op.emit("Concat", *parts, to=0, axis=axis)
+    op.emit("Concat", *parts, to=0, shape=_joined(op, parts, axis), axis=axis)
     op.bind(1, split_info)
+
+
+def _joined(op: Operator, parts: list[Value], axis: int) -> list[Dimension]:
+    shapes = [op.shape(part) for part in parts]
+    along = [size for shape in shapes if isinstance(size := shape[axis], int)]
+    joined: list[Dimension] = list(shapes[0])
+    joined[axis] = sum(along) if len(along) == len(shapes) else None
+    return joined
 
 
 @translator("Split")
@@ -46,7 +54,7 @@ def split_axis(op: Operator) -> None:
         op.require(13)
         shape = [None if i == axis else size for i, size in enumerate(op.shape(x))]
         for part in op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis):
-            op.graph.declare(part, x.elem_type, shape)
+            part.know(x.elem_type, tuple(shape))
         return
     sizes = lengths[0].constant.array().tolist() if lengths and lengths[0].constant else op.integers("split")
     if not sizes:

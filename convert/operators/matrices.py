@@ -41,7 +41,7 @@ def _fully_connected(op: Operator, *, transposed: bool) -> None:
     if op.opset < 7:
         attributes["broadcast"] = 1
     if axis == 1:
-        op.emit("Gemm", rows, weight, bias, to=0, attributes=attributes)
+        op.emit("Gemm", rows, weight, bias, to=0, shape=[leading[0], out], attributes=attributes)
     else:
         result = op.emit("Gemm", rows, weight, bias, attributes=attributes)
         _restore(op, result, x, leading, out)

@@ -26,8 +26,7 @@ def spatial_bn(op: Operator) -> None:
         attributes["is_test"] = 1
     if op.opset < 6:
         attributes["consumed_inputs"] = [0, 0, 0, 1, 1]
-    like = x if op.opset < 7 else None
-    from_channels_first(op, "BatchNormalization", x, *parameters, like=like, attributes=attributes)
+    from_channels_first(op, "BatchNormalization", x, *parameters, like=x, attributes=attributes)
 
 
 @translator("LRN", since=1)
@@ -43,7 +42,7 @@ def lrn(op: Operator) -> None:
         op.bind(1, lambda: _in_order(op, _lrn_scale(op, x, size, alpha, bias)))
     if size % 2 and alpha > 0 and beta > 0:
         attributes: dict[str, Attribute] = {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
-        from_channels_first(op, "LRN", x, attributes=attributes)
+        from_channels_first(op, "LRN", x, like=x, attributes=attributes)
     else:
         # ONNX Runtime has odd windows only, and positive alpha and beta
         power = op.emit("Pow", _lrn_scale(op, x, size, alpha, bias), scalar(op, beta, x))

@@ -5,7 +5,7 @@ import math
 from convert.graph import Attribute
 from convert.operator import Operator
 from convert.operators.convolution import from_channels_first, to_channels_first
-from convert.operators.windows import read_window, resolve_padding
+from convert.operators.windows import output_sizes, read_window, resolve_padding
 from convert.registry import translator
 from convert.standard import pad
 
@@ -28,7 +28,7 @@ def _pool(op: Operator, kind: str) -> None:
     if op.flag("global_pooling"):
         if any(window.pads) or any(stride != 1 for stride in window.strides):
             op.refuse("argument global_pooling=1 together with a stride or a padding")
-        from_channels_first(op, f"Global{kind}", x)
+        from_channels_first(op, f"Global{kind}", x, shape=[*op.shape(x)[:2], *[1] * (op.rank(x) - 2)])
         return
     if not window.kernel:
         op.refuse("it has no kernel")
@@ -45,7 +45,9 @@ def _pool(op: Operator, kind: str) -> None:
         op.require(7)
         attributes["count_include_pad"] = 1
     if not any(window.outside):
-        from_channels_first(op, kind, x, attributes=attributes)
+        batch, channels, *spatial = op.shape(x)
+        shape = [batch, channels, *output_sizes(window, spatial)]
+        from_channels_first(op, kind, x, shape=shape, attributes=attributes)
         return
     if kind == "MaxPool":
         op.refuse("argument legacy_pad=3 with a last window behind the input, where Caffe2 reads what lies there")

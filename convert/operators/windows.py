@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from convert.graph import Dimension
 from convert.operator import Operator
 
 _VALID, _SAME, _CAFFE = 1, 2, 3
@@ -55,6 +56,17 @@ def read_window(op: Operator) -> Window:
     if kernel and not (len(window.strides) == len(window.dilations) == rank == len(window.pads) / 2):
         op.refuse(f"its kernel {kernel}, strides {window.strides}, pads {window.pads} differ in dimensions")
     return window
+
+
+def output_sizes(window: Window, spatial: Sequence[Dimension]) -> list[Dimension]:
+    """Sizes of the result of a convolution or pool, known where the input's are."""
+    rank = len(window.kernel)
+    sizes: list[Dimension] = []
+    for i, size in enumerate(spatial):
+        reach = window.dilations[i] * (window.kernel[i] - 1) + 1
+        padding = window.pads[i] + window.pads[i + rank]
+        sizes.append((size + padding - reach) // window.strides[i] + 1 if isinstance(size, int) else None)
+    return sizes
 
 
 def resolve_padding(op: Operator, window: Window, spatial: Sequence[int]) -> None:
