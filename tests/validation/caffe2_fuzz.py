@@ -289,7 +289,7 @@ def shapes(random):
     dice = Dice(random)
     kind = dice.word(
         """Concat Split Slice Reshape Flatten FlattenToVec ResizeLike Squeeze ExpandDims Transpose MergeDim PrependDim
-        Shape Size Tile NumpyTile Expand ChannelShuffle PadImage SpaceToBatch BatchToSpace"""
+        Shape Size Tile NumpyTile Expand ChannelShuffle PadImage SpaceToBatch BatchToSpace SplitByLengths"""
     )
     x = dice.array(dice.shape(), dice.number())
     rank, dtype = x.ndim, x.dtype.name
@@ -313,6 +313,10 @@ def shapes(random):
             x = dice.array(tuple(sum(parts) if n == axis % rank else s for n, s in enumerate(x.shape)), dtype)
             arguments = {"axis": axis} | {"argument": {"split": parts}, "add_axis": {"add_axis": 1}}.get(style, {})
             return kind, arguments, [x, *([np.int32(parts)] if style == "input" else [])], len(parts)
+        case "SplitByLengths":
+            lengths = np.int32([dice.upto(0, 2) for _ in range(4)])
+            x = dice.array(tuple(lengths.sum() if n == axis % rank else s for n, s in enumerate(x.shape)), dtype)
+            return kind, {"axis": axis}, [x, lengths], dice.pick(1, 2, 4)
         case "Slice":
             starts, ends = [0] * rank, [-1] * rank
             size = x.shape[axis]

@@ -49,6 +49,18 @@ def split(op: Operator, x: np.ndarray, sizes: np.ndarray | None = None) -> tuple
     return tuple(np.squeeze(part, axis) for part in parts) if unstacks else tuple(parts)
 
 
+@operator("SplitByLengths")
+def split_by_lengths(op: Operator, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Parts along `axis`, each as long as its share of the lengths together."""
+    axis, _ = _join_axis(op, x.ndim)
+    count = len(op.outputs)
+    if lengths.size % count or lengths.sum() != x.shape[axis] or np.any(lengths < 0):
+        raise op.error(
+            f"lengths {lengths.reshape(-1)} do not make up dimension {axis} of {x.shape} for {count} outputs"
+        )
+    return tuple(np.split(x, np.cumsum(lengths.reshape(count, -1).sum(1))[:-1], axis))
+
+
 @operator("Slice")
 def slice_(op: Operator, x: np.ndarray, starts: np.ndarray | None = None, ends: np.ndarray | None = None) -> np.ndarray:
     """From `starts` up to `ends`, arguments or inputs, in one dimension; negative ones count from dimension + 1."""
