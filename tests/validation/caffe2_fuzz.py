@@ -143,6 +143,8 @@ def pooling(random):
         arguments["legacy_pad"] = 0
     arguments |= dice.some(0.3, count_include_pad=dice.upto(0, 1))
     x = image(dice, dice.upto(1, 3), rank, arguments)
+    if rank == 2 and dice.chance(0.1):
+        return "LpPool", {"kernels": kernel} | dice.some(p=3.0), [dice.floats(2, 2, 6, 7)], 1
     kind = dice.pick("MaxPool", "AveragePool")
     return dice.pick(kind, kind, f"{kind}{rank}D"), arguments, [x], 1
 
@@ -438,6 +440,25 @@ def indexing(random):
     rows = dice.chance(0.4)
     condition = dice.array(x.shape[:1] if rows else x.shape, "bool")
     return kind, {"broadcast_on_rows": int(rows)}, [condition, x, dice.floats(*x.shape)], 1
+
+
+@family
+def segments(random):
+    dice = Dice(random)
+    kind = dice.word(
+        """LengthsSum LengthsMean LengthsMax LengthsTile LengthsToSegmentIds SparseLengthsSum SparseLengthsMean
+        SparseLengthsMax SparseLengthsWeightedSum UnsortedSegmentSum UnsortedSegmentMean"""
+    )
+    lengths = np.int32([dice.upto(0, 3) for _ in range(dice.upto(1, 4))])
+    rows = len(lengths) if kind == "LengthsTile" else 5 if kind.startswith("Sparse") else int(lengths.sum())
+    data = dice.floats(rows, *dice.shape(0, 2))
+    indices = random.randint(0, 5, int(lengths.sum())).astype(dice.pick(np.int32, np.int64))
+    if kind == "LengthsToSegmentIds":
+        return kind, {}, [lengths], 1
+    if kind.startswith("Unsorted"):
+        return kind, dice.some(num_segments=5), [data, indices.astype(np.int32)], 1
+    weights = [dice.floats(len(indices))] if "Weighted" in kind else []
+    return kind, {}, [data, *weights, *([indices] if kind.startswith("Sparse") else []), lengths], 1
 
 
 @family

@@ -131,6 +131,15 @@ def sum_relu(op: Operator, *inputs: np.ndarray) -> np.ndarray:
     return np.maximum(_variadic(np.add)(op, *inputs), 0)
 
 
+@operator("WeightedSum")
+def weighted_sum(op: Operator, *inputs: np.ndarray) -> np.ndarray:
+    """The sum of every first of two inputs times the one number in the second."""
+    if len(inputs) < 2 or len(inputs) % 2 or any(weight.size != 1 for weight in inputs[1::2]):
+        raise op.error("its inputs must be tensors, each followed by one weight")
+    _same_shapes(op, inputs[::2])
+    return sum(x * weight.reshape(()) for x, weight in zip(inputs[::2], inputs[1::2], strict=True))
+
+
 @operator("Mean")
 def mean(op: Operator, *inputs: np.ndarray) -> np.ndarray:
     """The mean of the inputs, element by element."""

@@ -121,7 +121,7 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
     try:
         with np.errstate(all="ignore"):
             result = kernel.compute(op, *(values if kernel.raw else map(widen, values)))
-    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, OverflowError) as error:
+    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, OverflowError, MemoryError) as error:
         shapes = ", ".join(
             f"{name!r} {getattr(value, 'shape', '')}" for name, value in zip(op.inputs, values, strict=True)
         )

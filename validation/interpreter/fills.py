@@ -45,6 +45,14 @@ def given_tensor(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
     return values.reshape(shape)
 
 
+@operator("GivenTensorByteStringToUInt8Fill")
+def given_bytes(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
+    """The tensor of the bytes in the text `values`, of the given `shape`, UINT8."""
+    if not op.has("values") or len(op.arguments["values"].strings) != 1:
+        raise op.error("argument 'values' must be one string")
+    return np.frombuffer(op.arguments["values"].strings[0], np.uint8).reshape(filled_shape(op, like))
+
+
 def filled_shape(op: Operator, like: np.ndarray | None) -> tuple[int, ...]:
     """The argument `shape`; or the input's shape, or (`input_as_shape`) its elements, then `extra_shape`."""
     if like is None:

@@ -26,10 +26,18 @@ def max_pool(op: Operator, image: np.ndarray) -> np.ndarray:
 @operator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D")
 def average_pool(op: Operator, image: np.ndarray) -> np.ndarray:
     """The mean of each window: of its elements in the image, or with `count_include_pad` over the whole kernel."""
-    return _pool(op, image, 0.0, np.add)
+    return _pool(op, image, 0.0, np.add, average=True)
 
 
-def _pool(op: Operator, image: np.ndarray, padding: float, combine: np.ufunc) -> np.ndarray:
+@operator("LpPool")
+def lp_pool(op: Operator, image: np.ndarray) -> np.ndarray:
+    """The `p`-norm (default 2) of each window."""
+    p = op.number("p", 2.0)
+    sums = _pool(op, np.abs(image) ** p, 0.0, np.add)
+    return sums ** (1.0 / p)
+
+
+def _pool(op: Operator, image: np.ndarray, padding: float, combine: np.ufunc, *, average: bool = False) -> np.ndarray:
     if image.ndim < 3:
         raise op.error(f"image {image.shape} must have at least 3 dimensions")
     if op.channels_last:
@@ -42,7 +50,7 @@ def _pool(op: Operator, image: np.ndarray, padding: float, combine: np.ufunc) ->
         raise op.error(f"pads {begin} and {end} must be smaller than the kernel {window.kernel}")
     result = over_windows(image, window, padding, combine)
     inside = _elements_inside(op, window, image.shape[2:])
-    if combine is np.add:
+    if average:
         result = result / (math.prod(window.kernel) if op.flag("count_include_pad") else inside)
     return channels_last(result) if op.channels_last else result
 

@@ -20,6 +20,7 @@ _FAMILIES = (
     "reduction",
     "regions",
     "resize",
+    "segments",
     "shape",
 )
 

@@ -117,6 +117,11 @@ def pad_spatial(image: np.ndarray, begin: tuple[int, ...], end: tuple[int, ...],
 def window_view(padded: np.ndarray, window: Windows) -> np.ndarray:
     """A view (N, C, output …, kernel …) of every window of a padded image."""
     rank = len(window.kernel)
+    for size, kernel, stride, dilation, output in zip(
+        padded.shape[2:], window.kernel, window.stride, window.dilation, window.output, strict=True
+    ):
+        if (output - 1) * stride + dilation * (kernel - 1) + 1 > size:
+            raise ValueError(f"a window of {kernel} ends outside of {size} padded pixels")
     steps = padded.strides[2:]
     return np.lib.stride_tricks.as_strided(
         padded,
