@@ -82,6 +82,8 @@ def _given(dtype: str, repeated: str) -> Fill:
 def _given_any(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
     """GivenTensorFill is of floats unless its argument `dtype` says otherwise."""
     code = next((argument.i for argument in op.arg if argument.name == "dtype"), _C2.FLOAT)
+    if code == _C2.FLOAT:
+        return _given_floats(op, floats)
     if code not in _GIVEN:
         raise ConvertError(f"{_label(op)}: argument dtype={code} is no type that it makes")
     return _given(*_GIVEN[code])(op, floats)
@@ -133,6 +135,7 @@ def _label(op: OperatorDef) -> str:
     return f"{op.type} of blob {op.output[0]!r}" if op.output else op.type
 
 
+_given_floats = _given("<f4", "floats")
 FILLS: dict[str, Fill] = {
     "GivenTensorFill": _given_any,
     "GivenTensorDoubleFill": _given("<f8", "floats"),

@@ -19,10 +19,16 @@ _NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
 _FLOAT_TAG = _ARG_FLOATS << 3 | FIXED32
 # an unpacked float is a record of five bytes: its tag, then the value
 _FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
+# known fields of a NetDef, and whether each is a string or a message
+_NET_FIELDS = {
+    number: known.cpp_type >= known.CPPTYPE_STRING for number, known in NetDef.DESCRIPTOR.fields_by_number.items()
+}
 # below this a message is cheaper to parse than to walk
 _SMALL = 64
 
 FloatArguments: TypeAlias = dict[str, bytes]
+# the bytes of an operator, the operator without its long runs of floats, and these
+Scanned: TypeAlias = tuple[memoryview, OperatorDef, FloatArguments]
 
 
 @dataclass
@@ -51,10 +57,10 @@ def read_init_net(source: NetSource) -> InitNet:
     origin = _origin(source)
     net = InitNet()
     try:
-        for op, floats in _operators(source):
+        for whole, op, floats in _operators(source):
             fill = FILLS.get(op.type)
             if fill is None or op.input:
-                net.rest.append(op)
+                net.rest.append(_parse(whole) if floats else op)
             else:
                 if len(op.output) != 1:
                     raise ConvertError(f"{op.type} has {len(op.output)} outputs, expected 1")
@@ -68,29 +74,25 @@ def _origin(source: NetSource) -> str:
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given init net"
 
 
-def _operators(source: NetSource) -> Iterator[tuple[OperatorDef, FloatArguments]]:
+def _operators(source: NetSource) -> Iterator[Scanned]:
     if isinstance(source, (str, os.PathLike)) and Path(source).suffix not in TEXT_SUFFIXES:
         with open(source, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise ConvertError("the file is empty")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
-                yield from _scan(view)
+            # not closed by hand: it lives as long as the views into it
+            yield from _scan(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     elif isinstance(source, bytes):
         yield from _scan(memoryview(source))
     else:
         yield from _scan(memoryview(read_net(source).SerializeToString()))
 
 
-def _scan(buffer: memoryview) -> Iterator[tuple[OperatorDef, FloatArguments]]:
-    for part in fields(buffer, 0, len(buffer)):
-        known = NetDef.DESCRIPTOR.fields_by_number.get(part.number)
-        if known is not None and (part.kind == LENGTH) != (known.message_type is not None or known.name in _STRINGS):
-            raise ConvertError(f"its field {part.number} is not a NetDef's; is it another kind of file?")
-        if part.number == _NET_OP:
-            yield _read_operator(buffer, part.start, part.end)
-
-
-_STRINGS = {"name", "type", "external_input", "external_output"}
+def _scan(buffer: memoryview) -> Iterator[Scanned]:
+    for number, kind, _, start, end in fields(buffer, 0, len(buffer)):
+        if number in _NET_FIELDS and (kind == LENGTH) != _NET_FIELDS[number]:
+            raise ConvertError(f"its field {number} is not a NetDef's; is it another kind of file?")
+        if number == _NET_OP:
+            yield buffer[start:end], *_read_operator(buffer, start, end)
 
 
 def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDef, FloatArguments]:
@@ -99,13 +101,13 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDe
     if end - start <= _SMALL:
         return _parse(buffer[start:end]), floats
     small = []
-    for part in fields(buffer, start, end):
-        if part.number == _OP_ARG and part.kind == LENGTH and part.end - part.start > _SMALL:
-            name, content = _read_floats(buffer, part.start, part.end)
+    for number, kind, tag, first, last in fields(buffer, start, end):
+        if number == _OP_ARG and kind == LENGTH and last - first > _SMALL:
+            name, content = _read_floats(buffer, first, last)
             if content:
                 floats[name] = content
                 continue
-        small.append(bytes(buffer[part.tag : part.end]))
+        small.append(buffer[tag:last])
     return _parse(b"".join(small)), floats
 
 
@@ -124,19 +126,18 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
     while position < end:
         if buffer[position] == _FLOAT_TAG:
             records = np.frombuffer(buffer[position:end], _FLOAT_RECORD, (end - position) // _FLOAT_RECORD.itemsize)
-            others = records["tag"] != _FLOAT_TAG
-            run = int(others.argmax()) if others.any() else len(records)
+            same = records["tag"] == _FLOAT_TAG
+            run = len(records) if same.all() else int(same.argmin())
             if run == 0:
                 raise ConvertError(f"the float at byte {position} is cut off")
             chunks.append(records["value"][:run].tobytes())
             position += run * _FLOAT_RECORD.itemsize
             continue
-        part = next(fields(buffer, position, end))
-        if part.number == _ARG_NAME and part.kind == LENGTH:
-            name = bytes(buffer[part.start : part.end]).decode(errors="replace")
-        elif part.number == _ARG_FLOATS and part.kind == LENGTH:
-            if (part.end - part.start) % 4:
-                raise ConvertError(f"the packed floats at byte {part.tag} are no multiple of 4 bytes")
-            chunks.append(bytes(buffer[part.start : part.end]))
-        position = part.end
+        number, kind, tag, first, position = next(fields(buffer, position, end))
+        if number == _ARG_NAME and kind == LENGTH:
+            name = bytes(buffer[first:position]).decode(errors="replace")
+        elif number == _ARG_FLOATS and kind == LENGTH:
+            if (position - first) % 4:
+                raise ConvertError(f"the packed floats at byte {tag} are no multiple of 4 bytes")
+            chunks.append(bytes(buffer[first:position]))
     return name, chunks[0] if len(chunks) == 1 else b"".join(chunks)

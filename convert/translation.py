@@ -155,7 +155,11 @@ class _Translation:
         op = Operator(definition, read, names, self._graph, self._names)
         translation = translators()[definition.type]
         op.require(translation.since)
-        translation.translate(op)
+        try:
+            translation.translate(op)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # a net that Caffe2 would not run either: inputs too many or too few, arguments that contradict each other
+            op.refuse(f"its inputs and arguments do not fit together ({error})")
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
         self._storage.finish(op)

@@ -1,22 +1,15 @@
 """Protobuf's wire format, read in place: where each field of a message lies, every length checked before it is used."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TypeAlias
 
 from convert.errors import ConvertError
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
-class Field(NamedTuple):
-    """One field on the wire: number, wire type, where its tag starts, where its content lies, a varint's value."""
-
-    number: int
-    kind: int
-    tag: int
-    start: int
-    end: int
-    value: int
+# number, wire type, where the tag starts, where the content starts and ends
+Field: TypeAlias = tuple[int, int, int, int, int]
 
 
 def read_varint(buffer: memoryview, position: int, end: int) -> tuple[int, int]:
@@ -41,13 +34,12 @@ def fields(buffer: memoryview, position: int, end: int) -> Iterator[Field]:
         tag = position
         key, position = read_varint(buffer, position, end)
         number, kind = key >> 3, key & 7
-        value = 0
         start = position
         if kind == LENGTH:
             size, start = read_varint(buffer, position, end)
             position = start + size
         elif kind == VARINT:
-            value, position = read_varint(buffer, position, end)
+            _, position = read_varint(buffer, position, end)
         elif kind == FIXED32:
             position += 4
         elif kind == FIXED64:
@@ -58,4 +50,4 @@ def fields(buffer: memoryview, position: int, end: int) -> Iterator[Field]:
             raise ConvertError(f"field number 0 at byte {tag}; the file is damaged or no protobuf message")
         if position > end:
             raise ConvertError(f"the field at byte {tag} needs {position - end} bytes more than there are; truncated?")
-        yield Field(number, kind, tag, start, position, value)
+        yield number, kind, tag, start, position
