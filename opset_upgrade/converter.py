@@ -6,12 +6,13 @@ from functools import cached_property
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, helper
 
 from opset_upgrade.errors import OpsetError, Refusal
-from opset_upgrade.inference import Path, infer_types
+from opset_upgrade.inference import Path, infer_node, infer_types
 from opset_upgrade.nodes import subgraphs
-from opset_upgrade.rewriting import drop_unused, place_constants, replace_nodes
+from opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes
 from opset_upgrade.schemas import NEWEST_OPSET
 from opset_upgrade.scope import Names, Scope
 from opset_upgrade.steps import Step, next_step
+from opset_upgrade.tidying import is_known, taken_branch, tidy
 from opset_upgrade.writer import Writer
 
 _MAIN_DOMAINS = ("", "ai.onnx")
@@ -99,9 +100,11 @@ class _Conversion:
                 continue
             if replaced is not None:
                 converted.append((index, replaced))
+        if isinstance(body, GraphProto):
+            add_initializers(body, scope.tensors, self.ir_version)
         constants = place_constants(body, scope.constants.values(), self.target, self.ir_version)
-        if constants and converted:
-            first = converted.pop(0)[1] if converted[0][0] == 0 else [body.node[0]]
+        if constants:
+            first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
             converted.insert(0, (0, [*constants, *first]))
         if converted:
             replace_nodes(body, converted)
@@ -110,12 +113,22 @@ class _Conversion:
         """Nodes that stand for `node` at the target; None if it stays in its place."""
         if self._next(node, opset) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
             return None
-        before = set(node.input)
+        before, results = set(node.input), list(node.output)
         done: list[NodeProto] = []
         waiting = [(node, opset)]
         made: dict[int, int] = {}
         while waiting:
             current, version = waiting.pop()
+            if current is not node and is_known(current, scope):
+                done.append(current)
+                continue
+            taken = None if current is node else taken_branch(current, scope)
+            if taken is not None:
+                for inner in reversed(taken):
+                    scope.add_producer(inner, version)
+                    made[id(inner)] = version
+                waiting.extend((inner, version) for inner in reversed(taken))
+                continue
             step = self._next(current, version)
             if step is not None:
                 emitted = self._take(step, current, version, scope)
@@ -127,7 +140,11 @@ class _Conversion:
             self._convert_subgraphs(current, opset if mine else made[id(current)], scope, path if mine else None)
             done.append(current)
         self.released |= before
-        return None if len(done) == 1 and done[0] is node else done
+        if len(done) == 1 and done[0] is node:
+            return None
+        tidied = tidy(done, results, scope)
+        self.released.update(tensor.name for tensor in scope.constants.values())
+        return tidied
 
     def _take(self, step: Step, node: NodeProto, opset: int, scope: Scope) -> list[tuple[NodeProto, int]]:
         writer = Writer(scope, node, step.opset, self.target, opset)
@@ -137,7 +154,7 @@ class _Conversion:
         except Refusal as refusal:
             if not writer.fold():
                 raise refusal.at(step.source if step.opset < step.source else None) from None
-        if writer.nodes:
+        if writer.nodes or writer.removed:
             return writer.nodes
         scope.add_producer(node, step.opset)
         return [(node, step.opset)]
@@ -148,11 +165,15 @@ class _Conversion:
         return next_step(node.op_type, opset, self.target)
 
     def _convert_subgraphs(self, node: NodeProto, opset: int, scope: Scope, path: Path | None) -> None:
+        emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, scope.type, scope.value)
         for key, graph in subgraphs(node):
             source = GraphProto()
             source.CopyFrom(graph)
             inner = None if path is None else (*path, key)
-            seeds = dict if inner is None else lambda where=inner: self._types.get(where, {})
+
+            def seeds(where: Path = (key,) if inner is None else inner) -> Mapping[str, TypeProto]:
+                return (self._types if emitted is None else emitted).get(where, {})
+
             self._convert(graph, Scope(source, self.names, opset, scope, seeds), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:

@@ -9,6 +9,9 @@ from onnx import GraphProto, ModelProto, NodeProto, TypeProto, checker, helper, 
 from opset_upgrade.nodes import get_attribute, subgraphs
 from opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
 
+SMALL = 1 << 14
+"""Constants of more elements than this are weights, not facts: they are never decoded."""
+
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _GROWING = {"Expand", "Tile", "ConstantOfShape"}  # the last input tells how large the result is
 _DATA_FACTS = 1 << 10  # elements of a constant input that shape inference may want to read

@@ -1,9 +1,22 @@
 """Shape inference of the whole model without its weights."""
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, shape_inference
+from collections.abc import Callable
 
-from opset_upgrade.nodes import subgraphs
-from opset_upgrade.scope import SMALL
+import numpy as np
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
+
+from opset_upgrade.folding import SMALL
+from opset_upgrade.nodes import get_attribute, read_names, subgraphs
 
 Path = tuple[str, ...]
 """Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""
@@ -24,7 +37,52 @@ def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
         inferred = bare
     found: dict[Path, dict[str, TypeProto]] = {}
     _gather(inferred.graph, (), found)
+    scans = [node for node in bare.graph.node if node.op_type == "Scan" and not node.domain]
+    if any(_state_scan_inputs(node, found[()].get) for node in scans):
+        return infer_types(bare)
     return found
+
+
+def infer_node(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> dict[Path, dict[str, TypeProto]]:
+    """Types of what a node with graphs makes (at the empty path) and of the values in its graphs (at its key)."""
+    alone = ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", opset)])
+    alone.graph.name = "alone"
+    alone.graph.node.append(node)
+    for name in sorted(read_names(node)):
+        known, value = type_of(name), value_of(name)
+        if value is not None:
+            alone.graph.initializer.append(numpy_helper.from_array(value, name))
+        if known is not None:
+            alone.graph.input.append(ValueInfoProto(name=name, type=known))
+    return {path[1:]: types for path, types in infer_types(alone).items()}
+
+
+def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | None]) -> bool:
+    """Give the inputs of a Scan's body the types that the node's inputs have; returns whether there was one to give.
+
+    Inference finds them, but does not tell them. A Scan of opset 8 has a batch axis: it is left alone.
+    """
+    body = next((graph for key, graph in subgraphs(node) if key == "body"), None)
+    if body is None or len(body.input) != len(node.input):
+        return False
+    scanned = get_attribute(node, "num_scan_inputs", 0)
+    axes = get_attribute(node, "scan_input_axes", [0] * scanned)
+    states = len(node.input) - scanned
+    given = False
+    for index, (name, value) in enumerate(zip(node.input, body.input, strict=True)):
+        known = type_of(name)
+        if known is None or value.type.WhichOneof("value") or not known.tensor_type.HasField("shape"):
+            continue
+        value.type.CopyFrom(known)
+        if index >= states:
+            del value.type.tensor_type.shape.dim[axes[index - states]]
+        given = True
+    return given
 
 
 def _copy_bare(graph: GraphProto, bare: GraphProto) -> None:

@@ -73,3 +73,13 @@ def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
         elif attribute.type == AttributeProto.GRAPHS:
             found.extend((f"{attribute.name}[{index}]", graph) for index, graph in enumerate(attribute.graphs))
     return found
+
+
+def read_names(node: NodeProto) -> set[str]:
+    """Names that the node reads, its graphs included: for those, also names of values that they make themselves."""
+    names = {name for name in node.input if name}
+    for _, graph in subgraphs(node):
+        names.update(value.name for value in graph.output)
+        for inner in graph.node:
+            names |= read_names(inner)
+    return names

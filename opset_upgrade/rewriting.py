@@ -48,10 +48,16 @@ def place_constants(
             value.ClearField("name")
             made.append(helper.make_node("Constant", [], [tensor.name], value=value))
         elif isinstance(body, GraphProto):
-            body.initializer.append(tensor)
-            if ir_version < 4:
-                body.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+            add_initializers(body, [tensor], ir_version)
     return made
+
+
+def add_initializers(graph: GraphProto, tensors: Iterable[TensorProto], ir_version: int) -> None:
+    """Give the graph new initializers; before IR 4 each is a graph input too."""
+    for tensor in tensors:
+        graph.initializer.append(tensor)
+        if ir_version < 4:
+            graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
 
 
 def drop_unused(model: ModelProto, names: Iterable[str]) -> None:

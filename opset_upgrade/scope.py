@@ -9,10 +9,9 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 
 from opset_upgrade import folding
+from opset_upgrade.folding import SMALL
+from opset_upgrade.inference import infer_node
 from opset_upgrade.nodes import subgraphs
-
-SMALL = 1 << 14
-"""Constants of more elements than this are weights, not facts: they are never decoded."""
 
 
 class Body(Protocol):
@@ -68,6 +67,7 @@ class Scope:
         self.opset = opset
         self.parent = parent
         self.constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
+        self.tensors: list[TensorProto] = []
         self._seeds = seeds
         self._overridable = overridable
         self._types: dict[str, TypeProto | None] | None = None
@@ -93,6 +93,16 @@ class Scope:
             self.constants[key] = tensor
             self._values[tensor.name] = numpy_helper.to_array(tensor)
         return self.constants[key].name
+
+    def take_tensor(self, name: str, tensor: TensorProto) -> bool:
+        """Make a tensor an initializer of this graph under the given name; False for a function, which has none."""
+        if not isinstance(self.source, GraphProto):
+            return False
+        kept = TensorProto()
+        kept.CopyFrom(tensor)
+        kept.name = name
+        self.tensors.append(kept)
+        return True
 
     # -- producers
 
@@ -176,7 +186,11 @@ class Scope:
                 waiting.extend(missing)
                 continue
             types.update({output: None for output in found[0].output if output not in types})
-            inferred = folding.infer(found[0], found[1], self.type, self.value)
+            inferred: Mapping[str, TypeProto]
+            if subgraphs(found[0]):
+                inferred = infer_node(found[0], found[1], self.type, self.value)[()]
+            else:
+                inferred = folding.infer(found[0], found[1], self.type, self.value)
             types.update({key: value for key, value in inferred.items() if types.get(key) is None})
         return types[name]
 

@@ -1,15 +1,18 @@
 """What an adapter sees of the model around its node, and how it writes the nodes that stand for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from onnx import FunctionProto, NodeProto, TypeProto, helper
+from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from opset_upgrade.errors import Refusal
 from opset_upgrade.nodes import get_attribute
 from opset_upgrade.schemas import defaults, type_string
 from opset_upgrade.scope import Scope
+
+Branch = tuple[str, Sequence[str], Mapping[str, Any]]
+"""Operator, inputs and attributes of a node that stands alone in a branch."""
 
 
 class Writer:
@@ -22,6 +25,7 @@ class Writer:
         opset: the opset at which everything the adapter leaves must be valid.
         target: the opset that the whole model is on its way to.
         nodes: what was emitted, each with the opset at which it is valid.
+        removed: whether the node goes without any other in its place.
     """
 
     def __init__(self, scope: Scope, node: NodeProto, opset: int, target: int, source: int) -> None:
@@ -29,6 +33,7 @@ class Writer:
         self.opset = opset
         self.target = target
         self.nodes: list[tuple[NodeProto, int]] = []
+        self.removed = False
         self._node = node
         self._source = source
 
@@ -129,6 +134,20 @@ class Writer:
         self.nodes.append((node, self.opset if opset is None else opset))
         self.scope.add_producer(node, self.nodes[-1][1])
 
+    def choose(self, condition: str, then: Branch, otherwise: Branch) -> str:
+        """Emit an If whose branches are one node each; returns the name of its output."""
+        graphs = []
+        for operator, inputs, attributes in (then, otherwise):
+            nodes = [helper.make_node(operator, list(inputs), [self.fresh(operator)], **attributes)]
+            if self.target < 11:
+                # before 11 shape inference wants one shape of both branches: leave it open in both
+                value, shape, result = nodes[0].output[0], self.fresh("shape"), self.fresh("open")
+                nodes.append(helper.make_node("Shape", [value], [shape]))
+                nodes.append(helper.make_node("Reshape", [value, shape], [result]))
+            outputs = [ValueInfoProto(name=nodes[-1].output[0])]
+            graphs.append(GraphProto(name=operator, node=nodes, output=outputs))
+        return self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])
+
     def keep(self) -> None:
         """Emit the node itself, as edited."""
         self.emit(self._node)
@@ -167,7 +186,7 @@ class Writer:
             made = NodeProto()
             made.CopyFrom(inner)
             made.name = ""
-            _rename(made, names, given)
+            _rename(made, names, given, self.fresh)
             self.emit(made, opset)
 
     def fresh(self, hint: str) -> str:
@@ -178,6 +197,12 @@ class Writer:
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
         """The name of a constant tensor of that value (a number, a list or an array)."""
         return self.scope.constant(np.asarray(value, dtype=dtype))
+
+    def initializer(self, constant: NodeProto, tensor: TensorProto) -> None:
+        """Give a tensor as initializer in place of the Constant node that held it."""
+        if not self.scope.take_tensor(constant.output[0], tensor):
+            raise Refusal("a Constant of this type does not exist there, and a function has no initializers")
+        self.removed = True
 
     def scalar_like(self, name: str, number: float) -> str:
         """The name of a constant scalar that has the element type of the tensor `name`."""
@@ -191,7 +216,7 @@ def _without_trailing_blanks(names: Iterable[str]) -> list[str]:
     return kept
 
 
-def _rename(node: NodeProto, names: dict[str, str], given: dict[str, Any]) -> None:
+def _rename(node: NodeProto, names: dict[str, str], given: dict[str, Any], fresh: Callable[[str], str]) -> None:
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
     for index in reversed(range(len(node.attribute))):
@@ -205,10 +230,13 @@ def _rename(node: NodeProto, names: dict[str, str], given: dict[str, Any]) -> No
             attribute.CopyFrom(actual)
             attribute.name = name
         for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
-            # inner names that stand for the function's own are replaced; names of the inner graph hide them
-            hidden = {v.name for v in graph.input} | {name for inner in graph.node for name in inner.output}
-            visible = {old: new for old, new in names.items() if old not in hidden}
+            # names of the inner graph hide those around it, and must be unique in the model
+            own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            own.update(name for inner in graph.node for name in inner.output if name)
+            visible = {**names, **{name: fresh(name) for name in sorted(own)}}
             for inner in graph.node:
-                _rename(inner, visible, given)
-            for value in graph.output:
+                _rename(inner, visible, given, fresh)
+            for value in (*graph.input, *graph.output, *graph.value_info):
                 value.name = visible.get(value.name, value.name)
+            for tensor in graph.initializer:
+                tensor.name = visible[tensor.name]

@@ -11,7 +11,7 @@ from opset_upgrade.writer import Writer
 
 
 @decomposition(
-    "AffineGrid Attention Bernoulli BlackmanWindow CastLike CausalConvWithState Celu CenterCropPad"
+    "AffineGrid Attention BlackmanWindow CastLike CausalConvWithState Celu CenterCropPad"
     " DynamicQuantizeLinear Gelu GreaterOrEqual GroupNormalization HammingWindow HannWindow HardSwish"
     " LayerNormalization LessOrEqual LinearAttention MeanVarianceNormalization Mish NegativeLogLikelihoodLoss"
     " RMSNormalization RotaryEmbedding SequenceMap Shrink SoftmaxCrossEntropyLoss SwiGLU Swish ThresholdedRelu"
