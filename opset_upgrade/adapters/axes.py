@@ -1,0 +1,142 @@
+"""Axes: from attribute to input (13, 18) and back, counted from the end (11) and back."""
+
+from onnx import NodeProto, TensorProto
+
+from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from opset_upgrade.registry import adapter
+from opset_upgrade.writer import Writer
+
+_REDUCTIONS_18 = (
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
+)
+_IN_STAGES = {  # reductions that are a reduction by stages between two operators on elements
+    "ReduceLogSum": (None, "ReduceSum", "Log"),
+    "ReduceSumSquare": ("Mul", "ReduceSum", None),
+}
+_OF_ONE_ELEMENT = {  # what a reduction over no axes leaves of an element
+    "ReduceL1": ("Abs",),
+    "ReduceL2": ("Abs",),
+    "ReduceLogSum": ("Log",),
+    "ReduceSumSquare": ("Mul",),
+}
+
+
+@adapter("Squeeze Unsqueeze ReduceSum", 11, 13)
+@adapter(_REDUCTIONS_18, 13, 18)
+def _axes_to_input(node: NodeProto, g: Writer) -> None:
+    axes = get_attribute(node, "axes")
+    drop_attribute(node, "axes")
+    if axes:
+        set_inputs(node, node.input[0], g.constant(axes))
+
+
+@adapter("Squeeze", 13, 11)
+def _squeeze_axes_to_attribute(node: NodeProto, g: Writer) -> None:
+    _known_axes_or_reshape(node, g)
+
+
+@adapter("Unsqueeze", 13, 11)
+def _unsqueeze_axes_to_attribute(node: NodeProto, g: Writer) -> None:
+    _known_axes_or_reshape(node, g)
+
+
+def _known_axes_or_reshape(node: NodeProto, g: Writer) -> None:
+    name = input_at(node, 1)
+    axes = g.value(name) if name else None
+    if name and axes is None:
+        # axes that only the run tells, but a shape that is stated: the operator is a Reshape
+        shape = g.shape(node.output[0])
+        if shape is None or sum(dimension is None for dimension in shape) > 1 or 0 in shape:
+            g.refuse(f"axes ({name!r}) are computed at run time")
+        free = [-1 if dimension is None else dimension for dimension in shape]
+        g.op("Reshape", node.input[0], g.constant(free), outputs=node.output)
+        return
+    set_inputs(node, node.input[0])
+    if axes is not None:
+        set_attribute(node, "axes", axes.reshape(-1).tolist())
+
+
+@adapter("ReduceSum", 13, 11)
+@adapter(_REDUCTIONS_18, 18, 13)
+def _reduction_axes_to_attribute(node: NodeProto, g: Writer) -> None:
+    name = input_at(node, 1)
+    axes = g.value(name) if name else None
+    nothing = bool(g.attribute("noop_with_empty_axes", 0))
+    drop_attribute(node, "noop_with_empty_axes")
+    if name and axes is None:
+        stated = g.shape(name)
+        if stated == (0,):
+            axes = None
+        elif stated is None or None in stated:
+            g.refuse(f"axes ({name!r}) are computed at run time")
+        else:
+            _reduce_at_run_time(node, g, name, g.rank(node.input[0]), stated[0] or 0)
+            return
+    data = node.input[0]
+    if (axes is None or axes.size == 0) and nothing:
+        operators = _OF_ONE_ELEMENT.get(node.op_type, ("Identity",))
+        g.op(operators[0], *([data, data] if operators[0] == "Mul" else [data]), outputs=node.output)
+        return
+    set_inputs(node, data)
+    if axes is not None and axes.size:
+        set_attribute(node, "axes", axes.reshape(-1).tolist())
+
+
+def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated: int) -> None:
+    """Reduce axis by axis, each behind an If that asks whether the axis is among those given."""
+    before, reduction, after = _IN_STAGES.get(node.op_type, (None, node.op_type, None))
+    data = node.input[0]
+    if before:
+        data = g.op(before, *([data] * (2 if before == "Mul" else 1)))
+    kept = []
+    for axis in range(rank):
+        here = g.op("Or", g.op("Equal", axes, g.constant(axis)), g.op("Equal", axes, g.constant(axis - rank)))
+        count = g.op("ReduceSum", g.op("Cast", here, to=TensorProto.FLOAT), keepdims=0)
+        chosen = g.op("Cast", count, to=TensorProto.BOOL)
+        kept.append(g.op("Unsqueeze", g.op("Not", chosen), g.constant([0])))
+        attributes = {"keepdims": 1, "axes": [axis]} if reduction != "ReduceSum" or g.opset < 13 else {"keepdims": 1}
+        inputs = [data] if "axes" in attributes else [data, g.constant([axis])]
+        data = g.choose(chosen, (reduction, inputs, attributes), ("Identity", [data], {}))
+    if after:
+        data = g.op(after, data)
+    if g.attribute("keepdims"):
+        g.op("Identity", data, outputs=node.output)
+        return
+    shape = g.shape(node.output[0])
+    if shape is not None and None not in shape:
+        wanted = g.constant(shape)
+    else:
+        wanted = g.op("Compress", g.op("Shape", node.input[0]), g.op("Concat", *kept, axis=0), axis=0)
+        wanted = g.op("Reshape", wanted, g.constant([rank - stated]))
+    g.op("Reshape", data, wanted, outputs=node.output)
+
+
+@adapter("ArgMax ArgMin Gather Hardmax LogSoftmax Softmax", 11, 1)
+@adapter("Split", 11, 2)
+@adapter("Concat", 11, 4)
+@adapter("Compress Flatten", 11, 9)
+def _axis_from_the_front(node: NodeProto, g: Writer) -> None:
+    axis = get_attribute(node, "axis")
+    if axis is not None and axis < 0:
+        set_attribute(node, "axis", axis + g.rank(node.input[0]))
+
+
+@adapter(
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+    "ReduceSumSquare Squeeze",
+    11,
+    1,
+)
+def _axes_from_the_front(node: NodeProto, g: Writer) -> None:
+    axes = get_attribute(node, "axes")
+    if axes and min(axes) < 0:
+        rank = g.rank(node.input[0])
+        set_attribute(node, "axes", [axis % rank for axis in axes])
+
+
+@adapter("Unsqueeze", 11, 1)
+def _unsqueeze_axes_from_the_front(node: NodeProto, g: Writer) -> None:
+    axes = get_attribute(node, "axes")
+    if axes and min(axes) < 0:
+        rank = g.rank(node.input[0]) + len(axes)
+        set_attribute(node, "axes", [axis % rank for axis in axes])

@@ -1,0 +1,86 @@
+"""Pad: paddings by attribute, then by input, then by input for some axes."""
+
+import numpy as np
+from onnx import NodeProto
+
+from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from opset_upgrade.registry import adapter
+from opset_upgrade.writer import Writer
+
+
+@adapter("Pad", 1, 2)
+def _paddings_to_pads(node: NodeProto, g: Writer) -> None:
+    paddings = get_attribute(node, "paddings")
+    drop_attribute(node, "paddings")
+    # version 1 is read with both ends of an axis apart, as its text says and its runtimes did
+    set_attribute(node, "pads", paddings)
+
+
+@adapter("Pad", 2, 1)
+def _pads_to_paddings(node: NodeProto, g: Writer) -> None:
+    pads = get_attribute(node, "pads")
+    drop_attribute(node, "pads")
+    set_attribute(node, "paddings", pads)
+
+
+@adapter("Pad", 2, 11)
+def _pads_to_input(node: NodeProto, g: Writer) -> None:
+    pads, value = get_attribute(node, "pads"), get_attribute(node, "value", 0.0)
+    drop_attribute(node, "pads")
+    drop_attribute(node, "value")
+    fill = g.scalar_like(node.input[0], value) if value else ""
+    set_inputs(node, node.input[0], g.constant(pads), fill)
+
+
+@adapter("Pad", 11, 2)
+def _pads_to_attribute(node: NodeProto, g: Writer) -> None:
+    pads = g.constant_input(1, "pads")
+    value = g.constant_input(2, "constant_value")
+    set_inputs(node, node.input[0])
+    set_attribute(node, "pads", [] if pads is None else [int(pad) for pad in pads])
+    if value is not None and g.attribute("mode") == "constant":
+        set_attribute(node, "value", float(np.ravel(value)[0]))
+
+
+@adapter("Pad", 18, 13)
+def _pads_for_all_axes(node: NodeProto, g: Writer) -> None:
+    axes = g.constant_input(3, "axes")
+    if axes is None:
+        set_inputs(node, *node.input[:3])
+        return
+    rank = g.rank(node.input[0])
+    places = [int(axis) % rank for axis in axes]
+    pads = g.value(node.input[1])
+    if pads is not None:
+        spread = np.zeros(2 * rank, dtype=np.int64)
+        for place, begin, end in zip(places, pads[: len(places)], pads[len(places) :], strict=True):
+            spread[place], spread[rank + place] = begin, end
+        spread_name = g.constant(spread)
+    else:
+        rows = g.op("Concat", g.constant([0]), node.input[1], axis=0)
+        index = np.zeros(2 * rank, dtype=np.int64)
+        for number, place in enumerate(places):
+            index[place], index[rank + place] = 1 + number, 1 + len(places) + number
+        spread_name = g.op("Gather", rows, g.constant(index), axis=0)
+    set_inputs(node, node.input[0], spread_name, input_at(node, 2))
+    if pads is None:
+        g.keep()
+
+
+@adapter("Pad", 19, 18)
+def _no_wrapping(node: NodeProto, g: Writer) -> None:
+    """Mode `wrap` came with 19: glue the two ends on by Slice and Concat."""
+    if g.attribute("mode") != "wrap":
+        return
+    pads, axes = g.constant_input(1, "pads"), g.constant_input(3, "axes")
+    shape = g.static_shape(node.input[0])
+    if pads is None:
+        g.refuse("pads are missing")
+    places = range(len(shape)) if axes is None else [int(axis) % len(shape) for axis in axes]
+    data = node.input[0]
+    for number, place in enumerate(places):
+        begin, end = int(pads[number]), int(pads[number + len(pads) // 2])
+        if begin or end:
+            index = np.arange(-begin, shape[place] + end) % shape[place]
+            data = g.op("Gather", data, g.constant(index), axis=place)
+    g.op("Identity", data, outputs=node.output)

@@ -1,0 +1,128 @@
+"""Upsample, Resize, GridSample, DFT, and lossy ends of Erf and the logarithmic reductions."""
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from opset_upgrade.registry import adapter
+from opset_upgrade.writer import Writer
+
+
+@adapter("Upsample", 1, 7)
+def _scales_of_all_axes(node: NodeProto, g: Writer) -> None:
+    height, width = get_attribute(node, "height_scale"), get_attribute(node, "width_scale")
+    mode = get_attribute(node, "mode", b"nearest")
+    drop_attribute(node, "height_scale")
+    drop_attribute(node, "width_scale")
+    set_attribute(node, "mode", "linear" if mode == b"bilinear" else "nearest")
+    set_attribute(node, "scales", [1.0, 1.0, height, width])
+
+
+@adapter("Upsample", 7, 1)
+def _scales_of_height_and_width(node: NodeProto, g: Writer) -> None:
+    scales, mode = get_attribute(node, "scales"), get_attribute(node, "mode", b"nearest")
+    if len(scales) != 4 or scales[0] != 1 or scales[1] != 1:
+        g.refuse(f"scales={list(scales)} are not of height and width")
+    drop_attribute(node, "scales")
+    set_attribute(node, "mode", "bilinear" if mode == b"linear" else "nearest")
+    set_attribute(node, "height_scale", scales[2])
+    set_attribute(node, "width_scale", scales[3])
+
+
+@adapter("Upsample", 7, 9)
+def _scales_to_input(node: NodeProto, g: Writer) -> None:
+    scales = get_attribute(node, "scales")
+    drop_attribute(node, "scales")
+    set_inputs(node, node.input[0], g.constant(scales, np.float32))
+
+
+@adapter("Upsample", 9, 7)
+def _scales_to_attribute(node: NodeProto, g: Writer) -> None:
+    scales = g.constant_input(1, "scales")
+    set_inputs(node, node.input[0])
+    set_attribute(node, "scales", [] if scales is None else [float(scale) for scale in scales])
+
+
+@adapter("Upsample", 9, 10)
+def _resize(node: NodeProto, g: Writer) -> None:
+    node.op_type = "Resize"
+
+
+@adapter("Resize", 10, 11)
+def _asymmetric(node: NodeProto, g: Writer) -> None:
+    """Version 10 takes the element at floor(x / scale)."""
+    set_inputs(node, node.input[0], g.constant([], np.float32), node.input[1])
+    set_attribute(node, "coordinate_transformation_mode", "asymmetric")
+    if get_attribute(node, "mode", b"nearest") == b"nearest":
+        set_attribute(node, "nearest_mode", "floor")
+
+
+@adapter("Resize", 13, 11)
+def _region_and_scales_are_required(node: NodeProto, g: Writer) -> None:
+    roi, scales = input_at(node, 1), input_at(node, 2)
+    nothing = g.constant([], np.float32)
+    set_inputs(node, node.input[0], roi or nothing, scales or nothing, input_at(node, 3))
+
+
+@adapter("GridSample", 16, 20)
+def _linear_not_bilinear(node: NodeProto, g: Writer) -> None:
+    mode = get_attribute(node, "mode", b"bilinear")
+    set_attribute(node, "mode", {b"bilinear": "linear", b"bicubic": "cubic"}.get(mode, mode))
+
+
+@adapter("GridSample", 20, 16)
+def _bilinear_not_linear(node: NodeProto, g: Writer) -> None:
+    mode = get_attribute(node, "mode", b"linear")
+    if g.rank(node.input[0]) != 4:
+        g.refuse("it samples a volume, older versions an image")
+    set_attribute(node, "mode", {b"linear": "bilinear", b"cubic": "bicubic"}.get(mode, mode))
+
+
+@adapter("DFT", 17, 20)
+def _axis_to_input(node: NodeProto, g: Writer) -> None:
+    axis = get_attribute(node, "axis", 1)
+    drop_attribute(node, "axis")
+    set_inputs(node, node.input[0], input_at(node, 1), g.constant(axis))
+
+
+@adapter("DFT", 20, 17)
+def _axis_to_attribute(node: NodeProto, g: Writer) -> None:
+    axis = g.constant_input(2, "axis")
+    place = -2 if axis is None else int(np.ravel(axis)[0])
+    rank = g.rank(node.input[0])
+    set_inputs(node, node.input[0], input_at(node, 1))
+    set_attribute(node, "axis", place + rank if place < 0 else place)
+
+
+@adapter("Erf", 9, 13)
+@adapter("ReduceLogSum ReduceLogSumExp", 18, 28)
+def _integers_by_float(node: NodeProto, g: Writer) -> None:
+    """The newer version takes floating point only; integers were computed in it all the same."""
+    kind = g.element_type(node.input[0])
+    if kind in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16):
+        return
+    node.input[0] = g.op("Cast", node.input[0], to=TensorProto.DOUBLE)
+    result = node.output[0]
+    node.output[0] = g.fresh("float")
+    g.keep()
+    g.op("Cast", node.output[0], to=kind, outputs=[result])
+
+
+@adapter("LpPool", 1, 2)
+@adapter("GlobalLpPool", 1, 2)
+def _whole_power(node: NodeProto, g: Writer) -> None:
+    power = get_attribute(node, "p", 2.0)
+    if power != int(power):
+        g.refuse(f"p={power} is not a whole number")
+    drop_attribute(node, "p")
+    set_attribute(node, "p", int(power))
+    if node.op_type == "LpPool" and get_attribute(node, "kernel_shape") is None:
+        g.refuse("kernel_shape is missing")
+
+
+@adapter("LpPool", 2, 1)
+@adapter("GlobalLpPool", 2, 1)
+def _power_as_float(node: NodeProto, g: Writer) -> None:
+    power = float(g.attribute("p"))
+    drop_attribute(node, "p")
+    set_attribute(node, "p", power)

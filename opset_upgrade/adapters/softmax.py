@@ -1,0 +1,41 @@
+"""Softmax, LogSoftmax and Hardmax: over one axis since 13, over all axes from one on before."""
+
+from onnx import NodeProto
+
+from opset_upgrade.nodes import set_attribute
+from opset_upgrade.registry import adapter
+from opset_upgrade.writer import Writer
+
+_OPERATORS = "Hardmax LogSoftmax Softmax"
+
+
+@adapter(_OPERATORS, 11, 13)
+def _over_one_axis(node: NodeProto, g: Writer) -> None:
+    axis = g.attribute("axis")
+    shape = g.shape(node.input[0])
+    if axis == -1 or (shape is not None and axis == len(shape) - 1):
+        set_attribute(node, "axis", -1)
+        return
+    data, result = node.input[0], node.output[0]
+    flat = g.op("Flatten", data, axis=axis)
+    set_attribute(node, "axis", -1)
+    node.input[0], node.output[0] = flat, g.fresh("flat")
+    g.keep()
+    g.op("Reshape", node.output[0], g.op("Shape", data), outputs=[result])
+
+
+@adapter(_OPERATORS, 13, 11)
+def _over_all_axes(node: NodeProto, g: Writer) -> None:
+    axis, rank = g.attribute("axis"), g.rank(node.input[0])
+    axis += rank if axis < 0 else 0
+    set_attribute(node, "axis", axis)
+    if axis >= rank - 1:
+        return
+    # bring the axis to the end, where over one axis and over all axes from it on are the same
+    swap = list(range(rank))
+    swap[axis], swap[-1] = swap[-1], swap[axis]
+    result = node.output[0]
+    node.input[0], node.output[0] = g.op("Transpose", node.input[0], perm=swap), g.fresh("swapped")
+    set_attribute(node, "axis", rank - 1)
+    g.keep()
+    g.op("Transpose", node.output[0], perm=swap, outputs=[result])
