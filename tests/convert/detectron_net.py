@@ -77,7 +77,7 @@ def inputs(seed: int = 1) -> dict[str, np.ndarray]:
 
 def spread_scores(values: dict[str, np.ndarray], spread: float = 2.5) -> dict[str, np.ndarray]:
     """Centre and scale the class scores over the image's proposals, so that the classes share the detections."""
-    net = predict_net(proposals=100)
+    net = predict_net(proposals=40)
     net.external_output[:] = ["cls_score"]
     del net.op[next(n for n, op in enumerate(net.op) if op.output[0] == "cls_score") + 1 :]
     model = caffe2_to_onnx(net, init_net(values), inputs=INPUT_INFO, opset=None, names="caffe2")
