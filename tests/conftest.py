@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from validation.caffe2 import Caffe2Worker, find_environment, find_python, install
 
 # a busy machine is no reason to fail
 settings.register_profile("zoosmith", deadline=None)
 settings.load_profile("zoosmith")
+
+# tests run side by side: numpy takes one core each
+threadpool_limits(1)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def build(
     `weights` is an init net or a row in ONNX, by default synthetic ones from `seed`; `rows` names rows, separated by
     commas; `sets` is the number of data sets, whose inputs are chosen by `seed`; `reference` is what computes their
     outputs, `builtin` (the interpreter) or `caffe2` (the real one); `jobs` is the number of threads, by default one a
-    core but no more than 4. The same arguments give the same files, for every number of jobs; each file is whole or not there.
+    core but no more than 4. The same arguments give the same files, for any `jobs`; each is whole or not there.
 
     A failed check is in the report; files are written all the same. Raises ZoosmithError, ConvertError or
     ValidationError for bad input, and ZoosmithError for what cannot be written.

@@ -1,6 +1,7 @@
 """The model card of DenseNet-121, section by section as the published one, from what a build found."""
 
 from importlib.metadata import requires
+from textwrap import fill, indent
 from typing import Any
 
 from zoosmith.recipes.densenet121 import PREPROCESSING
@@ -17,6 +18,7 @@ def model_card(report: Report) -> str:
 
 def _head(report: Report) -> str:
     rows = "\n".join(_table_row(row, report.weights) for row in report.rows)
+    remarks = "\n\n".join(_quoted(text) for text in (_weights(report), _proof(report), _published(report)) if text)
     return f"""
 <!--- SPDX-License-Identifier: MIT -->
 
@@ -26,10 +28,12 @@ def _head(report: Report) -> str:
 |---|---|---|---|---|---|---|
 {rows}
 
-{_weights(report)}
-
-{_proof(report)}
+{remarks}
 """
+
+
+def _quoted(text: str) -> str:
+    return indent(_wrapped(text, 118), "> ")
 
 
 def _table_row(row: RowReport, weights: str) -> str:
@@ -41,9 +45,9 @@ def _weights(report: Report) -> str:
     init_net = report.nets["init_net.pb"]
     identity = f"as an init net they are {init_net['bytes']:,} bytes, SHA-256 `{init_net['sha256']}`"
     if not report.synthetic:
-        return f"> The weights were given to the build: {identity}."
+        return f"The weights were given to the build: {identity}."
     return (
-        "> **The weights are synthetic**: random filters of He's scale, made from a seed, so that every file of the "
+        "**The weights are synthetic**: random filters of He's scale, made from a seed, so that every file of the "
         "published layout can be made and tested without the published parameters. They classify nothing. "
         f"`zoosmith build --weights FILE` makes the same rows from an init net or from any surviving row ({identity})."
     )
@@ -52,15 +56,24 @@ def _weights(report: Report) -> str:
 def _proof(report: Report) -> str:
     failed = [row.name for row in report.rows if not row.passed]
     if failed:
-        return f"> **Checks failed** for {', '.join(failed)}; `report.json` says which."
+        return f"**Checks failed** for {', '.join(failed)}; `report.json` says which."
     source = {"builtin": "zoosmith's interpreter, in float64", "caffe2": "the real Caffe2"}[report.reference]
     return (
-        "> Every row is valid for `onnx.checker` with `full_check=True`, declares the opset of its name, and gives on "
+        "Every row is valid for `onnx.checker` with `full_check=True`, declares the opset of its name, and gives on "
         f"each of the {report.sets} sample inputs what the Caffe2 net itself gives (computed by {source}): within 1e-3 "
         "of the value plus 1e-5 of the outputs' standard deviation, with the same top-1. Opsets 7 and up ran in ONNX "
         "Runtime; older ones, which no maintained runtime runs, in ONNX's reference evaluator with the operators of "
         "their time."
     )
+
+
+def _published(report: Report) -> str:
+    compared = [f"densenet-{row.name} {row.published}" for row in report.rows if row.published]
+    if compared:
+        return f"SHA-256 against the published files: {'; '.join(compared)}."
+    if not any(row.name == "6" for row in report.rows):
+        return ""
+    return "The published `densenet-6.onnx` is the published opset-9 file under another name; here it is of opset 6."
 
 
 def _description(report: Report) -> str:
@@ -78,7 +91,7 @@ convolution to 128 channels and a 3 x 3 convolution to 32 more, 121 layers with 
 
 ### Dataset
 
-[ILSVRC2012](https://www.image-net.org/challenges/LSVRC/2012/), the weights that the zoo published
+[ILSVRC2012](https://www.image-net.org/challenges/LSVRC/2012/), on which the published weights were trained
 
 ## Source
 
@@ -109,7 +122,7 @@ def _ports(report: Report) -> str:
 
 ### Pre-processing steps
 
-The published weights expect what the authors' Caffe weights were trained with. {PREPROCESSING.describe()}
+{_wrapped(f"Those of the Caffe weights, which the published ones are. {PREPROCESSING.describe()}")}
 
 ```python
 import numpy as np
@@ -118,8 +131,8 @@ from PIL import Image
 
 def preprocess(path):
     image = Image.open(path).convert("RGB")
-    scale = 256 / min(image.size)
-    image = image.resize((int(image.width * scale), int(image.height * scale)), Image.Resampling.BILINEAR)
+    side = min(image.size)
+    image = image.resize((256 * image.width // side, 256 * image.height // side), Image.Resampling.BILINEAR)
     left, top = round((image.width - 224) / 2), round((image.height - 224) / 2)
     pixels = np.asarray(image.crop((left, top, left + 224, top + 224)), dtype=np.float64)[:, :, ::-1]
     return ((pixels - [{mean}]) * {PREPROCESSING.scale[0]}).astype(np.float32).transpose(2, 0, 1)[np.newaxis]
@@ -152,6 +165,10 @@ pickles. `zoosmith validate model/{report.rows[-1].archive.path.rpartition("/")[
 """
 
 
+def _wrapped(text: str, width: int = 120) -> str:
+    return fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def _port(port: dict[str, Any]) -> str:
     return f"{port['name']}: float{port['shape']}"
 
@@ -177,7 +194,7 @@ def _quantization(report: Report) -> str:
     return f"""
 ## Quantization
 
-This build has no int8 row.
+The zoo's int8 row is made of the row of opset 12; this build has none.
 
 ### Environment
 

@@ -24,7 +24,7 @@ def _entry(row: RowReport) -> dict[str, Any]:
             "model_bytes": row.model.size,
             "tags": list(TAGS),
             "io_ports": {"inputs": list(row.inputs), "outputs": list(row.outputs)},
-            "extra_ports": {"features": list(row.features)},
+            **({"extra_ports": {"features": list(row.features)}} if row.features else {}),
             "model_with_data_path": f"{FOLDER}/{row.archive.path}",
             "model_with_data_sha": row.archive.sha256,
             "model_with_data_bytes": row.archive.size,

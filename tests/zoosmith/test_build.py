@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 
 import zoosmith
+from tests.zoosmith.built import FOLDER, Built
 from validation.preprocess import preprocessing
 from zoosmith.bundles import validate
 from zoosmith.errors import ZoosmithError
 from zoosmith.recipes import densenet121 as recipe
 from zoosmith.recipes.densenet121 import rows as recipe_rows
-from zoosmith.report import Report
+from zoosmith.recipes.densenet121 import weights as recipe_weights
 
 SIZES = {
     "3": 32_718_955,
@@ -29,29 +30,7 @@ SIZES = {
     "9": 32_719_461,
     "12": 32_726_877,
 }
-FOLDER = "vision/classification/densenet-121"
-
-
-@dataclass(frozen=True)
-class Built:
-    out: Path
-    report: Report
-
-    def model(self, row: str) -> Path:
-        return self.out / FOLDER / "model" / f"densenet-{row}.onnx"
-
-    def archive(self, row: str) -> Path:
-        return self.out / FOLDER / "model" / f"densenet-{row}.tar.gz"
-
-    @property
-    def card(self) -> str:
-        return (self.out / FOLDER / "README.md").read_text()
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    out = tmp_path_factory.mktemp("build")
-    return Built(out, zoosmith.build(out))
+OUTPUT_OF_SET_0 = "a28b0972b03df97bea7590eea0ea47c9a8f7986088ce9d09c11137f905bd84b9"
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -62,43 +41,45 @@ def digests(out: Path) -> dict[str, str]:
     }
 
 
-def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(built: Built) -> None:
+def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(default_build: Built) -> None:
     models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in SIZES for kind in ("onnx", "tar.gz")]
     expected = {"ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md", *models}
-    assert set(digests(built.out)) == expected
+    assert set(digests(default_build.out)) == expected
 
 
 @pytest.mark.parametrize("row", SIZES)
-def test_a_row_has_the_size_and_the_opset_of_its_name_and_is_valid(row: str, built: Built) -> None:
-    content = built.model(row).read_bytes()
+def test_a_row_has_the_size_and_the_opset_of_its_name_and_is_valid(row: str, default_build: Built) -> None:
+    content = default_build.model(row).read_bytes()
     assert len(content) == SIZES[row]
     onnx.checker.check_model(content, full_check=True)
-    assert [(entry.domain, entry.version) for entry in onnx.load(built.model(row)).opset_import] == [("", int(row))]
+    assert [(entry.domain, entry.version) for entry in onnx.load(default_build.model(row)).opset_import] == [
+        ("", int(row))
+    ]
 
 
-def test_rows_7_8_and_9_differ_in_one_byte(built: Built) -> None:
-    contents = [np.frombuffer(built.model(row).read_bytes(), np.uint8) for row in ("7", "8", "9")]
+def test_rows_7_8_and_9_differ_in_one_byte(default_build: Built) -> None:
+    contents = [np.frombuffer(default_build.model(row).read_bytes(), np.uint8) for row in ("7", "8", "9")]
     for other in contents[:2]:
         assert np.count_nonzero(contents[2] != other) == 1
 
 
-def test_row_12_keeps_inferred_shapes_and_lists_no_parameter_among_its_inputs(built: Built) -> None:
-    graph = onnx.load(built.model("12")).graph
+def test_row_12_keeps_inferred_shapes_and_lists_no_parameter_among_its_inputs(default_build: Built) -> None:
+    graph = onnx.load(default_build.model("12")).graph
     assert [value.name for value in graph.input] == ["data_0"]
     assert len(graph.value_info) == len(graph.node) - 1
 
 
-def test_every_check_passes_and_says_how_far_from_its_limit(built: Built) -> None:
-    assert built.report.passed
-    for row in built.report.rows:
+def test_every_check_passes_and_says_how_far_from_its_limit(default_build: Built) -> None:
+    assert default_build.report.passed
+    for row in default_build.report.rows:
         assert len(row.checks) == 9
         assert row.same_top1
         assert row.max_scaled is not None and 0 < row.max_scaled < 1e-5
         assert row.published is None
 
 
-def test_the_report_has_every_check_with_figure_and_limit(built: Built) -> None:
-    report = json.loads((built.out / "report.json").read_text())
+def test_the_report_has_every_check_with_figure_and_limit(default_build: Built) -> None:
+    report = json.loads((default_build.out / "report.json").read_text())
     assert report["passed"] and report["weights"] == "synthetic, seed 0"
     assert report["nets"]["predict_net.pb"]["sha256"].startswith("820772d4")
     for row in report["rows"]:
@@ -111,40 +92,37 @@ def test_the_report_has_every_check_with_figure_and_limit(built: Built) -> None:
 
 
 @pytest.mark.parametrize("row", ["3", "9", "12"])
-def test_an_archive_holds_its_model_and_validates(row: str, built: Built) -> None:
-    with tarfile.open(built.archive(row)) as tar:
+def test_an_archive_holds_its_model_and_validates(row: str, default_build: Built) -> None:
+    with tarfile.open(default_build.archive(row)) as tar:
         packed = tar.extractfile(f"densenet-{row}/model.onnx")
-        assert packed is not None and packed.read() == built.model(row).read_bytes()
+        assert packed is not None and packed.read() == default_build.model(row).read_bytes()
         assert len(tar.getnames()) == 1 + 3 * 3
-    comparisons = validate(built.archive(row))
+    comparisons = validate(default_build.archive(row))
     assert len(comparisons) == 3
     assert all(comparison.passed for comparison in comparisons.values())
 
 
-def test_reference_outputs_are_the_same_on_every_machine(built: Built) -> None:
-    with tarfile.open(built.archive("9")) as tar:
+def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -> None:
+    with tarfile.open(default_build.archive("9")) as tar:
         file = tar.extractfile("densenet-9/test_data_set_0/output_0.pb")
         assert file is not None
         output = onnx.numpy_helper.to_array(onnx.TensorProto.FromString(file.read()))
     assert output.shape == (1, 1000, 1, 1)
     assert 1 < output.std() < 20
-    assert (
-        hashlib.sha256(output.tobytes()).hexdigest()
-        == "a28b0972b03df97bea7590eea0ea47c9a8f7986088ce9d09c11137f905bd84b9"
-    )
+    assert hashlib.sha256(output.tobytes()).hexdigest() == OUTPUT_OF_SET_0
 
 
-def test_another_number_of_threads_gives_the_same_files(built: Built, tmp_path: Path) -> None:
+def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
     zoosmith.build(tmp_path, rows="3,9,12", jobs=1)
     again = digests(tmp_path)
     texts = {"report.json", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
     assert {name: digest for name, digest in again.items() if name not in texts} == {
-        name: digest for name, digest in digests(built.out).items() if name in again and name not in texts
+        name: digest for name, digest in digests(default_build.out).items() if name in again and name not in texts
     }
 
 
-def test_the_manifest_is_measured_from_the_files(built: Built) -> None:
-    entries = json.loads((built.out / "ONNX_HUB_MANIFEST.json").read_text())
+def test_the_manifest_is_measured_from_the_files(default_build: Built) -> None:
+    entries = json.loads((default_build.out / "ONNX_HUB_MANIFEST.json").read_text())
     assert [entry["model_path"] for entry in entries] == sorted(entry["model_path"] for entry in entries)
     assert {entry["opset_version"] for entry in entries} == set(map(int, SIZES))
     for entry in entries:
@@ -157,7 +135,7 @@ def test_the_manifest_is_measured_from_the_files(built: Built) -> None:
                 metadata["model_with_data_sha"],
             ),
         ):
-            content = (built.out / path).read_bytes()
+            content = (default_build.out / path).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (size, sha)
         assert metadata["io_ports"] == {
             "inputs": [{"name": "data_0", "shape": [1, 3, 224, 224], "type": "tensor(float)"}],
@@ -165,8 +143,8 @@ def test_the_manifest_is_measured_from_the_files(built: Built) -> None:
         }
 
 
-def test_the_card_has_the_published_sections_and_measured_sizes(built: Built) -> None:
-    headings = re.findall(r"^#+ (.*)$", built.card, re.MULTILINE)
+def test_the_card_has_the_published_sections_and_measured_sizes(default_build: Built) -> None:
+    headings = re.findall(r"^#+ (.*)$", default_build.card, re.MULTILINE)
     assert headings == [
         "DenseNet-121",
         "Description",
@@ -188,14 +166,17 @@ def test_the_card_has_the_published_sections_and_measured_sizes(built: Built) ->
         "License",
     ]
     for row in SIZES:
-        megabytes = built.archive(row).stat().st_size / 1e6
-        assert f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB](model/densenet-{row}.tar.gz)" in built.card
-    assert built.card.count("synthetic, seed 0||") == 6
+        megabytes = default_build.archive(row).stat().st_size / 1e6
+        assert (
+            f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB](model/densenet-{row}.tar.gz)"
+            in default_build.card
+        )
+    assert default_build.card.count("synthetic, seed 0||") == 6
 
 
-def test_the_cards_code_does_what_the_card_says(built: Built, tmp_path: Path) -> None:
+def test_the_cards_code_does_what_the_card_says(default_build: Built, tmp_path: Path) -> None:
     code: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(.*?)```", built.card, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", default_build.card, re.DOTALL):
         exec(block, code)
     picture = Image.fromarray(np.random.RandomState(0).randint(0, 256, (300, 411, 3)).astype(np.uint8))
     picture.save(tmp_path / "picture.png")
@@ -208,29 +189,27 @@ def test_the_cards_code_does_what_the_card_says(built: Built, tmp_path: Path) ->
     assert best[0][1] == pytest.approx(1 - np.exp(-0.01), rel=1e-3)
 
 
-def test_the_files_name_no_machine_and_no_time(built: Built) -> None:
+def test_the_files_name_no_machine_and_no_time(default_build: Built) -> None:
     for name in ("ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md"):
-        text = (built.out / name).read_text()
-        assert str(built.out) not in text
+        text = (default_build.out / name).read_text()
+        assert str(default_build.out) not in text
         assert not re.search(r"\b20[23]\d-\d\d", text)
 
 
 @pytest.mark.parametrize("row", ["3", "9", "12"])
-def test_the_weights_of_a_row_give_the_rows_back(row: str, built: Built, tmp_path: Path) -> None:
-    report = zoosmith.build(tmp_path, weights=built.model(row), rows="9", sets=1)
+def test_the_weights_of_a_row_give_the_rows_back(row: str, default_build: Built, tmp_path: Path) -> None:
+    report = zoosmith.build(tmp_path, weights=default_build.model(row), rows="9", sets=1)
     assert report.passed and report.weights.startswith("given, init net f6996644")
-    assert (tmp_path / FOLDER / "model" / "densenet-9.onnx").read_bytes() == built.model("9").read_bytes()
+    assert (tmp_path / FOLDER / "model" / "densenet-9.onnx").read_bytes() == default_build.model("9").read_bytes()
 
 
 def test_with_the_published_weights_every_row_is_compared_with_the_published_one(
-    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_build: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sha256 = {row.name: row.model.sha256 for row in built.report.rows}
-    monkeypatch.setattr(
-        "zoosmith.recipes.densenet121.weights.PUBLISHED_INIT_NET", built.report.nets["init_net.pb"]["sha256"]
-    )
+    sha256 = {row.name: row.model.sha256 for row in default_build.report.rows}
+    monkeypatch.setattr(recipe_weights, "PUBLISHED_INIT_NET", default_build.report.nets["init_net.pb"]["sha256"])
     monkeypatch.setitem(recipe_rows.ROWS, "9", replace(recipe_rows.ROWS["9"], sha256=sha256["9"]))
-    report = zoosmith.build(tmp_path, weights=built.model("9"), rows="9,6,8", sets=1)
+    report = zoosmith.build(tmp_path, weights=default_build.model("9"), rows="9,6,8", sets=1)
     assert report.weights == "published"
     assert [row.published for row in report.rows] == [
         "match",

@@ -1,0 +1,227 @@
+"""`zoosmith build`, `bundle` and `validate` as a user runs them."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from convert import write_net
+from tests.zoosmith.built import FOLDER, Built
+from tests.zoosmith.small_models import identity_model, scaling_model
+from zoosmith import files
+from zoosmith.archives import unpacked
+from zoosmith.cli import main
+from zoosmith.models import save_model
+from zoosmith.recipes.densenet121 import predict_net
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line; gives exit code, standard output and standard error."""
+
+    def call(*arguments: Any) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def refused(result: tuple[int, str, str]) -> str:
+    """The one line of an error that is the user's to mend."""
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+def test_build_ends_with_the_table_and_one_line(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("build", "--out", tmp_path, "--rows", "9,3", "--sets", 1)
+    assert (code, err) == (0, "")
+    lines = [line.rstrip() for line in out.splitlines() if line.strip()]
+    assert lines[0].startswith("DenseNet-121, weights: synthetic, seed 0.")
+    assert lines[1].split() == ["row", "opset", "bytes", "archive", "error", "1", "-", "cosine", "top-1", "checks"]
+    assert [line.split()[:3] for line in lines[3:5]] == [
+        ["densenet-9", "9", "32,719,461"],
+        ["densenet-3", "3", "32,718,955"],
+    ]
+    assert lines[5] == f"10 of 10 checks passed; 2 rows in {tmp_path}, see {tmp_path}/report.json"
+
+
+def test_a_failed_check_exits_1_and_is_named(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoosmith.checks.compare", _failing)
+    code, out, err = run("build", "--out", tmp_path, "--rows", "9", "--sets", 1)
+    assert code == 1
+    assert err.startswith("failed: densenet-9: data set 0: error: ") and err.count("\n") == 1
+    assert "4 of 5 checks passed" in out
+    assert json.loads((tmp_path / "report.json").read_text())["passed"] is False
+
+
+def _failing(expected: Any, actual: Any) -> Any:
+    from validation import compare
+
+    return compare(expected, actual, rtol=0, atol=1e-12)
+
+
+def a_predict_net(path: Path) -> None:
+    path.write_bytes(write_net(predict_net()))
+
+
+def damaged_init_net(path: Path) -> None:
+    path.write_bytes(b"\x0a\x10densenet121_init\x12\xff")
+
+
+def no_parameters(path: Path) -> None:
+    save_model(scaling_model(np.ones(3, np.float32)), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("none.pb", lambda path: None, "none.pb: cannot be read: No such file"),
+        ("folder.pb", Path.mkdir, "folder.pb: "),
+        ("init_net.pb", damaged_init_net, "init_net.pb: expected "),
+        ("init_net.pb", lambda path: path.write_bytes(b"x" * 100), "init_net.pb: expected "),
+        ("init_net.pb", lambda path: path.write_bytes(b""), "init_net.pb: expected "),
+        ("init_net.pbtxt", lambda path: path.write_text("op {"), "init_net.pbtxt: expected "),
+        (
+            "predict_net.pb",
+            a_predict_net,
+            "predict_net.pb: expected constant",
+        ),
+        ("model.onnx", lambda path: path.write_bytes(b"text"), "model.onnx: expected an ONNX model"),
+        ("model.onnx", no_parameters, "model.onnx: expected the 848 parameters of DenseNet-121"),
+    ],
+    ids=["missing", "folder", "truncated", "text", "empty", "pbtxt", "predict net", "no model", "another model"],
+)
+def test_weights_that_cannot_be_used_are_refused_by_name(
+    name: str, make: Callable[[Path], Any], message: str, run: Any, tmp_path: Path
+) -> None:
+    make(tmp_path / name)
+    assert message in refused(run("build", "--out", tmp_path / "out", "--weights", tmp_path / name))
+    assert not (tmp_path / "out").exists()
+
+
+def test_truncated_weights_are_refused(run: Any, default_build: Built, tmp_path: Path) -> None:
+    (tmp_path / "row.onnx").write_bytes(default_build.model("9").read_bytes()[:20_000_000])
+    message = refused(run("build", "--out", tmp_path / "out", "--weights", tmp_path / "row.onnx"))
+    assert "row.onnx: expected an ONNX model, found something else or a truncated file" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_row_is_refused(run: Any, tmp_path: Path) -> None:
+    message = refused(run("build", "--out", tmp_path / "out", "--rows", "9,10"))
+    assert message == "error: no row '10'; the rows are 3, 6, 7, 8, 9, 12\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    message = refused(run("build", "--out", tmp_path / "out", "--rows", "9", "--sets", 1))
+    assert f"{tmp_path}/out/{FOLDER}/model/densenet-9.onnx: cannot be written: " in message
+
+
+def test_a_full_disk_leaves_whole_files_or_none(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk:
+        def __init__(self, handle: int, mode: str):
+            self._file = open(handle, mode)  # noqa: SIM115
+
+        def __enter__(self) -> "FullDisk":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self._file.close()
+
+        def write(self, data: bytes) -> int:
+            if self._file.tell() + len(data) > 32_720_000:
+                self._file.write(data[:1000])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return self._file.write(data)
+
+    monkeypatch.setattr(files.os, "fdopen", FullDisk)
+    message = refused(run("build", "--out", tmp_path, "--rows", "9,12", "--sets", 1))
+    assert f"{tmp_path}/{FOLDER}/model/densenet-12.onnx: cannot be written: No space left on device" in message
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["densenet-9.onnx"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize("delay", [0.0, 0.4])
+def test_a_killed_build_leaves_whole_files_or_none_and_the_next_goes_on(
+    delay: float, default_build: Built, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "zoosmith", "build", "--out", str(tmp_path), "--rows", "9,12", "--sets", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # killed in the middle of its writing, some time after the first file has been begun
+    while process.poll() is None and not list(tmp_path.rglob("*densenet*")):
+        time.sleep(0.005)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for path in tmp_path.rglob("densenet-*.onnx"):
+        assert path.read_bytes() == (default_build.out / path.relative_to(tmp_path)).read_bytes()
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    model_folder = tmp_path / FOLDER / "model"
+    assert sorted(path.name for path in model_folder.iterdir()) == [
+        "densenet-12.onnx",
+        "densenet-12.tar.gz",
+        "densenet-9.onnx",
+        "densenet-9.tar.gz",
+    ]
+
+
+def test_bundle_and_validate_say_what_they_did(run: Any, tmp_path: Path) -> None:
+    save_model(identity_model((onnx.TensorProto.FLOAT, ["batch", 3])), tmp_path / "identity.onnx")
+    archive = tmp_path / "out" / "identity.tar.gz"
+    code, out, err = run("bundle", tmp_path / "identity.onnx", "-o", archive, "--sets", 2, "--dim", "batch=4")
+    assert (code, out, err) == (0, f"{archive}: 2 data sets, {archive.stat().st_size:,} bytes\n", "")
+    assert run("validate", archive) == (0, "test_data_set_0: equal\ntest_data_set_1: equal\n", "")
+    code, out, err = run("validate", archive, "--json")
+    assert code == 0 and err == ""
+    assert json.loads(out)["passed"] is True
+    assert list(json.loads(out)["sets"]) == ["test_data_set_0", "test_data_set_1"]
+
+
+def test_validate_exits_1_where_an_output_differs(run: Any, tmp_path: Path) -> None:
+    save_model(scaling_model(np.ones(3, np.float32)), tmp_path / "model.onnx")
+    run("bundle", tmp_path / "model.onnx", "-o", tmp_path / "b.tar.gz", "--sets", 1)
+    with unpacked(tmp_path / "b.tar.gz") as folder:
+        save_model(scaling_model(np.full(3, 1.1, np.float32)), folder / "b" / "model.onnx")
+        code, out, _ = run("validate", folder / "b")
+        assert code == 1
+        assert out.startswith("test_data_set_0: differs: y: 3 of 3 elements over the limit")
+        code, out, _ = run("validate", folder / "b", "--json")
+        assert code == 1 and json.loads(out)["passed"] is False
+        assert run("validate", folder / "b", "--rtol", "0.2")[0] == 0
+
+
+def test_bundle_refuses_what_it_cannot_pack(run: Any, tmp_path: Path) -> None:
+    save_model(identity_model((onnx.TensorProto.FLOAT, ["batch", 3])), tmp_path / "identity.onnx")
+    (tmp_path / "text.onnx").write_text("text")
+    archive = tmp_path / "out.tar.gz"
+    assert "none.onnx: cannot be read" in refused(run("bundle", tmp_path / "none.onnx", "-o", archive))
+    assert "text.onnx: expected an ONNX model" in refused(run("bundle", tmp_path / "text.onnx", "-o", archive))
+    message = refused(run("bundle", tmp_path / "identity.onnx", "-o", archive, "--dim", "N=2"))
+    assert "no input has a dimension named 'N'; named dimensions: batch" in message
+    code, _, err = run("bundle", tmp_path / "identity.onnx", "-o", archive, "--dim", "batch")
+    assert code == 2 and "'batch': expected NAME=SIZE, as in batch=2" in err
+    assert not archive.exists()
+
+
+def test_validate_refuses_what_is_no_bundle(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.tar.gz").write_text("text")
+    assert "text.tar.gz: expected a tar.gz archive" in refused(run("validate", tmp_path / "text.tar.gz"))
+    assert "none.tar.gz: cannot be unpacked: No such file" in refused(run("validate", tmp_path / "none.tar.gz"))
+    (tmp_path / "empty").mkdir()
+    assert "empty: expected one model" in refused(run("validate", tmp_path / "empty"))
