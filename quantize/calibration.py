@@ -16,7 +16,8 @@ BINS = 2048
 _STEPS = 256
 
 Samples = Sequence[Mapping[str, Array]]
-Progress = Callable[[int, int], None]
+# Told of a stage's name, what is done of it and what there is to do.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def calibrate(
     (Migacz, "8-bit inference with TensorRT", 2017). The last two look at each value's place in its channel's own range,
     so that a tensor is cut by one share in all of its channels.
 
-    `tensors` names what to look at; without it, the input and everything that the nodes make. `progress` is called with
-    the runs done and to do. Raises QuantizeError for no samples, an unknown method and a tensor that is not finite;
+    `tensors` names what to look at; without it, the input and everything that the nodes make. `progress` is told of
+    the runs. Raises QuantizeError for no samples, an unknown method and a tensor that is not finite;
     ValidationError for samples that do not fit the model.
     """
     if method not in METHODS:
@@ -66,7 +67,7 @@ def calibrate(
             if not seen[name].finite:
                 raise QuantizeError(f"tensor {name}: NaN or infinite for sample {done}; expected finite activations")
         if progress:
-            progress(done, runs)
+            progress("calibrating", done, runs)
     ranges = {name: values.range() for name, values in seen.items()}
     if cut is None:
         return ranges
@@ -75,7 +76,7 @@ def calibrate(
         for name, value in values.items():
             counts[name] += _places(value, ranges[name])
         if progress:
-            progress(done, runs)
+            progress("calibrating", done, runs)
     return {name: _narrowed(ranges[name], cut(counts[name], percentile)) for name in ranges}
 
 

@@ -102,7 +102,7 @@ def _rank(graph: Graph, ranges: Mapping[str, Range], samples: Samples, progress:
         others = [name for name in layers if name != layer]
         errors[layer] = _distance(exact, _outputs(write(graph, make_plan(graph, others), ranges), samples))
         if progress:
-            progress(done, len(layers))
+            progress("ranking layers", done, len(layers))
     return sorted(layers, key=lambda layer: -errors[layer])
 
 

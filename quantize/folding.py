@@ -19,12 +19,29 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     the convolution has fewer positions to compute.
     """
     graph = Graph(model)
+    _drop_dropout(graph)
     _fold_shape_operators(graph)
     _merge_affines(graph)
     _fold_backward(graph)
     _fold_forward(graph)
     _pool_first(graph)
     return graph.model()
+
+
+def _drop_dropout(graph: Graph) -> None:
+    """Take out what only training needs: a Dropout without a mask that is read, nor a training mode that may be set."""
+    readers, outputs = graph.readers(), graph.output_names()
+    for node in [node for node in graph.nodes if is_standard(node, "Dropout")]:
+        mode = graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else False
+        masked = any(name in readers or name in outputs for name in node.output[1:] if name)
+        if mode is None or np.any(mode) or masked or node.output[0] in outputs:
+            continue
+        for reader in readers.get(node.output[0], []):
+            for place, name in enumerate(reader.input):
+                if name == node.output[0]:
+                    reader.input[place] = node.input[0]
+                    readers.setdefault(node.input[0], []).append(reader)
+        graph.nodes.remove(node)
 
 
 def _fold_shape_operators(graph: Graph) -> None:

@@ -98,7 +98,7 @@ class Graph:
         used = dict.fromkeys(name for node in graph.node for name in reads(node))
         used.update(dict.fromkeys(self.output_names()))
         graph.initializer.extend(
-            numpy_helper.from_array(np.ascontiguousarray(self.constants[name]), name)
+            numpy_helper.from_array(np.asarray(self.constants[name], order="C"), name)
             for name in used
             if name in self.constants
         )

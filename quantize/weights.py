@@ -14,6 +14,9 @@ PAIR_LIMIT = 128
 # Scales that are tried, as parts of the one that just holds the largest weight.
 _TRIED = 1 + np.arange(21) / 20
 
+# Weights that are worked on together: few enough to stay in the processor's cache.
+_AT_ONCE = 2**16
+
 
 @dataclass(frozen=True)
 class PackedWeights:
@@ -32,6 +35,19 @@ def quantize_weights(weights: Array, bias: Array, spread: Array) -> PackedWeight
     adding up to more than PAIR_LIMIT: then every processor computes the same integers. Neighbours are input channels
     2i and 2i + 1 at one position of the kernel, as channels-last kernels read them; depthwise ones add in int32.
     """
+    parts = max(1, weights.size // _AT_ONCE)
+    packed = [
+        _quantize_part(*part)
+        for part in zip(
+            *(np.array_split(value, min(parts, len(weights))) for value in (weights, bias, spread)), strict=True
+        )
+    ]
+    return PackedWeights(
+        np.concatenate([part.weights for part in packed]), np.concatenate([part.scale for part in packed])
+    )
+
+
+def _quantize_part(weights: Array, bias: Array, spread: Array) -> PackedWeights:
     outputs = len(weights)
     flat = np.moveaxis(weights, 1, -1).reshape(outputs, -1)
     importance = np.moveaxis(spread, 1, -1).reshape(outputs, -1) ** 2
