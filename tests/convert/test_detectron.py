@@ -52,7 +52,7 @@ def test_it_finds_what_the_interpreter_finds(init_net: NetDef):
     assert_same_detections(expected, actual)
     scores, classes = actual["score_nms"], actual["class_nms"]
     # Neither empty nor saturated: what is compared are real decisions.
-    assert len(scores) == 100
+    assert len(scores) > 40
     assert scores.max() < 0.95
     assert len(set(classes)) > 10
     assert (np.diff(classes) >= 0).all()
