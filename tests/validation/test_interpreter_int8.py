@@ -61,3 +61,10 @@ def test_moving_integers_under_another_scale_is_refused_by_name():
     )
     with pytest.raises(ValidationError, match=r"Int8Transpose \(output 'y'\): has Y_scale 0.25"):
         interpret(net, None, {"x": np.zeros((1, 2), np.float32)})
+
+
+def test_another_engines_arithmetic_is_refused():
+    net = net_of(("Int8Quantize", "x", "y", {"Y_scale": 0.5, "Y_zero_point": 10}))
+    net.op[0].engine = "DNNLOWP"
+    with pytest.raises(ValidationError, match=r"Int8Quantize.*engine 'DNNLOWP'"):
+        interpret(net, None, {"x": np.zeros(1, np.float32)})

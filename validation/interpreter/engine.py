@@ -89,7 +89,9 @@ def _refuse_unknown_operators(*nets: NetDef) -> None:
 def _plan(net: NetDef, where: str) -> list[tuple[Operator, Kernel]]:
     known = kernels()
     plan = [(Operator(definition, f"{where} {n}"), known[definition.type]) for n, definition in enumerate(net.op)]
-    for op, kernel in plan:
+    for (op, kernel), definition in zip(plan, net.op, strict=True):
+        if definition.engine.startswith("DNNLOWP"):
+            raise op.error(f"engine {definition.engine!r} computes in integers of its own, which are not known")
         if not kernel.accepts(len(op.inputs)):
             raise op.error(f"cannot have {len(op.inputs)} inputs")
     return plan
