@@ -57,26 +57,29 @@ Fill = Callable[[OperatorDef, Mapping[str, bytes]], Tensor]
 
 
 def _given(dtype: str, repeated: str) -> Fill:
+    kind = np.dtype(dtype)
+    is_float32 = kind == np.dtype("<f4")
+
     def fill(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
         arguments = {argument.name: argument for argument in op.arg}
-        if "values" in floats:
-            if repeated != "floats":
-                raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
-            values = Tensor(np.dtype("<f4"), (len(floats["values"]) // 4,), floats["values"])
-        else:
-            found = getattr(arguments.get("values", Argument()), repeated)
-            try:
-                values = Tensor.of(np.array(found, np.int64 if repeated == "ints" else np.float32))
-            except (OverflowError, ValueError) as error:
-                raise ConvertError(f"{_label(op)}: its values cannot be read: {error}") from error
+        data = floats.get("values")
+        if data is not None and repeated != "floats":
+            raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
+        if data is None:
+            found = getattr(arguments.get("values", _NO_ARGUMENT), repeated)
+            data = np.array(found, np.int64 if repeated == "ints" else "<f4").tobytes()
+        if not is_float32:
+            data = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8").astype(kind).tobytes()
         shape = _shape(op, arguments)
-        if prod(shape) != values.shape[0]:
-            raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {values.shape[0]}")
-        if values.dtype != np.dtype(dtype):
-            values = Tensor.of(values.array().astype(dtype))
-        return values._replace(shape=shape)
+        count = len(data) // kind.itemsize
+        if prod(shape) != count:
+            raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {count}")
+        return Tensor(kind, shape, data)
 
     return fill
+
+
+_NO_ARGUMENT = Argument()
 
 
 def _given_any(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
@@ -126,7 +129,7 @@ _LARGEST = 2**31 - 1
 
 def _shape(op: OperatorDef, arguments: Mapping[str, Argument]) -> tuple[int, ...]:
     shape = tuple(arguments["shape"].ints) if "shape" in arguments else ()
-    if any(size < 0 for size in shape):
+    if shape and min(shape) < 0:
         raise ConvertError(f"{_label(op)}: shape {list(shape)} has a negative size")
     return shape
 

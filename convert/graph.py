@@ -1,11 +1,12 @@
 """The ONNX graph while it grows: values whose type and shape are inferred when somebody asks."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 from onnx.reference import ReferenceEvaluator
 
 from convert.errors import ConvertError
@@ -103,11 +104,12 @@ class Value:
             self._graph.infer()
         return self._shape
 
-    def described(self) -> ValueInfoProto:
-        """Name, type and shape as an input or output of the model declares them."""
-        if self._info is None:
-            self._info = value_info(self.name, self.elem_type, self.shape or ())
-        return self._info
+    def describe_in(self, values: Any) -> None:
+        """Append name, type and shape to a repeated field of value infos."""
+        if self._info is not None:
+            values.append(self._info)
+        else:
+            values.add(name=self.name, type=_tensor_type(self.elem_type, self.shape or ()))
 
 
 class Graph:
@@ -123,7 +125,7 @@ class Graph:
         self._makers: dict[str, int] = {}
         self._pending: list[int] = []
         self._stand_ins: dict[int, str] = {}
-        self._attributes: dict[tuple, AttributeProto] = {}
+        self._attributes: dict[tuple, bytes] = {}
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
@@ -164,7 +166,7 @@ class Graph:
         if named:
             node.name = ""
         if attributes:
-            node.attribute.extend([self._attribute(name, content) for name, content in attributes.items()])
+            node.MergeFromString(b"".join([self._attribute(name, content) for name, content in attributes.items()]))
         place = len(self.proto.node) - 1
         computable = True
         for value, name in zip(inputs, names, strict=False):
@@ -243,7 +245,7 @@ class Graph:
                 continue
             unknown.update((value.name, value) for value in values)
             if place in self._stand_ins:
-                node = onnx.NodeProto(op_type="Identity", input=[self._stand_ins[place]], output=node.output)
+                node = NodeProto(op_type="Identity", input=[self._stand_ins[place]], output=node.output)
             graph.node.append(node)
             read.update(dict.fromkeys(node.input))
         for name in read:
@@ -251,7 +253,7 @@ class Graph:
             if value is None or not value.ready or name in unknown:
                 continue
             if value.elem_type and value.shape is not None:
-                graph.input.append(value.described())
+                value.describe_in(graph.input)
                 content = value.stored
                 if content is not None and len(content.data) <= _SHAPE_BYTES:
                     graph.initializer.append(tensor_proto(name, content))
@@ -266,34 +268,41 @@ class Graph:
             if not value.ready:
                 value.know(0, None)
 
-    def _attribute(self, name: str, content: Attribute) -> AttributeProto:
+    def _attribute(self, name: str, content: Attribute) -> bytes:
+        """The field `attribute` of a node, serialized: nodes have few different ones, and copying messages is slow."""
         if isinstance(content, np.ndarray):
-            tensor = Tensor.of(content)
-            return AttributeProto(name=name, type=AttributeProto.TENSOR, t=tensor_proto("", tensor))
+            tensor = tensor_proto("", Tensor.of(content))
+            return _as_field(AttributeProto(name=name, type=AttributeProto.TENSOR, t=tensor))
         if isinstance(content, GraphProto):
-            return onnx.helper.make_attribute(name, content)
+            return _as_field(onnx.helper.make_attribute(name, content))
         key = (name, type(content), tuple(content) if isinstance(content, (list, tuple)) else content)
-        attribute = self._attributes.get(key)
-        if attribute is None:
-            attribute = self._attributes[key] = onnx.helper.make_attribute(name, content)
-        return attribute
+        field = self._attributes.get(key)
+        if field is None:
+            field = self._attributes[key] = _as_field(onnx.helper.make_attribute(name, content))
+        return field
+
+
+def _as_field(attribute: AttributeProto) -> bytes:
+    return NodeProto(attribute=[attribute]).SerializeToString()
 
 
 def value_info(name: str, elem_type: int, shape: Sequence[Dimension]) -> ValueInfoProto:
     """Describe a tensor: its element type and its shape, with names for symbolic sizes and None for unknown ones."""
-    info = ValueInfoProto(name=name)
-    tensor = info.type.tensor_type
-    tensor.elem_type = elem_type
-    dims = tensor.shape.dim
+    return ValueInfoProto(name=name, type=_tensor_type(elem_type, tuple(shape)))
+
+
+@lru_cache(maxsize=4096)
+def _tensor_type(elem_type: int, shape: tuple[Dimension, ...]) -> TypeProto:
+    tensor = TypeProto.Tensor(elem_type=elem_type)
     tensor.shape.SetInParent()
     for size in shape:
         if isinstance(size, str):
-            dims.add(dim_param=size)
+            tensor.shape.dim.add(dim_param=size)
         elif size is None:
-            dims.add()
+            tensor.shape.dim.add()
         else:
-            dims.add(dim_value=size)
-    return info
+            tensor.shape.dim.add(dim_value=size)
+    return TypeProto(tensor_type=tensor)
 
 
 def tensor_proto(name: str, tensor: Tensor) -> TensorProto:

@@ -1,9 +1,13 @@
 """Names for ONNX: Caffe2 rewrites blobs, ONNX gives every value one name for ever."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from convert.errors import ConvertError
 from convert.proto.caffe2_pb2 import OperatorDef
+
+# an operator, the blobs it reads and those it writes
+Step: TypeAlias = tuple[OperatorDef, list[str], list[str]]
 
 STYLES = ("zoo", "caffe2")
 
@@ -15,43 +19,44 @@ class Names:
     version (`conv1_w_0`), style `caffe2` only where a blob has more than one.
     """
 
-    def __init__(self, ops: Sequence[OperatorDef], external_inputs: Iterable[str], style: str) -> None:
+    def __init__(self, steps: Sequence[Step], external_inputs: Iterable[str], style: str) -> None:
         if style not in STYLES:
             raise ConvertError(f"names={style!r}: expected one of {', '.join(STYLES)}")
         first: dict[str, int] = dict.fromkeys(external_inputs, 0)
         last: dict[str, int] = dict(first)
-        for op in ops:
-            for blob in op.input:
+        for _, read, written in steps:
+            for blob in read:
                 if blob not in first:
                     first[blob] = last[blob] = 0
-            for blob in op.output:
-                version = last.get(blob, 0) + 1
-                first.setdefault(blob, version)
-                last[blob] = version
-        self._used: set[str] = set()
-        self._names: dict[tuple[str, int], str] = {}
-        suffixed = []
-        for blob, version in first.items():
-            if style == "zoo" or not blob or (version != 0 and version != last[blob]):
-                suffixed.append((blob, version))
-            else:
-                self._names[blob, version] = blob
-                self._used.add(blob)
-            suffixed += [(blob, later) for later in range(version + 1, last[blob] + 1)]
-        # after the unversioned ones, since a blob may be called X_1 beside a rewritten X
-        for blob, version in suffixed:
-            self._names[blob, version] = self.unused(f"{blob}_{version}")
+            for blob in written:
+                version = last[blob] = last.get(blob, 0) + 1
+                if version == 1 and blob not in first:
+                    first[blob] = 1
+        self._last = last
+        self._reserved: set[str] = set()
         self._helpers = 0
+        # blobs that keep their name for one version, and names that had to give way to another blob's
+        self._plain: dict[str, int] = {}
+        self._moved: dict[tuple[str, int], str] = {}
+        if style == "caffe2":
+            self._plain = {blob: version for blob, version in first.items() if blob and version in {0, last[blob]}}
+            for blob, earliest in first.items():
+                for version in range(earliest, last[blob] + 1):
+                    name = f"{blob}_{version}"
+                    if self._plain.get(blob) != version and name in self._plain:
+                        self._moved[blob, version] = self.unused(name)
 
     def name(self, blob: str, version: int) -> str:
         """Give the name of a version of a blob."""
-        return self._names[blob, version]
+        if self._plain.get(blob) == version:
+            return blob
+        return self._moved.get((blob, version)) or f"{blob}_{version}"
 
     def unused(self, wanted: str) -> str:
         """Reserve `wanted`, lengthened until no other value has it."""
-        while wanted in self._used:
+        while wanted in self._reserved or wanted in self._plain or self._is_version(wanted):
             wanted += "_"
-        self._used.add(wanted)
+        self._reserved.add(wanted)
         return wanted
 
     def helper(self) -> str:
@@ -59,3 +64,9 @@ class Names:
         name = self.unused(f"OC2_DUMMY_{self._helpers}")
         self._helpers += 1
         return name
+
+    def _is_version(self, name: str) -> bool:
+        """Tell whether a version of some blob has this name."""
+        blob, _, version = name.rpartition("_")
+        last = self._last.get(blob)
+        return last is not None and version.isdecimal() and name == f"{blob}_{int(version)}" and int(version) <= last

@@ -51,6 +51,7 @@ class Operator:
         self.needs = 0
         self._names = names
         self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
+        self._places = {name: place for place, name in enumerate(self._arguments)}
 
     # arguments
 
@@ -60,7 +61,8 @@ class Operator:
 
     def first_given(self, *names: str) -> int:
         """Position of the first of these arguments in the operator; behind all others where none is given."""
-        return next((i for i, name in enumerate(self._arguments) if name in names), len(self._arguments))
+        places = [self._places[name] for name in names if name in self._places]
+        return min(places, default=len(self._places))
 
     def integer(self, name: str, default: int = 0) -> int:
         """Read an integer argument."""
@@ -155,6 +157,8 @@ class Operator:
     def expect_shape(self, value: Value, expected: Sequence[Dimension], what: str) -> None:
         """Refuse a parameter of another shape than `expected`, in which None and symbolic sizes fit everything."""
         shape = self.shape(value)
+        if shape == tuple(expected):
+            return
         fits = len(shape) == len(expected) and all(
             a == b or not isinstance(a, int) or not isinstance(b, int) for a, b in zip(shape, expected, strict=True)
         )

@@ -24,7 +24,7 @@ _NET_FIELDS = {
     number: known.cpp_type >= known.CPPTYPE_STRING for number, known in NetDef.DESCRIPTOR.fields_by_number.items()
 }
 # below this a message is cheaper to parse than to walk
-_SMALL = 64
+_SMALL = 512
 
 FloatArguments: TypeAlias = dict[str, bytes]
 # the bytes of an operator, the operator without its long runs of floats, and these

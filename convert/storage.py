@@ -29,14 +29,15 @@ class Storage:
         """Put a value into a blob; None for one that cannot be translated."""
         self._values[blob] = value
 
-    def finish(self, op: Operator) -> None:
-        """Put the results of an operator into its output blobs."""
-        for index, blob in enumerate(op.definition.output):
+    def finish(self, op: Operator, sources: list[str], targets: list[str]) -> None:
+        """Put the results of an operator into the blobs it writes."""
+        for index, blob in enumerate(targets):
             value = op.bound.get(index)
             if index in op.shares:
                 self._leave(blob)
-                group = self._shared.setdefault(op.definition.input[op.shares[index]], set())
-                group |= {op.definition.input[op.shares[index]], blob}
+                source = sources[op.shares[index]]
+                group = self._shared.setdefault(source, set())
+                group |= {source, blob}
                 self._shared[blob] = group
             elif blob in self._shared:
                 value = self._overwrite_shared(blob, value, op)

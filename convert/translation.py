@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from convert.errors import ConvertError
 from convert.graph import Dimension, Graph, Value
-from convert.naming import Names
+from convert.naming import Names, Step
 from convert.nets import NetSource, read_net
 from convert.operator import Operator, Retry
 from convert.parameters import InitNet, read_init_net
@@ -91,11 +91,12 @@ class _Translation:
 
     def __init__(self, net: NetDef, init: InitNet, inputs: InputInfo, opset: int, names: str) -> None:
         self._net = net
-        self._ops = [*init.rest, *net.op]
+        self._steps: list[Step] = [(op, list(op.input), list(op.output)) for op in [*init.rest, *net.op]]
+        self._prepared = len(init.rest)
         self._inputs = inputs
         self._opset = opset
         self._graph = Graph(opset)
-        self._names = Names(self._ops, net.external_input, names)
+        self._names = Names(self._steps, net.external_input, names)
         # a fill of a blob that the caller declares as data is a placeholder
         self._parameters = {blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}
         self._versions: dict[str, int] = {}
@@ -105,8 +106,8 @@ class _Translation:
     def run(self) -> ModelProto:
         initial = self._initial_blobs()
         given = [self._add_initial(blob) for blob in initial]
-        for definition in self._ops:
-            self._translate(definition)
+        for step in self._steps:
+            self._translate(step)
         outputs = self._outputs()
         return self._assemble(given, outputs)
 
@@ -114,15 +115,15 @@ class _Translation:
         """Blobs that exist before the net runs, in the order of the graph's inputs; checks that all are given."""
         read = dict.fromkeys(self._net.external_input)
         written: set[str] = set()
-        for op in self._ops:
-            for blob in op.input:
+        for _, sources, targets in self._steps:
+            for blob in sources:
                 if blob not in written:
-                    read.setdefault(blob)
-            written.update(op.output)
+                    read[blob] = None
+            written.update(targets)
         for blob in self._net.external_output:
             if blob not in written:
                 read.setdefault(blob)
-        made_by_init = {blob for op in self._ops[: len(self._ops) - len(self._net.op)] for blob in op.output}
+        made_by_init = {blob for _, _, targets in self._steps[: self._prepared] for blob in targets}
         blobs = [blob for blob in read if blob not in made_by_init]
         unknown = [blob for blob in self._inputs if blob not in read]
         if unknown:
@@ -146,13 +147,16 @@ class _Translation:
         self._storage.write(blob, value)
         return value
 
-    def _translate(self, definition: OperatorDef) -> None:
-        read = [self._storage.read(blob, definition.type) for blob in definition.input]
+    def _translate(self, step: Step) -> None:
+        definition, sources, targets = step
+        read = [self._storage.read(blob, definition.type) for blob in sources]
         names = []
-        for blob in definition.output:
+        for blob in targets:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
         op = Operator(definition, read, names, self._graph, self._names)
+        if definition.engine.startswith("DNNLOWP"):
+            op.refuse(f"engine {definition.engine!r}, which computes in integers of its own")
         translation = translators()[definition.type]
         op.require(translation.since)
         try:
@@ -162,7 +166,7 @@ class _Translation:
             op.refuse(f"its inputs and arguments do not fit together ({error})")
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
-        self._storage.finish(op)
+        self._storage.finish(op, sources, targets)
 
     def _outputs(self) -> list[Value]:
         """Values of the external outputs, each made by a node under a name of its own."""
@@ -188,8 +192,11 @@ class _Translation:
         for value in [*parameters, *helpers]:
             self._graph.add_initializer(value)
         zoo = self._opset <= _LAST_ZOO_OPSET
-        graph.input.extend(value.described() for value in [*given, *helpers] if value.stored is None or zoo)
-        graph.output.extend(value.described() for value in outputs)
+        for value in [*given, *helpers]:
+            if value.stored is None or zoo:
+                value.describe_in(graph.input)
+        for value in outputs:
+            value.describe_in(graph.output)
         model = self._graph.model
         model.ir_version = _ZOO_IR if zoo else onnx.helper.find_min_ir_version_for(model.opset_import)
         model.producer_name = "onnx-caffe2"
