@@ -71,6 +71,7 @@ class Scope:
         self._seeds = seeds
         self._overridable = overridable
         self._types: dict[str, TypeProto | None] | None = None
+        self._stated: Mapping[str, TypeProto] = {}
         self._values: dict[str, np.ndarray | None] = {}
         self._initializers: dict[str, TensorProto] | None = None
         self._producers: dict[str, tuple[NodeProto, int]] | None = None
@@ -113,6 +114,8 @@ class Scope:
         for name in copy.output:
             if name:
                 self._newer[name] = (copy, opset)
+                if self._values.get(name, copy) is None:  # the new node may tell what the old one did not
+                    del self._values[name]
 
     def producer(self, name: str) -> tuple[NodeProto, int] | None:
         """The node that makes a value of this scope and the opset at which it is valid; None for inputs."""
@@ -135,6 +138,7 @@ class Scope:
             or name in self.initializers()
             or name in self._values
             or name in self._known()
+            or name in self._stated
         )
 
     def initializers(self) -> dict[str, TensorProto]:
@@ -161,8 +165,10 @@ class Scope:
 
     def _known(self) -> dict[str, TypeProto | None]:
         if self._types is None:
-            self._types = {}
-            self._types.update(self._seeds())
+            self._stated = self._seeds()
+            # of a tensor without a shape more may be found from what makes it
+            complete = (item for item in self._stated.items() if _has_shape(item[1]))
+            self._types = dict(complete)
         return self._types
 
     def _own_type(self, name: str) -> TypeProto | None:
@@ -175,7 +181,7 @@ class Scope:
                 continue
             found = self.producer(current)
             if found is None:
-                types[current] = self._constant_type(current)
+                types[current] = self._constant_type(current) or self._stated.get(current)
                 continue
             missing = [
                 i for i in found[0].input if i and i not in types and (self.producer(i) or i in self.initializers())
@@ -191,7 +197,9 @@ class Scope:
                 inferred = infer_node(found[0], found[1], self.type, self.value)[()]
             else:
                 inferred = folding.infer(found[0], found[1], self.type, self.value)
-            types.update({key: value for key, value in inferred.items() if types.get(key) is None})
+            for output in found[0].output:
+                if types[output] is None:
+                    types[output] = inferred.get(output) or self._stated.get(output)
         return types[name]
 
     def _constant_type(self, name: str) -> TypeProto | None:
@@ -242,6 +250,10 @@ class Scope:
         if tensor is None or name in self._overridable:
             return None
         return small_value(tensor)
+
+
+def _has_shape(value_type: TypeProto) -> bool:
+    return value_type.WhichOneof("value") != "tensor_type" or value_type.tensor_type.HasField("shape")
 
 
 def small_value(tensor: TensorProto) -> np.ndarray | None:
