@@ -20,6 +20,8 @@ _MESSAGES: dict[str, tuple[Any, Any, Any]] = {
     "sequence_type": (SequenceProto, numpy_helper.from_list, numpy_helper.to_list),
     "optional_type": (OptionalProto, numpy_helper.from_optional, numpy_helper.to_optional),
 }
+# zip's number for the system that made a file
+_UNIX = 3
 # what an .npz file may unpack to
 _LARGEST_NPZ = 2**30
 
@@ -55,9 +57,7 @@ def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[s
             yield f"test_data_set_{index}/{side}_{position}.pb", message.SerializeToString(deterministic=True)
     inputs, outputs = _stacked("inputs", data.inputs), _stacked("outputs", data.outputs)
     if inputs is not None and outputs is not None:
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **inputs, **outputs)
-        yield f"test_data_{index}.npz", buffer.getvalue()
+        yield f"test_data_{index}.npz", _npz({**inputs, **outputs})
 
 
 def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
@@ -77,6 +77,20 @@ def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
 def _number(path: Path) -> tuple[int, str]:
     digits = re.search(r"\d+", path.name)
     return (int(digits.group()) if digits else 0, path.name)
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return what `np.savez` writes, without what depends on the versions of numpy and Python and on the system."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            # a ZipInfo of its own has the oldest date there is
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.create_system = _UNIX
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, version=(1, 0), allow_pickle=False)
+            archive.writestr(info, content.getvalue())
+    return buffer.getvalue()
 
 
 def _stacked(name: str, values: Mapping[str, Any]) -> dict[str, np.ndarray] | None:

@@ -1,3 +1,5 @@
+import gzip
+import hashlib
 import shutil
 import tarfile
 from pathlib import Path
@@ -58,6 +60,10 @@ def test_the_npz_files_hold_what_the_messages_hold(packed: Path) -> None:
             assert sorted(arrays) == ["inputs", "outputs"]
             np.testing.assert_array_equal(arrays["inputs"], messages[:1])
             np.testing.assert_array_equal(arrays["outputs"], messages[1:])
+
+
+def test_the_content_of_a_bundle_depends_on_no_version_of_numpy_or_python(packed: Path) -> None:
+    assert hashlib.sha256(gzip.decompress(packed.read_bytes())).hexdigest() == "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
 
 
 def test_a_bundle_validates_packed_and_unpacked(packed: Path) -> None:
