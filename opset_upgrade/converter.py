@@ -8,7 +8,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId
 from opset_upgrade.errors import OpsetError, Refusal
 from opset_upgrade.inference import Path, infer_node, infer_types
 from opset_upgrade.nodes import subgraphs
-from opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes
+from opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes, state_types
 from opset_upgrade.schemas import NEWEST_OPSET
 from opset_upgrade.scope import Names, Scope
 from opset_upgrade.steps import Step, next_step
@@ -16,6 +16,7 @@ from opset_upgrade.tidying import is_known, taken_branch, tidy
 from opset_upgrade.writer import Writer
 
 _MAIN_DOMAINS = ("", "ai.onnx")
+_TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
 def convert_version(model: ModelProto, target: int) -> ModelProto:
@@ -108,6 +109,8 @@ class _Conversion:
             converted.insert(0, (0, [*constants, *first]))
         if converted:
             replace_nodes(body, converted)
+        if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
+            state_types(body, scope)
 
     def _convert_node(self, node: NodeProto, opset: int, scope: Scope, path: Path | None) -> list[NodeProto] | None:
         """Nodes that stand for `node` at the target; None if it stays in its place."""
@@ -131,7 +134,10 @@ class _Conversion:
                 continue
             step = self._next(current, version)
             if step is not None:
-                emitted = self._take(step, current, version, scope)
+                try:
+                    emitted = self._take(step, current, version, scope)
+                except Refusal as refusal:
+                    raise refusal if current is node else refusal.within(current.op_type) from None
                 made.update((id(fresh), at) for fresh, at in emitted if fresh is not current)
                 waiting.extend(reversed(emitted))
                 continue

@@ -14,6 +14,10 @@ class Refusal(Exception):
 
     lowest: int | None = None
 
+    def within(self, operator: str) -> "Refusal":
+        """The same refusal, told of an operator that stands for a part of the node."""
+        return Refusal(f"it would take {operator}: {self}").at(self.lowest)
+
     def at(self, lowest: int | None) -> "Refusal":
         """The same refusal, with the opset that would do."""
         self.lowest = lowest

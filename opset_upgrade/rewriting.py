@@ -6,6 +6,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, 
 
 from opset_upgrade.nodes import subgraphs
 from opset_upgrade.schemas import allowed_types, element_type_name
+from opset_upgrade.scope import Scope
 
 _GONE = float("inf")
 
@@ -58,6 +59,16 @@ def add_initializers(graph: GraphProto, tensors: Iterable[TensorProto], ir_versi
         graph.initializer.append(tensor)
         if ir_version < 4:
             graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+
+
+def state_types(graph: GraphProto, scope: Scope) -> None:
+    """State the types of the values between the nodes, for readers whose schemas do not tell them."""
+    stated = {value.name for value in (*graph.input, *graph.output, *graph.value_info)}
+    for node in graph.node:
+        for name in node.output:
+            found = scope.type(name) if name and name not in stated else None
+            if found is not None:
+                graph.value_info.add(name=name).type.CopyFrom(found)
 
 
 def drop_unused(model: ModelProto, names: Iterable[str]) -> None:

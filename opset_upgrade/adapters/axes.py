@@ -93,7 +93,7 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
         here = g.op("Or", g.op("Equal", axes, g.constant(axis)), g.op("Equal", axes, g.constant(axis - rank)))
         count = g.op("ReduceSum", g.op("Cast", here, to=TensorProto.FLOAT), keepdims=0)
         chosen = g.op("Cast", count, to=TensorProto.BOOL)
-        kept.append(g.op("Unsqueeze", g.op("Not", chosen), g.constant([0])))
+        kept.append(g.op("Reshape", g.op("Not", chosen), g.constant([1])))
         attributes = {"keepdims": 1, "axes": [axis]} if reduction != "ReduceSum" or g.opset < 13 else {"keepdims": 1}
         inputs = [data] if "axes" in attributes else [data, g.constant([axis])]
         data = g.choose(chosen, (reduction, inputs, attributes), ("Identity", [data], {}))
@@ -140,3 +140,20 @@ def _unsqueeze_axes_from_the_front(node: NodeProto, g: Writer) -> None:
     if axes and min(axes) < 0:
         rank = g.rank(node.input[0]) + len(axes)
         set_attribute(node, "axes", [axis % rank for axis in axes])
+
+
+@adapter("ArgMax ArgMin", 12, 11)
+def _last_among_equals(node: NodeProto, g: Writer) -> None:
+    """Before 12 the first of equals is chosen: turn the axis round to choose the last."""
+    last = g.attribute("select_last_index")
+    drop_attribute(node, "select_last_index")
+    if not last:
+        return
+    shape, axis, result = g.shape(node.input[0]), g.attribute("axis"), node.output[0]
+    size = None if shape is None else shape[axis]
+    if size is None:
+        g.refuse("select_last_index=1 does not exist there, and the size of the axis is not fixed")
+    node.input[0] = g.op("Gather", node.input[0], g.constant(list(range(size - 1, -1, -1))), axis=axis)
+    node.output[0] = g.fresh("from_the_end")
+    g.keep()
+    g.op("Sub", g.constant(size - 1), node.output[0], outputs=[result])

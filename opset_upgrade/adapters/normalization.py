@@ -1,9 +1,9 @@
-"""BatchNormalization and GroupNormalization."""
+"""BatchNormalization, GroupNormalization and Gemm: where scales and addends belong."""
 
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, output_at, set_attribute
+from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
 
@@ -126,3 +126,21 @@ def _scale_by_group(node: NodeProto, g: Writer) -> None:
     )
     scaled = g.op("Mul", normal, g.op("Reshape", scale, column))
     g.op("Add", scaled, g.op("Reshape", bias, column), outputs=node.output)
+
+
+@adapter("Gemm", 6, 7)
+def _broadcast_always(node: NodeProto, g: Writer) -> None:
+    drop_attribute(node, "broadcast")
+
+
+@adapter("Gemm", 7, 6)
+def _say_broadcast(node: NodeProto, g: Writer) -> None:
+    if g.shape(node.input[2]) is None or g.shape(node.input[2]) != g.shape(node.output[0]):
+        set_attribute(node, "broadcast", 1)
+
+
+@adapter("Gemm", 11, 9)
+def _addend_is_required(node: NodeProto, g: Writer) -> None:
+    if not input_at(node, 2):
+        zero = g.scope.typed_constant(np.zeros(1), g.element_type(node.input[0]))
+        set_inputs(node, node.input[0], node.input[1], zero)

@@ -43,6 +43,11 @@ def _scales_to_attribute(node: NodeProto, g: Writer) -> None:
     set_attribute(node, "scales", [] if scales is None else [float(scale) for scale in scales])
 
 
+@adapter("Scatter", 9, 11)
+def _scatter_elements(node: NodeProto, g: Writer) -> None:
+    node.op_type = "ScatterElements"
+
+
 @adapter("Upsample", 9, 10)
 def _resize(node: NodeProto, g: Writer) -> None:
     node.op_type = "Resize"

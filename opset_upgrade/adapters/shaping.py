@@ -31,6 +31,12 @@ def _zero_is_copied(node: NodeProto, g: Writer) -> None:
     drop_attribute(node, "allowzero")
     if not literal:
         return
+    stated = g.shape(node.output[0])
+    if stated is not None and 0 in stated and None not in stated:
+        # an empty tensor is the same wherever it comes from
+        kind = g.element_type(node.input[0])
+        g.op("Identity", g.scope.typed_constant(np.zeros([size or 0 for size in stated]), kind), outputs=node.output)
+        return
     shape = _value_or_stated_shape(node, g)
     if (shape != 0).all():
         return
@@ -189,8 +195,8 @@ def _k_to_input(node: NodeProto, g: Writer) -> None:
 def _k_to_attribute(node: NodeProto, g: Writer) -> None:
     axis = g.attribute("axis")
     value = g.value(node.input[1])
-    stated = g.shape(output_at(node, 0)) or g.shape(output_at(node, 1))
-    count = None if stated is None else stated[axis]
+    stated = [g.shape(name) for name in node.output if name]
+    count = next((shape[axis] for shape in stated if shape is not None and shape[axis] is not None), None)
     if value is not None:
         count = int(value.reshape(-1)[0])
     if count is None:
