@@ -135,10 +135,10 @@ def size_of(op: Operator, x: Value, axis: int) -> Value:
     return op.emit("Gather", op.emit("Shape", x), number(op, axis, np.int64))
 
 
-def top(op: Operator, x: Value, count: Value, *, largest: bool = True) -> tuple[Value, Value]:
-    """Write a sorted TopK over the first axis: values and places; `count` is an int64 scalar."""
+def top(op: Operator, x: Value, count: Value, *, axis: int = 0, largest: bool = True) -> tuple[Value, Value]:
+    """Write a sorted TopK: values and places; `count` is an int64 scalar."""
     values, places = op.emit_many(
-        "TopK", [x, op.emit("Reshape", count, op.int64s(1))], [None, None], axis=0, largest=int(largest), sorted=1
+        "TopK", [x, op.emit("Reshape", count, op.int64s(1))], [None, None], axis=axis, largest=int(largest), sorted=1
     )
     return values, places
 

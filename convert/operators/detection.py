@@ -29,83 +29,68 @@ from convert.operators.boxes import (
 )
 from convert.operators.scalars import number
 from convert.registry import translator
-from convert.standard import cast, pad, reduce, reshape, squeeze, unsqueeze
-
-
-def _join(op: Operator, parts: Sequence[Value], to: int) -> None:
-    """Write the results of the images one after the other."""
-    op.emit("Concat", *parts, to=to, axis=0)
+from convert.standard import cast, reduce, reshape, squeeze, unsqueeze
 
 
 @translator("GenerateProposals", "GenerateProposalsCPP", since=11)
 def generate_proposals(op: Operator) -> None:
-    """For each image: the best boxes, regressed, cut to the image, large enough, and not overlapping better ones."""
+    """The best boxes of each image, regressed, cut to it, large enough, and not overlapping better ones."""
     scores, deltas, image_info, anchors = op.inputs
-    op.expect_shape(anchors, [op.shape(scores)[1], 4], "the anchors (with angles they have no translation)")
-    images, kinds = op.shape(scores)[:2]
-    if not isinstance(images, int) or not isinstance(kinds, int):
-        op.refuse("the number of images and of anchors must be known")
-    op.expect_shape(deltas, [images, 4 * kinds, *op.shape(scores)[2:]], "the deltas")
+    images, kinds, *plane = op.shape(scores)
+    op.expect_shape(anchors, [kinds, 4], "the anchors (with angles they have no translation)")
+    count, _ = op.sizes(anchors)
+    op.expect_shape(deltas, [images, 4 * count, *plane], "the deltas")
     op.expect_shape(image_info, [images, 3], "the image information")
-    found = [_proposals(op, n, kinds, scores, deltas, image_info, anchors) for n in range(images)]
-    _join(op, [boxes for boxes, _ in found], 0)
-    _join(op, [probabilities for _, probabilities in found], 1)
-
-
-def _proposals(
-    op: Operator, n: int, kinds: int, scores: Value, deltas: Value, image_info: Value, anchors: Value
-) -> tuple[Value, Value]:
-    """Proposals (m, 5) of image n, and their scores (m)."""
     one = plus_one(op)
-    image = columns(op, image_info, 0, n, n + 1)
-    flat = reshape(op, columns(op, scores, 0, n, n + 1), [-1])
-    best, places = top(op, flat, at_most(op, size_of(op, flat, 0), op.integer("pre_nms_topN", 6000)))
-    low, high = _anchors(op, places, scores, anchors)
-    growth = reshape(op, columns(op, deltas, 0, n, n + 1), [kinds, 4, -1])
-    growth = op.emit("Gather", reshape(op, op.emit("Transpose", growth, perm=[0, 2, 1]), [-1, 4]), places)
-    sizes = op.emit("Gather", image, op.int64s(1, 0), axis=1)
+    flat = reshape(op, scores, [0, -1])
+    best, places = top(op, flat, at_most(op, size_of(op, flat, 1), op.integer("pre_nms_topN", 6000)), axis=1)
+    by_anchor = op.emit("Transpose", reshape(op, deltas, [0, count, 4, -1]), perm=[0, 1, 3, 2])
+    rows = op.emit("Expand", unsqueeze(op, places, [2]), op.int64s(1, 1, 4))
+    growth = op.emit("GatherElements", reshape(op, by_anchor, [0, -1, 4]), rows, axis=1)
+    sizes = unsqueeze(op, op.emit("Gather", image_info, op.int64s(1, 0), axis=1), [1])
     limits = minus(op, op.emit("Floor", sizes), one)
-    boxes = transform(op, Boxes(low, high), corners(op, growth), (1, 1, 1, 1), limits, one)
-    large = _large_enough(op, boxes, image, sizes, one)
+    boxes = transform(op, _anchors(op, places, scores, anchors), corners(op, growth, 2), (1, 1, 1, 1), limits, one)
+    large = _large_enough(op, boxes, image_info, sizes, one)
     selected = suppress(
         op,
-        Boxes(*(unsqueeze(op, corner, [0]) for corner in boxes)),
-        unsqueeze(op, op.emit("Where", large, best, never_selected(op)), [0]),
+        boxes,
+        op.emit("Where", large, best, never_selected(op)),
         most=op.integer("post_nms_topN", 300),
         overlap=op.number("nms_thresh", float(np.float32(0.7))),
         one=one,
     )
-    chosen = op.emit("Gather", selected, number(op, 2, np.int64), axis=1)
-    rows = op.emit("Gather", op.emit("Concat", *boxes, axis=1), chosen)
-    return pad(op, rows, [0, 1, 0, 0], "constant", float(n)), op.emit("Gather", best, chosen)
+    pairs = op.emit("Gather", selected, op.int64s(0, 2), axis=1)
+    image = cast(op, columns(op, selected, 1, 0, 1), TensorProto.FLOAT)
+    op.emit("Concat", image, op.emit("GatherND", op.emit("Concat", *boxes, axis=2), pairs), to=0, axis=1)
+    op.emit("GatherND", best, pairs, to=1)
 
 
 def _anchors(op: Operator, places: Value, scores: Value, anchors: Value) -> Boxes:
-    """The anchors at places of the flattened (A, H, W)."""
+    """The anchors (n, k, 2) at places (n, k) of the flattened (A, H, W)."""
     height, width = size_of(op, scores, 2), size_of(op, scores, 3)
     plane = op.emit("Mul", height, width)
     kind = op.emit("Div", places, plane)
     rest = op.emit("Mod", places, plane)
     x, y = op.emit("Mod", rest, width), op.emit("Div", rest, width)
-    grid = op.emit("Concat", unsqueeze(op, x, [1]), unsqueeze(op, y, [1]), axis=1)
+    grid = op.emit("Concat", unsqueeze(op, x, [2]), unsqueeze(op, y, [2]), axis=2)
     stride = float(np.float32(1.0) / np.float32(op.number("spatial_scale", 1.0 / 16)))
     moves = op.emit("Mul", cast(op, grid, TensorProto.FLOAT), number(op, stride))
-    low, high = corners(op, op.emit("Gather", anchors, kind))
+    low, high = corners(op, op.emit("Gather", anchors, kind), 2)
     return Boxes(op.emit("Add", low, moves), op.emit("Add", high, moves))
 
 
-def _large_enough(op: Operator, boxes: Boxes, image: Value, sizes: Value, one: float) -> Value:
-    """Tell which boxes (m) are `min_size` times the image's scale wide and high, with the centre in the image."""
+def _large_enough(op: Operator, boxes: Boxes, image_info: Value, sizes: Value, one: float) -> Value:
+    """Tell which boxes (n, k) are `min_size` times their image's scale wide and high, with the centre in the image."""
     own = extent(op, boxes, one)
     smallest = op.emit(
         "Mul",
-        cast(op, columns(op, image, 1, 2, 3), TensorProto.DOUBLE),
+        cast(op, unsqueeze(op, columns(op, image_info, 1, 2, 3), [1]), TensorProto.DOUBLE),
         number(op, op.number("min_size", 16.0), np.float64),
     )
     wide = op.emit("Not", op.emit("Less", cast(op, own, TensorProto.DOUBLE), smallest))
     inside = op.emit("Less", op.emit("Add", boxes.low, half(op, own)), sizes)
     both = cast(op, op.emit("And", wide, inside), TensorProto.INT32)
-    return cast(op, reduce(op, "ReduceMin", both, [1], keepdims=False), TensorProto.BOOL)
+    return cast(op, reduce(op, "ReduceMin", both, [2], keepdims=False), TensorProto.BOOL)
 
 
 @translator("BBoxTransform", since=11)

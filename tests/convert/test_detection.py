@@ -72,10 +72,20 @@ def test_suppression_of_boxes_with_angles_is_refused_by_name():
         run_converted(*single("GenerateProposals", {}, inputs, 2))
 
 
+def test_a_symbolic_batch_and_image_size_survive():
+    found = [case for case in recordings("detection") if case.net.op[0].type.startswith("GenerateProposals")]
+    for case in found:
+        kinds = len(case.inputs["a"])
+        info = {"s": (1, ["n", kinds, "h", "w"]), "d": (1, ["n", 4 * kinds, "h", "w"]), "i": (1, ["n", 3])}
+        info["a"] = (1, [kinds, 4])
+        model = caffe2_to_onnx(case.net, None, inputs=info, opset=None, names="caffe2")
+        assert_same(case.outputs, OnnxRuntimeRunner(model, threads=1).run(case.inputs))
+
+
 def test_a_batch_of_unknown_size_is_refused_where_images_are_searched_one_by_one():
-    inputs = [np.zeros(s, np.float32) for s in ((1, 2, 3, 3), (1, 8, 3, 3), (1, 3), (2, 4))]
-    with pytest.raises(ConvertError, match="number of images"):
-        run_converted(*single("GenerateProposals", {}, inputs, 2), symbolic=True)
+    inputs = [np.zeros(s, np.float32) for s in ((4, 2), (4, 8), (2,))]
+    with pytest.raises(ConvertError, match=r"BoxWithNMSLimit that makes 'o0'.*'i2"):
+        run_converted(*single("BoxWithNMSLimit", {}, inputs, 3), symbolic=True)
 
 
 def test_a_shifted_roi_align_needs_opset_16():
