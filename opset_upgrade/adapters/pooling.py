@@ -1,5 +1,8 @@
 """Pools, and the regions they are taken from."""
 
+from typing import Any
+
+import numpy as np
 from onnx import NodeProto
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, output_at, set_attribute
@@ -7,21 +10,47 @@ from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
 
 
+@adapter("MaxPool", 22, 12)
+@adapter("AveragePool", 22, 19)
+@adapter("LpPool", 22, 18)
+def _windows_that_start_in_the_padding(node: NodeProto, g: Writer) -> None:
+    """Since 22 rounding up leaves out a last window that starts in the padding at the end."""
+    if not get_attribute(node, "ceil_mode", 0) or _auto_padded(node):
+        return
+    kernel, strides, dilations, pads = _windows(node)
+    # with so little padding the last window starts on an element, whatever the size
+    if all(pads[len(kernel) + i] + strides[i] <= (k - 1) * dilations[i] + 1 for i, k in enumerate(kernel)):
+        return
+    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
+    for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
+        begin, end = pads[axis], pads[len(kernel) + axis]
+        if -(-(n + begin + end - (k - 1) * d - 1) // s) + 1 != out:
+            _round_down(node, g)
+            return
+
+
 @adapter("MaxPool", 10, 8)
 @adapter("AveragePool", 10, 7)
-@adapter("LpPool", 18, 11)
 def _rounding_down(node: NodeProto, g: Writer) -> None:
     """An older pool rounds its output size down and takes neighbouring elements."""
-    _plain_windows(node, g)
-    if node.op_type == "MaxPool" and g.attribute("storage_order") and output_at(node, 1):
-        return
-
-
-@adapter("AveragePool", 19, 11)
-def _no_dilations(node: NodeProto, g: Writer) -> None:
     if any(step != 1 for step in get_attribute(node, "dilations", ())):
         g.refuse(f"dilations={get_attribute(node, 'dilations')} do not exist there")
     drop_attribute(node, "dilations")
+    if get_attribute(node, "ceil_mode", 0):
+        _round_down(node, g)
+    drop_attribute(node, "ceil_mode")
+
+
+@adapter("AveragePool", 19, 11)
+@adapter("LpPool", 18, 11)
+def _no_dilations(node: NodeProto, g: Writer) -> None:
+    dilated = any(step != 1 for step in get_attribute(node, "dilations", ()))
+    if dilated or (node.op_type == "LpPool" and get_attribute(node, "ceil_mode", 0)):
+        _sum_by_convolution(node, g)
+        return
+    drop_attribute(node, "dilations")
+    if node.op_type == "LpPool":
+        drop_attribute(node, "ceil_mode")
 
 
 @adapter("MaxPool", 8, 1)
@@ -37,15 +66,13 @@ def _padding_not_counted(node: NodeProto, g: Writer) -> None:
     """Before 7 the average leaves the padding out."""
     counted = g.attribute("count_include_pad")
     drop_attribute(node, "count_include_pad")
-    pads = get_attribute(node, "pads", ())
-    same = get_attribute(node, "auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER")
-    if not counted or not (any(pads) or same):
+    pads = list(get_attribute(node, "pads", ()))
+    if not counted or not (any(pads) or _auto_padded(node)):
         return
-    if same:
+    if _auto_padded(node):
         g.refuse("count_include_pad=1 with auto_pad does not exist there")
     half = len(pads) // 2
-    around = [0, 0, *pads[:half], 0, 0, *pads[half:]]
-    node.input[0] = g.op("Pad", node.input[0], pads=around) if g.opset < 11 else node.input[0]
+    node.input[0] = g.op("Pad", node.input[0], pads=[0, 0, *pads[:half], 0, 0, *pads[half:]])
     drop_attribute(node, "pads")
     g.keep()
 
@@ -56,42 +83,75 @@ def _unshifted(node: NodeProto, g: Writer) -> None:
 
 
 @adapter("RoiAlign", 16, 10)
-def _shift_by_hand(node: NodeProto, g: Writer) -> None:
-    """Before 16 the coordinates are not shifted by half a pixel: shift the regions instead."""
-    mode = g.attribute("coordinate_transformation_mode")
-    drop_attribute(node, "coordinate_transformation_mode")
-    if mode == "half_pixel":
+def _only_unshifted(node: NodeProto, g: Writer) -> None:
+    if g.attribute("coordinate_transformation_mode") == "half_pixel":
         g.refuse("coordinate_transformation_mode=half_pixel does not exist there")
+    drop_attribute(node, "coordinate_transformation_mode")
 
 
-def _plain_windows(node: NodeProto, g: Writer) -> None:
-    dilations = get_attribute(node, "dilations", ())
-    if any(step != 1 for step in dilations):
-        g.refuse(f"dilations={list(dilations)} do not exist there")
-    drop_attribute(node, "dilations")
-    ceil = get_attribute(node, "ceil_mode", 0)
+def _auto_padded(node: NodeProto) -> bool:
+    return get_attribute(node, "auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER")
+
+
+def _windows(node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Kernel shape, strides, dilations and pads of a pool, with what the node leaves out filled in."""
+    kernel = list(get_attribute(node, "kernel_shape"))
+    ones = [1] * len(kernel)
+    return (
+        kernel,
+        list(get_attribute(node, "strides") or ones),
+        list(get_attribute(node, "dilations") or ones),
+        list(get_attribute(node, "pads") or [0] * (2 * len(kernel))),
+    )
+
+
+def _round_down(node: NodeProto, g: Writer) -> None:
+    """Give the end so much padding that rounding down yields the size that rounding up did."""
     drop_attribute(node, "ceil_mode")
-    if ceil:
-        _pad_to_ceiling(node, g)
-
-
-def _pad_to_ceiling(node: NodeProto, g: Writer) -> None:
-    """Round the output size up by padding the end; the stated sizes tell by how much."""
-    if get_attribute(node, "auto_pad", b"NOTSET") not in (b"NOTSET", b""):
+    if _auto_padded(node):
         return
-    size, kernel = g.static_shape(node.input[0])[2:], get_attribute(node, "kernel_shape")
-    strides = get_attribute(node, "strides") or [1] * len(kernel)
-    pads = list(get_attribute(node, "pads") or [0] * (2 * len(kernel)))
-    wanted = g.static_shape(node.output[0])[2:]
-    for axis, (n, k, s, out) in enumerate(zip(size, kernel, strides, wanted, strict=True)):
-        begin, end = pads[axis], pads[len(kernel) + axis]
-        missing = (out - 1) * s + k - (n + begin + end)
-        if missing > 0:
-            if get_attribute(node, "count_include_pad", 0) or (node.op_type == "LpPool" and end + missing >= k):
-                g.refuse("ceil_mode=1 with count_include_pad=1 does not exist there")
-            pads[len(kernel) + axis] = end + missing
-        elif (n + begin + end - k) // s + 1 > out:
-            # the last window would start in the padding, where rounding up leaves it out
-            g.refuse("ceil_mode=1 leaves out a window that lies in the padding; older versions do not")
+    kernel, strides, dilations, pads = _windows(node)
+    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
+    counted = get_attribute(node, "count_include_pad", 0)
+    for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
+        begin, place = pads[axis], len(kernel) + axis
+        end = (out - 1) * s + (k - 1) * d + 1 - n - begin
+        if end < 0 or (counted and end > pads[place]):
+            if counted:
+                g.refuse("ceil_mode=1 with count_include_pad=1 cannot be told by padding")
+            end = pads[place]
+        pads[place] = end
     if any(pads):
         set_attribute(node, "pads", pads)
+
+
+def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
+    """A pool with dilations or rounding up: sums of windows by a convolution with ones, each channel alone."""
+    if _auto_padded(node):
+        g.refuse("dilations with auto_pad do not exist there")
+    counted = get_attribute(node, "count_include_pad", 0)
+    if get_attribute(node, "ceil_mode", 0):
+        if counted:
+            g.refuse("dilations with ceil_mode=1 and count_include_pad=1 do not exist there")
+        _round_down(node, g)
+    kernel, strides, dilations, pads = _windows(node)
+    shape = g.shape(node.input[0])
+    channels = None if shape is None else shape[1]
+    if channels is None:
+        g.refuse("dilations do not exist there, and the number of channels is not fixed")
+    kind, data, power = g.element_type(node.input[0]), node.input[0], get_attribute(node, "p", 2)
+    if node.op_type == "LpPool":
+        data = g.op("Pow", g.op("Abs", data), g.scalar_like(data, power))
+    ones = g.scope.typed_constant(np.ones([channels, 1, *kernel]), kind)
+    how: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
+    total = g.op("Conv", data, ones, group=channels, **how)
+    if node.op_type == "LpPool":
+        g.op("Pow", total, g.scalar_like(data, 1 / power), outputs=node.output)
+        return
+    if counted:
+        count = g.scalar_like(data, float(np.prod(kernel)))
+    else:
+        inside = g.scope.typed_constant(np.ones([1, 1, *g.static_shape(data)[2:]]), kind)
+        window = g.scope.typed_constant(np.ones([1, 1, *kernel]), kind)
+        count = g.op("Conv", inside, window, **how)
+    g.op("Div", total, count, outputs=node.output)

@@ -1,7 +1,7 @@
 """QuantizeLinear and DequantizeLinear."""
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_inputs
 from opset_upgrade.registry import adapter
@@ -11,10 +11,18 @@ from opset_upgrade.writer import Writer
 @adapter("QuantizeLinear DequantizeLinear", 13, 10)
 def _one_scale(node: NodeProto, g: Writer) -> None:
     """Before 13 there is one scale for the whole tensor."""
-    shape = g.shape(node.input[1])
-    if shape is None or any(size != 1 for size in shape):
-        g.refuse("a scale for each slice along an axis does not exist there")
+    shape, axis = g.shape(node.input[1]), g.attribute("axis")
     drop_attribute(node, "axis")
+    if shape is None:
+        g.refuse("the rank of its scale is not known, and a scale for each slice along an axis does not exist there")
+    if len(shape) == 0 or shape == (1,):
+        return
+    rank = g.rank(node.input[0])
+    column = [1] * rank
+    column[axis] = -1
+    scale = g.op("Reshape", node.input[1], g.constant(column))
+    zero = input_at(node, 2) and g.op("Reshape", node.input[2], g.constant(column))
+    (_quantize if node.op_type == "QuantizeLinear" else _dequantize)(node, g, scale, zero)
 
 
 @adapter("QuantizeLinear", 19, 13)
@@ -25,11 +33,11 @@ def _saturate(node: NodeProto, g: Writer) -> None:
 
 @adapter("QuantizeLinear", 21, 19)
 def _no_blocks(node: NodeProto, g: Writer) -> None:
+    wanted = get_attribute(node, "output_dtype", 0)
+    drop_attribute(node, "output_dtype")
     if get_attribute(node, "block_size", 0):
         g.refuse("blocks do not exist there")
     drop_attribute(node, "block_size")
-    wanted = get_attribute(node, "output_dtype", 0)
-    drop_attribute(node, "output_dtype")
     if wanted and not input_at(node, 2):
         zero = g.scope.typed_constant(np.zeros(g.static_shape(node.input[1])), wanted)
         set_inputs(node, node.input[0], node.input[1], zero)
@@ -52,3 +60,38 @@ def _output_type(node: NodeProto, g: Writer) -> None:
         node.output[0] = g.fresh("as_scale")
         g.keep()
         g.op("Cast", node.output[0], to=wanted, outputs=[result])
+
+
+@adapter("DequantizeLinear", 21, 19)
+def _blocks_by_repetition(node: NodeProto, g: Writer) -> None:
+    """Before 21 there are no blocks: give every element of the axis the scale of its block."""
+    block, axis = get_attribute(node, "block_size", 0), g.attribute("axis")
+    drop_attribute(node, "block_size")
+    if not block:
+        return
+    size = g.static_shape(node.input[0])[axis]
+    index = g.constant(np.arange(size) // block)
+    scale, zero = (name and g.op("Gather", name, index, axis=axis) for name in (node.input[1], input_at(node, 2)))
+    _dequantize(node, g, scale, zero)
+
+
+def _dequantize(node: NodeProto, g: Writer, scale: str, zero: str) -> None:
+    """DequantizeLinear by its definition, with a scale and a zero point that broadcast to the tensor."""
+    kind = g.element_type(node.input[1])
+    data = g.op("Cast", node.input[0], to=kind)
+    if zero:
+        data = g.op("Sub", data, g.op("Cast", zero, to=kind))
+    g.op("Mul", data, scale, outputs=node.output)
+
+
+def _quantize(node: NodeProto, g: Writer, scale: str, zero: str) -> None:
+    """QuantizeLinear to 8-bit integers by its definition: the operator itself with a scale of one saturates."""
+    kind = g.element_type(zero) if zero else TensorProto.UINT8
+    if kind not in (TensorProto.UINT8, TensorProto.INT8) or g.opset < 11:
+        g.refuse("a scale for each slice along an axis does not exist there")
+    rounded = g.op("Round", g.op("Div", node.input[0], scale))
+    if zero:
+        rounded = g.op("Add", rounded, g.op("Cast", zero, to=TensorProto.FLOAT))
+    low, high = (0.0, 255.0) if kind == TensorProto.UINT8 else (-128.0, 127.0)
+    clipped = g.op("Clip", rounded, g.constant(low, np.float32), g.constant(high, np.float32))
+    g.op("Cast", clipped, to=kind, outputs=node.output)

@@ -131,3 +131,73 @@ def _power_as_float(node: NodeProto, g: Writer) -> None:
     power = float(g.attribute("p"))
     drop_attribute(node, "p")
     set_attribute(node, "p", power)
+
+
+@adapter("Resize", 11, 10)
+def _only_asymmetric(node: NodeProto, g: Writer) -> None:
+    """Version 10 takes the element at floor(x / scale), or interpolates from x / scale."""
+    mode = g.attribute("mode")
+    scales = _scales(node, g)
+    for name in ("cubic_coeff_a", "exclude_outside", "extrapolation_value"):
+        drop_attribute(node, name)
+    how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
+    drop_attribute(node, "coordinate_transformation_mode")
+    drop_attribute(node, "nearest_mode")
+    # a whole number of copies of each element is what half_pixel with rounding gives too
+    whole = scales is not None and all(scale == int(scale) and scale >= 1 for scale in scales)
+    copies = whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
+    if mode == "nearest" and not copies and (how, nearest) != ("asymmetric", "floor"):
+        g.refuse(f"coordinate_transformation_mode={how!r} with nearest_mode={nearest!r} does not exist there")
+    if mode != "nearest" and (mode != "linear" or how != "asymmetric"):
+        g.refuse(f"mode={mode!r} with coordinate_transformation_mode={how!r} does not exist there")
+    if scales is None and not input_at(node, 2):
+        g.refuse("its scales are not known")
+    set_inputs(node, node.input[0], input_at(node, 2) if scales is None else g.constant(scales, np.float32))
+
+
+def _scales(node: NodeProto, g: Writer) -> list[float] | None:
+    """Scales of all axes: those given, or the ratio of stated sizes where sizes are given; None if neither is known."""
+    value = g.value(input_at(node, 2)) if input_at(node, 2) else None
+    if value is not None and value.size:
+        return [float(scale) for scale in value]
+    data, result = g.shape(node.input[0]), g.shape(node.output[0])
+    if data is None or result is None or None in data or None in result or 0 in data:
+        return None
+    ratios = [(out or 0) / (size or 1) for size, out in zip(data, result, strict=True)]
+    # scales that are given are told by the sizes only if they are whole
+    return ratios if input_at(node, 3) or all(ratio == int(ratio) for ratio in ratios) else None
+
+
+@adapter("Resize", 18, 13)
+def _all_axes(node: NodeProto, g: Writer) -> None:
+    """Before 18 there is a scale or a size for every axis, and nothing is smoothed."""
+    if g.attribute("antialias"):
+        g.refuse("antialias=1 does not exist there")
+    if g.attribute("keep_aspect_ratio_policy") != "stretch" and input_at(node, 3):
+        g.refuse(f"keep_aspect_ratio_policy={g.attribute('keep_aspect_ratio_policy')!r} does not exist there")
+    axes = get_attribute(node, "axes")
+    for name in ("antialias", "keep_aspect_ratio_policy", "axes"):
+        drop_attribute(node, name)
+    if axes is None:
+        return
+    rank = g.rank(node.input[0])
+    index = list(range(rank))
+    for number, axis in enumerate(axes):
+        index[axis] = rank + number
+    inputs = [input_at(node, place) for place in range(4)]
+    order = g.constant(index)
+    if inputs[1]:
+        g.refuse("a region of interest for some axes does not exist there")
+    if inputs[2]:
+        ones = g.constant(np.ones(rank), np.float32)
+        inputs[2] = g.op("Gather", g.op("Concat", ones, inputs[2], axis=0), order)
+    if inputs[3]:
+        inputs[3] = g.op("Gather", g.op("Concat", g.op("Shape", inputs[0]), inputs[3], axis=0), order)
+    set_inputs(node, *inputs)
+    g.keep()
+
+
+@adapter("Resize", 19, 18)
+def _no_symmetry(node: NodeProto, g: Writer) -> None:
+    if g.attribute("coordinate_transformation_mode") == "half_pixel_symmetric":
+        g.refuse("coordinate_transformation_mode='half_pixel_symmetric' does not exist there")

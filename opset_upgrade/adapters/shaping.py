@@ -227,3 +227,29 @@ def _smallest_by_negation(node: NodeProto, g: Writer) -> None:
 @adapter("Concat", 1, 4)
 def _axis_is_required(node: NodeProto, g: Writer) -> None:
     set_attribute(node, "axis", get_attribute(node, "axis", 1))
+
+
+@adapter("SpaceToDepth", 28, 13)
+def _columns_first(node: NodeProto, g: Writer) -> None:
+    """Mode CRD: blocks inside channels."""
+    mode = g.attribute("mode")
+    drop_attribute(node, "mode")
+    if mode == "CRD":
+        n, c, h, w = g.static_shape(node.input[0])
+        b = g.attribute("blocksize")
+        split = g.op("Reshape", node.input[0], g.constant([n, c, h // b, b, w // b, b]))
+        turned = g.op("Transpose", split, perm=[0, 1, 3, 5, 2, 4])
+        g.op("Reshape", turned, g.constant([n, c * b * b, h // b, w // b]), outputs=node.output)
+
+
+@adapter("DepthToSpace", 11, 1)
+def _depth_first(node: NodeProto, g: Writer) -> None:
+    """Mode CRD: blocks inside channels."""
+    mode = g.attribute("mode")
+    drop_attribute(node, "mode")
+    if mode == "CRD":
+        n, c, h, w = g.static_shape(node.input[0])
+        b = g.attribute("blocksize")
+        split = g.op("Reshape", node.input[0], g.constant([n, c // (b * b), b, b, h, w]))
+        turned = g.op("Transpose", split, perm=[0, 1, 4, 2, 5, 3])
+        g.op("Reshape", turned, g.constant([n, c // (b * b), h * b, w * b]), outputs=node.output)
