@@ -102,3 +102,10 @@ def test_integers_of_unknown_scale_are_refused():
     net = net_of(("Int8Dequantize", "x", "y"))
     with pytest.raises(ConvertError, match="'x_0' is no int8 tensor of known scale"):
         caffe2_to_onnx(net, None, inputs={"x": (TensorProto.UINT8, [2])}, opset=None)
+
+
+def test_another_engines_arithmetic_is_refused():
+    net = _convolution()
+    net.op[3].engine = "DNNLOWP"
+    with pytest.raises(ConvertError, match="Int8Conv that makes 'y': engine 'DNNLOWP'"):
+        caffe2_to_onnx(net, None, inputs={"x": (1, [1, 5, 5, 2])}, opset=None)
