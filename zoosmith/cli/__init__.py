@@ -12,6 +12,8 @@ import click
 COMMANDS: dict[str, str] = {
     "build": "zoosmith.cli.build:build",
     "convert": "zoosmith.cli.convert:convert",
+    "opset": "zoosmith.cli.opset:opset",
+    "inspect": "zoosmith.cli.inspect:inspect",
     "bundle": "zoosmith.cli.bundle:bundle",
     "validate": "zoosmith.cli.validate:validate",
     "simplify": "zoosmith.cli.simplify:simplify",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import onnx
+
     from convert.translation import InputInfo
 
 # where ONNX's own name differs from numpy's
@@ -35,6 +37,12 @@ _NUMPY_NAMES = {"": "FLOAT", "float32": "FLOAT", "float64": "DOUBLE"}
     show_default=True,
     help="zoo: every name carries its version, as in the ONNX model zoo. caffe2: only names of rewritten blobs do.",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Run the model and the source net on random inputs and compare them, before anything is written.",
+)
 def convert(
     predict_net: str,
     init_net: str | None,
@@ -43,6 +51,7 @@ def convert(
     declared: tuple[str, ...],
     value_info: str | None,
     names: str,
+    verify: bool,
 ) -> None:
     """Translate the Caffe2 net PREDICT_NET with the parameters of INIT_NET to ONNX.
 
@@ -56,11 +65,31 @@ def convert(
 
     inputs = read_inputs(declared, value_info)
     model = caffe2_to_onnx(predict_net, init_net, inputs=inputs, opset=opset, names=names)
+    checked = _verified(predict_net, init_net, model, names) if verify else "not verified"
     content = model.SerializeToString()
     write_atomic(output, content)
-    click.echo(
-        f"{output}: {len(model.graph.node)} nodes, opset {model.opset_import[0].version}, {len(content):,} bytes"
-    )
+    opset_made = model.opset_import[0].version
+    click.echo(f"{output}: {len(model.graph.node)} nodes, opset {opset_made}, {len(content):,} bytes, {checked}")
+
+
+def _verified(predict_net: str, init_net: str | None, model: "onnx.ModelProto", names: str) -> str:
+    """Compare the model with its net; gives what to say of it, and ends the command with 1 where they differ."""
+    from rich.console import Console
+
+    from validation import ValidationError
+    from zoosmith.conversion import verify_conversion
+
+    try:
+        with Console(stderr=True).status("Comparing with the source net"):
+            comparison = verify_conversion(predict_net, init_net, model, names=names)
+    except ValidationError as error:
+        return f"not verified ({error})"
+    if not comparison.passed:
+        click.echo(
+            f"the model and its net differ, nothing is written (--no-verify does): {comparison.reason}", err=True
+        )
+        raise SystemExit(1)
+    return f"verified: {comparison}"
 
 
 def read_inputs(declared: tuple[str, ...], value_info: str | None) -> "InputInfo":

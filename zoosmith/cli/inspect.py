@@ -1,0 +1,73 @@
+"""`zoosmith inspect`: what a file is and what it holds."""
+
+from typing import Any
+
+import click
+
+_LISTED = 12
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with one object for each file.")
+def inspect(files: tuple[str, ...], as_json: bool) -> None:
+    """Say what each file is (Caffe2 net, init net, ONNX model, archive) and what it holds.
+
+    For a Caffe2 net it names the operators that cannot be translated, so that nobody waits for a conversion to fail.
+
+    \b
+    Example:
+      zoosmith inspect predict_net.pb init_net.pb densenet-9.onnx
+    """
+    import json
+
+    from zoosmith.inspection import inspect_file
+
+    descriptions = [inspect_file(file) for file in files]
+    if as_json:
+        click.echo(json.dumps(descriptions, indent=1))
+        return
+    for description in descriptions:
+        click.echo("\n".join(_lines(description)))
+
+
+def _lines(description: dict[str, Any]) -> list[str]:
+    lines = [f"{description['file']}: {description['kind']}, {description['bytes']:,} bytes"]
+    if "opsets" in description:
+        opsets = ", ".join(f"{domain or 'opset'} {version}" for domain, version in description["opsets"].items())
+        lines.append(
+            f"  {opsets}, IR version {description['ir_version']}, made by {description['producer'] or 'unknown'}"
+        )
+    if description.get("name"):
+        lines.append(f"  name: {description['name']}")
+    if "operators" in description:
+        total = sum(description["operators"].values())
+        listed = _joined(f"{count} {kind}" for kind, count in description["operators"].items())
+        lines.append(f"  {total} operators: {listed}")
+    for place in ("inputs", "outputs"):
+        if place in description:
+            values = [_value(value) for value in description[place]]
+            lines.append(
+                f"  {len(values)} {'external ' if 'untranslatable' in description else ''}{place}: {_joined(values)}"
+            )
+    if "parameters" in description:
+        lines.append(f"  {description['parameters']} parameters with {description['parameter_values']:,} values")
+    if "untranslatable" in description:
+        missing = [f"{count} {kind}" for kind, count in description["untranslatable"].items()]
+        lines.append(f"  cannot be translated: {_joined(missing)}" if missing else "  every operator can be translated")
+    if "members" in description:
+        lines += [f"  {member['bytes']:>14,}  {member['name']}" for member in description["members"]]
+    return lines
+
+
+def _value(value: str | dict[str, Any]) -> str:
+    if isinstance(value, str):
+        return value
+    shape = "?" if value["shape"] is None else ",".join(str(size) for size in value["shape"])
+    return f"{value['name']} {value['type']}[{shape}]"
+
+
+def _joined(parts: Any) -> str:
+    listed = list(parts)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return ", ".join(listed[:_LISTED]) + more

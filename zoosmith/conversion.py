@@ -1,0 +1,35 @@
+"""Is an ONNX model the Caffe2 net it was made from? Both are run on the same random inputs."""
+
+from typing import TYPE_CHECKING
+
+from convert import read_net
+from validation import compare, interpret, random_inputs, runner_for
+
+if TYPE_CHECKING:
+    import onnx
+
+    from convert import NetSource
+    from validation import Comparison
+
+# a batch of one would hide what a wrong batch does
+_SYMBOLIC_SIZE = 2
+
+
+def verify_conversion(
+    predict_net: "NetSource", init_net: "NetSource | None", model: "onnx.ModelProto", *, names: str, seed: int = 0
+) -> "Comparison":
+    """Run a model and the net it was made from on random inputs, symbolic sizes taken as 2, and compare the outputs.
+
+    `names` is the style of names the model was converted with. Raises ValidationError where one of the two cannot run
+    on such inputs: a model that only newer runtimes know, a net whose indices must stay in a range.
+    """
+    parameters = {tensor.name for tensor in model.graph.initializer}
+    data = [value for value in model.graph.input if value.name not in parameters]
+    symbols = {dim.dim_param for value in data for dim in value.type.tensor_type.shape.dim if dim.dim_param}
+    inputs = random_inputs(model, seed=seed, dims=dict.fromkeys(sorted(symbols), _SYMBOLIC_SIZE))
+    blobs = {name: name.removesuffix("_0") if names == "zoo" else name for name in inputs}
+    net = read_net(predict_net)
+    computed = interpret(net, init_net, {blobs[name]: array for name, array in inputs.items()})
+    outputs = [value.name for value in model.graph.output]
+    expected = {name: computed[blob] for name, blob in zip(outputs, net.external_output, strict=True)}
+    return compare(expected, runner_for(model).run(inputs))

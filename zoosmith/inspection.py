@@ -1,0 +1,102 @@
+"""What a file is, and what it holds: a Caffe2 net, an ONNX model or an archive."""
+
+import os
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from convert import ConvertError, read_net, untranslatable
+from convert.parameters import read_init_net
+from zoosmith.errors import ZoosmithError
+from zoosmith.models import load_model
+
+# what a description holds besides `file`, `kind` and `bytes` depends on the kind
+Description = dict[str, Any]
+
+
+def inspect_file(path: str | os.PathLike[str]) -> Description:
+    """Describe a file by its content: `kind` is `onnx model`, `caffe2 net`, `caffe2 init net` or `archive`.
+
+    A model has its opsets, operators with counts, inputs, outputs and parameters; a net the same, and the operators
+    that cannot be translated; an archive its members. Raises ZoosmithError where the file is none of these.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        file.open("rb").close()
+    except OSError as error:
+        raise ZoosmithError(f"{file}: cannot be read: {error.strerror or error}") from error
+    common = {"file": str(file), "bytes": size}
+    readers: list[Callable[[Path], Description]] = [_archive, _onnx_model, _caffe2_net]
+    for read in readers:
+        try:
+            return {**common, **read(file)}
+        except (ZoosmithError, ConvertError, tarfile.TarError, EOFError, OSError):
+            continue
+    raise ZoosmithError(f"{file}: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found none of them")
+
+
+def _archive(file: Path) -> Description:
+    with tarfile.open(file) as archive:
+        members = [{"name": member.name, "bytes": member.size} for member in archive.getmembers() if member.isfile()]
+    return {"kind": "archive", "members": members}
+
+
+def _onnx_model(file: Path) -> Description:
+    model = load_model(file, external_data=False)
+    graph = model.graph
+    parameters = {tensor.name for tensor in graph.initializer}
+    nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
+    return {
+        "kind": "onnx model",
+        "ir_version": model.ir_version,
+        "opsets": {opset.domain: opset.version for opset in model.opset_import},
+        "producer": model.producer_name,
+        "operators": _counts(node.op_type for node in nodes),
+        "inputs": [_value(value) for value in graph.input if value.name not in parameters],
+        "outputs": [_value(value) for value in graph.output],
+        "parameters": len(graph.initializer),
+        "parameter_values": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
+    }
+
+
+def _caffe2_net(file: Path) -> Description:
+    net = read_net(file)
+    common = {"name": net.name, "operators": _counts(op.type for op in net.op)}
+    if net.op and not any(op.input for op in net.op) and not net.external_input:
+        content = read_init_net(file)
+        sizes = {name: int(np.prod(tensor.shape, dtype=np.int64)) for name, tensor in content.parameters.items()}
+        types = _counts(str(tensor.dtype) for tensor in content.parameters.values())
+        return {
+            "kind": "caffe2 init net",
+            **common,
+            "parameters": len(sizes),
+            "parameter_values": sum(sizes.values()),
+            "parameter_types": types,
+            "untranslatable": untranslatable(net),
+        }
+    return {
+        "kind": "caffe2 net",
+        **common,
+        "inputs": list(net.external_input),
+        "outputs": list(net.external_output),
+        "untranslatable": untranslatable(net),
+    }
+
+
+def _counts(kinds: Iterable[str]) -> dict[str, int]:
+    """How often each comes, the most frequent first."""
+    return dict(sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _value(value: onnx.ValueInfoProto) -> Description:
+    tensor = value.type.tensor_type
+    if not value.type.HasField("tensor_type"):
+        return {"name": value.name, "type": value.type.WhichOneof("value"), "shape": None}
+    shape = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in tensor.shape.dim]
+    return {"name": value.name, "type": onnx.TensorProto.DataType.Name(tensor.elem_type).lower(), "shape": shape}
