@@ -114,6 +114,14 @@ def _levels(op: Operator, rois: Value, lowest: int, highest: int) -> Value:
     return op.emit("Max", op.emit("Min", level, number(op, highest)), number(op, lowest))
 
 
+@translator("BatchPermutation")
+def batch_permutation(op: Operator) -> None:
+    """Gather of rows."""
+    x, indices = op.inputs
+    op.expect_shape(indices, [op.shape(x)[0]], "the indices")
+    op.emit("Gather", x, indices, to=0)
+
+
 @translator("HeatmapMaxKeypoint", since=11)
 def heatmap_max_keypoint(op: Operator) -> None:
     """The peak of each heat map, refined by a quadratic fit to its neighbours; a border is a mirror."""

@@ -179,6 +179,33 @@ def _keypoints(random: Generator) -> Case:
     return _case("HeatmapMaxKeypoint", arguments, {"h": maps.astype(np.float32), "b": _boxes(random, count)}, "k")
 
 
+def _pyramid_head(random: Generator) -> Case:
+    """Proposals of two levels, distributed over the levels, pooled there, and put back in order."""
+    proposals, pools = [], []
+    inputs: dict[str, np.ndarray] = {"i": np.float32([[128, 128, 1]])}
+    for level, size in ((2, 16), (3, 8)):
+        stride = 128 / size
+        inputs[f"f{level}"] = random.standard_normal((1, 2, size, size)).astype(np.float32)
+        inputs[f"s{level}"] = random.random((1, 2, size, size)).astype(np.float32)
+        inputs[f"d{level}"] = (0.3 * random.standard_normal((1, 8, size, size))).astype(np.float32)
+        inputs[f"a{level}"] = np.float32([[-2, -1, 2, 1], [-1, -2, 1, 2]]) * np.float32(stride)
+        arguments = {"spatial_scale": 1 / stride, "pre_nms_topN": 60, "post_nms_topN": 15, "min_size": 0.0}
+        read = " ".join(f"{blob}{level}" for blob in "sd") + f" i a{level}"
+        proposals.append(("GenerateProposals", read, f"r{level} p{level}", arguments))
+        pooling = {"spatial_scale": 1 / stride, "pooled_h": 2, "pooled_w": 2, "sampling_ratio": 2}
+        pools.append(("RoIAlign", f"f{level} o{level}", f"y{level}", pooling))
+    levels = {f"{kind}_{end}_level": n for kind in ("rpn", "roi") for end, n in (("min", 2), ("max", 3))}
+    collect = {**levels, "rpn_post_nms_topN": 20, "roi_canonical_scale": 40, "roi_canonical_level": 3}
+    operators = [
+        *proposals,
+        ("CollectAndDistributeFpnRpnProposals", "r2 r3 p2 p3", "rois o2 o3 back", collect),
+        *pools,
+        ("Concat", "y2 y3", "y _", {"axis": 0}),
+        ("BatchPermutation", "y back", "z"),
+    ]
+    return net_of(*operators, inputs=" ".join(inputs), outputs="rois z"), inputs
+
+
 KINDS: dict[str, Callable[[Generator], Case]] = {
     "proposals": _proposals,
     "transform": _transform,
@@ -187,4 +214,5 @@ KINDS: dict[str, Callable[[Generator], Case]] = {
     "pool": _pool,
     "pyramid": _pyramid,
     "keypoints": _keypoints,
+    "pyramid_head": _pyramid_head,
 }

@@ -134,6 +134,14 @@ def collect_and_distribute(op: Operator, *blobs: np.ndarray) -> tuple[np.ndarray
     return rois, *distribute_fpn_proposals(op, rois)
 
 
+@operator("BatchPermutation")
+def batch_permutation(op: Operator, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """The rows of x in the order of the indices, as many as there are rows."""
+    if indices.shape != x.shape[:1]:
+        raise op.error(f"indices {indices.shape} must be as many as the rows of {x.shape}")
+    return x[indices]
+
+
 @operator("HeatmapMaxKeypoint")
 def heatmap_max_keypoint(op: Operator, heatmaps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Heat maps (N, K, S, S), boxes (N, 4 or more): (N, 4, K) with x, y, score and probability of each map's peak.
