@@ -182,9 +182,9 @@ def _keypoints(random: Generator) -> Case:
 def _pyramid_head(random: Generator) -> Case:
     """Proposals of two levels, distributed over the levels, pooled there, and put back in order."""
     proposals, pools = [], []
-    inputs: dict[str, np.ndarray] = {"i": np.float32([[128, 128, 1]])}
-    for level, size in ((2, 16), (3, 8)):
-        stride = 128 / size
+    inputs: dict[str, np.ndarray] = {"i": np.float32([[64, 64, 1]])}
+    for level, size in ((2, 8), (3, 4)):
+        stride = 64 / size
         inputs[f"f{level}"] = random.standard_normal((1, 2, size, size)).astype(np.float32)
         inputs[f"s{level}"] = random.random((1, 2, size, size)).astype(np.float32)
         inputs[f"d{level}"] = (0.3 * random.standard_normal((1, 8, size, size))).astype(np.float32)
