@@ -75,28 +75,11 @@ def _linear_not_bilinear(node: NodeProto, g: Writer) -> None:
     set_attribute(node, "mode", {b"bilinear": "linear", b"bicubic": "cubic"}.get(mode, mode))
 
 
-@adapter("GridSample", 20, 16)
-def _bilinear_not_linear(node: NodeProto, g: Writer) -> None:
-    mode = get_attribute(node, "mode", b"linear")
-    if g.rank(node.input[0]) != 4:
-        g.refuse("it samples a volume, older versions an image")
-    set_attribute(node, "mode", {b"linear": "bilinear", b"cubic": "bicubic"}.get(mode, mode))
-
-
 @adapter("DFT", 17, 20)
 def _axis_to_input(node: NodeProto, g: Writer) -> None:
     axis = get_attribute(node, "axis", 1)
     drop_attribute(node, "axis")
     set_inputs(node, node.input[0], input_at(node, 1), g.constant(axis))
-
-
-@adapter("DFT", 20, 17)
-def _axis_to_attribute(node: NodeProto, g: Writer) -> None:
-    axis = g.constant_input(2, "axis")
-    place = -2 if axis is None else int(np.ravel(axis)[0])
-    rank = g.rank(node.input[0])
-    set_inputs(node, node.input[0], input_at(node, 1))
-    set_attribute(node, "axis", place + rank if place < 0 else place)
 
 
 @adapter("Erf", 9, 13)
