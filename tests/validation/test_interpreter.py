@@ -85,6 +85,16 @@ def test_inputs_are_not_changed():
     assert x.tolist() == X.tolist()
 
 
+def test_outputs_are_no_views_of_parameters_or_inputs():
+    init = net_of(("GivenTensorFill", "", "w", {"shape": [1], "values": [1.0]}), inputs="", outputs="w")
+    interpreter = NetInterpreter(net_of(inputs="x w", outputs="x w"), init)
+    x = X.copy()
+    for output in interpreter.run({"x": x}).values():
+        output += 1
+    assert x.tolist() == X.tolist()
+    assert interpreter.run({"x": x})["w"].tolist() == [1]
+
+
 def test_any_blob_can_be_asked_for():
     net = net_of(("Relu", "x", "a"), ("Negative", "a", "b"), ("Exp", "b", "y"))
     assert list(interpret(net, None, {"x": X}, outputs=["b", "x"])) == ["b", "x"]
@@ -193,6 +203,16 @@ class TestRefusals:
         net = net_of(("Alias", "x", "y"), ("Cast", "z", "y", {"to": 2}), inputs="x z", outputs="x")
         with pytest.raises(ValidationError, match="over memory that it shares"):
             interpret(net, None, {"x": X, "z": X})
+
+    def test_a_net_without_outputs_wants_to_know_which_blobs(self):
+        net = net_of(("Relu", "x", "y"), outputs="")
+        with pytest.raises(ValidationError, match="declares no external output"):
+            interpret(net, None, {"x": X})
+        assert list(interpret(net, None, {"x": X}, outputs=["y"])) == ["y"]
+
+    def test_an_image_too_large_for_memory(self):
+        with pytest.raises(ValidationError, match="ConstantFill"):
+            interpret(net_of(("ConstantFill", "", "y", {"shape": [2**40, 2**10]}), inputs=""), None, {})
 
     def test_an_empty_net_gives_its_inputs_back(self):
         net = NetDef(name="n", external_input=["x"], external_output=["x"])

@@ -50,6 +50,8 @@ class NetInterpreter:
     def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Run the net; returns the wanted blobs (default: the external outputs) by name, floats as float32."""
         wanted = self.output_names if outputs is None else tuple(outputs)
+        if not wanted:
+            raise ValidationError("the net declares no external output: name the blobs wanted")
         self._check_inputs(inputs, wanted)
         workspace = self._parameters.fork()
         for name, value in inputs.items():
@@ -103,7 +105,8 @@ def _execute(plan: Sequence[tuple[Operator, Kernel]], workspace: Workspace, keep
     for n, (op, kernel) in enumerate(plan):
         results = _compute(op, kernel, workspace)
         if kernel.shares:
-            workspace.share(op.inputs[0], op.outputs[0])
+            for name in op.outputs[:1]:
+                workspace.share(op.inputs[0], name)
         else:
             for name, value in zip(op.outputs, results, strict=False):
                 if value is not None:
@@ -123,7 +126,7 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
     try:
         with np.errstate(all="ignore"):
             result = kernel.compute(op, *(values if kernel.raw else map(widen, values)))
-    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError, OverflowError, MemoryError) as error:
         shapes = ", ".join(
             f"{name!r} {getattr(value, 'shape', '')}" for name, value in zip(op.inputs, values, strict=True)
         )
@@ -146,7 +149,8 @@ def _rounded(workspace: Workspace, name: str) -> np.ndarray:
     if value.dtype == np.float64 and not workspace.is_double(name):
         with np.errstate(over="ignore"):
             return value.astype(np.float32)
-    return np.ascontiguousarray(value).reshape(value.shape)
+    # A copy: the value may be a parameter, or the caller's own input.
+    return np.array(value, order="C")
 
 
 def _listed(names: Iterable[str]) -> str:
