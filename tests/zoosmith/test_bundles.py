@@ -20,6 +20,9 @@ from zoosmith.errors import ZoosmithError
 from zoosmith.models import save_model
 
 
+CONTENT = "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
+
+
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
     """A bundle of a small model."""
@@ -63,7 +66,7 @@ def test_the_npz_files_hold_what_the_messages_hold(packed: Path) -> None:
 
 
 def test_the_content_of_a_bundle_depends_on_no_version_of_numpy_or_python(packed: Path) -> None:
-    assert hashlib.sha256(gzip.decompress(packed.read_bytes())).hexdigest() == "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
+    assert hashlib.sha256(gzip.decompress(packed.read_bytes())).hexdigest() == CONTENT
 
 
 def test_a_bundle_validates_packed_and_unpacked(packed: Path) -> None:
