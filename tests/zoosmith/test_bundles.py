@@ -19,7 +19,6 @@ from zoosmith.bundles import bundle, validate
 from zoosmith.errors import ZoosmithError
 from zoosmith.models import save_model
 
-
 CONTENT = "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
 
 
