@@ -228,6 +228,42 @@ def _cut(random: Generator, shape: tuple[int, ...]) -> dict[str, object]:
     return {"starts": starts, "ends": ends}
 
 
+def _chain(random: Generator) -> Case:
+    """A small network over one image, whose operators rewrite two blobs in turn, under other scales."""
+    channels, size = int(random.choice([2, 4, 8])), 6
+    current: dict[str, object] = quantization(random, 0.02)
+    operators: list[tuple] = [("Int8Quantize", "x", "q", current)]
+    old, new = "q", "r"
+    window = {"kernel": 3, "pad": 1, "order": "NHWC"}
+    for n in range(_size(random, 2, 7)):
+        kind = str(random.choice(["Conv", "ConvRelu", "Sum", "MaxPool", "AveragePool", "Relu", "Transpose", "Tanh"]))
+        target = {"Y_scale": float(np.float32(0.04 * (n + 1))), "Y_zero_point": int(random.integers(256))}
+        if kind in {"MaxPool", "Relu", "Transpose"}:
+            moves = {"MaxPool": window, "Transpose": {"axes": [0, 2, 1, 3]}, "Relu": {}}
+            operators.append((f"Int8{kind}", old, new, {**moves[kind], **current}))
+            target = current
+        elif kind == "Tanh":
+            operators += [("Int8Dequantize", old, "f"), ("Tanh", "f", "f"), ("Int8Quantize", "f", new, target)]
+        elif kind == "Sum":
+            operators.append(("Int8Sum", f"{old} {old}", new, target))
+        elif kind == "AveragePool":
+            operators.append(("Int8AveragePool", old, new, {**window, **target}))
+        else:
+            shape = [channels, 3, 3, channels]
+            values = random.integers(0, 256, shape).astype(np.uint8).tobytes()
+            bias = {"shape": [channels], "values": [90 * n] * channels}
+            weights = {"shape": shape, "Y_scale": 0.01, "Y_zero_point": 128}
+            operators.append(("Int8GivenTensorFill", "", "w", weights, values))
+            operators.append(("Int8GivenIntTensorFill", "", "b", bias))
+            operators.append((f"Int8{kind}", f"{old} w b", new, {**window, **target}))
+        current, old, new = target, new, old
+    net = net_of(*(operator[:4] for operator in operators), ("Int8Dequantize", old, "y"))
+    for op, operator in zip(net.op, operators, strict=False):
+        if len(operator) > 4:
+            op.arg.add(name="values", s=operator[4])
+    return net, {"x": random.uniform(-2, 2, (2, size, size, channels)).astype(np.float32)}
+
+
 KINDS: dict[str, Callable[[Generator], Case]] = {
     "convolution": _convolution,
     "transposed": _transposed,
@@ -237,4 +273,5 @@ KINDS: dict[str, Callable[[Generator], Case]] = {
     "pool": _pool,
     "elementwise": _elementwise,
     "layout": _layout,
+    "chain": _chain,
 }
