@@ -123,6 +123,7 @@ class Graph:
         self._values: dict[str, Value] = {}
         self._used: dict[str, None] = {}
         self._makers: dict[str, int] = {}
+        self.shared: dict[Tensor, Value] = {}
         self._pending: list[int] = []
         self._stand_ins: dict[int, str] = {}
         self._attributes: dict[tuple, bytes] = {}

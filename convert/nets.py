@@ -1,6 +1,7 @@
 """Caffe2 nets as files: read and write, binary and text."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -8,7 +9,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from convert.errors import ConvertError
-from convert.proto.caffe2_pb2 import NetDef
+from convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
 
@@ -39,6 +40,14 @@ def write_net(net: NetDef, *, text: bool = False) -> bytes:
     return text_format.MessageToString(net).encode() if text else net.SerializeToString(deterministic=True)
 
 
+def check_text(ops: Iterable[OperatorDef]) -> None:
+    """Refuse operators whose names are no text; protobuf hands such ones on as bytes."""
+    for op in ops:
+        for text in (op.type, *op.input, *op.output):
+            if not isinstance(text, str):
+                raise ConvertError(f"{text!r} is no text, as an operator's type or a blob's name has to be")
+
+
 def _parse_binary(content: bytes, origin: str) -> NetDef:
     net = NetDef()
     try:
@@ -47,6 +56,10 @@ def _parse_binary(content: bytes, origin: str) -> NetDef:
         raise ConvertError(
             f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
         ) from error
+    try:
+        check_text(net.op)
+    except ConvertError as error:
+        raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef: {error}") from error
     if not net.op and not net.name:
         raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found neither an operator nor a name in it")
     return net

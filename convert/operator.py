@@ -15,6 +15,9 @@ from convert.proto.caffe2_pb2 import Argument, OperatorDef
 
 Later: TypeAlias = Callable[[], Value]
 
+# equal constants up to this size are written once: axes, shapes, scalars
+_SHARED_BYTES = 64
+
 
 class Retry(Exception):
     """An operator needs a higher opset than the one tried."""
@@ -231,11 +234,18 @@ class Operator:
         return index < len(self.output_names)
 
     def constant(self, content: np.ndarray) -> Value:
-        """Make a constant."""
-        return self.graph.constant(self._names.helper(), Tensor.of(np.asarray(content)))
+        """Make a constant; equal small ones are one."""
+        tensor = Tensor.of(np.asarray(content))
+        # narrow integers may be given a scale, each its own
+        if len(tensor.data) > _SHARED_BYTES or tensor.dtype not in {np.dtype("<i8"), np.dtype("<f4")}:
+            return self.constant_tensor(tensor)
+        value = self.graph.shared.get(tensor)
+        if value is None:
+            value = self.graph.shared[tensor] = self.constant_tensor(tensor)
+        return value
 
     def constant_tensor(self, tensor: Tensor) -> Value:
-        """Make a constant of content that is bytes already."""
+        """Make a constant of its own, of content that is bytes already."""
         return self.graph.constant(self._names.helper(), tensor)
 
     def int64s(self, *content: int) -> Value:

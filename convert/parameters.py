@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from convert.errors import ConvertError
 from convert.fills import FILLS, Tensor
-from convert.nets import TEXT_SUFFIXES, NetSource, read_net
+from convert.nets import TEXT_SUFFIXES, NetSource, check_text, read_net
 from convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from convert.wire import FIXED32, LENGTH, fields
 
@@ -113,9 +114,11 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDe
 
 def _parse(content: bytes | memoryview) -> OperatorDef:
     try:
-        return OperatorDef.FromString(bytes(content))
-    except Exception as error:  # protobuf's backends raise classes of their own here
+        op = OperatorDef.FromString(bytes(content))
+    except DecodeError as error:
         raise ConvertError("an operator in it is damaged") from error
+    check_text([op])
+    return op
 
 
 def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
