@@ -49,10 +49,11 @@ def build(
 ) -> Report:
     """Make, prove and pack rows of DenseNet-121 in the zoo's own tree below `out`; return what was found.
 
-    `weights` is an init net or a row in ONNX, by default synthetic ones from `seed`; `rows` names rows, separated by
-    commas; `sets` is the number of data sets, whose inputs are chosen by `seed`; `reference` is what computes their
-    outputs, `builtin` (the interpreter) or `caffe2` (the real one); `jobs` is the number of threads, by default one a
-    core but no more than 4. The same arguments give the same files, for any `jobs`; each is whole or not there.
+    `weights` is an init net or a row in ONNX, by default synthetic ones from `seed`; `rows` names published rows and
+    opsets, such as `3,9,12` or `1-28`; `sets` is the number of data sets, whose inputs are chosen by `seed`;
+    `reference` is what computes their outputs, `builtin` (the interpreter) or `caffe2` (the real one); `jobs` is the
+    number of threads, by default one a core but no more than 4. The same arguments give the same files, for any `jobs`;
+    each is whole or not there.
 
     A failed check is in the report; files are written all the same. Raises ZoosmithError, ConvertError or
     ValidationError for bad input, and ZoosmithError for what cannot be written.

@@ -240,7 +240,40 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     assert not leftover.exists()
 
 
-def test_unknown_rows_are_refused_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ZoosmithError, match=r"no row '5', 'x'; the rows are 3, 6, 7, 8, 9, 12"):
-        zoosmith.build(tmp_path, rows="5,9,x")
+@pytest.mark.parametrize("rows", ["5,x,99", "x,99", "99,x"])
+def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError, match=r"no row '.*'; the published rows are 3, 6, 7, 8, 9, 12, and there is one"):
+        zoosmith.build(tmp_path, rows=rows)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("9", ["9"]),
+        (" 12, 3 ,12", ["12", "3"]),
+        ("5-9", ["5", "6", "7", "8", "9"]),
+        ("1-3,12", ["1", "2", "3", "12"]),
+        ("28", ["28"]),
+    ],
+)
+def test_rows_are_named_by_opset_range_or_both(text: str, names: list[str]) -> None:
+    rows = recipe.select_rows(text)
+    assert [row.name for row in rows] == names
+    assert [row.opset for row in rows] == [int(name) for name in names]
+
+
+@pytest.mark.parametrize("text", ["", "9-3", "0", "1-99", "3-", "-3", "9,,12", "\u0663"])
+def test_what_names_no_row_is_refused(text: str) -> None:
+    with pytest.raises(ZoosmithError, match="no row"):
+        recipe.select_rows(text)
+
+
+def test_opsets_that_the_zoo_does_not_publish_are_built_too(tmp_path: Path) -> None:
+    report = zoosmith.build(tmp_path, rows="2,5,14", sets=1)
+    assert report.passed
+    assert [(row.title, row.onnx_version, row.opset) for row in report.rows] == [
+        ("DenseNet-121-2", "1.1", 2),
+        ("DenseNet-121-5", "1.1", 5),
+        ("DenseNet-121-14", "1.9", 14),
+    ]

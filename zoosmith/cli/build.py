@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--weights", metavar="PATH", type=click.Path(path_type=Path), help="init_net.pb, or a row in ONNX.")
-@click.option("--rows", metavar="LIST", help="Published rows, such as 3,9,12.  [default: all]")
+@click.option("--rows", metavar="LIST", help="Rows, or opsets such as 1-28.  [default: the published ones]")
 @click.option("--sets", type=click.IntRange(1), default=3, show_default=True, help="Data sets in each archive.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Weights and inputs.")
 @click.option(

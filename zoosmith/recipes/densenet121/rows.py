@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from onnx import ModelProto, OperatorSetIdProto, TensorProto
+from onnx.defs import onnx_opset_version
+from onnx.helper import VERSION_TABLE
 from onnx.version_converter import convert_version
 
+import opset_upgrade
 from convert import caffe2_to_onnx
 from zoosmith.errors import ZoosmithError
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, predict_net
@@ -64,12 +67,40 @@ class RowMaker:
 
 
 def select_rows(text: str) -> list[Row]:
-    """Read a list of rows such as `3,9,12`; raises ZoosmithError, naming those that there are, for an unknown one."""
-    names = [name.strip() for name in text.split(",")]
-    unknown = [name for name in names if name not in ROWS]
+    """Read a list of rows: published ones, any opset and ranges of opsets, such as `3,9,12` or `1-28`.
+
+    Raises ZoosmithError, naming those that there are, for an unknown one.
+    """
+    names = [name for item in text.split(",") for name in _range(item.strip())]
+    unknown = [name for name in names if name not in ROWS and not _is_opset(name)]
     if unknown:
-        raise ZoosmithError(f"no row {', '.join(map(repr, unknown))}; the rows are {', '.join(ROWS)}")
-    return [ROWS[name] for name in dict.fromkeys(names)]
+        raise ZoosmithError(
+            f"no row {', '.join(map(repr, unknown))}; the published rows are {', '.join(ROWS)}, "
+            f"and there is one for every opset from 1 to {onnx_opset_version()}"
+        )
+    return [ROWS.get(name) or _converted(int(name)) for name in dict.fromkeys(names)]
+
+
+def _range(item: str) -> list[str]:
+    first, dash, last = item.partition("-")
+    if not (dash and _is_opset(first) and _is_opset(last)):
+        return [item]
+    return [str(opset) for opset in range(int(first), int(last) + 1)] or [item]
+
+
+def _is_opset(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and 1 <= int(name) <= onnx_opset_version()
+
+
+def _converted(opset: int) -> Row:
+    """A row of an opset that the zoo does not publish, converted from the nearest translation."""
+
+    def make(maker: RowMaker) -> bytes:
+        source = maker.translate(6) if opset < 6 else maker.opset9
+        return opset_upgrade.convert_version(ModelProto.FromString(source), opset).SerializeToString()
+
+    release = next(entry[0] for entry in VERSION_TABLE if entry[2] >= opset)
+    return Row(str(opset), opset, make, title=f"DenseNet-121-{opset}", onnx_version=".".join(release.split(".")[:2]))
 
 
 def _translated(opset: int) -> Callable[[RowMaker], bytes]:
