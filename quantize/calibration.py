@@ -15,6 +15,9 @@ from validation import OnnxRuntimeRunner
 BINS = 2048
 _STEPS = 256
 
+# Values a bin, on average, below which a histogram's gaps are chance and its entropy tells nothing.
+_FEWEST = 10
+
 Samples = Sequence[Mapping[str, Array]]
 # Told of a stage's name, what is done of it and what there is to do.
 Progress = Callable[[str, int, int], None]
@@ -173,6 +176,10 @@ def _cut_percentile(counts: Array, percentile: float) -> tuple[float, float]:
 def _cut_entropy(counts: Array, percentile: float) -> tuple[float, float]:
     """The top end whose 256 steps describe the distribution best; the low end stays, as a Relu's zero does."""
     best, best_top = np.inf, BINS
+    # a Relu's zeros are exact in every encoding; left in, they would make the finest steps look best
+    counts = np.concatenate([[0.0], counts[1:]])
+    if counts.sum() < _FEWEST * BINS:
+        return 0.0, 1.0
     for top in range(_STEPS * 2, BINS + 1, 16):
         inside = counts[:top].copy()
         outside = counts[top:].sum()

@@ -22,9 +22,9 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     _drop_dropout(graph)
     _fold_shape_operators(graph)
     _merge_affines(graph)
+    _pool_first(graph)
     _fold_backward(graph)
     _fold_forward(graph)
-    _pool_first(graph)
     return graph.model()
 
 

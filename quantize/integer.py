@@ -222,7 +222,6 @@ def _always(graph: Graph, node: onnx.NodeProto) -> bool:
     "Transpose",
     "Identity",
     "Slice",
-    "SpaceToDepth",
     accepts=_always,
     moves=True,
     by_channel=False,

@@ -15,6 +15,7 @@ def gather_positions(graph: Graph) -> None:
     """Rewrite stride-2 convolutions of up to 4 channels as SpaceToDepth and a convolution of four times as many.
 
     The sums are the same ones: the kernel is spread over blocks of 2 x 2 positions, zeros fill what it does not reach.
+    SpaceToDepth itself stays in float, before QuantizeLinear: not every ONNX Runtime has it for uint8.
     """
     for node in [node for node in graph.nodes if is_standard(node, "Conv")]:
         shape = graph.shapes().get(node.input[0], ())

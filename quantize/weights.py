@@ -69,11 +69,12 @@ def _quantize_part(weights: Array, bias: Array, spread: Array) -> PackedWeights:
 
 
 def _within_pairs(rounded: Array) -> Array:
-    """Bring neighbours of one sign whose sum is too large towards zero, by halves of the excess."""
-    left, right = rounded[:, 0:-1:2].copy(), rounded[:, 1::2].copy()
-    same = left * right > 0
-    excess = np.where(same, np.maximum(np.abs(left) + np.abs(right) - PAIR_LIMIT, 0), 0)
-    result = rounded.copy()
-    result[:, 0:-1:2] = left - np.sign(left) * np.ceil(excess / 2)
-    result[:, 1::2] = right - np.sign(right) * np.floor(excess / 2)
-    return result
+    """Bring neighbours whose sum is too large, so of one sign, towards zero, each by half of the excess; in place."""
+    left, right = rounded[:, 0:-1:2], rounded[:, 1::2]
+    total = left + right
+    places = np.nonzero(np.abs(total) > PAIR_LIMIT)
+    excess = total[places] - np.sign(total[places]) * PAIR_LIMIT
+    half = np.trunc(excess / 2)
+    left[places] -= excess - half
+    right[places] -= half
+    return rounded

@@ -1,0 +1,73 @@
+"""Layers that cost most stay in float, as few as the limit needs."""
+
+import numpy as np
+import onnx
+
+from quantize import quantize_within
+from quantize.samples import random_samples
+from tests.quantize.nets import Net
+
+
+def fragile() -> onnx.ModelProto:
+    """Three convolutions; the second one's input has one huge value beside the small ones that matter."""
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 8, bias=True)
+    huge = np.zeros((1, 8, 1, 1), np.float32)
+    huge[0, 0] = 3000
+    x = net.add("Sigmoid", x)
+    x = net.add("Add", x, net.constant(huge))
+    weights = np.random.RandomState(3).randn(8, 8, 1, 1).astype(np.float32)
+    weights[:, 0] = 0
+    x = net.add("Tanh", net.add("Conv", x, net.constant(weights), name="fragile"))
+    return net.model(net.conv(x, 8, 4, 3, bias=True))
+
+
+def integer_convolutions(model: onnx.ModelProto) -> int:
+    return sum(node.op_type == "QLinearConv" for node in model.graph.node)
+
+
+def error_of(model: onnx.ModelProto) -> "np.floating | float":
+    from quantize.report import summarize
+
+    return summarize(fragile(), model, random_samples(fragile(), 8, seed=100)).error
+
+
+def test_only_the_fragile_layer_stays_in_float() -> None:
+    model = fragile()
+    limited = quantize_within(model, random_samples(model, 10), lambda found: float(error_of(found)), 0.05)
+    assert limited.met
+    assert limited.kept == ("fragile",)
+    assert integer_convolutions(limited.model) == 2
+    onnx.checker.check_model(limited.model, full_check=True)
+
+
+def test_nothing_stays_where_the_limit_is_wide() -> None:
+    model = fragile()
+    limited = quantize_within(model, random_samples(model, 10), lambda found: 0.0, 0.05)
+    assert (limited.met, limited.kept, integer_convolutions(limited.model)) == (True, (), 3)
+
+
+def test_an_impossible_limit_gives_the_best_and_says_so() -> None:
+    model = fragile()
+    tried = []
+
+    def drop_of(found: onnx.ModelProto) -> float:
+        tried.append(integer_convolutions(found))
+        return 0.1 * tried[-1]
+
+    limited = quantize_within(model, random_samples(model, 10), drop_of, 0.05)
+    assert not limited.met
+    assert (limited.drop, len(limited.kept)) == (0.1, 2)
+    assert tried == [3, 2, 1]
+
+
+def test_bisection_finds_the_fewest() -> None:
+    net = Net([1, 3, 8, 8])
+    x = "data"
+    for _ in range(12):
+        x = net.add("Sigmoid", net.conv(x, 3, 3, bias=True))
+    model = net.model(x)
+    limited = quantize_within(
+        model, random_samples(model, 4), lambda found: float(integer_convolutions(found) > 12 - 7), 0.5
+    )
+    assert (limited.met, len(limited.kept)) == (True, 7)

@@ -1,0 +1,147 @@
+"""Folding keeps what a model computes, with fewer nodes."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantize import fold
+from tests.quantize.nets import Net, dense_block, residual
+from validation import compare, random_inputs, runner_for
+
+
+def operators(model: onnx.ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def assert_same(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
+    onnx.checker.check_model(after, full_check=True)
+    for seed in range(3):
+        inputs = random_inputs(before, seed=seed)
+        result = compare(runner_for(before).run(inputs), runner_for(after).run(inputs), rtol=1e-4, atol=1e-5)
+        assert result.passed, result.reason
+
+
+def test_batch_normalization_and_scale_go_into_the_convolution_before_them() -> None:
+    net = Net([1, 3, 8, 8])
+    model = net.model(net.scale(net.batch_normalization(net.conv("data", 3, 4, 3, bias=True), 4), 4))
+    folded = fold(model)
+    assert operators(folded) == {"Conv": 1}
+    assert_same(model, folded)
+
+
+def test_affines_after_a_concat_become_one_batch_normalization_each() -> None:
+    model = dense_block()
+    folded = fold(model)
+    assert operators(folded) == {
+        **{"Conv": 7, "Relu": 7, "Concat": 2, "BatchNormalization": 3, "MaxPool": 1},
+        **{"AveragePool": 1, "GlobalAveragePool": 1},
+    }
+    assert_same(model, folded)
+
+
+def test_an_affine_goes_into_the_convolution_after_it_unless_that_pads() -> None:
+    for pads, left in ((0, {"Relu": 1, "Conv": 1}), (1, {"Relu": 1, "BatchNormalization": 1, "Conv": 1})):
+        net = Net([1, 4, 8, 8])
+        x = net.batch_normalization(net.add("Relu", "data"), 4)
+        model = net.model(net.conv(x, 2, 6, 3, bias=True, group=2, pads=[pads] * 4))
+        folded = fold(model)
+        assert operators(folded) == left
+        assert_same(model, folded)
+
+
+def test_a_convolution_that_others_read_keeps_its_weights() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4)
+    model = net.model(net.add("Relu", net.batch_normalization(x, 4)), net.add("Relu", x))
+    folded = fold(model)
+    assert operators(folded)["BatchNormalization"] == 1
+    assert_same(model, folded)
+
+
+def test_a_graph_output_is_not_folded_away() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4)
+    model = net.model(x, net.batch_normalization(x, 4))
+    assert_same(model, fold(model))
+
+
+def test_average_pooling_moves_before_a_pointwise_convolution_only() -> None:
+    for kernel, first in ((1, "AveragePool"), (3, "Conv")):
+        net = Net([1, 3, 8, 8])
+        x = net.conv("data", 3, 4, kernel, bias=True)
+        model = net.model(net.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]))
+        folded = fold(model)
+        assert folded.graph.node[0].op_type == first
+        assert_same(model, folded)
+
+
+def test_average_pooling_that_counts_padding_stays_behind_the_bias() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4, bias=True)
+    values = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    model = net.model(net.add("AveragePool", x, **values, count_include_pad=1))
+    folded = fold(model)
+    assert folded.graph.node[0].op_type == "Conv"
+    assert_same(model, folded)
+
+
+def test_a_gemm_takes_the_affine_behind_it() -> None:
+    net = Net([2, 5])
+    x = net.add("Gemm", "data", net.normal(5, 4), net.normal(4), alpha=0.5, beta=2.0)
+    model = net.model(net.batch_normalization(x, 4))
+    folded = fold(model)
+    assert operators(folded) == {"Gemm": 1}
+    assert_same(model, folded)
+
+
+def test_dropout_goes_and_its_mask_keeps_it() -> None:
+    net = Net([1, 4])
+    model = net.model(net.add("Relu", net.add("Dropout", "data")))
+    folded = fold(model)
+    assert operators(folded) == {"Relu": 1}
+    assert_same(model, folded)
+
+
+def test_parameters_that_are_inputs_become_initializers_alone() -> None:
+    model = residual()
+    for tensor in model.graph.initializer:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    assert [value.name for value in fold(model).graph.input] == ["data"]
+
+
+@given(
+    st.lists(st.sampled_from(["Mul", "Add", "Sub", "Div", "BatchNormalization", "Relu"]), min_size=1, max_size=6),
+    st.booleans(),
+    st.sampled_from([(), (1,), (4, 1, 1), (1, 4, 1, 1), (1, 4, 8, 8)]),
+)
+def test_any_chain_of_arithmetic_keeps_its_values(chain: list[str], swapped: bool, shape: tuple[int, ...]) -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4)
+    for op_type in chain:
+        if op_type == "BatchNormalization":
+            x = net.batch_normalization(x, 4)
+        elif op_type == "Relu":
+            x = net.add("Relu", x)
+        else:
+            value = net.constant((np.abs(net.stream.randn(*shape)) + 0.5).astype(np.float32))
+            x = net.add(op_type, *((value, x) if swapped and op_type != "Div" else (x, value)))
+    model = net.model(x)
+    assert_same(model, fold(model))
+
+
+def test_nothing_is_folded_in_a_training_batch_normalization() -> None:
+    net = Net([2, 3, 4, 4], opset=15)
+    parts = [net.constant(np.ones(3, np.float32)) for _ in range(4)]
+    x = net.conv("data", 3, 3)
+    net.nodes.append(onnx.helper.make_node("BatchNormalization", [x, *parts], ["y", "m", "v"], training_mode=1))
+    assert operators(fold(net.model("y", "m", "v"))) == {"Conv": 1, "BatchNormalization": 1}
+
+
+@pytest.mark.parametrize("model", [dense_block(), residual()])
+def test_folding_twice_changes_nothing_more(model: onnx.ModelProto) -> None:
+    once = fold(model)
+    assert operators(fold(once)) == operators(once)

@@ -1,0 +1,179 @@
+"""Quantized models are integer, standard, close, and the same integers on every machine."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from quantize import QuantizeError, quantize
+from quantize.report import summarize
+from quantize.samples import random_samples
+from tests.quantize.nets import Net, dense_block, residual
+from validation import OnnxRuntimeRunner, ReferenceRunner
+
+BORDERS = ("QuantizeLinear", "DequantizeLinear")
+
+
+def quantized(model: onnx.ModelProto, count: int = 20, method: str = "minmax") -> onnx.ModelProto:
+    result = quantize(model, random_samples(model, count), method=method)
+    onnx.checker.check_model(result, full_check=True)
+    assert {entry.domain for entry in result.opset_import} == {entry.domain for entry in model.opset_import}
+    return result
+
+
+def operators(model: onnx.ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def test_a_dense_block_is_integer_from_end_to_end() -> None:
+    model = dense_block()
+    result = quantized(model)
+    counts = operators(result)
+    assert counts == {
+        **{"QuantizeLinear": 1, "DequantizeLinear": 1, "SpaceToDepth": 1, "MaxPool": 1, "Concat": 2},
+        "QLinearConv": 7 + 3 + 2,  # convolutions, affines, poolings
+    }
+    assert [node.op_type for node in result.graph.node[:2]] == ["SpaceToDepth", "QuantizeLinear"]
+    assert result.graph.node[-1].op_type == "DequantizeLinear"
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
+@pytest.mark.parametrize("method", ["percentile", "entropy"])
+def test_other_calibration_methods_stay_close(method: str) -> None:
+    model = dense_block()
+    assert summarize(model, quantized(model, method=method), random_samples(model, 8, seed=1000)).error < 0.1
+
+
+def test_onnxs_reference_computes_the_same_integers() -> None:
+    model = quantized(dense_block())
+    step = numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == model.graph.node[-1].input[1]))
+    # the reference has DequantizeLinear from opset 19 on, which takes what opset 12's does
+    newer = onnx.ModelProto()
+    newer.CopyFrom(model)
+    newer.opset_import[0].version = 19
+    for sample in random_samples(model, 3, seed=50):
+        [ours] = OnnxRuntimeRunner(model).run(sample).values()
+        [reference] = ReferenceRunner(newer).run(sample).values()
+        # the reference rounds ties and its float scales in another order: one step at the most
+        assert np.max(np.abs(ours - reference)) <= 1.01 * step
+
+
+def test_weights_in_the_file_cannot_saturate_int16() -> None:
+    model = quantized(dense_block())
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    checked = 0
+    for node in model.graph.node:
+        if node.op_type == "QLinearConv" and tensors[node.input[3]].shape[1] > 1:
+            weights = np.moveaxis(tensors[node.input[3]], 1, -1).astype(np.int64)
+            flat = weights.reshape(len(weights), -1)
+            assert np.abs(flat[:, 0:-1:2] + flat[:, 1::2]).max() * 255 <= 32767
+            checked += 1
+    assert checked == 7
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    first, second = (quantized(dense_block()).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("opset", [10, 11, 12, 13, 17])
+def test_what_has_no_integer_form_stays_in_float(opset: int) -> None:
+    model = residual(opset=opset)
+    result = quantized(model)
+    counts = operators(result)
+    assert counts["QLinearConv"] == 5
+    assert (counts["Conv"], counts["Gemm"], counts["MatMul"], counts["Add"], counts["Softmax"]) == (0, 0, 0, 1, 1)
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
+def test_a_batch_other_than_the_calibrated_runs() -> None:
+    result = quantized(residual())
+    [output] = OnnxRuntimeRunner(result).run({"data": np.zeros((5, 3, 16, 16), np.float32)}).values()
+    assert output.shape == (5, 10)
+
+
+def test_channels_of_very_different_size_keep_their_precision_behind_a_concat() -> None:
+    net = Net([1, 3, 16, 16])
+    parts = []
+    for size in (1.0, 1000.0):
+        weights = net.normal(8, 3, 3, 3, spread=size)
+        parts.append(net.add("Conv", "data", weights))
+    x = net.add("Concat", *parts, axis=1)
+    scale = np.repeat([1.0, 0.001], 8).astype(np.float32).reshape(1, 16, 1, 1)
+    x = net.add("Relu", net.add("Add", net.add("Mul", x, net.constant(scale)), net.normal(16, 1, 1)))
+    model = net.model(net.conv(x, 16, 4))
+    result = quantized(model)
+    assert set(operators(result)) == {*BORDERS, "QLinearConv", "Concat"}
+    # one step for all channels would leave the small ones less than one step
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.02
+
+
+def test_a_tensor_that_is_also_an_output_is_given_in_float() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.add("Relu", net.conv("data", 3, 4, 3))
+    model = net.model(x, net.conv(x, 4, 4))
+    result = quantized(model)
+    assert set(OnnxRuntimeRunner(result).run(random_samples(model, 1)[0])) == {
+        value.name for value in model.graph.output
+    }
+    assert summarize(model, result, random_samples(model, 4, seed=9)).error < 0.03
+
+
+def test_clip_bounds_join_the_convolution() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4, 3)
+    six = [net.constant(np.array(bound, np.float32)) for bound in (0, 0.2)]
+    model = net.model(net.conv(net.add("Clip", x, *six), 4, 4))
+    result = quantized(model)
+    assert set(operators(result)) == {*BORDERS, "QLinearConv"}
+    assert summarize(model, result, random_samples(model, 4, seed=9)).error < 0.03
+
+
+def test_dead_channels_are_no_obstacle() -> None:
+    net = Net([1, 3, 8, 8])
+    weights = np.random.RandomState(0).randn(4, 3, 3, 3).astype(np.float32)
+    weights[1:3] = 0
+    x = net.add("Conv", "data", net.constant(weights))
+    model = net.model(net.add("Relu", net.batch_normalization(x, 4)))
+    assert summarize(model, quantized(model), random_samples(model, 4, seed=9)).error < 0.03
+
+
+def refused(model: onnx.ModelProto, message: str) -> None:
+    with pytest.raises(QuantizeError, match=message) as caught:
+        quantize(model, random_samples(model, 2))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_quantized_model_is_refused() -> None:
+    refused(quantized(dense_block()), "already quantized: it holds")
+
+
+def test_opset_9_is_refused() -> None:
+    net = Net([1, 3, 8, 8], opset=9)
+    refused(net.model(net.conv("data", 3, 4)), "opset 9, expected 10 or later")
+
+
+def test_nan_weights_are_refused_by_name() -> None:
+    net = Net([1, 3, 8, 8])
+    name = net.constant(np.full((4, 3, 1, 1), np.nan, np.float32), "kernel")
+    refused(net.model(net.add("Conv", "data", name)), "initializer kernel: holds NaN")
+
+
+def test_nan_activations_are_refused_by_name() -> None:
+    net = Net([1, 3, 8, 8])
+    model = net.model(net.conv(net.add("Log", "data", name="logs"), 3, 4))
+    refused(model, "tensor logs: NaN or infinite")
+
+
+def test_a_model_without_weights_is_refused() -> None:
+    net = Net([1, 3, 8, 8])
+    refused(net.model(net.add("Relu", "data")), "nothing to quantize")
+
+
+def test_an_opset_import_is_needed() -> None:
+    model = helper.make_model(dense_block().graph)
+    del model.opset_import[:]
+    with pytest.raises(QuantizeError, match="imports no ONNX opset"):
+        quantize(model, [{}])

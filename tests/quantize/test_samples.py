@@ -1,0 +1,65 @@
+"""Calibration samples come from images, arrays and random numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quantize import QuantizeError
+from quantize.samples import read_samples
+from tests.quantize.nets import Net
+from validation import ValidationError, preprocessing
+
+NONE = preprocessing("none")
+
+
+def net(batch: int | str = 1) -> "object":
+    built = Net([batch, 3, 8, 8])
+    return built.model(built.add("Relu", "data"))
+
+
+def read(source: object, count: int = 10, batch: int | str = 1) -> list:
+    return list(read_samples(net(batch), str(source), count, NONE))  # type: ignore[arg-type]
+
+
+def test_random_samples_differ_and_come_again() -> None:
+    first, second = read("random", 3), read("random", 3)
+    assert len(first) == 3
+    assert all(np.array_equal(a["data"], b["data"]) for a, b in zip(first, second, strict=True))
+    assert not np.array_equal(first[0]["data"], first[1]["data"])
+
+
+def test_arrays_are_split_by_the_models_batch(tmp_path: Path) -> None:
+    data = np.arange(7 * 3 * 8 * 8, dtype=np.float32).reshape(7, 3, 8, 8)
+    np.savez(tmp_path / "a.npz", data=data)
+    assert [sample["data"].shape[0] for sample in read(tmp_path / "a.npz")] == [1] * 7
+    assert [sample["data"].shape[0] for sample in read(tmp_path / "a.npz", batch=3)] == [3, 3]
+    assert len(read(tmp_path / "a.npz", count=2)) == 2
+    assert np.array_equal(read(tmp_path / "a.npz", batch="N")[4]["data"], data[4:5])
+
+
+def test_images_are_read_up_to_the_count(tmp_path: Path) -> None:
+    for index in range(5):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    assert [sample["data"].shape for sample in read(tmp_path, 4)] == [(1, 3, 8, 8)] * 4
+
+
+def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", image=np.zeros((1, 3, 8, 8), np.float32))
+    np.savez(tmp_path / "shape.npz", data=np.zeros((4, 1, 8, 8), np.float32))
+    (tmp_path / "junk.npz").write_bytes(b"junk")
+    for name, message in (
+        ("other.npz", "no array 'data', the model's input; it has image"),
+        ("shape.npz", r"'data' is \[4, 1, 8, 8\]; expected \[N, 3, 8, 8\]"),
+        ("junk.npz", "cannot be read as an NPZ file"),
+        ("absent.npz", "cannot be read as an NPZ file"),
+    ):
+        with pytest.raises(QuantizeError, match=message) as caught:
+            read(tmp_path / name)
+        assert name in str(caught.value)
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="no images"):
+        read(tmp_path)

@@ -1,0 +1,45 @@
+"""A strided convolution over blocks of positions sums the same products."""
+
+import onnx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantize.graph import Graph
+from quantize.stem import gather_positions
+from tests.quantize.nets import Net
+from validation import compare, random_inputs, runner_for
+
+
+@given(
+    kernel=st.integers(1, 7),
+    pads=st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    size=st.tuples(st.integers(7, 14), st.integers(7, 14)),
+    channels=st.integers(1, 5),
+)
+def test_every_kernel_padding_and_size_gives_the_same_sums(
+    kernel: int, pads: list[int], size: tuple[int, int], channels: int
+) -> None:
+    net = Net([1, channels, *size])
+    model = net.model(net.conv("data", channels, 4, kernel, bias=True, strides=[2, 2], pads=pads))
+    graph = Graph(model)
+    gather_positions(graph)
+    rewritten = graph.model()
+    onnx.checker.check_model(rewritten, full_check=True)
+    inputs = random_inputs(model, seed=0)
+    result = compare(runner_for(model).run(inputs), runner_for(rewritten).run(inputs), rtol=1e-5, atol=1e-5)
+    assert result.passed, result.reason
+
+
+def test_an_image_of_three_channels_is_rewritten() -> None:
+    net = Net([1, 3, 32, 32])
+    graph = Graph(net.model(net.conv("data", 3, 4, 7, strides=[2, 2], pads=[3, 3, 3, 3])))
+    gather_positions(graph)
+    assert [node.op_type for node in graph.model().graph.node] == ["SpaceToDepth", "Conv"]
+
+
+def test_many_channels_and_stride_one_are_left_alone() -> None:
+    for channels, stride in ((8, 2), (3, 1)):
+        net = Net([1, channels, 32, 32])
+        graph = Graph(net.model(net.conv("data", channels, 4, 3, strides=[stride, stride])))
+        gather_positions(graph)
+        assert [node.op_type for node in graph.model().graph.node] == ["Conv"]

@@ -1,0 +1,152 @@
+"""`zoosmith quantize` and `zoosmith simplify`: what they write, print and refuse."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests.quantize.nets import Net, dense_block
+from zoosmith.cli import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    onnx.save(dense_block(), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """Pictures in three class folders."""
+    for index, colour in enumerate([(250, 5, 5), (5, 250, 5), (5, 5, 250)]):
+        folder = tmp_path / "images" / str(index)
+        folder.mkdir(parents=True)
+        for shade in range(4):
+            Image.new("RGB", (8, 8), tuple(max(0, value - 5 * shade) for value in colour)).save(folder / f"{shade}.png")
+    return tmp_path / "images"
+
+
+def colour_classifier(path: Path) -> Path:
+    """Mean red, green and blue through an identity convolution."""
+    net = Net([1, 3, 8, 8])
+    x = net.add("GlobalAveragePool", "data")
+    model = net.model(net.add("Conv", x, net.constant(np.eye(3, dtype=np.float32)[:, :, None, None])))
+    onnx.save(model, path)
+    return path
+
+
+def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "int8.onnx"
+    code, out, err = run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{output}: ")
+    assert "12 integer convolutions, 2 borders to float" in out
+    assert sum(node.op_type == "QLinearConv" for node in onnx.load(output).graph.node) == 12
+
+
+def test_arrays_and_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "data.npz", data=np.random.RandomState(0).rand(5, 3, 32, 32).astype(np.float32))
+    arguments = ["quantize", model, "-o", tmp_path / "o.onnx", "--calibrate", tmp_path / "data.npz", "--json"]
+    code, out, _ = run(capsys, *arguments, "--method", "percentile")
+    report = json.loads(out)
+    assert code == 0
+    assert (report["samples"], report["borders"], report["relative_top1_drop"]) == (5, 2, None)
+    assert report["bytes"] == (tmp_path / "o.onnx").stat().st_size
+    assert 0 < report["error"] < 0.1
+
+
+def test_images_calibrate_and_measure(tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = colour_classifier(tmp_path / "net.onnx")
+    options = ["--calibrate", colours, "--data", colours, "--preprocess", "none", "--max-drop", "0.01"]
+    code, out, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    assert (code, err) == (0, "")
+    assert "top-1 drop 0.00 %" in out
+
+
+def test_a_limit_that_cannot_be_kept_writes_nothing(
+    tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = colour_classifier(tmp_path / "net.onnx")
+    # noise within 1 of 0 says nothing about pixels up to 250: all of them saturate
+    options = ["--calibrate", "random", "--samples", 3, "--data", colours, "--preprocess", "none", "--max-drop", "0.1"]
+    code, _, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    assert code == 1
+    assert "beyond the limit of 10 %; nothing written" in err
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def test_a_broken_image_is_reported_and_skipped(
+    tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (colours / "0" / "9.png").write_bytes(b"broken")
+    path = colour_classifier(tmp_path / "net.onnx")
+    options = ["--calibrate", colours, "--preprocess", "none", "--json"]
+    code, out, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    assert code == 0
+    assert "skipped: " in err
+    assert json.loads(out)["samples"] == 12
+
+
+def test_bad_input_is_one_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "o.onnx"
+    run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 2)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for arguments, message in (
+        ([output, "--calibrate", "random"], "already quantized"),
+        ([model, "--calibrate", empty], "no images"),
+        ([model, "--calibrate", tmp_path / "absent.npz"], "absent.npz"),
+        ([tmp_path / "absent.onnx", "--calibrate", "random"], "absent.onnx"),
+        ([model, "--calibrate", "random", "--preprocess", "odd"], "odd"),
+        ([model, "--calibrate", "random", "--max-drop", "0.1"], "--max-drop needs --data"),
+    ):
+        code, out, err = run(capsys, "quantize", *arguments, "-o", tmp_path / "never.onnx")
+        assert (code, out) == (2, "")
+        assert message in err
+        assert "Traceback" not in err
+    assert not (tmp_path / "never.onnx").exists()
+
+
+def test_simplify_writes_fewer_nodes_and_the_error(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "opt.onnx"
+    code, out, _ = run(capsys, "simplify", model, "-o", output)
+    assert code == 0
+    assert out.startswith(f"{output}: 22 nodes of 42, largest error ")
+    assert len(onnx.load(output).graph.node) == 22
+
+
+def test_simplify_refuses_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4)
+    for value in (1e7, -1e7):
+        # float32 loses the small values on the way up; the folded sum is zero and keeps them
+        x = net.add("Add", x, net.constant(np.full((1, 4, 1, 1), value, np.float32)))
+    onnx.save(net.model(x), tmp_path / "net.onnx")
+    output = tmp_path / "opt.onnx"
+    code, out, err = run(capsys, "simplify", tmp_path / "net.onnx", "-o", output)
+    assert (code, out) == (1, "")
+    assert "differs, nothing written" in err
+    assert not output.exists()
+    code, out, _ = run(capsys, "simplify", tmp_path / "net.onnx", "-o", output, "--json")
+    assert code == 1
+    assert json.loads(out)["output"] is None
+    assert run(capsys, "simplify", tmp_path / "net.onnx", "-o", output, "--tolerance", "10")[0] == 0
+
+
+def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    code, _, err = run(capsys, "simplify", tmp_path / "junk.onnx", "-o", tmp_path / "o.onnx")
+    assert code == 2
+    assert "junk.onnx" in err
