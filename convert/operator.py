@@ -166,8 +166,7 @@ class Operator:
             a == b or not isinstance(a, int) or not isinstance(b, int) for a, b in zip(shape, expected, strict=True)
         )
         if not fits:
-            wanted = [size if isinstance(size, int) else "?" for size in expected]
-            self.refuse(f"{what} {value.name!r} has shape {list(shape)}, expected {wanted}")
+            self.refuse(f"{what} {value.name!r} has shape {_shown(shape)}, expected {_shown(expected)}")
 
     def constant_type(self, value: Value) -> np.dtype:
         """The numpy element type of a value."""
@@ -275,12 +274,15 @@ class Operator:
         return f"{self.type} that makes {made}"
 
     def _not_static(self, value: Value) -> NoReturn:
-        found = [size if size is not None else "?" for size in self.shape(value)]
-        self.refuse(f"{value.name!r} has shape {found}, and the translation needs its sizes as numbers")
+        self.refuse(f"{value.name!r} has shape {_shown(self.shape(value))}, and its sizes are needed as numbers")
 
     def _wrong_type(self, argument: Argument, expected: str) -> NoReturn:
         found = ", ".join(part.name for part, _ in argument.ListFields() if part.name != "name") or "nothing"
         self.refuse(f"argument {argument.name!r} holds {found}, expected {expected}")
+
+
+def _shown(shape: Sequence[Dimension]) -> str:
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
 def element_count(sizes: Sequence[int]) -> int:
