@@ -31,7 +31,7 @@ def get_attribute(node: NodeProto, name: str, default: Any = None) -> Any:
 def set_attribute(node: NodeProto, name: str, value: Any) -> None:
     """Give the attribute a value, in its place if it is there, else at the end."""
     attribute = find_attribute(node, name)
-    made = helper.make_attribute(name, value)
+    made = helper.make_attribute(name, value, attr_type=AttributeProto.INTS if value == [] else None)
     if attribute is None:
         node.attribute.append(made)
     else:

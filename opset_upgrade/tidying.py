@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from onnx import NodeProto, helper
 
-from opset_upgrade.nodes import read_names, subgraphs
+from opset_upgrade.nodes import get_attribute, read_names, subgraphs
 from opset_upgrade.scope import Scope
 
 
@@ -57,7 +57,7 @@ def tidy(nodes: Sequence[NodeProto], results: Iterable[str], scope: Scope) -> li
         kept.extend(_copies(sorted(inside), scope))
         copied |= inside
         kept.append(node)
-    return _without_dead(kept, wanted)
+    return _without_dead(_without_copies(kept, wanted, scope), wanted)
 
 
 def _constant(scope: Scope, name: str) -> str:
@@ -68,6 +68,39 @@ def _constant(scope: Scope, name: str) -> str:
 
 def _copies(names: Iterable[str], scope: Scope) -> list[NodeProto]:
     return [helper.make_node("Identity", [_constant(scope, name)], [name]) for name in names]
+
+
+def _without_copies(nodes: Iterable[NodeProto], wanted: set[str], scope: Scope) -> list[NodeProto]:
+    """Leave out nodes that change nothing, by giving their readers or their maker the other name."""
+    nodes = list(nodes)
+    made = {name for node in nodes for name in node.output}
+    inside = {name for node in nodes for name in read_names(node) if name not in node.input}
+    names: dict[str, str] = {}
+    kept: list[NodeProto] = []
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        if _is_copy(node, scope):
+            source, copy = node.input[0], node.output[0]
+            if copy not in wanted and copy not in inside:
+                names[copy] = source
+                continue
+            if source in made - wanted - inside:
+                for other in kept:
+                    other.input[:] = [copy if name == source else name for name in other.input]
+                    other.output[:] = [copy if name == source else name for name in other.output]
+                names[source] = copy
+                made.discard(source)
+                continue
+        kept.append(node)
+    return kept
+
+
+def _is_copy(node: NodeProto, scope: Scope) -> bool:
+    if node.domain or node.op_type not in ("Identity", "Cast"):
+        return False
+    known = scope.type(node.input[0])
+    to_same = known is not None and known.tensor_type.elem_type == get_attribute(node, "to")
+    return node.op_type == "Identity" or to_same
 
 
 def _without_dead(nodes: Iterable[NodeProto], wanted: set[str]) -> list[NodeProto]:

@@ -30,20 +30,18 @@ _WRAPPING: Holders = {**_WIDER_FLOATS, **dict.fromkeys(_BYTES + _SHORTS, (Tensor
 
 
 @type_fallback(
-    "Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Ceil Conv ConvTranspose Cos Cosh CumSum DeformConv"
-    " Det Einsum Elu Erf Exp Floor GRU Gemm GlobalAveragePool GlobalLpPool GridSample HardSigmoid HardSwish"
-    " InstanceNormalization IsInf IsNaN LRN LSTM LeakyRelu Log LogSoftmax LpNormalization LpPool MatMul MaxRoiPool Mean"
-    " Mish NegativeLogLikelihoodLoss PRelu RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp"
-    " ReduceMean ReduceProd ReduceSum ReduceSumSquare Resize RoiAlign Round Selu Sigmoid Sin Sinh Softmax"
-    " SoftmaxCrossEntropyLoss Softplus Softsign Sqrt Sum Tan Tanh ThresholdedRelu"
+    "Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Conv ConvTranspose Cos Cosh CumSum DeformConv Det"
+    " Einsum Elu GRU GlobalAveragePool GlobalLpPool GreaterOrEqual GridSample HardSigmoid HardSwish"
+    " InstanceNormalization IsInf LSTM LeakyRelu LessOrEqual LpNormalization LpPool MaxRoiPool Mish"
+    " NegativeLogLikelihoodLoss PRelu RNN Range RoiAlign Round Selu Sin Sinh Softplus Softsign Tan ThresholdedRelu"
 )
 def _in_single_precision(node: NodeProto, g: Writer) -> None:
     cast_through(node, g, _WIDER_FLOATS)
 
 
 @type_fallback(
-    "Abs ArgMax ArgMin Compress Concat Expand GlobalMaxPool Hardmax MaxPool MaxUnpool Neg OneHot Pad ReduceMax"
-    " ReduceMin Reshape ReverseSequence Split Tile TopK Where"
+    "Abs Compress Concat GlobalMaxPool MaxPool MaxUnpool Neg OneHot Pad ReduceMax ReduceMin Reshape ReverseSequence"
+    " Split Tile TopK Unique Where"
 )
 def _exactly(node: NodeProto, g: Writer) -> None:
     cast_through(node, g, _EXACT)
