@@ -228,6 +228,26 @@ def _cut(random: Generator, shape: tuple[int, ...]) -> dict[str, object]:
     return {"starts": starts, "ends": ends}
 
 
+def _regions(random: Generator) -> Case:
+    shape = (_size(random, 1, 3), _size(random, 2, 10), _size(random, 2, 10), _size(random, 1, 5))
+    arguments: dict[str, object] = {"spatial_scale": 0.5, "sampling_ratio": _size(random, 1, 4)}
+    arguments |= {"pooled_h": _size(random, 1, 4), "pooled_w": _size(random, 1, 4)}
+    corners = random.uniform(-5, 15, (_size(random, 0, 6), 2))
+    ids = random.integers(0, shape[0], (len(corners), 1))
+    rois = np.concatenate([ids, corners, corners + random.uniform(0, 12, corners.shape)], axis=1).astype(np.float32)
+    if shape[0] == 1 and random.random() < 0.5:
+        rois = rois[:, 1:]
+    given = quantization(random, 0.02)
+    net = net_of(
+        ("Int8Quantize", "x", "q", given),
+        ("Int8RoIAlign", "q r", "y", {**arguments, **quantization(random)}),
+        ("Int8Dequantize", "y", "f"),
+        inputs="x r",
+        outputs="y f",
+    )
+    return net, {"x": _data(random, shape, given), "r": rois}
+
+
 def _chain(random: Generator) -> Case:
     """A small network over one image, whose operators rewrite two blobs in turn, under other scales."""
     channels, size = int(random.choice([2, 4, 8])), 6
@@ -274,4 +294,5 @@ KINDS: dict[str, Callable[[Generator], Case]] = {
     "elementwise": _elementwise,
     "layout": _layout,
     "chain": _chain,
+    "regions": _regions,
 }

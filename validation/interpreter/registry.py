@@ -14,6 +14,7 @@ _FAMILIES = (
     "indexing",
     "int8",
     "int8_layout",
+    "int8_regions",
     "linear",
     "normalization",
     "pooling",
