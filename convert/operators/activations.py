@@ -200,8 +200,8 @@ def mod(op: Operator) -> None:
     """Mod of integers by a constant; the sign follows the dividend, or with sign_follow_divisor the divisor."""
     x = op.inputs[0]
     divisor = op.integer("divisor")
-    if divisor < 1:
-        op.refuse(f"argument divisor={divisor}: expected at least 1")
+    if divisor == 0:
+        op.refuse("argument divisor=0")
     op.emit("Mod", x, scalar(op, divisor, x), to=0, fmod=0 if op.flag("sign_follow_divisor") else 1)
 
 

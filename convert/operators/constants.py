@@ -66,5 +66,11 @@ def number_range(op: Operator) -> None:
     start, stop, step = {1: [None, bounds[0], None], 2: [*bounds, None]}.get(len(bounds), bounds)
     assert stop is not None
     dtype = op.constant_type(stop)
-    whole = [start or op.constant(np.array(0, dtype)), stop, step or op.constant(np.array(1, dtype))]
-    op.emit("Range", *(op.emit("Reshape", bound, op.constant(np.zeros(0, np.int64))) for bound in whole), to=0)
+    start, one = start or op.constant(np.array(0, dtype)), op.constant(np.array(1, dtype))
+    if dtype.kind == "i" and step is not None and not (step.constant is not None and step.constant.array().item() > 0):
+        # Caffe2 rounds the count of a falling range of integers down
+        count = op.emit("Div", op.emit("Sub", start, stop), op.emit("Neg", step))
+        falling = op.emit("Less", step, op.constant(np.array(0, dtype)))
+        stop = op.emit("Where", falling, op.emit("Add", start, op.emit("Mul", step, count)), stop)
+    bounds = [start, stop, step or one]
+    op.emit("Range", *(op.emit("Reshape", bound, op.constant(np.zeros(0, np.int64))) for bound in bounds), to=0)

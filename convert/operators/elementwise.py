@@ -91,17 +91,20 @@ def power(op: Operator) -> None:
         op.refuse("it has neither a second input nor an argument exponent")
 
 
-@translator("Sum", "Max", "Min", "Mean", since=8)
+@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8)
 def many(op: Operator) -> None:
     """Sum, Max, Min and Mean of tensors of one shape."""
     first = op.inputs[0]
     for other in op.inputs[1:]:
         op.expect_shape(other, op.shape(first), "the operand")
-    if first.elem_type in _FLOATS:
+    if op.type == "Mean" and first.elem_type == TensorProto.DOUBLE:
+        # runtimes know no Mean of doubles
+        op.emit("Div", op.emit("Sum", *op.inputs), scalar(op, len(op.inputs), first), to=0)
+    elif first.elem_type in _FLOATS:
         op.emit(op.type, *op.inputs, to=0)
     elif len(op.inputs) == 1:
         op.emit("Identity", first, to=0)
-    elif op.type == "Sum":
+    elif op.type.startswith("Sum"):
         total = first
         for other in op.inputs[1:-1]:
             total = op.emit("Add", total, other)
@@ -123,7 +126,13 @@ def where(op: Operator) -> None:
         condition = unsqueeze(op, condition, range(1, 1 + missing)) if missing else condition
     else:
         op.expect_shape(condition, op.shape(x), "the condition")
-    op.emit("Where", cast(op, condition, TensorProto.BOOL), x, y, to=0)
+    condition = cast(op, condition, TensorProto.BOOL)
+    if x.elem_type == TensorProto.BOOL:
+        # runtimes know no Where of booleans
+        chosen = op.emit("And", condition, x), op.emit("And", op.emit("Not", condition), y)
+        op.emit("Or", *chosen, to=0)
+    else:
+        op.emit("Where", condition, x, y, to=0)
 
 
 @translator("RowMul")

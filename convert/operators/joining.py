@@ -42,7 +42,7 @@ def _joined(op: Operator, parts: list[Value], axis: int) -> list[Dimension]:
     return joined
 
 
-@translator("Split")
+@translator("Split", "DepthSplit")
 def split_axis(op: Operator) -> None:
     """Split along an axis: in equal parts, or as an argument or a blob says; with add_axis it is removed."""
     x, *lengths = op.inputs
@@ -126,15 +126,28 @@ def _slice_computed(op: Operator, x: Value, starts: Value, ends: Value) -> None:
 def gather(op: Operator) -> None:
     """Gather along an axis; negative indices count from the end."""
     data, indices = op.inputs
+    axis = op.axis(data, op.integer("axis"))
     if op.flag("match_outer"):
-        op.refuse("argument match_outer=1")
-    op.emit("Gather", data, indices, to=0, axis=op.axis(data, op.integer("axis")))
+        _gather_within(op, axis)
+    else:
+        op.emit("Gather", data, indices, to=0, axis=axis)
 
 
 @translator("BatchGather")
 def batch_gather(op: Operator) -> None:
     """BatchGather: Gather along axis 1."""
-    data, indices = op.inputs
     if op.flag("match_outer"):
-        op.refuse("argument match_outer=1")
-    op.emit("Gather", data, indices, to=0, axis=1)
+        _gather_within(op, 1)
+    else:
+        op.emit("Gather", *op.inputs, to=0, axis=1)
+
+
+def _gather_within(op: Operator, axis: int) -> None:
+    """Gather along an axis where the indices have the data's dimensions before it: each index stays in its own."""
+    data, indices = op.inputs
+    if op.rank(indices) <= axis:
+        op.refuse(f"argument match_outer=1, and the indices have {op.rank(indices)} dimensions for axis {axis}")
+    op.expect_shape(indices, [*op.shape(data)[:axis], *[None] * (op.rank(indices) - axis)], "the input of indices")
+    op.require(12)
+    places = unsqueeze(op, cast(op, indices, TensorProto.INT64), [op.rank(indices)])
+    op.emit("GatherND", data, places, to=0, batch_dims=axis)

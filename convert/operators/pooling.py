@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from convert.graph import Attribute
 from convert.operator import Operator
 from convert.operators.convolution import from_channels_first, to_channels_first
@@ -22,6 +24,18 @@ def max_pool(op: Operator) -> None:
     _pool(op, "MaxPool")
 
 
+@translator("LpPool", since=2)
+def lp_pool(op: Operator) -> None:
+    """LpPool of images, with a whole `p`."""
+    if op.rank(op.inputs[0]) != 4:
+        op.refuse(f"its input has {op.rank(op.inputs[0])} dimensions, expected an image")
+    if op.flag("global_pooling"):
+        op.refuse("argument global_pooling=1")
+    if not op.number("p", 2.0).is_integer() or op.number("p", 2.0) < 1:
+        op.refuse(f"argument p={op.number('p')}: ONNX knows whole numbers from 1 on")
+    _pool(op, "LpPool")
+
+
 def _pool(op: Operator, kind: str) -> None:
     x = to_channels_first(op, op.inputs[0])
     window = read_window(op)
@@ -34,13 +48,17 @@ def _pool(op: Operator, kind: str) -> None:
         op.refuse("it has no kernel")
     if any(dilation != 1 for dilation in window.dilations):
         op.refuse(f"argument dilation={window.dilations}, which Caffe2's pools refuse")
+    if op.rank(x) == 3 and len(window.kernel) == 2:
+        window = window.first()
     if op.rank(x) != len(window.kernel) + 2:
         op.refuse(f"its kernel {window.kernel} does not fit an input of {op.rank(x)} dimensions")
     if window.legacy_pad:
         resolve_padding(op, window, op.sizes_from(x, 2))
     if any(pad >= size for pad, size in zip(window.pads, window.kernel * 2, strict=True)):
         op.refuse(f"pads {window.pads} reach over the kernel {window.kernel}")
-    attributes: dict[str, Attribute] = dict(window.attributes(op))
+    attributes: dict[str, Attribute] = {name: v for name, v in window.attributes(op).items() if name != "dilations"}
+    if kind == "LpPool":
+        attributes["p"] = int(op.number("p", 2.0))
     if kind == "AveragePool" and op.flag("count_include_pad"):
         op.require(7)
         attributes["count_include_pad"] = 1
@@ -49,10 +67,11 @@ def _pool(op: Operator, kind: str) -> None:
         shape = [batch, channels, *output_sizes(window, spatial)]
         from_channels_first(op, kind, x, shape=shape, attributes=attributes)
         return
-    if kind == "MaxPool":
+    if kind == "LpPool" or (kind == "MaxPool" and not op.channels_last):
         op.refuse("argument legacy_pad=3 with a last window behind the input, where Caffe2 reads what lies there")
-    # a window that sees nothing is the mean of no elements
-    filling = 0.0 if "count_include_pad" in attributes else math.nan
+    # a window that sees nothing is the mean of no elements, or the lowest number there is
+    empty = 0.0 if "count_include_pad" in attributes else math.nan
+    filling = float(np.finfo(np.float32).min) if kind == "MaxPool" else empty
     inner = op.emit(kind, x, attributes=attributes)
     whole = pad(op, inner, [0] * (len(window.kernel) + 4) + window.outside, "constant", filling)
     from_channels_first(op, "Identity", whole)

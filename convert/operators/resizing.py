@@ -1,8 +1,10 @@
 """Operators that change the size of images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from convert.graph import Value
+from convert.graph import Dimension, Value
 from convert.operator import Operator
 from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.registry import translator
@@ -14,6 +16,9 @@ def resize_nearest(op: Operator) -> None:
     """ResizeNearest: every pixel from the one at floor(place / scale)."""
     x = to_channels_first(op, op.inputs[0])
     scales = _scales(op)
+    if _keeps_sizes(op.shape(x)[2:], scales):
+        _sample(op, x, scales)
+        return
     if min(scales) < 1:
         op.require(11)  # before, runtimes round up when they shrink
     factors = op.constant(np.array([1, 1, *scales], np.float32))
@@ -28,6 +33,23 @@ def resize_nearest(op: Operator) -> None:
             "nearest_mode": "floor",
         }
         from_channels_first(op, "Resize", x, _no_region(op), factors, attributes=attributes)
+
+
+def _keeps_sizes(sizes: Sequence[Dimension], scales: Sequence[float]) -> bool:
+    """Tell whether the result is as large as the image though a factor is not 1: runtimes copy the image then."""
+    new = [int(size * np.float32(scale)) for size, scale in zip(sizes, scales, strict=True) if isinstance(size, int)]
+    return any(scale != 1 for scale in scales) and new == list(sizes)
+
+
+def _sample(op: Operator, x: Value, scales: Sequence[float]) -> None:
+    """Pick the rows, then the columns."""
+    for axis, (size, scale) in enumerate(zip(op.sizes_from(x, 2), scales, strict=True), start=2):
+        places = (np.arange(size, dtype=np.float32) / np.float32(scale)).astype(np.int64)
+        rows = op.constant(np.minimum(places, size - 1))
+        if axis == 2:
+            x = op.emit("Gather", x, rows, axis=axis)
+        else:
+            from_channels_first(op, "Gather", x, rows, attributes={"axis": axis})
 
 
 @translator("UpsampleBilinear", since=11)

@@ -25,6 +25,10 @@ class Window:
     legacy_pad: int
     outside: list[int] = field(default_factory=list)
 
+    def first(self) -> "Window":
+        """Give the first dimension of an image's window, which is what Caffe2's pools use of it on a signal."""
+        return Window(self.kernel[:1], self.strides[:1], self.pads[::2], self.dilations[:1], self.legacy_pad)
+
     def attributes(self, op: Operator) -> dict[str, list[int]]:
         """Give ONNX's attributes in the order of the arguments they come from; what is added comes last."""
         spelled = {

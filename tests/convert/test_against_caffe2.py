@@ -1,0 +1,126 @@
+"""Random operators with random arguments: ONNX Runtime, the interpreter and the real Caffe2 agree on each."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import pytest
+from onnx.helper import np_dtype_to_tensor_dtype
+
+from convert import ConvertError, caffe2_to_onnx
+from convert.proto.caffe2_pb2 import NetDef
+from tests.validation.caffe2_fuzz import FAMILIES
+from tests.validation.caffe2_nets import add_argument, single
+from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, ValidationError, interpret
+
+COUNT = 100
+SEED = 1107
+Arrays = dict[str, np.ndarray]
+# what no ONNX file can hold, and why
+REFUSALS = {
+    "computed by the net": "an argument that decides shapes is data here",
+    "where Caffe2 reads what lies there": "Caffe2's result is what its memory held",
+    "behind the input": "a convolution whose last window sees padding alone",
+    "together with explicit pads": "Caffe2's two spellings contradict each other",
+}
+FILLS = {"f": "GivenTensorFill", "b": "GivenTensorBoolFill", "i4": "GivenTensorIntFill", "i8": "GivenTensorInt64Fill"}
+
+
+def random_cases(family: str, count: int, seed: int = SEED) -> Iterator[tuple[str, NetDef, Arrays]]:
+    random = np.random.RandomState(seed)
+    for _ in range(count):
+        case = FAMILIES[family](random)
+        yield (f"{case[0]} {case[1]} {[(x.shape, x.dtype.name) for x in case[2]]}", *single(*case))
+
+
+def fill(blob: str, value: np.ndarray) -> NetDef:
+    net = NetDef()
+    kind = FILLS.get(value.dtype.kind) or FILLS[value.dtype.str[1:]]
+    op = net.op.add(type=kind, output=[blob])
+    op.arg.add(name="shape").ints.extend(value.shape)
+    values = value.ravel().tolist()
+    if values:
+        add_argument(op, "values", [float(v) if value.dtype.kind == "f" else int(v) for v in values])
+    return net
+
+
+def run_converted(net: NetDef, inputs: Arrays, *, parameters: bool = False, symbolic: bool = False) -> Arrays:
+    """Run the translation; `parameters` moves all inputs but the first to an init net, `symbolic` names the first size."""
+    init, data = NetDef(), dict(inputs)
+    if parameters:
+        for blob in list(inputs)[1:]:
+            init.MergeFrom(fill(blob, data.pop(blob)))
+    info = {
+        blob: (np_dtype_to_tensor_dtype(x.dtype), ["N", *x.shape[1:]] if symbolic and x.ndim else list(x.shape))
+        for blob, x in data.items()
+    }
+    model = caffe2_to_onnx(net, init, inputs=info, opset=None, names="caffe2")
+    onnx.checker.check_model(model, full_check=True)
+    return OnnxRuntimeRunner(model, threads=1).run(data)
+
+
+def assert_same(described: str, expected: Arrays, actual: Arrays) -> None:
+    for (name, value), found in zip(expected.items(), actual.values(), strict=True):
+        assert (found.dtype, found.shape) == (value.dtype, value.shape), f"{described}: {name}"
+        exact = value.dtype.kind in "iub"
+        tolerance = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": 1e-3, "atol": 1e-5}
+        np.testing.assert_allclose(found, value, err_msg=f"{described}: {name}", **tolerance)
+
+
+def expressible(refusal: ConvertError) -> bool:
+    return not any(reason in str(refusal) for reason in REFUSALS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_random_operator_computes_what_the_interpreter_does(family: str):
+    compared = 0
+    for described, net, inputs in random_cases(family, COUNT // 2):
+        try:
+            expected = interpret(net, None, inputs)
+        except ValidationError:
+            continue
+        for parameters in [False, True] if len(inputs) > 1 else [False]:
+            try:
+                actual = run_converted(net, inputs, parameters=parameters)
+            except ConvertError as refusal:
+                assert not expressible(refusal), f"{described}: {refusal}"
+                continue
+            assert_same(described, expected, actual)
+            compared += 1
+    # without this a translator that refuses everything would pass
+    assert compared >= COUNT // 4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_unnamed_batch_is_translated_alike_or_refused(family: str):
+    for described, net, inputs in random_cases(family, COUNT // 4, SEED + 1):
+        try:
+            expected = interpret(net, None, inputs)
+            actual = run_converted(net, inputs, symbolic=True)
+        except (ValidationError, ConvertError):
+            continue
+        assert_same(described, expected, actual)
+
+
+@pytest.mark.caffe2
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_random_operator_computes_what_caffe2_does(family: str, caffe2_worker: Caffe2Worker):
+    compared = 0
+    for described, net, inputs in random_cases(family, COUNT, SEED + 2):
+        runner = None
+        try:
+            runner = Caffe2Runner(net, worker=caffe2_worker)
+            expected = runner.run(inputs)
+        except ValidationError:
+            continue
+        finally:
+            if runner is not None:
+                runner.close()
+        try:
+            actual = run_converted(net, inputs)
+        except ConvertError as refusal:
+            assert not expressible(refusal), f"{described}: {refusal}"
+            continue
+        assert_same(described, expected, actual)
+        compared += 1
+    assert compared >= COUNT // 3
