@@ -169,6 +169,10 @@ class TestRefusals:
         with pytest.raises(ValidationError, match="no input 'z'; its inputs are 'x'"):
             interpret(net_of(("Relu", "x", "y")), None, {"x": X, "z": X})
 
+    def test_inputs_that_are_no_numbers(self):
+        with pytest.raises(ValidationError, match="input 'x' is of type object, expected numbers"):
+            interpret(net_of(("Relu", "x", "y")), None, {"x": X.astype(object)})
+
     def test_a_wrong_number_of_inputs_names_the_operator(self):
         with pytest.raises(ValidationError, match=r"operator 0 Sub \(output 'y'\): cannot have 1 inputs"):
             interpret(net_of(("Sub", "x", "y")), None, {"x": X})

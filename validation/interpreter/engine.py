@@ -56,6 +56,8 @@ class NetInterpreter:
         workspace = self._parameters.fork()
         for name, value in inputs.items():
             array = np.asarray(value)
+            if array.dtype.kind not in "biuf":
+                raise ValidationError(f"input {name!r} is of type {array.dtype}, expected numbers or booleans")
             workspace.write(name, array, double=array.dtype == np.float64)
         _execute(self._plan, workspace, keep=wanted)
         return {name: _rounded(workspace, name) for name in wanted}

@@ -58,7 +58,7 @@ def _reduce_end(combine: str, front: bool) -> Callable:
             inside = np.ones(rows.shape, bool)
         else:
             if lengths.size != rows.shape[1] or np.any(lengths < 1) or np.any(lengths > len(rows)):
-                raise op.error(f"wants {rows.shape[1]} lengths from 1 to {len(rows)}, has {lengths.reshape(-1)}")
+                raise op.error(f"wants {rows.shape[1]} lengths from 1 to {len(rows)}, has {lengths.tolist()[:10]}")
             inside = np.arange(len(rows))[:, None] < lengths.reshape(1, -1)
         return _over_rows(rows, inside, combine).reshape(kept)
 

@@ -18,7 +18,7 @@ def _pooled(op: Operator, rows: np.ndarray, lengths: np.ndarray, combine: str) -
     """The rows, `lengths` of them at a time, made one each."""
     lengths = lengths.reshape(-1)
     if np.any(lengths < 0) or lengths.sum() != len(rows):
-        raise op.error(f"lengths {lengths} do not make up {len(rows)} rows")
+        raise op.error(f"lengths {lengths.tolist()[:10]} do not make up {len(rows)} rows")
     ends = np.cumsum(lengths)
     pooled = [_COMBINE[combine](rows[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
     return np.stack(pooled) if pooled else np.zeros((0, *rows.shape[1:]))

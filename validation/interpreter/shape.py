@@ -56,7 +56,7 @@ def split_by_lengths(op: Operator, x: np.ndarray, lengths: np.ndarray) -> tuple[
     count = len(op.outputs)
     if lengths.size % count or lengths.sum() != x.shape[axis] or np.any(lengths < 0):
         raise op.error(
-            f"lengths {lengths.reshape(-1)} do not make up dimension {axis} of {x.shape} for {count} outputs"
+            f"lengths {lengths.tolist()[:10]} do not make up dimension {axis} of {x.shape} for {count} outputs"
         )
     return tuple(np.split(x, np.cumsum(lengths.reshape(count, -1).sum(1))[:-1], axis))
 

@@ -24,7 +24,7 @@ class Operator:
 
     def error(self, message: str) -> ValidationError:
         """The exception to raise about this operator."""
-        return ValidationError(f"{self}: {message}")
+        return ValidationError(f"{self}: {' '.join(message.split())}")
 
     def has(self, *names: str) -> bool:
         """Whether all these arguments are given."""
