@@ -48,7 +48,7 @@ def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
     """
     content = read_init_net(init_net)
     if content.rest:
-        kinds = ", ".join(sorted({op.type for op in content.rest}))
+        kinds = ", ".join(sorted({repr(op.type) for op in content.rest}))
         raise ConvertError(f"{_origin(init_net)}: expected constant fill operators only, found {kinds}")
     return {name: tensor.array() for name, tensor in content.parameters.items()}
 

@@ -82,7 +82,8 @@ def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
 def _check_operators(ops: Sequence[OperatorDef]) -> None:
     unknown = _unknown(ops)
     if unknown:
-        listed = ", ".join(f"{kind} ({count})" for kind, count in unknown.items())
+        kinds = {kind if kind.isidentifier() else repr(kind): count for kind, count in unknown.items()}
+        listed = ", ".join(f"{kind} ({count})" for kind, count in kinds.items())
         raise ConvertError(f"no translation for {len(unknown)} operator types of the net: {listed}")
 
 

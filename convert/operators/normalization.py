@@ -6,7 +6,7 @@ from convert.graph import Attribute, Value
 from convert.operator import Operator, element_count
 from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.registry import translator
-from convert.standard import clip, reduce, reshape, scalar, shape_of, squeeze
+from convert.standard import clip, pad, reduce, reshape, scalar, shape_of, squeeze
 
 
 @translator("SpatialBN", since=1)
@@ -53,8 +53,8 @@ def _lrn_scale(op: Operator, x: Value, size: int, alpha: float, bias: float) -> 
     op.require(7)
     squares = reshape(op, op.emit("Mul", x, x), [0, 1, *op.sizes_from(x, 1)[:1], -1])
     before = (size - 1) // 2
-    pads = [before, 0, size - 1 - before, 0]
-    mean = op.emit("AveragePool", squares, kernel_shape=[size, 1], pads=pads, count_include_pad=1)
+    padded = pad(op, squares, [0, 0, before, 0, 0, 0, size - 1 - before, 0], "constant", 0.0)
+    mean = op.emit("AveragePool", padded, kernel_shape=[size, 1])
     scaled = op.emit("Add", op.emit("Mul", mean, scalar(op, alpha, x)), scalar(op, bias, x))
     return reshape(op, scaled, shape_of(op, x))
 

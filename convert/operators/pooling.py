@@ -56,22 +56,28 @@ def _pool(op: Operator, kind: str) -> None:
         resolve_padding(op, window, op.sizes_from(x, 2))
     if any(pad >= size for pad, size in zip(window.pads, window.kernel * 2, strict=True)):
         op.refuse(f"pads {window.pads} reach over the kernel {window.kernel}")
+    batch, channels, *spatial = op.shape(x)
+    shape = [batch, channels, *output_sizes(window, spatial)]
+    rank = len(window.kernel)
+    whole_kernel = kind == "AveragePool" and op.flag("count_include_pad")
+    if whole_kernel and window.pads[:rank] != window.pads[rank:]:
+        # padded for itself, since runtimes disagree on how many elements a lopsided padding counts
+        x = pad(op, x, [0, 0, *window.pads[:rank], 0, 0, *window.pads[rank:]], "constant", 0.0)
+        window.pads = [0] * (2 * rank)
     attributes: dict[str, Attribute] = {name: v for name, v in window.attributes(op).items() if name != "dilations"}
     if kind == "LpPool":
         attributes["p"] = int(op.number("p", 2.0))
-    if kind == "AveragePool" and op.flag("count_include_pad"):
+    if whole_kernel:
         op.require(7)
         attributes["count_include_pad"] = 1
     if not any(window.outside):
-        batch, channels, *spatial = op.shape(x)
-        shape = [batch, channels, *output_sizes(window, spatial)]
         from_channels_first(op, kind, x, shape=shape, attributes=attributes)
         return
     if kind == "LpPool" or (kind == "MaxPool" and not op.channels_last):
         op.refuse("argument legacy_pad=3 with a last window behind the input, where Caffe2 reads what lies there")
     # a window that sees nothing is the mean of no elements, or the lowest number there is
-    empty = 0.0 if "count_include_pad" in attributes else math.nan
+    empty = 0.0 if whole_kernel else math.nan
     filling = float(np.finfo(np.float32).min) if kind == "MaxPool" else empty
     inner = op.emit(kind, x, attributes=attributes)
-    whole = pad(op, inner, [0] * (len(window.kernel) + 4) + window.outside, "constant", filling)
+    whole = pad(op, inner, [0] * (rank + 4) + window.outside, "constant", filling)
     from_channels_first(op, "Identity", whole)

@@ -162,5 +162,5 @@ def test_operators_that_are_no_fills_are_handed_on_whole() -> None:
     content = read_init_net(net)
     assert list(content.parameters) == ["w"]
     assert content.rest == [copied]
-    with pytest.raises(ConvertError, match="expected constant fill operators only, found Scale"):
+    with pytest.raises(ConvertError, match="expected constant fill operators only, found 'Scale'"):
         read_parameters(net)
