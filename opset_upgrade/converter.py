@@ -103,6 +103,7 @@ class _Conversion:
                 converted.append((index, replaced))
         if isinstance(body, GraphProto):
             add_initializers(body, scope.tensors, self.ir_version)
+        self.released.update(tensor.name for tensor in scope.constants.values())
         constants = place_constants(body, scope.constants.values(), self.target, self.ir_version)
         if constants:
             first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
@@ -148,9 +149,7 @@ class _Conversion:
         self.released |= before
         if len(done) == 1 and done[0] is node:
             return None
-        tidied = tidy(done, results, scope)
-        self.released.update(tensor.name for tensor in scope.constants.values())
-        return tidied
+        return tidy(done, results, scope)
 
     def _take(self, step: Step, node: NodeProto, opset: int, scope: Scope) -> list[tuple[NodeProto, int]]:
         writer = Writer(scope, node, step.opset, self.target, opset)

@@ -28,15 +28,16 @@ class Names:
     def __init__(self, model: ModelProto) -> None:
         self._model = model
         self._taken: set[str] | None = None
+        self._counts: dict[str, int] = {}
 
     def fresh(self, stem: str) -> str:
         """A name that nothing in the model has, the same for the same model on every run."""
         if self._taken is None:
             self._taken = set(_all_names(self._model))
-        name, count = stem, 1
+        name = stem
         while name in self._taken:
-            count += 1
-            name = f"{stem}_{count}"
+            self._counts[stem] = self._counts.get(stem, 1) + 1
+            name = f"{stem}_{self._counts[stem]}"
         self._taken.add(name)
         return name
 

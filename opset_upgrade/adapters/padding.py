@@ -1,7 +1,7 @@
 """Pad: paddings by attribute, then by input, then by input for some axes."""
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
@@ -44,11 +44,15 @@ def _pads_to_attribute(node: NodeProto, g: Writer) -> None:
 
 @adapter("Pad", 18, 13)
 def _pads_for_all_axes(node: NodeProto, g: Writer) -> None:
-    axes = g.constant_input(3, "axes")
+    name, rank = input_at(node, 3), g.rank(node.input[0])
+    axes = g.value(name) if name else None
+    if name and axes is None:
+        set_inputs(node, node.input[0], _spread_at_run_time(g, node.input[1], name, rank), input_at(node, 2))
+        g.keep()
+        return
     if axes is None:
         set_inputs(node, *node.input[:3])
         return
-    rank = g.rank(node.input[0])
     places = [int(axis) % rank for axis in axes]
     pads = g.value(node.input[1])
     if pads is not None:
@@ -84,3 +88,18 @@ def _no_wrapping(node: NodeProto, g: Writer) -> None:
             index = np.arange(-begin, shape[place] + end) % shape[place]
             data = g.op("Gather", data, g.constant(index), axis=place)
     g.op("Identity", data, outputs=node.output)
+
+
+def _spread_at_run_time(g: Writer, pads: str, axes: str, rank: int) -> str:
+    """Pads of all axes from those of axes that only the run tells: each axis takes the pads of where it is named."""
+    count = g.static_shape(axes)[0]
+    if g.opset < 13 or g.target < 11:
+        g.refuse(f"axes ({axes!r}) are computed at run time")
+    kind = g.element_type(axes)
+    modulus = g.scope.typed_constant(np.asarray(rank), kind)
+    column = g.op("Reshape", g.op("Mod", axes, modulus), g.constant([1, count]))
+    named = g.op("Equal", column, g.scope.typed_constant(np.arange(rank).reshape(rank, 1), kind))
+    table = g.op("Cast", named, to=TensorProto.INT64)
+    ends = g.op("Reshape", pads, g.constant([2, 1, count]))
+    chosen = g.op("ReduceSum", g.op("Mul", table, ends), g.constant([2]), keepdims=0)
+    return str(g.op("Reshape", chosen, g.constant([2 * rank])))

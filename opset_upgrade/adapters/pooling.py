@@ -34,7 +34,8 @@ def _windows_that_start_in_the_padding(node: NodeProto, g: Writer) -> None:
 def _rounding_down(node: NodeProto, g: Writer) -> None:
     """An older pool rounds its output size down and takes neighbouring elements."""
     if any(step != 1 for step in get_attribute(node, "dilations", ())):
-        g.refuse(f"dilations={get_attribute(node, 'dilations')} do not exist there")
+        _largest_by_gathering(node, g)
+        return
     drop_attribute(node, "dilations")
     if get_attribute(node, "ceil_mode", 0):
         _round_down(node, g)
@@ -130,9 +131,9 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     if _auto_padded(node):
         g.refuse("dilations with auto_pad do not exist there")
     counted = get_attribute(node, "count_include_pad", 0)
+    stated = _windows(node)[3]
     if get_attribute(node, "ceil_mode", 0):
-        if counted:
-            g.refuse("dilations with ceil_mode=1 and count_include_pad=1 do not exist there")
+        drop_attribute(node, "count_include_pad")
         _round_down(node, g)
     kernel, strides, dilations, pads = _windows(node)
     shape = g.shape(node.input[0])
@@ -148,10 +149,36 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     if node.op_type == "LpPool":
         g.op("Pow", total, g.scalar_like(data, 1 / power), outputs=node.output)
         return
-    if counted:
+    if counted and pads == stated:
         count = g.scalar_like(data, float(np.prod(kernel)))
     else:
-        inside = g.scope.typed_constant(np.ones([1, 1, *g.static_shape(data)[2:]]), kind)
+        size = list(g.static_shape(data)[2:])
+        if counted:  # what rounding up adds at the end is not counted
+            size = [n + begin + end for n, begin, end in zip(size, stated, stated[len(kernel) :], strict=False)]
+            how["pads"] = [0] * len(kernel) + [p - s for p, s in zip(pads, stated, strict=True)][len(kernel) :]
+        inside = g.scope.typed_constant(np.ones([1, 1, *size]), kind)
         window = g.scope.typed_constant(np.ones([1, 1, *kernel]), kind)
         count = g.op("Conv", inside, window, **how)
     g.op("Div", total, count, outputs=node.output)
+
+
+def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
+    """A pool of distant elements: along each axis the largest of as many Gathers as the kernel is long."""
+    if output_at(node, 1):
+        g.refuse("dilations do not exist there, and output Indices is asked for")
+    if _auto_padded(node):
+        g.refuse("dilations with auto_pad do not exist there")
+    kernel, strides, dilations, pads = _windows(node)
+    data = node.input[0]
+    size, result = g.static_shape(data)[2:], g.static_shape(node.output[0])[2:]
+    for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
+        index = np.arange(out)[:, None] * s - pads[axis] + np.arange(k) * d
+        inside = (index >= 0) & (index < n)
+        if not inside.any(axis=1).all():
+            g.refuse("a window lies in the padding")
+        # an element that is in the window already stands for one in the padding: the largest stays the largest
+        first = np.take_along_axis(index, inside.argmax(axis=1)[:, None], axis=1)
+        index = np.where(inside, index, first)
+        taken = [g.op("Gather", data, g.constant(column), axis=axis + 2) for column in index.T]
+        data = taken[0] if len(taken) == 1 else g.op("Max", *taken)
+    g.op("Identity", data, outputs=node.output)

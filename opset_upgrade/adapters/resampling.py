@@ -170,7 +170,12 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
     inputs = [input_at(node, place) for place in range(4)]
     order = g.constant(index)
     if inputs[1]:
-        g.refuse("a region of interest for some axes does not exist there")
+        # the whole of the other axes: from 0 to 1
+        bounds = g.op("Concat", g.constant([0, 1], np.float32), inputs[1], axis=0)
+        places = [0] * rank + [1] * rank
+        for number, axis in enumerate(axes):
+            places[axis % rank], places[rank + axis % rank] = 2 + number, 2 + len(axes) + number
+        inputs[1] = g.op("Gather", bounds, g.constant(places))
     if inputs[2]:
         ones = g.constant(np.ones(rank), np.float32)
         inputs[2] = g.op("Gather", g.op("Concat", ones, inputs[2], axis=0), order)
