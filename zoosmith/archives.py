@@ -40,8 +40,9 @@ class Member:
 
 
 def write_archive(path: Path, members: Iterable[Member]) -> str:
-    """Write a tar.gz whose bytes depend on the members alone: no time, owner or compressor setting of the moment.
+    """Write a tar.gz without any time, owner or setting of the moment: the same members give the same bytes.
 
+    The tar inside depends on the members alone; how it is compressed, on isal's version and kind of processor as well.
     The file is whole or not there. Returns its SHA-256. Raises ZoosmithError where it, or a member's file, cannot be
     read or written.
     """

@@ -4,7 +4,7 @@ from importlib.metadata import requires
 from textwrap import fill, indent
 from typing import Any
 
-from zoosmith.recipes.densenet121 import PREPROCESSING
+from zoosmith.recipes.densenet121 import PREPROCESSING, ROWS
 from zoosmith.report import Report, RowReport
 
 _MODEL = "DenseNet-121"
@@ -99,8 +99,16 @@ Caffe2 {_MODEL} ==> ONNX {_MODEL}. The Caffe2 net (`predict_net.pb`, {net["bytes
 `{net["sha256"]}`) is rebuilt from the architecture. Opset 9 is its
 translation; 8 and 7 are that file under their own number, since none of its operators changed between them; 6 and 3 are
 translations in the form that those opsets allow; 12 is `onnx.version_converter`'s upgrade of 9, in which the parameters
-are no graph inputs any more.
+are no graph inputs any more.{_converted(report)}
 """
+
+
+def _converted(report: Report) -> str:
+    """Say where the rows that the zoo does not publish come from; empty where there are none."""
+    others = [row.name for row in report.rows if row.name not in ROWS]
+    if not others:
+        return ""
+    return f" Opsets that the zoo does not publish ({', '.join(others)}) are converted from the nearest of these."
 
 
 def _ports(report: Report) -> str:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import zoosmith
+from tests.shared_data import SHARED, needs_shared
 from tests.zoosmith.built import FOLDER, Built
 from validation.preprocess import preprocessing
 from zoosmith.bundles import validate
@@ -141,6 +142,26 @@ def test_the_manifest_is_measured_from_the_files(default_build: Built) -> None:
             "inputs": [{"name": "data_0", "shape": [1, 3, 224, 224], "type": "tensor(float)"}],
             "outputs": [{"name": "fc6_1", "shape": [1, 1000, 1, 1], "type": "tensor(float)"}],
         }
+
+
+@needs_shared
+def test_the_manifest_has_the_fields_of_the_published_one(default_build: Built) -> None:
+    published, ours = (
+        {entry["model_path"]: entry for entry in json.loads(path.read_text())}
+        for path in (
+            SHARED / "facts" / "densenet121_hub_manifest.json",
+            default_build.out / "ONNX_HUB_MANIFEST.json",
+        )
+    )
+    for path, entry in ours.items():
+        # some of the published entries lack ports
+        assert list(entry) == list(published[path])
+        assert set(entry["metadata"]) >= set(published[path]["metadata"])
+        for field in ("model", "model_path", "onnx_version", "opset_version"):
+            assert entry[field] == published[path][field]
+        for field, value in published[path]["metadata"].items():
+            if field not in ("model_sha", "model_bytes", "model_with_data_sha", "model_with_data_bytes"):
+                assert entry["metadata"][field] == value
 
 
 def test_the_card_has_the_published_sections_and_measured_sizes(default_build: Built) -> None:
@@ -272,6 +293,7 @@ def test_what_names_no_row_is_refused(text: str) -> None:
 def test_opsets_that_the_zoo_does_not_publish_are_built_too(tmp_path: Path) -> None:
     report = zoosmith.build(tmp_path, rows="2,5,14", sets=1)
     assert report.passed
+    assert "does not publish (2, 5, 14) are converted" in (tmp_path / FOLDER / "README.md").read_text()
     assert [(row.title, row.onnx_version, row.opset) for row in report.rows] == [
         ("DenseNet-121-2", "1.1", 2),
         ("DenseNet-121-5", "1.1", 5),

@@ -30,8 +30,8 @@ def build(
     """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
 
     Writes the models, their archives with test data, the model card, the hub manifest and report.json below FOLDER, in
-    the zoo's own tree. Without --weights they are synthetic, from --seed. The same arguments give the same bytes. Exits
-    1 where a check failed.
+    the zoo's own tree. Without --weights the parameters are synthetic, from --seed. The same arguments give the same
+    bytes. Exits 1 where a check failed.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def build(
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("weights")
+        task = bar.add_task("weights", total=None)
 
         def show(done: int, total: int, what: str) -> None:
             bar.update(task, completed=done, total=total, description=what)
@@ -98,7 +98,8 @@ def _print_table(report: "Report") -> None:
         table.add_row(*cells, style=None if row.passed else "red")
     # a file or a pipe has no width: lines stay whole
     console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output.")
+    heading = f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output."
+    console.print(heading, highlight=False, soft_wrap=True)
     console.print(table)
 
 
@@ -108,4 +109,5 @@ def _print_summary(report: "Report", out: Path) -> None:
     for name, check in failed:
         click.echo(f"failed: densenet-{name}: {check.name}: {check.figure}, expected {check.limit}", err=True)
     passed = len(checks) - len(failed)
-    click.echo(f"{passed} of {len(checks)} checks passed; {len(report.rows)} rows in {out}, see {out / 'report.json'}")
+    rows = f"{len(report.rows)} row{'s' if len(report.rows) > 1 else ''}"
+    click.echo(f"{passed} of {len(checks)} checks passed; {rows} in {out}, see {out / 'report.json'}")
