@@ -7,10 +7,11 @@ from onnx import TensorProto
 
 from convert import ConvertError, caffe2_to_onnx
 from convert.proto.caffe2_pb2 import NetDef
+from tests.convert.int8_mobilenet import SIZE, mobilenet
 from tests.validation import int8_nets
 from tests.validation.caffe2_nets import net_of
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
-from validation import Caffe2Worker, OnnxRuntimeRunner
+from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, interpret
 
 _TYPES = {"f": TensorProto.FLOAT, "u": TensorProto.UINT8, "i": TensorProto.INT32}
 
@@ -49,6 +50,33 @@ def test_a_random_net_gives_the_integers_that_caffe2_gives(kind: str, caffe2_wor
     for seed in range(2000, 2040):
         net, inputs = random_case(int8_nets.KINDS[kind], seed)
         assert_caffe2s_integers(net, inputs, run_caffe2(net, inputs, caffe2_worker))
+
+
+def run_mobilenet() -> tuple[NetDef, NetDef, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The net, its parameters, an input, and every int8 blob that the converted net computes."""
+    net, init = mobilenet()
+    x = np.random.RandomState(1).standard_normal((2, SIZE, SIZE, 3)).astype(np.float32)
+    info = {"x": (TensorProto.FLOAT, ["n", SIZE, SIZE, 3])}
+    model = caffe2_to_onnx(net, init, inputs=info, opset=None, names="caffe2")
+    return net, init, {"x": x}, OnnxRuntimeRunner(model, threads=2).run({"x": x})
+
+
+def test_every_blob_of_a_mobilenet_has_the_interpreters_integers():
+    net, init, inputs, actual = run_mobilenet()
+    expected = interpret(net, init, inputs)
+    assert len(actual) == 65
+    for name, value in expected.items():
+        assert value.std() > 3, "the integers of a blob that saturates prove nothing"
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)
+
+
+@pytest.mark.caffe2
+def test_every_blob_of_a_mobilenet_has_caffe2s_integers(caffe2_worker: Caffe2Worker):
+    net, init, inputs, actual = run_mobilenet()
+    runner = Caffe2Runner(net, init, worker=caffe2_worker)
+    for name, value in runner.run(inputs).items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)
+    runner.close()
 
 
 @pytest.mark.parametrize("opset", [13, 18, 21])
