@@ -1,4 +1,4 @@
-"""One int8 convolution in two ONNX forms: ours, and QLinearConv. How many integers differ from Caffe2's, how long each takes.
+"""One int8 convolution in two ONNX forms, ours and QLinearConv: integers that are not Caffe2's, and time.
 
 python benchmarks/int8_forms.py [--runs 15]
 
@@ -19,6 +19,7 @@ from validation import OnnxRuntimeRunner, interpret
 
 # Input's, weights' and output's scale and zero point; the weights' depends on the layer.
 _X, _Y = (0.02, 128), (0.05, 110)
+_WIDTHS = (10, 12, 15, 10, 12, 8)
 _LAYERS = [("3x3, 64 to 64", 3, 64, 56), ("1x1, 256 to 64", 1, 256, 56), ("3x3, 256 to 256", 3, 256, 14)]
 
 
@@ -27,9 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    print(
-        f"{'layer':18}{'integers':>10}{'ours wrong':>12}{'QLinear wrong':>15}{'ours ms':>10}{'QLinear ms':>12}{'ratio':>8}"
-    )
+    titles = zip(("integers", "ours wrong", "QLinear wrong", "ours ms", "QLinear ms", "ratio"), _WIDTHS, strict=True)
+    print(f"{'layer':18}" + "".join(title.rjust(width) for title, width in titles))
     for name, kernel, channels, size in _LAYERS:
         random = np.random.RandomState(0)
         outputs = 64 if channels != 256 or kernel == 1 else 256

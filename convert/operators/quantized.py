@@ -1,6 +1,6 @@
 """Int8 tensors as uint8 values that remember scale and zero point, and QNNPACK's fixed-point rescaling in ONNX nodes.
 
-QNNPACK (github.com/pytorch/QNNPACK), on which Caffe2 computes, rounds differently from QLinearConv and its kin: about
+QNNPACK (github.com/pytorch/QNNPACK), on which Caffe2 computes, rounds differently from QLinearConv and its kin: up to
 one result in a thousand would differ by one. Float64 holds all its products exactly, so nodes in float64 give the same
 integers.
 """

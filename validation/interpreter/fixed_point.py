@@ -1,6 +1,6 @@
 """Fixed-point rescaling of QNNPACK (github.com/pytorch/QNNPACK, BSD), on which Caffe2's int8 operators compute.
 
-It rounds differently from a float product rounded to the nearest even integer: about one result in a thousand differs
+It rounds differently from a float product rounded to the nearest even integer: up to one result in a thousand differs
 by one.
 """
 
