@@ -1,5 +1,6 @@
 """Caffe2's constant fill operators: what tensor each one makes."""
 
+from array import array
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import NamedTuple
@@ -67,7 +68,7 @@ def _given(dtype: str, repeated: str) -> Fill:
             raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
         if data is None:
             found = getattr(arguments.get("values", _NO_ARGUMENT), repeated)
-            data = np.array(found, np.int64 if repeated == "ints" else "<f4").tobytes()
+            data = array("q" if repeated == "ints" else "f", found).tobytes()
         if not is_float32:
             data = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8").astype(kind).tobytes()
         shape = _shape(op, arguments)

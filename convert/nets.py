@@ -43,9 +43,9 @@ def write_net(net: NetDef, *, text: bool = False) -> bytes:
 def check_text(ops: Iterable[OperatorDef]) -> None:
     """Refuse operators whose names are no text; protobuf hands such ones on as bytes."""
     for op in ops:
-        for text in (op.type, *op.input, *op.output):
-            if not isinstance(text, str):
-                raise ConvertError(f"{text!r} is no text, as an operator's type or a blob's name has to be")
+        names = [op.type, *op.input, *op.output]
+        if bytes in map(type, names):
+            raise ConvertError(f"{names!r}: the type of an operator or the name of a blob is no text")
 
 
 def _parse_binary(content: bytes, origin: str) -> NetDef:

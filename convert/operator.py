@@ -54,7 +54,6 @@ class Operator:
         self.needs = 0
         self._names = names
         self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
-        self._places = {name: place for place, name in enumerate(self._arguments)}
 
     # arguments
 
@@ -64,8 +63,9 @@ class Operator:
 
     def first_given(self, *names: str) -> int:
         """Position of the first of these arguments in the operator; behind all others where none is given."""
-        places = [self._places[name] for name in names if name in self._places]
-        return min(places, default=len(self._places))
+        given = self._arguments
+        wanted = [name for name in names if name in given]
+        return min(map(list(given).index, wanted)) if wanted else len(given)
 
     def integer(self, name: str, default: int = 0) -> int:
         """Read an integer argument."""

@@ -32,7 +32,11 @@ def fields(buffer: memoryview, position: int, end: int) -> Iterator[Field]:
     """
     while position < end:
         tag = position
-        key, position = read_varint(buffer, position, end)
+        key = buffer[position]
+        if key < 0x80:  # nearly all keys are one byte, and a call costs more than reading it
+            position += 1
+        else:
+            key, position = read_varint(buffer, position, end)
         number, kind = key >> 3, key & 7
         start = position
         if kind == LENGTH:
