@@ -1,7 +1,7 @@
 """Clip, Dropout, PRelu: bounds, ratios and slopes that changed place."""
 
 import numpy as np
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto, TensorProto, numpy_helper
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
@@ -78,7 +78,6 @@ def _mask_of_ones(node: NodeProto, g: Writer) -> None:
     if mask:
         node.output[1] = g.fresh("mask")
         g.keep()
-        # inference passes all on: x == x but for NaN, so compare a difference-free constant instead
         g.op("Cast", node.output[1], to=TensorProto.BOOL, outputs=[mask])
 
 
@@ -100,12 +99,8 @@ def _ratio_to_attribute(node: NodeProto, g: Writer) -> None:
     if mask:
         # in inference nothing is dropped: data passes on, and the mask is all true
         g.op("Identity", node.input[0], outputs=node.output[:1])
-        shape = g.shape(node.input[0])
-        if shape is None or None in shape:
-            g.op("Equal", *[g.op("Shape", node.input[0])] * 2)
-            g.refuse("its mask is asked for, and the shape is not fixed")
-        ones = g.constant(np.ones(shape, dtype=bool), bool)
-        g.op("Identity", ones, outputs=[mask])
+        true = numpy_helper.from_array(np.ones(1, dtype=bool))
+        g.op("ConstantOfShape", g.op("Shape", node.input[0]), value=true, outputs=[mask])
         return
     set_inputs(node, node.input[0])
     if ratio is not None:
@@ -139,11 +134,10 @@ def _slope_of_one_dimension(node: NodeProto, g: Writer) -> None:
     elif len(sizes) == 1 and place == min(1, rank - 1):
         wanted = [sizes[0] or 0]
     else:
-        data, kind = node.input[0], g.element_type(node.input[0])
-        del kind
+        data = node.input[0]
         positive = g.op("Relu", data)
         negative = g.op("Neg", g.op("Relu", g.op("Neg", data)))
-        g.op("Add", positive, g.op("Mul", negative, node.input[1]), outputs=node.output, opset=g.opset)
+        g.op("Add", positive, g.op("Mul", negative, node.input[1]), outputs=node.output)
         return
     if list(slope) != wanted:
         node.input[1] = g.op("Reshape", node.input[1], g.constant(wanted))

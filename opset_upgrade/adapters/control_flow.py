@@ -58,3 +58,14 @@ def _batch_of_one(node: NodeProto, g: Writer) -> None:
     for batch, result in zip(node.output, results, strict=True):
         if result:
             g.op("Squeeze", batch, axes=[0], outputs=[result])
+
+
+@adapter("Scan", 11, 9)
+def _axes_from_the_front(node: NodeProto, g: Writer) -> None:
+    count = get_attribute(node, "num_scan_inputs")
+    states = len(node.input) - count
+    for name, values in (("scan_input_axes", node.input[states:]), ("scan_output_axes", node.output[states:])):
+        axes = get_attribute(node, name)
+        if axes and min(axes) < 0:
+            ranks = (g.rank(value) for value in values)
+            set_attribute(node, name, [axis % rank for axis, rank in zip(axes, ranks, strict=True)])

@@ -253,3 +253,16 @@ def _depth_first(node: NodeProto, g: Writer) -> None:
         split = g.op("Reshape", node.input[0], g.constant([n, c // (b * b), b, b, h, w]))
         turned = g.op("Transpose", split, perm=[0, 1, 4, 2, 5, 3])
         g.op("Reshape", turned, g.constant([n, c // (b * b), h * b, w * b]), outputs=node.output)
+
+
+@adapter("Shape", 15, 13)
+def _shape_then_slice(node: NodeProto, g: Writer) -> None:
+    """Before 15 the shape is given whole."""
+    start, end = get_attribute(node, "start", 0), get_attribute(node, "end")
+    drop_attribute(node, "start")
+    drop_attribute(node, "end")
+    if start == 0 and end is None:
+        return
+    whole = g.op("Shape", node.input[0])
+    last = _TO_THE_END if end is None else end
+    g.op("Slice", whole, g.constant([start]), g.constant([last]), g.constant([0]), outputs=node.output)
