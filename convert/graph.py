@@ -68,14 +68,14 @@ class Value:
 
     def know(self, elem_type: int, shape: tuple[Dimension, ...] | None) -> None:
         """State type and shape."""
-        self._elem_type, self._shape, self.ready = elem_type, shape, True
+        self._elem_type, self._shape, self._info, self.ready = elem_type, shape, None, True
 
     def learn(self, info: ValueInfoProto) -> None:
         """Take type and shape from a description."""
-        self._info = info
         tensor = info.type.tensor_type
         dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
         self.know(tensor.elem_type, tuple(dims) if tensor.HasField("shape") else None)
+        self._info = info
 
     @property
     def stored(self) -> Tensor | None:

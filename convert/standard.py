@@ -60,13 +60,21 @@ def shape_of(op: Operator, x: Value) -> Value:
     return op.emit("Shape", x)
 
 
+def reshape_like(op: Operator, x: Value, other: Value, *, to: int | None = None) -> Value:
+    """Give `x` the shape of `other`, symbolic sizes included, which ONNX itself would lose."""
+    elem_type, shape = x.elem_type, other.shape
+    made = reshape(op, x, shape_of(op, other), to=to)
+    made.know(elem_type, shape)
+    return made
+
+
 def flattened(op: Operator, x: Value, axis: int, op_type: str) -> None:
     """Write as output 0 an operator over the last axis, after all dimensions from `axis` on were made one."""
     if axis == op.rank(x) - 1:
         op.emit(op_type, x, to=0)
     else:
         rows = op.emit(op_type, op.emit("Flatten", x, axis=axis))
-        reshape(op, rows, shape_of(op, x), to=0)
+        reshape_like(op, rows, x, to=0)
 
 
 def slice_axes(

@@ -18,8 +18,7 @@ def conv(op: Operator) -> None:
         op.refuse(f"its kernel {window.kernel} does not fit an input of {op.rank(x)} dimensions")
     if window.legacy_pad:
         resolve_padding(op, window, op.sizes_from(x, 2))
-        if any(window.outside):
-            op.refuse("argument legacy_pad=3 with a last window behind the input")
+        window.reach_outside(op.sizes_from(x, 2))
     group = op.integer("group", 1)
     channels = op.shape(x)[1]
     weight_channels = channels // group if isinstance(channels, int) else None

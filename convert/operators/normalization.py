@@ -6,7 +6,7 @@ from convert.graph import Attribute, Value
 from convert.operator import Operator, element_count
 from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.registry import translator
-from convert.standard import clip, pad, reduce, reshape, scalar, shape_of, squeeze
+from convert.standard import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
 
 
 @translator("SpatialBN", since=1)
@@ -56,7 +56,7 @@ def _lrn_scale(op: Operator, x: Value, size: int, alpha: float, bias: float) -> 
     padded = pad(op, squares, [0, 0, before, 0, 0, 0, size - 1 - before, 0], "constant", 0.0)
     mean = op.emit("AveragePool", padded, kernel_shape=[size, 1])
     scaled = op.emit("Add", op.emit("Mul", mean, scalar(op, alpha, x)), scalar(op, bias, x))
-    return reshape(op, scaled, shape_of(op, x))
+    return reshape_like(op, scaled, x)
 
 
 def _in_order(op: Operator, x: Value) -> Value:
@@ -92,7 +92,7 @@ def group_norm(op: Operator) -> None:
         op.refuse(f"argument group={group} does not divide {channels} channels")
     parts = reshape(op, x, [0, group, -1])
     mean, deviation = _moments(op, parts, [2], epsilon)
-    normal = reshape(op, op.emit("Div", op.emit("Sub", parts, mean), deviation), shape_of(op, x))
+    normal = reshape_like(op, op.emit("Div", op.emit("Sub", parts, mean), deviation), x)
     scaled = op.emit("Mul", normal, op.along_axis(gamma, x, 1, "gamma"))
     from_channels_first(op, "Add", scaled, op.along_axis(beta, x, 1, "beta"))
     if op.has_output(1):

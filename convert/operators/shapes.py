@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from convert.operator import Operator, element_count
 from convert.registry import translator
-from convert.standard import cast, reshape, shape_of, squeeze, unsqueeze
+from convert.standard import cast, reshape, reshape_like, shape_of, squeeze, unsqueeze
 
 
 @translator("Reshape", since=5)
@@ -36,7 +36,7 @@ def reshape_to(op: Operator) -> None:
 def resize_like(op: Operator) -> None:
     """ResizeLike: the shape of another blob."""
     x, other = op.inputs
-    reshape(op, x, shape_of(op, other), to=0)
+    reshape_like(op, x, other, to=0)
 
 
 @translator("Flatten")
@@ -215,4 +215,4 @@ def channel_shuffle(op: Operator) -> None:
     else:
         parts = reshape(op, x, [0, group, channels // group, -1])
         shuffled = op.emit("Transpose", parts, perm=[0, 2, 1, 3])
-    reshape(op, shuffled, shape_of(op, x), to=0)
+    reshape_like(op, shuffled, x, to=0)

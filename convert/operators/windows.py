@@ -29,6 +29,14 @@ class Window:
         """Give the first dimension of an image's window, which is what Caffe2's pools use of it on a signal."""
         return Window(self.kernel[:1], self.strides[:1], self.pads[::2], self.dilations[:1], self.legacy_pad)
 
+    def reach_outside(self, spatial: Sequence[int]) -> None:
+        """Pad so far that the windows behind the input exist; they see zeros."""
+        rank = len(self.kernel)
+        for i, size in enumerate(spatial):
+            if self.outside and self.outside[i]:
+                last = (size + self.pads[i] + self.pads[i + rank] - self.kernel[i]) // self.strides[i] + 1
+                self.pads[i + rank] = last * self.strides[i] + self.kernel[i] - size - self.pads[i]
+
     def attributes(self, op: Operator) -> dict[str, list[int]]:
         """Give ONNX's attributes in the order of the arguments they come from; what is added comes last."""
         spelled = {
@@ -75,7 +83,7 @@ def output_sizes(window: Window, spatial: Sequence[Dimension]) -> list[Dimension
 
 def resolve_padding(op: Operator, window: Window, spatial: Sequence[int]) -> None:
     """Turn a legacy padding into explicit pads for this input size."""
-    if window.legacy_pad in {_VALID, _SAME} and any(op.has(name) for name in ("pad", "pad_t")):
+    if window.legacy_pad in {_VALID, _SAME} and (op.has("pad") or all(op.has(f"pad_{side}") for side in _SIDES)):
         op.refuse(f"argument legacy_pad={window.legacy_pad} together with explicit pads")
     rank = len(window.kernel)
     if window.legacy_pad == _VALID:

@@ -20,8 +20,7 @@ Arrays = dict[str, np.ndarray]
 REFUSALS = {
     "computed by the net": "an argument that decides shapes is data here",
     "where Caffe2 reads what lies there": "Caffe2's result is what its memory held",
-    "behind the input": "a convolution whose last window sees padding alone",
-    "together with explicit pads": "Caffe2's two spellings contradict each other",
+    "skips the borders": "Caffe2 pads by less than nothing",
 }
 FILLS = {"f": "GivenTensorFill", "b": "GivenTensorBoolFill", "i4": "GivenTensorIntFill", "i8": "GivenTensorInt64Fill"}
 
@@ -45,7 +44,10 @@ def fill(blob: str, value: np.ndarray) -> NetDef:
 
 
 def run_converted(net: NetDef, inputs: Arrays, *, parameters: bool = False, symbolic: bool = False) -> Arrays:
-    """Run the translation; `parameters` moves all inputs but the first to an init net, `symbolic` names the first size."""
+    """Run the translation, with `parameters` of a net that fills all inputs but the first itself.
+
+    With `symbolic` the first size of every input has a name instead of a number.
+    """
     init, data = NetDef(), dict(inputs)
     if parameters:
         for blob in list(inputs)[1:]:
@@ -92,7 +94,7 @@ def test_a_random_operator_computes_what_the_interpreter_does(family: str):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_unnamed_batch_is_translated_alike_or_refused(family: str):
+def test_a_symbolic_batch_is_translated_alike_or_refused(family: str):
     for described, net, inputs in random_cases(family, COUNT // 4, SEED + 1):
         try:
             expected = interpret(net, None, inputs)
@@ -100,6 +102,36 @@ def test_an_unnamed_batch_is_translated_alike_or_refused(family: str):
         except (ValidationError, ConvertError):
             continue
         assert_same(described, expected, actual)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "shapes"),
+    [
+        ("GroupNorm", {"group": 2}, [(2, 4, 3, 3), (4,), (4,)]),
+        ("GroupNorm", {"group": 2, "order": "NHWC"}, [(2, 3, 3, 4), (4,), (4,)]),
+        ("ChannelShuffle", {"group": 2}, [(2, 4, 3, 3)]),
+        ("LRN", {"size": 4, "alpha": 0.5, "beta": 0.75}, [(2, 4, 3, 3)]),
+        ("Softmax", {}, [(2, 4, 1, 1)]),
+        ("FC", {}, [(2, 4, 3, 1), (5, 12), (5,)]),
+        ("Reshape", {"shape": [0, -1]}, [(2, 4, 3)]),
+        ("SpatialBN", {"is_test": 1}, [(2, 3, 4, 4), (3,), (3,), (3,), (3,)]),
+        ("ReduceBackMean", {"num_reduce_dim": 2}, [(2, 4, 3)]),
+    ],
+)
+def test_a_symbolic_batch_survives(kind: str, arguments: dict[str, object], shapes: list[tuple[int, ...]]):
+    random = np.random.RandomState(SEED)
+    arrays = [np.abs(random.randn(*shape)).astype(np.float32) for shape in shapes]
+    net, inputs = single(kind, arguments, arrays)
+    init = NetDef()
+    for blob in list(inputs)[1:]:
+        init.MergeFrom(fill(blob, inputs[blob]))
+    info = {"i0": (onnx.TensorProto.FLOAT, ["N", *shapes[0][1:]])}
+    model = caffe2_to_onnx(net, init, inputs=info, opset=None, names="caffe2")
+    assert model.graph.output[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    for count in (1, 3):
+        data = {**inputs, "i0": np.abs(random.randn(count, *shapes[0][1:])).astype(np.float32)}
+        actual = OnnxRuntimeRunner(model, threads=1).run({"i0": data["i0"]})
+        assert_same(kind, interpret(net, None, data), actual)
 
 
 @pytest.mark.caffe2
