@@ -20,6 +20,8 @@ _MESSAGES: dict[str, tuple[Any, Any, Any]] = {
     "sequence_type": (SequenceProto, numpy_helper.from_list, numpy_helper.to_list),
     "optional_type": (OptionalProto, numpy_helper.from_optional, numpy_helper.to_optional),
 }
+# older numpys have no type hints for it
+_write_array: Any = np.lib.format.write_array
 # zip's number for the system that made a file
 _UNIX = 3
 # what an .npz file may unpack to
@@ -88,7 +90,7 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
             info = zipfile.ZipInfo(f"{name}.npy")
             info.create_system = _UNIX
             content = io.BytesIO()
-            np.lib.format.write_array(content, array, version=(1, 0), allow_pickle=False)
+            _write_array(content, array, version=(1, 0), allow_pickle=False)
             archive.writestr(info, content.getvalue())
     return buffer.getvalue()
 
