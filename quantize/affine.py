@@ -24,7 +24,7 @@ class Affine:
 
 
 def read_affine(graph: Graph, node: onnx.NodeProto) -> Affine | None:
-    """What `node` computes as an affine of each channel (axis 1); None where that is not so or not known."""
+    """What `node` computes as a float32 affine of each channel (axis 1); None where that is not so or not known."""
     if is_standard(node, "BatchNormalization"):
         return _batch_normalization(graph, node)
     if is_standard(node, *ARITHMETIC) and len(node.input) == 2:
@@ -35,7 +35,9 @@ def read_affine(graph: Graph, node: onnx.NodeProto) -> Affine | None:
 def _batch_normalization(graph: Graph, node: onnx.NodeProto) -> Affine | None:
     if len([name for name in node.output if name]) != 1 or attributes(node).get("training_mode", 0):
         return None
-    if any(name not in graph.constants for name in node.input[1:5]):
+    given = [graph.constants.get(name) for name in node.input[1:5]]
+    # opset 7 and 8 have parameters for each position, too
+    if any(value is None or value.dtype != np.float32 or value.ndim != 1 for value in given):
         return None
     scale, bias, mean, variance = (graph.constants[name].astype(np.float64) for name in node.input[1:5])
     # epsilon is a float32 attribute; its exact value is what every runtime adds
@@ -66,7 +68,7 @@ def _arithmetic(graph: Graph, node: onnx.NodeProto) -> Affine | None:
 
 def _channel_vector(value: Array, rank: int, channels: int) -> Array | None:
     """`value` as a float64 vector over axis 1 of a tensor of this rank, or None where it varies along another axis."""
-    if value.ndim > rank or value.dtype.kind != "f":
+    if value.ndim > rank or value.dtype != np.float32:
         return None
     shape = (1,) * (rank - value.ndim) + value.shape
     if any(size != 1 for axis, size in enumerate(shape) if axis != 1) or shape[1] not in (1, channels):

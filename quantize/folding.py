@@ -7,7 +7,10 @@ import onnx
 from onnx import helper
 
 from quantize.affine import ARITHMETIC, Affine, read_affine
+from quantize.errors import QuantizeError
 from quantize.graph import Graph, attributes, is_standard
+
+OLDEST_OPSET = 7
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -16,9 +19,13 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     BatchNormalization, Mul, Add, Sub and Div by per-channel constants become one affine: inside the convolution (or
     Gemm) before it where nothing else reads that, inside the one after it where that pads nothing, else one
     BatchNormalization of mean 0 and variance 1. An average pooling behind a 1 x 1 convolution moves before it, where
-    the convolution has fewer positions to compute.
+    the convolution has fewer positions to compute. Other types than float32 are left as they are.
+
+    Raises QuantizeError below opset 7, where operators broadcast by attributes and BatchNormalization may train.
     """
     graph = Graph(model)
+    if graph.opset < OLDEST_OPSET:
+        raise QuantizeError(f"opset {graph.opset}, expected {OLDEST_OPSET} or later: convert the model first")
     _drop_dropout(graph)
     _fold_shape_operators(graph)
     _merge_affines(graph)
@@ -123,6 +130,8 @@ def _fold_backward(graph: Graph) -> None:
 def _scale_outputs(graph: Graph, node: onnx.NodeProto, affine: Affine) -> bool:
     """Give a Conv or Gemm the affine of its output channels; False where it has no constant weights."""
     if not is_standard(node, "Conv", "Gemm") or any(name and name not in graph.constants for name in node.input[1:]):
+        return False
+    if graph.constants[node.input[1]].dtype != np.float32:
         return False
     weights = graph.constants[node.input[1]].astype(np.float64)
     values = attributes(node)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize import fold
+from quantize import QuantizeError, fold
 from tests.quantize.nets import Net, dense_block, residual
 from validation import compare, random_inputs, runner_for
 
@@ -139,6 +139,24 @@ def test_nothing_is_folded_in_a_training_batch_normalization() -> None:
     x = net.conv("data", 3, 3)
     net.nodes.append(onnx.helper.make_node("BatchNormalization", [x, *parts], ["y", "m", "v"], training_mode=1))
     assert operators(fold(net.model("y", "m", "v"))) == {"Conv": 1, "BatchNormalization": 1}
+
+
+def test_other_types_than_float32_are_left_alone() -> None:
+    net = Net([1, 3, 8, 8])
+    net.input.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    weights = net.constant(np.ones((4, 3, 1, 1)))
+    x = net.add("Mul", net.add("Conv", "data", weights), net.constant(np.full((1, 4, 1, 1), 2.0)))
+    model = net.model(x)
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(x, onnx.TensorProto.DOUBLE, [1, 4, 8, 8]))
+    folded = fold(model)
+    onnx.checker.check_model(folded, full_check=True)
+    assert operators(folded) == {"Conv": 1, "Mul": 1}
+
+
+def test_opset_6_is_refused() -> None:
+    net = Net([1, 3, 8, 8], opset=6)
+    with pytest.raises(QuantizeError, match="opset 6, expected 7 or later"):
+        fold(net.model(net.conv("data", 3, 4)))
 
 
 @pytest.mark.parametrize("model", [dense_block(), residual()])
