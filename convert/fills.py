@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,12 +27,29 @@ DTYPES: dict[int, np.dtype] = {
 }
 
 
+Content: TypeAlias = bytes | np.ndarray
+
+
 class Tensor(NamedTuple):
-    """A constant: little-endian elements as bytes, so that they reach the ONNX file without another copy."""
+    """A constant: its little-endian elements, as bytes or as a view of the file they lie scattered in.
+
+    A view is gathered when the content is asked for: fresh memory costs more than reading, and the parameters of a net
+    need not all be there at once.
+    """
 
     dtype: np.dtype
     shape: tuple[int, ...]
-    data: bytes
+    content: Content
+
+    @property
+    def data(self) -> bytes:
+        """The elements as bytes, row by row."""
+        return self.content if isinstance(self.content, bytes) else self.content.tobytes()
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the elements in bytes."""
+        return prod(self.shape) * self.dtype.itemsize
 
     def array(self) -> np.ndarray:
         """View it as a read-only array."""
@@ -54,14 +71,14 @@ _GIVEN: dict[int, tuple[str, str]] = {
     _C2.INT32: ("<i4", "ints"),
     _C2.INT64: ("<i8", "ints"),
 }
-Fill = Callable[[OperatorDef, Mapping[str, bytes]], Tensor]
+Fill = Callable[[OperatorDef, Mapping[str, Content]], Tensor]
 
 
 def _given(dtype: str, repeated: str) -> Fill:
     kind = np.dtype(dtype)
     is_float32 = kind == np.dtype("<f4")
 
-    def fill(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+    def fill(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
         arguments = {argument.name: argument for argument in op.arg}
         data = floats.get("values")
         if data is not None and repeated != "floats":
@@ -70,9 +87,10 @@ def _given(dtype: str, repeated: str) -> Fill:
             found = getattr(arguments.get("values", _NO_ARGUMENT), repeated)
             data = array("q" if repeated == "ints" else "f", found).tobytes()
         if not is_float32:
-            data = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8").astype(kind).tobytes()
+            values = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8") if isinstance(data, bytes) else data
+            data = values.astype(kind).tobytes()
         shape = _shape(op, arguments)
-        count = len(data) // kind.itemsize
+        count = len(data) // kind.itemsize if isinstance(data, bytes) else len(data)
         if prod(shape) != count:
             raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {count}")
         return Tensor(kind, shape, data)
@@ -83,7 +101,7 @@ def _given(dtype: str, repeated: str) -> Fill:
 _NO_ARGUMENT = Argument()
 
 
-def _given_any(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+def _given_any(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     """GivenTensorFill is of floats unless its argument `dtype` says otherwise."""
     code = next((argument.i for argument in op.arg if argument.name == "dtype"), _C2.FLOAT)
     if code == _C2.FLOAT:
@@ -93,7 +111,7 @@ def _given_any(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
     return _given(*_GIVEN[code])(op, floats)
 
 
-def _bytes(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     arguments = {argument.name: argument for argument in op.arg}
     data = b"".join(arguments.get("values", Argument()).strings)
     shape = _shape(op, arguments)
@@ -116,7 +134,7 @@ def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
     return dtype, number
 
 
-def _constant(op: OperatorDef, floats: Mapping[str, bytes]) -> Tensor:
+def _constant(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     dtype, value = constant_value(op)
     shape = _shape(op, {argument.name: argument for argument in op.arg})
     if prod(shape) * dtype.itemsize > _LARGEST:

@@ -256,7 +256,7 @@ class Graph:
             if value.elem_type and value.shape is not None:
                 value.describe_in(graph.input)
                 content = value.stored
-                if content is not None and len(content.data) <= _SHAPE_BYTES:
+                if content is not None and content.nbytes <= _SHAPE_BYTES:
                     graph.initializer.append(tensor_proto(name, content))
         self._pending.clear()
         self._stand_ins.clear()

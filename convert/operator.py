@@ -236,7 +236,7 @@ class Operator:
         """Make a constant; equal small ones are one."""
         tensor = Tensor.of(np.asarray(content))
         # narrow integers may be given a scale, each its own
-        if len(tensor.data) > _SHARED_BYTES or tensor.dtype not in {np.dtype("<i8"), np.dtype("<f4")}:
+        if tensor.nbytes > _SHARED_BYTES or tensor.dtype not in {np.dtype("<i8"), np.dtype("<f4")}:
             return self.constant_tensor(tensor)
         value = self.graph.shared.get(tensor)
         if value is None:

@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from convert.errors import ConvertError
-from convert.fills import FILLS, Tensor
+from convert.fills import FILLS, Content, Tensor
 from convert.nets import TEXT_SUFFIXES, NetSource, check_text, read_net
 from convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from convert.wire import FIXED32, LENGTH, fields
@@ -27,7 +27,7 @@ _NET_FIELDS = {
 # below this a message is cheaper to parse than to walk
 _SMALL = 512
 
-FloatArguments: TypeAlias = dict[str, bytes]
+FloatArguments: TypeAlias = dict[str, Content]
 # the bytes of an operator, the operator without its long runs of floats, and these
 Scanned: TypeAlias = tuple[memoryview, OperatorDef, FloatArguments]
 
@@ -97,7 +97,7 @@ def _scan(buffer: memoryview) -> Iterator[Scanned]:
 
 
 def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDef, FloatArguments]:
-    """Parse an operator whose long runs of floats are taken out first, as little-endian float32 bytes by argument."""
+    """Parse an operator whose long runs of floats are taken out first, by argument."""
     floats: FloatArguments = {}
     if end - start <= _SMALL:
         return _parse(buffer[start:end]), floats
@@ -105,7 +105,7 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDe
     for number, kind, tag, first, last in fields(buffer, start, end):
         if number == _OP_ARG and kind == LENGTH and last - first > _SMALL:
             name, content = _read_floats(buffer, first, last)
-            if content:
+            if len(content):
                 floats[name] = content
                 continue
         small.append(buffer[tag:last])
@@ -121,10 +121,10 @@ def _parse(content: bytes | memoryview) -> OperatorDef:
     return op
 
 
-def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
+def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, Content]:
     """Read name and floats of an argument, packed or not; no floats mean that the argument holds something else."""
     name = ""
-    chunks = []
+    chunks: list[Content] = []
     position = start
     while position < end:
         if buffer[position] == _FLOAT_TAG:
@@ -133,7 +133,7 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
             run = len(records) if same.all() else int(same.argmin())
             if run == 0:
                 raise ConvertError(f"the float at byte {position} is cut off")
-            chunks.append(records["value"][:run].tobytes())
+            chunks.append(records["value"][:run])
             position += run * _FLOAT_RECORD.itemsize
             continue
         number, kind, tag, first, position = next(fields(buffer, position, end))
@@ -143,4 +143,6 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, bytes]:
             if (position - first) % 4:
                 raise ConvertError(f"the packed floats at byte {tag} are no multiple of 4 bytes")
             chunks.append(bytes(buffer[first:position]))
-    return name, chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if len(chunks) == 1:
+        return name, chunks[0]
+    return name, b"".join(chunk if isinstance(chunk, bytes) else chunk.tobytes() for chunk in chunks)
