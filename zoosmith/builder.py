@@ -61,12 +61,14 @@ def build(
     selected = recipe.select_rows(rows)
     if reference not in REFERENCES:
         raise ZoosmithError(f"no reference {reference!r}; expected {' or '.join(REFERENCES)}")
+    if sets < 1 or not 0 <= seed < 2**32 or (jobs is not None and jobs < 1):
+        raise ZoosmithError(f"expected sets and jobs from 1 and a seed below 2**32, found {sets}, {jobs} and {seed}")
     threads = jobs or min(_MOST_THREADS, os.cpu_count() or 1)
     steps = _Steps(progress or (lambda done, total, what: None), 1 + sets + 2 * len(selected))
     given = recipe.synthetic_weights(seed) if weights is None else recipe.read_weights(Path(weights))
     steps.done("weights")
     folder = Path(out) / recipe.FOLDER
-    _remove_leftovers(folder / "model")
+    _remove_leftovers(Path(out), folder)
     # one thread a task: tasks share the cores, and no output depends on how many cores there are
     with threadpool_limits(1):
         data = _write_rows(folder, selected, given, reference, sets, seed, threads, steps)
@@ -210,7 +212,10 @@ def _prove_row(folder: Path, row: recipe.Row, data: Sequence[DataSet], published
     )
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _remove_leftovers(out: Path, folder: Path) -> None:
     """Remove what a killed build was writing."""
-    for path in folder.glob(".densenet-*.partial"):
-        path.unlink(missing_ok=True)
+    names = {out: ("ONNX_HUB_MANIFEST.json", "report.json"), folder: ("README.md",), folder / "model": ("densenet-*",)}
+    for place, written in names.items():
+        for name in written:
+            for path in place.glob(f".{name}.*.partial"):
+                path.unlink(missing_ok=True)

@@ -254,11 +254,25 @@ def test_a_wrong_row_fails_and_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
-    leftover = tmp_path / FOLDER / "model" / ".densenet-9.onnx.abcdefgh.partial"
-    leftover.parent.mkdir(parents=True)
-    leftover.touch()
+    (tmp_path / FOLDER / "model").mkdir(parents=True)
+    leftovers = [
+        tmp_path / FOLDER / "model" / ".densenet-9.onnx.abcdefgh.partial",
+        tmp_path / FOLDER / ".README.md.abcdefgh.partial",
+        tmp_path / ".report.json.abcdefgh.partial",
+    ]
+    another = tmp_path / ".download.partial"
+    for path in [*leftovers, another]:
+        path.touch()
     zoosmith.build(tmp_path, rows="9", sets=1)
-    assert not leftover.exists()
+    assert [path.exists() for path in leftovers] == [False] * 3
+    assert another.exists()
+
+
+@pytest.mark.parametrize("arguments", [{"sets": 0}, {"seed": -1}, {"seed": 2**32}, {"jobs": 0}, {"reference": "x"}])
+def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError, match="expected"):
+        zoosmith.build(tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("rows", ["5,x,99", "x,99", "99,x"])
