@@ -18,6 +18,8 @@ def reduction(op: Operator) -> None:
     if op.type in {"ReduceMean", "ReduceL1", "ReduceL2"}:
         _expect_floats(op, x)
     axes = sorted({op.axis(x, axis) for axis in op.integers("axes")}) or None
+    if op.type in {"ReduceMax", "ReduceMin"} and 0 in [op.shape(x)[axis] for axis in axes or range(op.rank(x))]:
+        op.refuse("its input has no elements to choose from")
     reduce(op, op.type, x, axes, keepdims=op.flag("keepdims", True), to=0)
 
 

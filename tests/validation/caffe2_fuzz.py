@@ -398,7 +398,7 @@ def reductions(random):
         kind = f"Reduce{dice.pick('Front', 'Back')}{dice.pick('Sum', 'Mean', 'Max')}"
         if dice.chance(0.3):
             kept, size = (x.shape[1:], x.shape[0]) if "Front" in kind else (x.shape[:-1], x.shape[-1])
-            return kind, {}, [x, np.int32([dice.upto(1, size) for _ in range(int(np.prod(kept)))])], 1
+            return kind, {}, [x, np.int32([dice.upto(0, size) for _ in range(int(np.prod(kept)))])], 1
         return kind, dice.some(num_reduce_dim=dice.upto(0, x.ndim)), [x], 1
     if kind in {"SumElements", "SumSqrElements"}:
         return kind, dice.some(average=1), [x], 1
@@ -424,6 +424,10 @@ def indexing(random):
             arguments = dice.some(axis=axis)
             size = x.shape[arguments.get("axis", 0)]
             low = -size if dice.chance(0.2) else 0
+            if dice.chance(0.2):
+                outer = x.shape[: arguments.get("axis", 0) % x.ndim]
+                indices = np.asarray(random.randint(low, size, (*outer, *dice.shape(1, 2))), integers)
+                return kind, arguments | {"match_outer": 1}, [x, indices], 1
             return kind, arguments, [x, np.asarray(random.randint(low, size, dice.shape(0, 2)), integers)], 1
         case "BatchGather":
             x = dice.floats(*dice.shape(2, 4))

@@ -12,19 +12,30 @@ from validation.interpreter.view import Operator
 @operator("Gather")
 def gather(op: Operator, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Entries of dimension `axis` (default 0) at the indices; negative ones count from the end."""
-    return np.take(x, _checked(op, indices, x.shape[op.axis(x.ndim, 0)]), op.axis(x.ndim, 0))
+    return _gathered(op, x, indices, op.axis(x.ndim, 0))
 
 
 @operator("BatchGather")
 def batch_gather(op: Operator, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Gather in the second dimension, the first one being the batch."""
-    return np.take(x, _checked(op, indices, x.shape[1]), 1)
+    return _gathered(op, x, indices, 1)
 
 
-def _checked(op: Operator, indices: np.ndarray, size: int) -> np.ndarray:
+def _gathered(op: Operator, x: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarray:
+    _checked(op, indices, x.shape[axis])
+    if not op.flag("match_outer"):
+        return np.take(x, indices, axis)
+    # The indices have the dimensions before the axis too, and each stays in its own.
+    if indices.shape[:axis] != x.shape[:axis]:
+        raise op.error(f"match_outer wants indices that begin with {x.shape[:axis]}, has {indices.shape}")
+    outer = [n.reshape(-1, 1) for n in np.indices(x.shape[:axis])]
+    rows = indices.reshape(int(np.prod(x.shape[:axis])), -1)
+    return x[(*outer, rows)].reshape(*indices.shape, *x.shape[axis + 1 :])
+
+
+def _checked(op: Operator, indices: np.ndarray, size: int) -> None:
     if indices.size and not (-size <= indices.min() and indices.max() < size):
         raise op.error(f"indices {indices.min()} to {indices.max()} are outside of a dimension of {size}")
-    return indices
 
 
 def _arg(op: Operator, x: np.ndarray, find: Callable) -> np.ndarray:

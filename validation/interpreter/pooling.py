@@ -33,6 +33,8 @@ def average_pool(op: Operator, image: np.ndarray) -> np.ndarray:
 def lp_pool(op: Operator, image: np.ndarray) -> np.ndarray:
     """The `p`-norm (default 2) of each window."""
     p = op.number("p", 2.0)
+    if image.ndim != 4:
+        raise op.error(f"its input {image.shape} is no image, of which alone Caffe2 makes sense")
     sums = _pool(op, np.abs(image) ** p, 0.0, np.add)
     return sums ** (1.0 / p)
 

@@ -16,7 +16,7 @@ def _sum(x: np.ndarray, **where: object) -> np.ndarray:
 
 def _mean(x: np.ndarray, **where: object) -> np.ndarray:
     total = _sum(x, **where)
-    count = x.size // max(1, total.size)
+    count = max(1, x.size // max(1, total.size))
     return total / count if is_float(x) else _truncated(total, count)
 
 
@@ -37,6 +37,8 @@ _REDUCTIONS: dict[str, Callable] = {
 def _reduce(compute: Callable) -> Callable:
     def kernel(op: Operator, x: np.ndarray) -> np.ndarray:
         axes = tuple(op.canonical(axis, x.ndim, "axes") for axis in op.integers("axes")) or tuple(range(x.ndim))
+        if compute in (np.max, np.min) and any(x.shape[axis] == 0 for axis in axes):
+            raise op.error(f"its input {x.shape} has no elements to choose from")
         return compute(x, axis=axes, keepdims=op.flag("keepdims", True))
 
     return kernel
@@ -57,22 +59,25 @@ def _reduce_end(combine: str, front: bool) -> Callable:
         if lengths is None:
             inside = np.ones(rows.shape, bool)
         else:
-            if lengths.size != rows.shape[1] or np.any(lengths < 1) or np.any(lengths > len(rows)):
-                raise op.error(f"wants {rows.shape[1]} lengths from 1 to {len(rows)}, has {lengths.tolist()[:10]}")
-            inside = np.arange(len(rows))[:, None] < lengths.reshape(1, -1)
-        return _over_rows(rows, inside, combine).reshape(kept)
+            if lengths.size != rows.shape[1] or np.any(lengths < 0) or np.any(lengths > len(rows)):
+                raise op.error(f"wants {rows.shape[1]} lengths up to {len(rows)}, has {lengths.tolist()[:10]}")
+            # The first element counts even where the length is 0.
+            inside = np.arange(len(rows))[:, None] < np.maximum(lengths.reshape(1, -1), 1)
+        counts = inside.sum(0) if lengths is None else lengths.reshape(-1)
+        return _over_rows(rows, inside, counts, combine).reshape(kept)
 
     return kernel
 
 
-def _over_rows(rows: np.ndarray, inside: np.ndarray, combine: str) -> np.ndarray:
+def _over_rows(rows: np.ndarray, inside: np.ndarray, counts: np.ndarray, combine: str) -> np.ndarray:
     if combine == "Max":
         least = -np.inf if is_float(rows) else np.iinfo(rows.dtype).min
         return np.where(inside, rows, least).max(0, initial=least).astype(rows.dtype)
     total = _sum(np.where(inside, rows, 0).astype(rows.dtype), axis=0)
     if combine == "Sum":
         return total
-    return (total / np.maximum(inside.sum(0), 1)).astype(rows.dtype)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (total / counts).astype(rows.dtype)
 
 
 for _end in ("Front", "Back"):
