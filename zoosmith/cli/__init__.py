@@ -61,8 +61,13 @@ def main(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--verbose"]
     try:
         sys.exit(cli.main(words, prog_name="zoosmith", standalone_mode=False) or 0)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        usage = getattr(error, "ctx", None)
+        hint = f"; {usage.command_path} --help shows the usage" if usage is not None else ""
+        click.echo(f"error: {' '.join(error.format_message().split()).rstrip('.')}{hint}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -5,7 +5,12 @@ import click
 
 @click.group()
 def caffe2() -> None:
-    """Install the real Caffe2, for reference runs and for the tests that compare with it."""
+    """Install the real Caffe2, for reference runs and for the tests that compare with it.
+
+    \b
+    Example:
+      zoosmith caffe2 install
+    """
 
 
 @caffe2.command()

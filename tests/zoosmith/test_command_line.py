@@ -1,0 +1,61 @@
+import subprocess
+import sys
+
+import pytest
+
+from zoosmith import cli
+
+
+def _exit(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(list(arguments))
+    printed = capsys.readouterr()
+    return int(stopped.value.code or 0), printed.out, printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["biuld"],
+        ["build", "--sets", "0"],
+        ["convert"],
+        ["validate", "no-such-file.tar.gz"],
+        ["build", "--no-such-option"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    code, out, err = _exit(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_verbose_shows_the_traceback_at_either_place(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"no model")
+    for arguments in (["--verbose", "inspect"], ["inspect", "--verbose"]):
+        code, _, err = _exit(capsys, *arguments, str(tmp_path / "net.onnx"))
+        assert code == 2 and "Traceback" in err
+    assert "Traceback" not in _exit(capsys, "inspect", str(tmp_path / "net.onnx"))[2]
+
+
+def test_a_fault_of_our_own_is_told_apart_from_bad_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "build", "zoosmith.no_such_module:build")
+    code, _, err = _exit(capsys, "build")
+    assert code == 70 and "internal error" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", list(cli.COMMANDS))
+def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = _exit(capsys, command, "--help")
+    assert code == 0
+    assert f"zoosmith {command}" in out.partition("Usage:")[2].partition("\n")[2]
+
+
+def test_the_help_imports_nothing_heavy() -> None:
+    heavy = "{'numpy', 'onnx', 'onnxruntime', 'google.protobuf', 'rich', 'PIL'}"
+    code = (
+        "import sys\nfrom zoosmith.cli import main\n"
+        f"try: main(['--help'])\nfinally: assert not {heavy} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
