@@ -11,7 +11,7 @@ from opset_upgrade.nodes import subgraphs
 from opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes, state_types
 from opset_upgrade.schemas import NEWEST_OPSET
 from opset_upgrade.scope import Names, Scope
-from opset_upgrade.steps import Step, next_step
+from opset_upgrade.steps import Step, check_types, next_step
 from opset_upgrade.tidying import is_known, taken_branch, tidy
 from opset_upgrade.writer import Writer
 
@@ -144,6 +144,8 @@ class _Conversion:
                 continue
             # the graphs that a node carries are of the opset of which the node was made
             mine = current is node
+            if not mine and current.domain in _MAIN_DOMAINS and (current.domain, current.op_type) not in self.local:
+                check_types(current, self.target, scope)
             self._convert_subgraphs(current, opset if mine else made[id(current)], scope, path if mine else None)
             done.append(current)
         self.released |= before

@@ -4,7 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from math import prod
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TypeProto, checker, helper, numpy_helper, shape_inference
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    checker,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from opset_upgrade.nodes import get_attribute, subgraphs
 from opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
@@ -27,6 +37,9 @@ def infer(
     schema = schema_at(node.op_type, min(opset, NEWEST_OPSET)) if not node.domain else None
     if schema is None or subgraphs(node):
         return {}
+    if node.op_type == "Cast" and opset < 6:  # the name of the type, which inference does not read
+        node, opset = _cast_of_opset_6(node), 6
+        schema = schema_at("Cast", 6) or schema
     types = {name: found for name in node.input if name and (found := type_of(name)) is not None}
     data = {}
     for name, found_type in types.items():
@@ -41,12 +54,20 @@ def infer(
             inferred = shape_inference.infer_node_outputs(
                 newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
             )
-        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError):  # few facts, or an old form
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError):  # few facts, old form
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
     return {}
+
+
+def _cast_of_opset_6(node: NodeProto) -> NodeProto:
+    made = NodeProto(op_type="Cast", input=node.input, output=node.output)
+    to = get_attribute(node, "to", b"")
+    kind = TensorProto.DataType.Value(to.decode().upper()) if isinstance(to, bytes) else to
+    made.attribute.append(helper.make_attribute("to", kind))
+    return made
 
 
 def reads_shape_only(node: NodeProto) -> bool:

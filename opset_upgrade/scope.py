@@ -155,6 +155,14 @@ class Scope:
         scope = self.owner(name)
         return None if scope is None else scope._own_type(name)
 
+    def state_type(self, name: str, like: TypeProto | None, element_type: int) -> None:
+        """Tell the type of a new tensor: the shape of another one (None: not known), its own element type."""
+        stated = TypeProto()
+        if like is not None:
+            stated.CopyFrom(like)
+        stated.tensor_type.elem_type = element_type
+        self._known()[name] = stated
+
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """The shape of a tensor, None for a dimension that is not fixed; None if not even the rank is known."""
         value_type = self.type(name)

@@ -19,7 +19,9 @@ from opset_upgrade.schemas import (
     parameter_types,
     schema_at,
     schema_before,
+    type_string,
 )
+from opset_upgrade.scope import Scope
 from opset_upgrade.writer import Writer
 
 Kind = Literal["native", "derived", "decomposed", "refused"]
@@ -75,6 +77,19 @@ def next_step(operator: str, opset: int, target: int) -> Step | None:
             return step
         schema = schema_before(operator, schema.since_version)
     return None
+
+
+def check_types(node: NodeProto, opset: int, scope: Scope) -> None:
+    """Raise Refusal if a value of known type is one that the node's operator does not take or make at `opset`."""
+    schema = schema_at(node.op_type, opset)
+    if schema is None:
+        raise Refusal(f"no such operator in opset {opset}")
+    for parameters, names in ((schema.inputs, node.input), (schema.outputs, node.output)):
+        for formal, name in formals(parameters, names):
+            known = scope.type(name)
+            found = None if known is None else type_string(known)
+            if found is not None and found not in parameter_types(node.op_type, opset, formal):
+                raise Refusal(f"{name!r} is {found}, which {node.op_type} does not take there")
 
 
 def all_steps() -> list[Step]:

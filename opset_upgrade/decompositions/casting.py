@@ -41,7 +41,7 @@ def _in_single_precision(node: NodeProto, g: Writer) -> None:
 
 @type_fallback(
     "Abs Compress Concat GlobalMaxPool MaxPool MaxUnpool Neg OneHot Pad ReduceMax ReduceMin Reshape ReverseSequence"
-    " Split Tile TopK Unique Where"
+    " Split TopK Unique Where"
 )
 def _exactly(node: NodeProto, g: Writer) -> None:
     cast_through(node, g, _EXACT)
@@ -115,23 +115,25 @@ def cast_through(node: NodeProto, g: Writer, holders: Holders) -> None:
             if not fitting:
                 g.refuse(f"{name!r} is {_type_string(kind)}, which it does not take there")
             replaced[formal.type_str] = (kind, fitting[0])
+    cast_opset = max(g.opset + 1, 6)  # before 6 its attribute is a string
     made = NodeProto()
     made.CopyFrom(node)
     for index, name in enumerate(node.input):
         formal = below.inputs[min(index, len(below.inputs) - 1)]
         if name and formal.type_str in replaced:
-            made.input[index] = g.op("Cast", name, to=replaced[formal.type_str][1])
+            made.input[index] = g.op("Cast", name, to=replaced[formal.type_str][1], opset=cast_opset)
     back: list[tuple[str, str, int]] = []
     for index, name in enumerate(node.output):
         formal = below.outputs[min(index, len(below.outputs) - 1)]
         if name and formal.type_str in replaced:
             made.output[index] = g.fresh(node.op_type)
+            g.scope.state_type(made.output[index], g.type(name), replaced[formal.type_str][1])
             back.append((made.output[index], name, replaced[formal.type_str][0]))
         elif name and g.type_string(name) not in parameter_types(node.op_type, g.opset, formal):
             g.refuse(f"{name!r} is {g.type_string(name)}, which it does not make there")
     g.emit(made, g.opset + 1)
     for wide, name, kind in back:
-        g.op("Cast", wide, outputs=[name], to=kind)
+        g.op("Cast", wide, outputs=[name], to=kind, opset=cast_opset)
 
 
 def _type_string(element_type: int) -> str:

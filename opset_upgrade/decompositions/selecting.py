@@ -84,16 +84,19 @@ def _trilu(node: NodeProto, g: Writer) -> None:
 @decomposition("OneHot")
 def _one_hot(node: NodeProto, g: Writer) -> None:
     indices, _, values = node.input
-    depth = int(_constant(g, 1, "the depth").item())
     rank = g.rank(indices) + 1
     axis = g.attribute("axis") % rank
+    stated = g.shape(node.output[0])
+    depth = stated[axis] if stated is not None else None
+    if depth is None:
+        depth = int(_constant(g, 1, "the depth").item())
     places = g.constant(np.arange(depth).reshape([-1] + [1] * (rank - 1 - axis)))
     wanted = g.op("Cast", indices, to=TensorProto.INT64)
     wanted = g.op("Unsqueeze", wanted, g.constant([axis]), opset=AXES_AS_INPUTS)
     from_end = g.op("Add", wanted, g.constant([depth]))
     hot = g.op("Or", g.op("Equal", wanted, places), g.op("Equal", from_end, places))
     off, on = (g.op("Gather", values, g.constant([index]), axis=0) for index in (0, 1))
-    g.op("Where", hot, on, off, outputs=node.output)
+    g.op("Where", hot, on, off, outputs=node.output, opset=9)
 
 
 @decomposition("GatherElements")
