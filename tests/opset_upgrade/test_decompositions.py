@@ -17,7 +17,7 @@ from opset_upgrade.registry import (
     registered_type_fallbacks,
 )
 from opset_upgrade.schemas import element_type_name, formals, history, parameter_types, schema_at
-from tests.opset_upgrade.backend_cases import assert_same, cases_by_operator, data
+from tests.opset_upgrade.node_cases import assert_same, cases_by_operator, data
 from validation.runners import ReferenceRunner, runner_for
 
 # Their tests feed what older opsets want fixed; tests of their own are in the modules of their families.
