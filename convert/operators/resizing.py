@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import TensorProto
 
-from convert.graph import Dimension, Value
+from convert.graph import Attribute, Dimension, Value
 from convert.operator import Operator
 from convert.operators.convolution import from_channels_first, to_channels_first
 from convert.registry import translator
-from convert.standard import pad
+from convert.standard import cast, pad, scalar, shape_of
+
+_FROM_BELOW: dict[str, Attribute] = {
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",
+    "nearest_mode": "floor",
+}
 
 
 @translator("ResizeNearest", since=9)
@@ -16,7 +23,7 @@ def resize_nearest(op: Operator) -> None:
     """ResizeNearest: every pixel from the one at floor(place / scale)."""
     x = to_channels_first(op, op.inputs[0])
     scales = _scales(op)
-    if _keeps_sizes(op.shape(x)[2:], scales):
+    if scales is None or _may_keep_sizes(op.shape(x)[2:], scales):
         _sample(op, x, scales)
         return
     if min(scales) < 1:
@@ -27,46 +34,77 @@ def resize_nearest(op: Operator) -> None:
     elif op.opset < 11:
         from_channels_first(op, "Resize", x, factors, attributes={"mode": "nearest"})
     else:
-        attributes = {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        }
-        from_channels_first(op, "Resize", x, _no_region(op), factors, attributes=attributes)
+        from_channels_first(op, "Resize", x, _no_region(op), factors, attributes=_FROM_BELOW)
 
 
-def _keeps_sizes(sizes: Sequence[Dimension], scales: Sequence[float]) -> bool:
-    """Tell whether the result is as large as the image though a factor is not 1: runtimes copy the image then."""
-    new = [int(size * np.float32(scale)) for size, scale in zip(sizes, scales, strict=True) if isinstance(size, int)]
-    return any(scale != 1 for scale in scales) and new == list(sizes)
+def _may_keep_sizes(sizes: Sequence[Dimension], scales: Sequence[float]) -> bool:
+    """Tell whether the result may be as large as the image though a factor is not 1: runtimes copy the image then."""
+    kept = [
+        int(size * np.float32(scale)) == size if isinstance(size, int) else 1 <= scale < 1.5
+        for size, scale in zip(sizes, scales, strict=True)
+    ]
+    return any(scale != 1 for scale in scales) and all(kept)
 
 
-def _sample(op: Operator, x: Value, scales: Sequence[float]) -> None:
+def _sample(op: Operator, x: Value, scales: Sequence[float] | None) -> None:
     """Pick the rows, then the columns."""
-    for axis, (size, scale) in enumerate(zip(op.sizes_from(x, 2), scales, strict=True), start=2):
-        places = (np.arange(size, dtype=np.float32) / np.float32(scale)).astype(np.int64)
-        rows = op.constant(np.minimum(places, size - 1))
-        if axis == 2:
-            x = op.emit("Gather", x, rows, axis=axis)
-        else:
-            from_channels_first(op, "Gather", x, rows, attributes={"axis": axis})
+    factors = op.inputs[1] if scales is None else op.constant(np.array(scales, np.float32))
+    shape = shape_of(op, x)
+    places = [_places(op, *(_element(op, values, n) for values, n in ((shape, n + 2), (factors, n)))) for n in (0, 1)]
+    rows = op.emit("Gather", x, places[0], axis=2)
+    from_channels_first(op, "Gather", rows, places[1], attributes={"axis": 3})
+
+
+def _element(op: Operator, values: Value, n: int) -> Value:
+    return op.emit("Gather", values, op.constant(np.array(n, np.int64)))
+
+
+def _places(op: Operator, size: Value, factor: Value) -> Value:
+    """Where each row of the result comes from, as Caffe2 computes it: in float32."""
+    op.require(11)
+    count = cast(op, op.emit("Mul", cast(op, size, TensorProto.FLOAT), factor), TensorProto.INT64)
+    first, step = (op.constant(np.array(n, np.int64)) for n in (0, 1))
+    exact = op.emit("Div", cast(op, op.emit("Range", first, count, step), TensorProto.FLOAT), factor)
+    last = op.emit("Sub", cast(op, size, TensorProto.FLOAT), scalar(op, 1, factor))
+    return cast(op, op.emit("Min", exact, last), TensorProto.INT64)
+
+
+@translator("ResizeNearest3D", since=11)
+def resize_nearest_3d(op: Operator) -> None:
+    """ResizeNearest3D, of videos: height and width are doubled, which is all that Caffe2 can."""
+    if op.channels_last or op.rank(op.inputs[0]) != 5:
+        op.refuse(f"order={op.text('order', 'NCHW')} and {op.rank(op.inputs[0])} dimensions: expected NCHW and 5")
+    scales = [op.number(f"{name}_scale", 1.0) for name in ("temporal", "height", "width")]
+    if scales[0] <= 0 or scales[1:] != [2.0, 2.0]:
+        op.refuse(f"scales {scales} of time, height and width: expected a positive one, 2 and 2")
+    factors = op.constant(np.array([1, 1, *scales], np.float32))
+    op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=_FROM_BELOW)
 
 
 @translator("UpsampleBilinear", since=11)
 def upsample_bilinear(op: Operator) -> None:
     """UpsampleBilinear: linear between the pixels, the corners stay at the corners; Caffe2 ignores its order."""
-    factors = op.constant(np.array([1, 1, *_scales(op)], np.float32))
+    scales = _scales(op)
+    if scales is None:
+        factors = op.emit("Concat", op.constant(np.ones(2, np.float32)), op.inputs[1], axis=0)
+    else:
+        factors = op.constant(np.array([1, 1, *scales], np.float32))
     attributes = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
-    op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=attributes)
+    made = op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=attributes)
+    if scales is None:
+        made.know(op.inputs[0].elem_type, (*op.shape(op.inputs[0])[:2], None, None))
 
 
 def _no_region(op: Operator) -> Value:
     return op.constant(np.zeros(0, np.float32))
 
 
-def _scales(op: Operator) -> list[float]:
-    """Factors of height and width, from arguments or a parameter."""
+def _scales(op: Operator) -> list[float] | None:
+    """Factors of height and width, from arguments or a parameter; None where the net computes them."""
     if len(op.inputs) > 1:
+        if op.inputs[1].constant is None:
+            op.expect_shape(op.inputs[1], [2], "the input of scales")
+            return None
         height, width = op.constant_of(op.inputs[1], "the scales").tolist()
     else:
         height, width = op.number("height_scale", 1.0), op.number("width_scale", 1.0)

@@ -471,7 +471,10 @@ def resizing(random):
     scales = [dice.pick(1.0, 2.0, 3.0, 0.5, 1.5, 0.7, 2.3, 0.33, 1.1) for _ in range(2)]
     x = dice.floats(2, *(dice.upto(3, 9) for _ in range(3)))
     arguments = dice.some(0.3, order="NHWC")
-    kind = dice.pick("ResizeNearest", "UpsampleBilinear")
+    kind = dice.pick("ResizeNearest", "ResizeNearest", "UpsampleBilinear", "UpsampleBilinear", "ResizeNearest3D")
+    if kind == "ResizeNearest3D":
+        doubled = {"height_scale": 2.0, "width_scale": 2.0}
+        return kind, doubled | dice.some(temporal_scale=scales[0]), [dice.floats(1, 2, 4, 3, 2)], 1
     if dice.chance(0.3):
         return kind, arguments, [x, np.float32(scales)], 1
     return kind, arguments | dice.some(height_scale=scales[0], width_scale=scales[1]), [x], 1
