@@ -1,0 +1,291 @@
+"""Decompositions on generated values: the corners where arithmetic, other than the operator, would go wrong."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from onnx import ModelProto, checker, helper
+from onnx.reference import ReferenceEvaluator
+
+from opset_upgrade import OpsetError, convert_version
+from tests.opset_upgrade.node_cases import assert_same
+from validation.runners import ReferenceRunner, runner_for
+
+_FEW = settings(max_examples=25)
+_INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+def _model(
+    operator: str,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[tuple[Any, Sequence[int]]],
+    opset: int,
+    constants: Sequence[np.ndarray] = (),
+    **attributes: Any,
+) -> ModelProto:
+    """One node; `constants` are its last inputs, `outputs` are dtypes and shapes."""
+    names = [f"x{index}" for index in range(len(inputs))]
+    fixed = [f"c{index}" for index in range(len(constants))]
+    results = [f"y{index}" for index in range(len(outputs))]
+    kind = helper.np_dtype_to_tensor_dtype
+    graph = helper.make_graph(
+        [helper.make_node(operator, [*names, *fixed], results, **attributes)],
+        operator,
+        [helper.make_tensor_value_info(n, kind(a.dtype), a.shape) for n, a in zip(names, inputs, strict=True)],
+        [helper.make_tensor_value_info(n, kind(np.dtype(d)), s) for n, (d, s) in zip(results, outputs, strict=True)],
+        [helper.make_tensor(n, kind(a.dtype), a.shape, a.flatten()) for n, a in zip(fixed, constants, strict=True)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def _lowered(model: ModelProto, target: int, inputs: Sequence[np.ndarray]) -> list[Any]:
+    converted = convert_version(model, target)
+    checker.check_model(converted, full_check=True)
+    feeds = dict(zip((value.name for value in converted.graph.input), inputs, strict=False))
+    try:
+        return list(runner_for(converted).run(feeds).values())
+    except Exception:  # no kernel for the type
+        return list(ReferenceRunner(converted).run(feeds).values())
+
+
+def _floats(shape: Any = None) -> Any:
+    odd = st.sampled_from([np.inf, -np.inf, np.nan, 0.0, -0.0, 0.5, -0.5, 1.5, 2.5, 1e-8, 3e38])
+    numbers = st.floats(-100, 100, width=32) | odd
+    return arrays(np.float32, array_shapes(max_dims=3, max_side=4) if shape is None else shape, elements=numbers)
+
+
+@given(st.data())
+@_FEW
+def test_where_takes_no_part_of_what_is_not_chosen(data: st.DataObject) -> None:
+    shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=4))
+    condition = data.draw(arrays(np.bool_, shape[-1:]))
+    yes, no = data.draw(_floats(shape)), data.draw(_floats((1,)))
+    expected = np.where(condition, yes, no)
+    inputs = [condition, yes, no]
+    for target in (8, 7, 6):
+        assert_same(expected, _lowered(_model("Where", inputs, [("float32", shape)], 16), target, inputs)[0], rtol=0)
+
+
+@given(st.sampled_from(["Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"]), st.data())
+@_FEW
+def test_comparisons_of_floats_know_nan_and_infinity(operator: str, data: st.DataObject) -> None:
+    left = data.draw(_floats())
+    right = data.draw(_floats(left.shape))
+    compare: dict[str, Any] = {"Equal": np.equal, "Less": np.less, "Greater": np.greater}
+    compare |= {"LessOrEqual": np.less_equal, "GreaterOrEqual": np.greater_equal}
+    model = _model(operator, [left, right], [("bool", left.shape)], 16)
+    for target in (11, 8, 7):
+        assert_same(compare[operator](left, right), _lowered(model, target, [left, right])[0])
+
+
+@given(st.sampled_from(["Equal", "Less", "Greater"]), st.sampled_from(_INTEGERS), st.data())
+@_FEW
+def test_comparisons_of_integers_are_exact_to_the_last_bit(operator: str, dtype: str, data: st.DataObject) -> None:
+    bounds = np.iinfo(dtype)
+    near = st.sampled_from([bounds.min, bounds.min + 1, 0, 1, bounds.max - 1, bounds.max])
+    values = arrays(dtype, (6,), elements=near | st.integers(bounds.min, bounds.max))
+    left, right = data.draw(values), data.draw(values)
+    compare: Any = {"Equal": np.equal, "Less": np.less, "Greater": np.greater}[operator]
+    model = _model(operator, [left, right], [("bool", (6,))], 13)
+    for target in (8, 7):
+        assert_same(compare(left, right), _lowered(model, target, [left, right])[0])
+
+
+@given(_floats())
+@_FEW
+def test_round_goes_to_the_even_neighbour(values: np.ndarray) -> None:
+    assert_same(np.rint(values), _lowered(_model("Round", [values], [("float32", values.shape)], 22), 10, [values])[0])
+
+
+@pytest.mark.parametrize(("operator", "inverse"), [("Sinh", np.sinh), ("Asinh", np.arcsinh), ("Atanh", np.arctanh)])
+def test_hyperbolic_functions_keep_small_values(operator: str, inverse: Any) -> None:
+    values = np.array([1e-7, -1e-5, 1e-3, 0.0, 0.9, -0.5], np.float32)
+    model = _model(operator, [values], [("float32", values.shape)], 22)
+    assert_same(inverse(values), _lowered(model, 8, [values])[0], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("dtype", _INTEGERS)
+@pytest.mark.parametrize("fmod", [0, 1])
+def test_the_remainder_has_the_sign_that_the_attribute_tells(dtype: str, fmod: int) -> None:
+    left = np.array([7, 7, 0, 6, 5, 100, 127, 3], dtype)
+    right = np.array([3, 2, 5, 3, 7, 9, 2, 1], dtype)
+    if np.dtype(dtype).kind == "i":
+        left, right = np.concatenate([left, -left, left]), np.concatenate([right, right, -right])
+    expected = (np.fmod if fmod else np.mod)(left, right)
+    model = _model("Mod", [left, right], [(dtype, left.shape)], 13, fmod=fmod)
+    for target in (9, 8, 7):
+        assert_same(expected, _lowered(model, target, [left, right])[0])
+
+
+@given(st.sampled_from(_INTEGERS), st.sampled_from(["LEFT", "RIGHT"]), st.data())
+@_FEW
+def test_shifts_move_bits_and_nothing_else(dtype: str, direction: str, data: st.DataObject) -> None:
+    bounds, width = np.iinfo(dtype), np.dtype(dtype).itemsize * 8
+    values = data.draw(arrays(dtype, (5,), elements=st.integers(bounds.min, bounds.max)))
+    amounts = data.draw(arrays(dtype, (5,), elements=st.integers(0, min(width + 3, bounds.max))))
+    shift = (lambda v, n: v << n) if direction == "LEFT" else (lambda v, n: v >> n)
+    moved = [
+        shift(int(value), int(amount)) if amount < width or direction == "RIGHT" else 0
+        for value, amount in zip(values, amounts, strict=True)
+    ]
+    expected = np.array([number & (1 << width) - 1 for number in moved], f"uint{width}").astype(dtype)
+    model = _model("BitShift", [values, amounts], [(dtype, (5,))], 28, direction=direction)
+    for target in (27, 10, 8):
+        assert_same(expected, _lowered(model, target, [values, amounts])[0])
+
+
+@given(st.sampled_from(["And", "Or", "Xor"]), st.sampled_from(_INTEGERS), st.data())
+@_FEW
+def test_bitwise_logic_is_exact_in_every_width(name: str, dtype: str, data: st.DataObject) -> None:
+    bounds = np.iinfo(dtype)
+    values = arrays(dtype, (2, 3), elements=st.integers(bounds.min, bounds.max))
+    left, right = data.draw(values), data.draw(values)[0]
+    expected = {"And": left & right, "Or": left | right, "Xor": left ^ right}[name]
+    model = _model(f"Bitwise{name}", [left, right], [(dtype, (2, 3))], 18)
+    for target in (17, 9, 7):
+        assert_same(expected, _lowered(model, target, [left, right])[0])
+
+
+@given(st.sampled_from(_INTEGERS), st.data())
+@_FEW
+def test_bitwise_not_is_exact_in_every_width(dtype: str, data: st.DataObject) -> None:
+    bounds = np.iinfo(dtype)
+    values = data.draw(arrays(dtype, (4,), elements=st.integers(bounds.min, bounds.max)))
+    assert_same(~values, _lowered(_model("BitwiseNot", [values], [(dtype, (4,))], 18), 8, [values])[0])
+
+
+@given(st.data(), st.booleans(), st.booleans(), st.booleans())
+@_FEW
+def test_running_sums_and_products(data: st.DataObject, product: bool, reverse: bool, exclusive: bool) -> None:
+    shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=6))
+    values = data.draw(arrays(np.int64, shape, elements=st.integers(-3, 3)))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    ordered = np.flip(values, axis) if reverse else values
+    if exclusive:
+        edge = np.full_like(np.take(ordered, [0], axis), int(product))
+        ordered = np.concatenate([edge, np.delete(ordered, -1, axis)], axis)
+    expected = (np.cumprod if product else np.cumsum)(ordered, axis)
+    expected = np.flip(expected, axis) if reverse else expected
+    operator, opset, target = ("CumProd", 26, 25) if product else ("CumSum", 14, 10)
+    options: dict[str, Any] = {"reverse": int(reverse), "exclusive": int(exclusive)}
+    place = np.array(axis, np.int64)
+    fixed = _model(operator, [values], [("int64", shape)], opset, constants=[place], **options)
+    assert_same(expected, _lowered(fixed, target, [values])[0])
+    free = _model(operator, [values, place], [("int64", shape)], opset, **options)
+    assert_same(expected, _lowered(free, target, [values, place])[0])
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("bhid,bhjd->bhij", [(2, 2, 3, 4), (2, 2, 5, 4)]),
+        ("ab,cd->abcd", [(2, 3), (4, 5)]),
+        ("abc,cb->a", [(2, 3, 4), (4, 3)]),
+        ("abcd,cdab->", [(2, 3, 4, 5), (4, 5, 2, 3)]),
+        ("ii->i", [(3, 3)]),
+        ("ii", [(3, 3)]),
+        ("iij,jk", [(3, 3, 4), (4, 5)]),
+        ("...ij,...jk->...ik", [(2, 1, 3, 4), (5, 4, 6)]),
+        ("ab,bc,cd->da", [(2, 3), (3, 4), (4, 5)]),
+        ("ab,a->b", [(2, 3), (2,)]),
+        ("ba,b->ab", [(2, 3), (2,)]),
+        (",->", [(), ()]),
+        ("bqhd,bkhd->bhqk", [(2, 3, 4, 5), (2, 6, 4, 5)]),
+    ],
+)
+def test_einsum_is_contracted_as_numpy_does(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    random = np.random.RandomState(0)
+    inputs = [np.asarray(random.standard_normal(shape), np.float32) for shape in shapes]
+    expected = np.asarray(np.einsum(equation, *inputs))
+    model = _model("Einsum", inputs, [("float32", expected.shape)], 12, equation=equation)
+    for target in (11, 9, 7):
+        assert_same(expected, _lowered(model, target, inputs)[0])
+
+
+@pytest.mark.parametrize(("onesided", "parts"), [(0, 1), (0, 2), (1, 1)])
+@pytest.mark.parametrize("length", [None, 4, 7, 9])
+def test_the_fourier_transform_pads_cuts_and_halves(onesided: int, length: int | None, parts: int) -> None:
+    signal = np.random.RandomState(1).standard_normal((2, 7, 3, parts)).astype(np.float32)
+    whole = signal[..., 0] + (1j * signal[..., 1] if parts == 2 else 0)
+    spectrum = np.fft.fft(whole, n=length, axis=1)
+    if onesided:
+        spectrum = spectrum[:, : spectrum.shape[1] // 2 + 1]
+    expected = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
+    lengths = [np.array(length, np.int64)] if length else []
+    model = _model("DFT", [signal], [("float32", expected.shape)], 17, constants=lengths, axis=1, onesided=onesided)
+    assert_same(expected, _lowered(model, 16, [signal])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_the_inverse_of_half_a_spectrum_is_the_signal(size: int) -> None:
+    signal = np.random.RandomState(2).standard_normal((3, size)).astype(np.float32)
+    half = np.fft.rfft(signal)
+    given_half = np.stack([half.real, half.imag], -1).astype(np.float32)
+    result = ("float32", (3, size, 1))
+    lengths = [np.array(size, np.int64)]
+    model = _model("DFT", [given_half], [result], 17, constants=lengths, axis=1, inverse=1, onesided=1)
+    assert_same(signal[..., None], _lowered(model, 16, [given_half])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("onesided", [0, 1])
+def test_the_short_time_transform_frames_and_weighs(onesided: int) -> None:
+    signal = np.random.RandomState(3).standard_normal((2, 20, 1)).astype(np.float32)
+    window = np.hanning(8).astype(np.float32)
+    frames = np.stack([signal[:, start : start + 8, 0] * window for start in range(0, 13, 3)], 1)
+    spectrum = np.fft.fft(frames)[..., : 5 if onesided else 8]
+    expected = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
+    options = [np.array(3, np.int64), window, np.array(8, np.int64)]
+    model = _model("STFT", [signal], [("float32", expected.shape)], 17, constants=options, onesided=onesided)
+    for target in (16, 9):
+        assert_same(expected, _lowered(model, target, [signal])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align", [0, 1])
+def test_grid_sample_far_beyond_the_border(mode: str, padding: str, align: int) -> None:
+    random = np.random.RandomState(4)
+    image = random.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    grid = random.uniform(-2.5, 2.5, (2, 3, 3, 2)).astype(np.float32)
+    options: dict[str, Any] = {"mode": mode, "padding_mode": padding, "align_corners": align}
+    model = _model("GridSample", [image, grid], [("float32", (2, 3, 3, 3))], 22, **options)
+    expected = ReferenceEvaluator(model).run(None, {"x0": image, "x1": grid})
+    assert_same(expected[0], _lowered(model, 15, [image, grid])[0], atol=1e-4)
+
+
+def test_what_lies_beyond_the_border_does_not_spread_an_infinity() -> None:
+    image = np.full((1, 1, 2, 2), np.inf, np.float32)
+    grid = np.full((1, 1, 1, 2), 9, np.float32)
+    model = _model("GridSample", [image, grid], [("float32", (1, 1, 1, 1))], 16, padding_mode="zeros")
+    assert _lowered(model, 15, [image, grid])[0].item() == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_one_hot_of_a_constant_depth(axis: int) -> None:
+    indices = np.array([[0, 3, -1], [2, 9, 1]], np.int64)
+    values = np.array([-1, 5], np.float32)
+    place = axis % 3
+    hot = np.moveaxis((np.arange(4) == indices[..., None]) | (np.arange(4) - 4 == indices[..., None]), -1, place)
+    expected = np.where(hot, values[1], values[0])
+    options = [np.array(4, np.int64), values]
+    model = _model("OneHot", [indices], [("float32", expected.shape)], 11, constants=options, axis=axis)
+    for target in (8, 7):
+        assert_same(expected, _lowered(model, target, [indices])[0])
+
+
+@pytest.mark.parametrize(
+    ("operator", "dtype", "opset", "target"),
+    [("Mod", "float32", 13, 9), ("Pow", "int64", 15, 11), ("Asinh", "float64", 22, 8), ("Erf", "float32", 13, 8)],
+)
+def test_what_would_lose_precision_is_refused_by_name(operator: str, dtype: str, opset: int, target: int) -> None:
+    values = np.ones(3, dtype)
+    inputs = [values] * (2 if operator in ("Mod", "Pow") else 1)
+    options: dict[str, Any] = {"fmod": 1} if operator == "Mod" else {}
+    model = _model(operator, inputs, [(dtype, (3,))], opset, **options)
+    with pytest.raises(OpsetError, match=rf"\({operator}\).*opset {target + 1} is the lowest"):
+        convert_version(model, target)
