@@ -74,12 +74,18 @@ _GIVEN: dict[int, tuple[str, str]] = {
 Fill = Callable[[OperatorDef, Mapping[str, Content]], Tensor]
 
 
-def _given(dtype: str, repeated: str) -> Fill:
+def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
+    """Make the fill of values of one type; with `any_type` an argument `dtype` may ask for another."""
     kind = np.dtype(dtype)
     is_float32 = kind == np.dtype("<f4")
 
     def fill(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
         arguments = {argument.name: argument for argument in op.arg}
+        if any_type and "dtype" in arguments:
+            code = arguments["dtype"].i
+            if code not in _GIVEN:
+                raise ConvertError(f"{_label(op)}: argument dtype={code} is no type that it makes")
+            return _given(*_GIVEN[code])(op, floats)
         data = floats.get("values")
         if data is not None and repeated != "floats":
             raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
@@ -99,16 +105,6 @@ def _given(dtype: str, repeated: str) -> Fill:
 
 
 _NO_ARGUMENT = Argument()
-
-
-def _given_any(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
-    """GivenTensorFill is of floats unless its argument `dtype` says otherwise."""
-    code = next((argument.i for argument in op.arg if argument.name == "dtype"), _C2.FLOAT)
-    if code == _C2.FLOAT:
-        return _given_floats(op, floats)
-    if code not in _GIVEN:
-        raise ConvertError(f"{_label(op)}: argument dtype={code} is no type that it makes")
-    return _given(*_GIVEN[code])(op, floats)
 
 
 def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
@@ -157,9 +153,8 @@ def _label(op: OperatorDef) -> str:
     return f"{op.type} of blob {op.output[0]!r}" if op.output else op.type
 
 
-_given_floats = _given("<f4", "floats")
 FILLS: dict[str, Fill] = {
-    "GivenTensorFill": _given_any,
+    "GivenTensorFill": _given("<f4", "floats", any_type=True),
     "GivenTensorDoubleFill": _given("<f8", "floats"),
     "GivenTensorBoolFill": _given("?", "ints"),
     "GivenTensorInt16Fill": _given("<i2", "ints"),

@@ -61,11 +61,15 @@ def read_init_net(source: NetSource) -> InitNet:
         for whole, op, floats in _operators(source):
             fill = FILLS.get(op.type)
             if fill is None or op.input:
+                check_text([op])
                 net.rest.append(_parse(whole) if floats else op)
-            else:
-                if len(op.output) != 1:
-                    raise ConvertError(f"{op.type} has {len(op.output)} outputs, expected 1")
-                net.parameters[op.output[0]] = fill(op, floats)
+                continue
+            if len(op.output) != 1:
+                raise ConvertError(f"{op.type} has {len(op.output)} outputs, expected 1")
+            name = op.output[0]
+            if not isinstance(name, str):
+                raise ConvertError(f"{name!r}, the name of a blob, is no text")
+            net.parameters[name] = fill(op, floats)
     except ConvertError as error:
         raise ConvertError(f"{origin}: expected a Caffe2 init net: {error}") from error
     return net
@@ -117,7 +121,6 @@ def _parse(content: bytes | memoryview) -> OperatorDef:
         op = OperatorDef.FromString(bytes(content))
     except DecodeError as error:
         raise ConvertError("an operator in it is damaged") from error
-    check_text([op])
     return op
 
 
