@@ -6,6 +6,7 @@ from onnx import TensorProto
 from convert.fills import constant_value
 from convert.graph import Value
 from convert.operator import Operator, element_count
+from convert.operators.segments import counted, segment_ids
 from convert.registry import translator
 from convert.standard import cast, reduce, reshape, scalar, split
 
@@ -119,8 +120,11 @@ def glu(op: Operator) -> None:
 def one_hot(op: Operator) -> None:
     """OneHot: a row for each index, 1 at the index, as long as input 1 says."""
     indices, size = op.inputs
-    count = int(op.constant_of(size, "the number of classes").item())
-    places = op.constant(np.arange(count, dtype=op.constant_type(indices)).reshape(1, -1))
+    if size.constant is None:
+        count = reshape(op, cast(op, size, TensorProto.INT64), [])
+        places = cast(op, counted(op, count), indices.elem_type)
+    else:
+        places = op.constant(np.arange(size.constant.array().item(), dtype=op.constant_type(indices)))
     cast(op, op.emit("Equal", reshape(op, indices, [-1, 1]), places), TensorProto.FLOAT, to=0)
 
 
@@ -128,11 +132,14 @@ def one_hot(op: Operator) -> None:
 def batch_one_hot(op: Operator) -> None:
     """BatchOneHot: each column against its own list of values."""
     x, lengths, values = op.inputs
-    counts = op.constant_of(lengths, "the lengths").reshape(-1)
-    columns = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    op.expect_shape(x, [None, len(counts)], "the data")
-    op.expect_shape(values, [len(columns)], "the values")
-    same = op.emit("Equal", op.emit("Gather", x, op.constant(columns), axis=1), values)
+    op.expect_shape(lengths, op.shape(x)[1:], "the lengths")
+    if lengths.constant is None:
+        columns = segment_ids(op, lengths)
+    else:
+        counts = lengths.constant.array()
+        columns = op.constant(np.repeat(np.arange(len(counts), dtype=np.int64), counts))
+        op.expect_shape(values, op.shape(columns), "the values")
+    same = op.emit("Equal", op.emit("Gather", x, columns, axis=1), values)
     cast(op, same, x.elem_type, to=0)
 
 

@@ -6,7 +6,7 @@ from onnx import TensorProto
 from convert.graph import Dimension, Value
 from convert.operator import Operator
 from convert.registry import translator
-from convert.standard import TO_THE_END, cast, slice_axes, split, squeeze, unsqueeze, where_negative
+from convert.standard import TO_THE_END, cast, reduce, slice_axes, split, squeeze, unsqueeze, where_negative
 
 
 def _axis(op: Operator) -> int:
@@ -76,11 +76,27 @@ def split_by_lengths(op: Operator) -> None:
     """SplitByLengths: each output takes an equal share of the lengths, and as many elements as they add up to."""
     x, lengths = op.inputs
     axis = op.axis(x, _axis(op))
+    if lengths.constant is None:
+        _split_by_computed(op, axis)
+        return
     shares = op.constant_of(lengths, "the lengths").reshape(len(op.output_names), -1).sum(axis=1).tolist()
     if op.flag("use_scaling_lengths"):
         factor = op.sizes_from(x, axis)[0] // max(sum(shares), 1)
         shares = [share * factor for share in shares]
     split(op, x, axis, shares, range(len(op.output_names)))
+
+
+def _split_by_computed(op: Operator, axis: int) -> None:
+    x, lengths = op.inputs
+    if op.flag("use_scaling_lengths"):
+        op.refuse("argument use_scaling_lengths=1, and its lengths are computed by the net")
+    op.require(13)
+    count = len(op.output_names)
+    table = op.emit("Reshape", cast(op, lengths, TensorProto.INT64), op.int64s(count, -1))
+    shares = reduce(op, "ReduceSum", table, [1], keepdims=False)
+    shape = tuple(None if i == axis else size for i, size in enumerate(op.shape(x)))
+    for part in op.emit_many("Split", [x, shares], range(count), axis=axis):
+        part.know(x.elem_type, shape)
 
 
 @translator("Slice")

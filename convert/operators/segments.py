@@ -14,15 +14,15 @@ _ADDS, _COMPARES = 16, 18
 @translator("LengthsToSegmentIds", since=11)
 def lengths_to_segment_ids(op: Operator) -> None:
     """LengthsToSegmentIds: the number of each segment, as often as it is long."""
-    cast(op, _segment_ids(op, op.inputs[0]), TensorProto.INT32, to=0)
+    cast(op, segment_ids(op, op.inputs[0]), TensorProto.INT32, to=0)
 
 
 @translator("LengthsRangeFill", since=11)
 def lengths_range_fill(op: Operator) -> None:
     """LengthsRangeFill: 0, 1, … for each length, one after the other."""
     lengths = op.inputs[0]
-    ids = _segment_ids(op, lengths)
-    places = op.emit("Sub", _range(op, _total(op, lengths)), op.emit("Gather", _starts(op, lengths), ids))
+    ids = segment_ids(op, lengths)
+    places = op.emit("Sub", counted(op, _total(op, lengths)), op.emit("Gather", _starts(op, lengths), ids))
     cast(op, places, TensorProto.INT32, to=0)
 
 
@@ -30,7 +30,7 @@ def lengths_range_fill(op: Operator) -> None:
 def lengths_tile(op: Operator) -> None:
     """LengthsTile: each row as often as its length says."""
     rows, lengths = op.inputs
-    op.emit("Gather", rows, _segment_ids(op, lengths), to=0)
+    op.emit("Gather", rows, segment_ids(op, lengths), to=0)
 
 
 @translator("SegmentIdsToLengths", since=_ADDS)
@@ -81,7 +81,7 @@ def segment_pool(op: Operator) -> None:
 
 def _pool_lengths(op: Operator, rows: Value, lengths: Value, kind: str) -> None:
     count = op.emit("Size", lengths)
-    _pool(op, rows, _segment_ids(op, lengths), count, kind)
+    _pool(op, rows, segment_ids(op, lengths), count, kind)
 
 
 def _pool(op: Operator, rows: Value, ids: Value, count: Value, kind: str) -> None:
@@ -120,7 +120,7 @@ def _per_row(op: Operator, vector: Value, rows: Value) -> Value:
 
 def _counts(op: Operator, ids: Value, count: Value) -> Value:
     """How often each id occurs, int64."""
-    every = unsqueeze(op, _range(op, count), [1])
+    every = unsqueeze(op, counted(op, count), [1])
     same = cast(op, op.emit("Equal", every, ids), TensorProto.INT64)
     return reduce(op, "ReduceSum", same, [1], keepdims=False)
 
@@ -132,10 +132,10 @@ def _segments(op: Operator, ids: Value) -> Value:
     return op.emit("Add", largest, one)
 
 
-def _segment_ids(op: Operator, lengths: Value) -> Value:
+def segment_ids(op: Operator, lengths: Value) -> Value:
     """The segment of each row (n), int64: how many segments end at or before it."""
     ends = unsqueeze(op, _ends(op, lengths), [0])
-    rows = unsqueeze(op, _range(op, _total(op, lengths)), [1])
+    rows = unsqueeze(op, counted(op, _total(op, lengths)), [1])
     behind = op.emit("Not", op.emit("Greater", ends, rows))
     return reduce(op, "ReduceSum", cast(op, behind, TensorProto.INT64), [1], keepdims=False)
 
@@ -152,6 +152,8 @@ def _total(op: Operator, lengths: Value) -> Value:
     return reduce(op, "ReduceSum", cast(op, lengths, TensorProto.INT64), [0], keepdims=False)
 
 
-def _range(op: Operator, count: Value) -> Value:
+def counted(op: Operator, count: Value) -> Value:
+    """0, 1, … up to an int64 scalar."""
+    op.require(11)
     zero, one = (op.constant(np.array(n, np.int64)) for n in (0, 1))
     return op.emit("Range", zero, count, one)
