@@ -1,8 +1,8 @@
 """Measure the integer model against the float one and ONNX Runtime's static quantizer, all in one run.
 
-python benchmarks/int8.py --init-net init_net.pb --images FOLDER [--runs 60]
+python benchmarks/int8.py --init-net init_net.pb --images FOLDER --labels labels.csv [--runs 60]
 
-The folder holds labelled images (labels.csv). Every other image calibrates, the rest measures: as it is, brightened,
+Every other image calibrates, the rest measures: as it is, brightened,
 darkened and noised (seeded). Speed is on one thread, the models taking turns in one process. The relative top-1 drop
 comes with its 95 % interval from the images on which the two models disagree. Other quantizers' files made elsewhere
 can join: --also FILE.onnx.
@@ -56,9 +56,9 @@ def with_onnx_runtime(source: Path, output: Path, samples: list[dict]) -> None:
     )
 
 
-def halves(folder: Path) -> tuple[ImageFolder, ImageFolder]:
+def halves(folder: Path, labels: Path) -> tuple[ImageFolder, ImageFolder]:
     """Every other image, and the others."""
-    first, second = ImageFolder(folder), ImageFolder(folder)
+    first, second = ImageFolder(folder, labels), ImageFolder(folder, labels)
     first.samples, second.samples = first.samples[0::2], second.samples[1::2]
     return first, second
 
@@ -111,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--init-net", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--also", type=Path, action="append", default=[], help="another quantizer's file")
     parser.add_argument("--keep", type=Path, help="folder for the models; by default they are thrown away")
     parser.add_argument("--runs", type=int, default=60)
@@ -124,7 +125,7 @@ def main() -> None:
         row.write_bytes(ROWS["12"].make(RowMaker(arguments.init_net.read_bytes())))
         model = onnx.load(row)
         onnx.save(optimize(model), optimized)
-        calibration, measured = halves(arguments.images)
+        calibration, measured = halves(arguments.images, arguments.labels)
         samples = list(image_samples(model, calibration, PREPROCESS))
         onnx.save(quantize_integer(model, samples), integer)
         with_onnx_runtime(row, theirs, samples)
