@@ -15,21 +15,25 @@ Adapter = Callable[["NodeProto", "Writer"], None]
 """Takes a node through one version step: edits it in place, or emits what stands for it (see `Writer`)."""
 
 _ADAPTERS: dict[tuple[str, int, int], Adapter] = {}
+_OF_ANY_TYPE: set[tuple[str, int, int]] = set()
 _DECOMPOSITIONS: dict[str, Adapter] = {}
 _CASTABLE: dict[str, Adapter] = {}
 
 
-def adapter(operators: str, source: int, target: int) -> Callable[[Adapter], Adapter]:
+def adapter(operators: str, source: int, target: int, *, any_type: bool = False) -> Callable[[Adapter], Adapter]:
     """Register a function for the step of `operators` (names, blank between) from version `source` to `target`.
 
     Both are versions of the operator's schema (`since_version`), neighbours in its history; `source > target` is a
     downgrade. The function gets a node that is valid at `source` and leaves what is valid at `target`: going up, at the
-    opset `target`; going down, at every opset from `target` to `source - 1`.
+    opset `target`; going down, at every opset from `target` to `source - 1`. Going down it is called for nodes whose
+    types the version below takes; with `any_type`, for all: it sees to the types itself.
     """
 
     def register(function: Adapter) -> Adapter:
         for operator in operators.split():
             _add(_ADAPTERS, (operator, source, target), function)
+            if any_type:
+                _OF_ANY_TYPE.add((operator, source, target))
         return function
 
     return register
@@ -69,6 +73,11 @@ def find_adapter(operator: str, source: int, target: int) -> Adapter | None:
     """The registered adapter of one version step, None if there is none."""
     _load()
     return _ADAPTERS.get((operator, source, target))
+
+
+def sees_to_types(operator: str, source: int, target: int) -> bool:
+    """Whether the adapter of a step wants nodes of types that the target version does not take, too."""
+    return (operator, source, target) in _OF_ANY_TYPE
 
 
 def find_decomposition(operator: str) -> Adapter | None:

@@ -23,7 +23,7 @@ class Body(Protocol):
 
 
 class Names:
-    """Every value name of the model, gathered on first use."""
+    """Every name of a value or node of the model, gathered on first use."""
 
     def __init__(self, model: ModelProto) -> None:
         self._model = model
@@ -290,6 +290,7 @@ def _graph_names(graph: GraphProto) -> Iterator[str]:
 
 def _node_names(nodes: Iterable[NodeProto]) -> Iterator[str]:
     for node in nodes:
+        yield node.name  # must be unique as well for ONNX Runtime
         yield from node.input
         yield from node.output
         for _, graph in subgraphs(node):

@@ -10,7 +10,7 @@ from onnx import NodeProto, defs
 
 from opset_upgrade.errors import Refusal
 from opset_upgrade.nodes import drop_attribute, find_attribute, get_attribute, set_attribute
-from opset_upgrade.registry import Adapter, find_adapter, find_decomposition, find_type_fallback
+from opset_upgrade.registry import Adapter, find_adapter, find_decomposition, find_type_fallback, sees_to_types
 from opset_upgrade.schemas import (
     defaults,
     formals,
@@ -61,7 +61,7 @@ def next_step(operator: str, opset: int, target: int) -> Step | None:
 
     Raises Refusal if the operator does not exist at `opset`.
     """
-    schema = schema_at(operator, opset)
+    schema = schema_at(operator, opset) or _revived(operator, opset, target)
     if schema is None:
         raise Refusal(f"no such operator in opset {opset}")
     if target >= opset:
@@ -77,6 +77,14 @@ def next_step(operator: str, opset: int, target: int) -> Step | None:
             return step
         schema = schema_before(operator, schema.since_version)
     return None
+
+
+def _revived(operator: str, opset: int, target: int) -> defs.OpSchema | None:
+    """The schema of a deprecated operator that a version up to `target` corrects, as 21 did with GroupNormalization."""
+    schemas = history().get(operator, ())
+    known = [schema for schema in schemas if schema.since_version <= opset]
+    corrected = any(opset < schema.since_version <= target and not schema.deprecated for schema in schemas)
+    return known[-1] if known and corrected else None
 
 
 def check_types(node: NodeProto, opset: int, scope: Scope) -> None:
@@ -203,7 +211,7 @@ def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Adap
 
 def _checked(before: defs.OpSchema, after: defs.OpSchema, narrower: bool, native: Adapter) -> Adapter:
     """A native downgrade behind the check of types that the derived ones have."""
-    if not _types_narrower(before, after):
+    if not _types_narrower(before, after) or sees_to_types(before.name, before.since_version, after.since_version):
         return native
 
     def checked(node: NodeProto, g: Writer) -> None:

@@ -6,11 +6,20 @@ from opset_upgrade.registry import registered_type_fallbacks
 from opset_upgrade.schemas import NEWEST_OPSET, history
 from opset_upgrade.steps import Step, all_steps
 
+_COLUMNS = (
+    "up, native",
+    "up, derived",
+    "up, refused",
+    "down, native",
+    "down, derived",
+    "down, decomposed",
+    "down, refused",
+)
 _HEAD = f"""# Operators and version steps
 
-Generated from the registry by `python -m opset_upgrade.table`, for opsets 1 to {NEWEST_OPSET}. Each operator has the
-versions at which its schema changed; `a→b` is the step from one to the next, upward or downward; `a→` is the way down from the version
-that brought the operator.
+Generated from the registry by `python -m opset_upgrade.table`, for opsets 1 to {NEWEST_OPSET}. Each operator has
+the versions at which its schema changed; `a→b` is the step from one to the next, upward or downward; `a→` is the
+way down from the version that brought the operator.
 
 - **native**: an adapter of ours; it may still refuse a node whose facts are not known or that the target cannot express
 - **derived**: from the two schemas: types, defaults and optional parts are checked, nothing else changed
@@ -18,8 +27,8 @@ that brought the operator.
 - **refused**: no way is known
 - types*: where an older version does not take a type, there is a way around it
 
-| operator | up, native | up, derived | up, refused | down, native | down, derived | down, decomposed | down, refused | |
-|---|---|---|---|---|---|---|---|---|
+| operator | {" | ".join(_COLUMNS)} | |
+|---|{"---|" * len(_COLUMNS)}---|
 """
 
 
@@ -30,11 +39,10 @@ def table() -> str:
         direction = "up" if step.target is not None and step.target > step.source else "down"
         cells[step.operator][f"{direction}, {step.kind}"].append(_arrow(step))
     fallbacks = set(registered_type_fallbacks())
-    columns = [column.strip() for column in _HEAD.splitlines()[-2].split("|")[2:-2]]
     rows = []
     for operator in sorted(history()):
         found = cells.get(operator, {})
-        row = [" ".join(found.get(column, ())) for column in columns]
+        row = [" ".join(found.get(column, ())) for column in _COLUMNS]
         rows.append(f"| {operator} | " + " | ".join(row) + f" | {'types*' if operator in fallbacks else ''} |")
     return _HEAD + "\n".join(rows) + "\n"
 

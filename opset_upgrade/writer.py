@@ -122,7 +122,7 @@ class Writer:
         made = NodeProto(op_type=operator, domain=domain, output=names)
         made.input[:] = _without_trailing_blanks(inputs)
         if self._node.name:
-            made.name = f"{self._node.name}/{operator}"
+            made.name = self.scope.names.fresh(f"{self._node.name}/{operator}")
         for key, value in attributes.items():
             if value is not None:
                 made.attribute.append(helper.make_attribute(key, value))

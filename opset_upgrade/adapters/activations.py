@@ -35,21 +35,6 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
             set_attribute(node, attribute, float(np.ravel(value)[0]))
 
 
-@adapter("Clip", 6, 1)
-def _bounds_stay(node: NodeProto, g: Writer) -> None:
-    """Versions 1 and 6 differ in stated defaults only, and those are no bounds at all."""
-
-
-@adapter("Clip", 1, 6)
-def _drop_hint(node: NodeProto, g: Writer) -> None:
-    drop_attribute(node, "consumed_inputs")
-
-
-@adapter("Dropout", 1, 6)
-def _dropout_hint(node: NodeProto, g: Writer) -> None:
-    drop_attribute(node, "consumed_inputs")
-
-
 @adapter("Dropout", 6, 7)
 def _only_inference(node: NodeProto, g: Writer) -> None:
     """From 7 to 11 Dropout passes its input on; is_test=0 is what exporters left unset, and its one output says so."""
@@ -72,7 +57,7 @@ def _mask_to_bool(node: NodeProto, g: Writer) -> None:
         g.op("Cast", node.output[1], to=g.element_type(node.input[0]), outputs=[mask])
 
 
-@adapter("Dropout", 10, 7)
+@adapter("Dropout", 10, 7, any_type=True)
 def _mask_of_ones(node: NodeProto, g: Writer) -> None:
     mask = output_at(node, 1)
     if mask:

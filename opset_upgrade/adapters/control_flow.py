@@ -40,7 +40,7 @@ def _scan_of_scans(node: NodeProto, g: Writer) -> None:
     )
 
 
-@adapter("Scan", 9, 8)
+@adapter("Scan", 9, 8, any_type=True)
 def _batch_of_one(node: NodeProto, g: Writer) -> None:
     """Scan a batch of one sequence."""
     for name in ("scan_input_axes", "scan_output_axes", "scan_output_directions"):

@@ -75,8 +75,7 @@ def _accumulate(node: NodeProto, g: Writer) -> None:
     drop_attribute(node, "stash_type")
 
 
-@adapter("Constant", 13, 12)
-@adapter("Constant", 9, 1)
+@adapter("Constant", 9, 1, any_type=True)
 def _type_or_initializer(node: NodeProto, g: Writer) -> None:
     """A type that the older Constant does not take is given as an initializer."""
     tensor = get_attribute(node, "value")

@@ -1,7 +1,7 @@
 """BatchNormalization, GroupNormalization and Gemm: where scales and addends belong."""
 
 import numpy as np
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
@@ -106,26 +106,6 @@ def _scale_by_channel(node: NodeProto, g: Writer) -> None:
     for place in (1, 2):
         node.input[place] = g.op("Gather", node.input[place], index, axis=0)
     g.keep()
-
-
-@adapter("GroupNormalization", 21, 18)
-def _scale_by_group(node: NodeProto, g: Writer) -> None:
-    """Normalize with a scale of one and a bias of zero a group, then scale each channel."""
-    shape, groups = g.shape(node.input[0]), g.attribute("num_groups")
-    if shape is None:
-        g.refuse(f"the rank of {node.input[0]!r} is not known")
-    data, scale, bias = node.input
-    kind = g.element_type(data)
-    if kind not in (TensorProto.FLOAT, TensorProto.DOUBLE) and g.attribute("stash_type") != TensorProto.FLOAT:
-        g.refuse("its stash_type does not exist there")
-    drop_attribute(node, "stash_type")
-    one, zero = (g.scope.typed_constant(np.full(groups, number), kind) for number in (1, 0))
-    column = g.constant([-1] + [1] * (len(shape) - 2))
-    normal = g.op(
-        "GroupNormalization", data, one, zero, epsilon=get_attribute(node, "epsilon", 1e-5), num_groups=groups
-    )
-    scaled = g.op("Mul", normal, g.op("Reshape", scale, column))
-    g.op("Add", scaled, g.op("Reshape", bias, column), outputs=node.output)
 
 
 @adapter("Gemm", 6, 7)

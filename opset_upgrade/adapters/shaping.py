@@ -108,11 +108,6 @@ def _sizes_to_attribute(node: NodeProto, g: Writer) -> None:
         set_attribute(node, "split", [int(size) for size in sizes])
 
 
-@adapter("Split", 2, 1)
-def _sizes_stay(node: NodeProto, g: Writer) -> None:
-    set_attribute(node, "axis", g.attribute("axis"))
-
-
 @adapter("Split", 11, 13)
 def _sizes_to_input(node: NodeProto, g: Writer) -> None:
     sizes = get_attribute(node, "split")
@@ -174,7 +169,7 @@ def _one_axis_to_repeats(node: NodeProto, g: Writer) -> None:
     set_inputs(node, node.input[0], g.constant(repeats))
 
 
-@adapter("Tile", 6, 1)
+@adapter("Tile", 6, 1, any_type=True)
 def _repeats_axis_by_axis(node: NodeProto, g: Writer) -> None:
     repeats = g.constant_input(1, "repeats")
     data, kind = node.input[0], g.element_type(node.input[0])
