@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -227,3 +228,17 @@ def test_validate_refuses_what_is_no_bundle(run: Any, tmp_path: Path) -> None:
     assert "none.tar.gz: cannot be unpacked: No such file" in refused(run("validate", tmp_path / "none.tar.gz"))
     (tmp_path / "empty").mkdir()
     assert "empty: expected one model" in refused(run("validate", tmp_path / "empty"))
+
+
+def test_validate_refuses_an_archive_whose_members_climb_out(run: Any, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("model/../../evil.onnx"))
+    message = refused(run("validate", tmp_path / "evil.tar.gz"))
+    assert "evil.tar.gz: refused: member 'model/../../evil.onnx' climbs out of the folder" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.tar.gz"]
+
+
+def test_bundle_refuses_a_place_that_it_cannot_write(run: Any, tmp_path: Path) -> None:
+    save_model(scaling_model(np.ones(3, np.float32)), tmp_path / "model.onnx")
+    archive = tmp_path / "model.onnx" / "out.tar.gz"
+    assert f"{archive}: cannot be written: " in refused(run("bundle", tmp_path / "model.onnx", "-o", archive))
