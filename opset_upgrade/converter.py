@@ -70,7 +70,7 @@ class _Conversion:
         )
         self._convert(result.graph, scope, source, ())
         for mine, function in zip(self.model.functions, result.functions, strict=True):
-            self._convert_function(mine, function)
+            self._convert_function(mine, function, scope)
         if self.refused:
             raise OpsetError(self._message())
         result.ir_version = self.ir_version
@@ -82,12 +82,31 @@ class _Conversion:
     def _types(self) -> Mapping[Path, Mapping[str, TypeProto]]:
         return infer_types(self.model)
 
-    def _convert_function(self, source: FunctionProto, result: FunctionProto) -> None:
+    def _convert_function(self, source: FunctionProto, result: FunctionProto, main: Scope) -> None:
         opset = _opset(source)
         if opset is None:
             return
-        self._convert(result, Scope(source, self.names, opset, None, dict), opset, None)
+        scope = Scope(source, self.names, opset, None, lambda: self._called_with(source, main))
+        self._convert(result, scope, opset, None)
         _set_opset(result.opset_import, self.target)
+
+    def _called_with(self, function: FunctionProto, main: Scope) -> dict[str, TypeProto]:
+        """Types of the function's inputs where every call gives the same."""
+        found: dict[str, list[TypeProto | None]] = {name: [] for name in function.input}
+        waiting: list[tuple[GraphProto, Path]] = [(self.model.graph, ())]
+        while waiting:
+            graph, path = waiting.pop()
+            types = self._types.get(path, {})
+            for index, node in enumerate(graph.node):
+                waiting.extend((inner, (*path, str(index), key)) for key, inner in subgraphs(node))
+                if (node.domain, node.op_type) == (function.domain, function.name):
+                    for formal, name in zip(function.input, node.input, strict=False):
+                        found[formal].append(types.get(name) or main.type(name))
+        return {
+            name: types[0]
+            for name, types in found.items()
+            if types and types[0] and types.count(types[0]) == len(types)
+        }
 
     def _convert(self, body: GraphProto | FunctionProto, scope: Scope, opset: int, path: Path | None) -> None:
         """Convert the nodes of a graph or function body in place; `path` is None where no inferred types exist."""

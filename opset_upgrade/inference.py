@@ -31,6 +31,12 @@ def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
     bare.opset_import.extend(model.opset_import)
     bare.functions.extend(model.functions)
     _copy_bare(model.graph, bare.graph)
+    if model.ir_version >= 4:
+        # what the caller may override at run time tells nothing of shapes
+        inputs = {value.name for value in bare.graph.input}
+        kept = [tensor for tensor in bare.graph.initializer if tensor.name not in inputs]
+        del bare.graph.initializer[:]
+        bare.graph.initializer.extend(kept)
     try:
         inferred = shape_inference.infer_shapes(bare, data_prop=True)
     except (shape_inference.InferenceError, RuntimeError, ValueError):  # then the stated types are all there is

@@ -55,6 +55,15 @@ def _constant_of_shape(node: NodeProto, g: Writer) -> None:
     g.op("Expand", g.scope.constant(value.reshape(())), node.input[0], outputs=node.output)
 
 
+@decomposition("Range")
+def _range(node: NodeProto, g: Writer) -> None:
+    start, _, step = node.input
+    (count,) = g.static_shape(node.output[0])
+    kind = g.element_type(start)
+    places = g.scope.typed_constant(np.arange(_bounded(count, g)), kind)
+    g.op("Add", g.op("Mul", places, step), start, outputs=node.output)
+
+
 @decomposition("EyeLike")
 def _eye_like(node: NodeProto, g: Writer) -> None:
     rows, columns = g.static_shape(node.input[0])
