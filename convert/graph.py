@@ -128,6 +128,11 @@ class Graph:
         self._stand_ins: dict[int, str] = {}
         self._attributes: dict[tuple, bytes] = {}
 
+    def release(self) -> None:
+        """Let go of the values, which refer back to this graph, so that it can be freed when nobody holds it."""
+        self._values.clear()
+        self.shared.clear()
+
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
         value = Value(self, name)

@@ -42,6 +42,20 @@ class Operator:
     Every output that anybody reads must be written or bound; one that is not is refused when it is read.
     """
 
+    __slots__ = (
+        "_arguments",
+        "_names",
+        "bound",
+        "definition",
+        "graph",
+        "inputs",
+        "needs",
+        "opset",
+        "output_names",
+        "shares",
+        "type",
+    )
+
     def __init__(self, definition: OperatorDef, inputs: list[Value], outputs: list[str], graph: Graph, names: Names):
         self.definition = definition
         self.type: str = definition.type

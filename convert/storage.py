@@ -42,6 +42,8 @@ class Storage:
             elif blob in self._shared:
                 value = self._overwrite_shared(blob, value, op)
             self._values[blob] = value
+        # what is still to be computed refers to the operator, which then must not refer to it
+        op.bound.clear()
 
     def _overwrite_shared(self, blob: str, value: Value | Later | None, op: Operator) -> Value:
         """Change all blobs that share memory with `blob`, or none of them where the new tensor needs more memory."""

@@ -105,12 +105,13 @@ class _Translation:
         self.needs: dict[str, int] = {}
 
     def run(self) -> ModelProto:
-        initial = self._initial_blobs()
-        given = [self._add_initial(blob) for blob in initial]
-        for step in self._steps:
-            self._translate(step)
-        outputs = self._outputs()
-        return self._assemble(given, outputs)
+        try:
+            given = [self._add_initial(blob) for blob in self._initial_blobs()]
+            for step in self._steps:
+                self._translate(step)
+            return self._assemble(given, self._outputs())
+        finally:
+            self._graph.release()
 
     def _initial_blobs(self) -> list[str]:
         """Blobs that exist before the net runs, in the order of the graph's inputs; checks that all are given."""

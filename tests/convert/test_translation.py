@@ -1,5 +1,6 @@
 """What `caffe2_to_onnx` promises besides the operators: names, shared memory, opsets, symbolic sizes, errors."""
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import onnxruntime
 import pytest
 
 from convert import ConvertError, caffe2_to_onnx, untranslatable
+from convert.graph import Graph, Value
+from convert.operator import Operator
 from convert.proto.caffe2_pb2 import NetDef
 from convert.registry import translators
 
@@ -265,6 +268,17 @@ def test_two_conversions_give_the_same_bytes() -> None:
     init = filled(w=np.ones((3, 4), np.float32), b=np.ones(3, np.float32))
     models = [caffe2_to_onnx(net, init, inputs={"X": VECTOR}, opset=opset) for opset in (13, 13)]
     assert models[0].SerializeToString() == models[1].SerializeToString()
+
+
+def test_nothing_of_a_conversion_stays_in_memory() -> None:
+    net = net_of(("LayerNorm", "X", "Z m s"), ("Concat", "Z Z", "Y info"), outputs="Y")
+    gc.collect()
+    gc.disable()
+    try:
+        caffe2_to_onnx(net, inputs={"X": VECTOR})
+        assert not [kept for kept in gc.get_objects() if isinstance(kept, (Graph, Operator, Value))]
+    finally:
+        gc.enable()
 
 
 def test_a_translator_is_registered_once_with_a_docstring() -> None:
