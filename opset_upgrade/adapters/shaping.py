@@ -83,7 +83,7 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
             size = None if shape is None else shape[axis]
             if size is None:
                 g.refuse(f"it takes steps of {step} along axis {axis}, whose size is not fixed")
-            data = g.op("Gather", data, g.constant(np.arange(size)[slice(*_python_slice(start, end, step))]), axis=axis)
+            data = g.op("Gather", data, g.constant(_sliced(size, start, end, step)), axis=axis)
     plain = [(axis, start, end) for axis, start, end, step in bounds if step == 1]
     if not plain and bounds:
         g.op("Identity", data, outputs=node.output)
@@ -94,9 +94,12 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     g.keep()
 
 
-def _python_slice(start: int, end: int, step: int) -> tuple[int, int | None, int]:
-    # ONNX clamps an end far before the beginning to "through the first element"; Python says None for that
-    return start, (None if step < 0 and end < -(1 << 31) + 1 else end), step
+def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
+    """Indices that a Slice takes of an axis of that size: bounds are clamped as ONNX's text says, not as numpy does."""
+    first, last = (0, size) if step > 0 else (0, size - 1)
+    start = min(max(start + size if start < 0 else start, first), last)
+    end = min(max(end + size if end < 0 else end, first if step > 0 else -1), last)
+    return np.arange(start, end, step)
 
 
 @adapter("Split", 1, 2)
