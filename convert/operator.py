@@ -75,11 +75,10 @@ class Operator:
         """Tell whether the argument is given."""
         return name in self._arguments
 
-    def first_given(self, *names: str) -> int:
-        """Position of the first of these arguments in the operator; behind all others where none is given."""
-        given = self._arguments
-        wanted = [name for name in names if name in given]
-        return min(map(list(given).index, wanted)) if wanted else len(given)
+    @property
+    def arguments(self) -> list[str]:
+        """Names of the arguments in their order."""
+        return list(self._arguments)
 
     def integer(self, name: str, default: int = 0) -> int:
         """Read an integer argument."""

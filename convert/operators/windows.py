@@ -9,6 +9,15 @@ from convert.operator import Operator
 
 _VALID, _SAME, _CAFFE = 1, 2, 3
 _SIDES = ("t", "l", "b", "r")
+# Caffe2's arguments -> ONNX's attributes
+_SPELLINGS = {
+    **dict.fromkeys(("stride", "strides", "stride_h"), "strides"),
+    **dict.fromkeys(("pad", "pads", *(f"pad_{side}" for side in _SIDES)), "pads"),
+    **dict.fromkeys(("dilation", "dilations", "dilation_h"), "dilations"),
+    **dict.fromkeys(("kernel", "kernels", "kernel_h"), "kernel_shape"),
+}
+# what an attribute that is left out means
+_DEFAULTS: dict[str, int | None] = {"strides": 1, "pads": 0, "dilations": 1, "kernel_shape": None}
 
 
 @dataclass
@@ -39,19 +48,16 @@ class Window:
 
     def attributes(self, op: Operator) -> dict[str, list[int]]:
         """Give ONNX's attributes in the order of the arguments they come from; what is added comes last."""
-        spelled = {
-            "strides": (self.strides, op.first_given("stride", "strides", "stride_h")),
-            "pads": (self.pads, op.first_given("pad", "pads", "pad_t", "pad_l", "pad_b", "pad_r")),
-            "dilations": (self.dilations, op.first_given("dilation", "dilations", "dilation_h")),
-            "kernel_shape": (self.kernel, op.first_given("kernel", "kernels", "kernel_h")),
-        }
-        plain = {"strides": 1, "pads": 0, "dilations": 1}
-        absent = op.first_given()
-        return {
-            name: sizes
-            for name, (sizes, place) in sorted(spelled.items(), key=lambda item: item[1][1])
-            if place < absent or any(size != plain.get(name) for size in sizes)
-        }
+        sizes = {"strides": self.strides, "pads": self.pads, "dilations": self.dilations, "kernel_shape": self.kernel}
+        attributes = {}
+        for argument in op.arguments:
+            name = _SPELLINGS.get(argument)
+            if name is not None:
+                attributes[name] = sizes[name]
+        for name, plain in _DEFAULTS.items():
+            if name not in attributes and any(size != plain for size in sizes[name]):
+                attributes[name] = sizes[name]
+        return attributes
 
 
 def read_window(op: Operator) -> Window:
