@@ -20,12 +20,17 @@ def _where(node: NodeProto, g: Writer) -> None:
     # arithmetic would turn an infinity that is not chosen into NaN: the elements are picked from both by index
     shapes = [g.static_shape(name) for name in node.input]
     shape = np.broadcast_shapes(*shapes)
+    known = g.value(node.input[0])
+    if known is not None and known.size and (known.all() or not known.any()):
+        taken = 1 if known.all() else 2
+        g.op("Identity", _expand(g, node.input[taken], shapes[taken], shape), outputs=node.output)
+        return
     count = _bounded(prod(shape), g)
     if not count:
         g.refuse("an empty tensor cannot be reshaped there")
     chosen, yes, no = (
-        g.op("Reshape", _expand(g, name, known, shape), g.constant([-1]))
-        for name, known in zip(node.input, shapes, strict=True)
+        g.op("Reshape", _expand(g, name, own, shape), g.constant([-1]))
+        for name, own in zip(node.input, shapes, strict=True)
     )
     both = g.op("Concat", no, yes, axis=0)
     offset = g.op("Mul", g.op("Cast", chosen, to=TensorProto.INT64), g.constant([count]))
