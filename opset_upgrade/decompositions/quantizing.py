@@ -77,11 +77,10 @@ def _exact_convolution(node: NodeProto, g: Writer, data: str, zero: str, weight:
     if int(np.prod(shape[1:])) * 255 * 255 >= 1 << 24:
         g.refuse("the sums of its products may be too large for single precision")
     left = g.op("Cast", _centred(g, data, zero), to=TensorProto.FLOAT)
-    right = _centred(g, weight, weight_zero, rows=len(shape) == 2)
-    if weight_zero and g.static_shape(weight_zero) not in ((), (1,)):
-        wide = g.op("Cast", weight_zero, to=TensorProto.DOUBLE)
-        by_channel = g.op("Reshape", wide, g.constant([-1, *[1] * (len(shape) - 1)]))
-        right = g.op("Sub", g.op("Cast", weight, to=TensorProto.DOUBLE), by_channel)
+    # channels last: their zero points are of the last axis, which every opset broadcasts alike
+    last = [*range(1, len(shape)), 0]
+    right = _centred(g, g.op("Transpose", weight, perm=last), weight_zero)
+    right = g.op("Transpose", right, perm=[len(shape) - 1, *range(len(shape) - 1)])
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     single = g.op("Cast", right, to=TensorProto.FLOAT)
     return str(g.op("Cast", g.op("Conv", left, single, **attributes), to=TensorProto.DOUBLE))
