@@ -57,11 +57,14 @@ def read_init_net(source: NetSource) -> InitNet:
     """Read an init net; operators that are no constant fills (a Copy, an int8 fill) are given back as they are."""
     origin = _origin(source)
     net = InitNet()
+    # a fill of a blob that an operator before it knows has its place among the operators
+    touched: set[str] = set()
     try:
         for whole, op, floats in _operators(source):
             fill = FILLS.get(op.type)
-            if fill is None or op.input:
+            if fill is None or op.input or touched.intersection(op.output):
                 check_text([op])
+                touched.update(op.input, op.output)
                 net.rest.append(_parse(whole) if floats else op)
                 continue
             if len(op.output) != 1:

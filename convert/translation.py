@@ -9,6 +9,7 @@ from onnx import ModelProto
 
 from convert.errors import ConvertError
 from convert.graph import Dimension, Graph, Value
+from convert.liveness import without_unread
 from convert.naming import Names, Step
 from convert.nets import NetSource, read_net
 from convert.operator import Operator, Retry
@@ -53,6 +54,8 @@ def caffe2_to_onnx(
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
     if not net.op:
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
+    prepared, net = without_unread(init.rest, net, translators())
+    init = InitNet(init.parameters, prepared)
     _check_operators([*init.rest, *net.op])
     target = DEFAULT_OPSET if opset is None else opset
     while True:
@@ -70,8 +73,8 @@ def caffe2_to_onnx(
 
 
 def untranslatable(net: NetSource) -> dict[str, int]:
-    """Count the operators of a net that have no translator, by type, without translating anything."""
-    return _unknown(read_net(net).op)
+    """Count the operators of a net that keep it from being translated, by type, without translating anything."""
+    return _unknown(without_unread([], read_net(net), translators())[1].op)
 
 
 def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
@@ -116,16 +119,17 @@ class _Translation:
     def _initial_blobs(self) -> list[str]:
         """Blobs that exist before the net runs, in the order of the graph's inputs; checks that all are given."""
         read = dict.fromkeys(self._net.external_input)
+        early: set[str] = set()
         written: set[str] = set()
         for _, sources, targets in self._steps:
-            for blob in sources:
-                if blob not in written:
-                    read[blob] = None
+            new = dict.fromkeys(blob for blob in sources if blob not in written)
+            read.update(new)
+            early.update(new)
             written.update(targets)
         for blob in self._net.external_output:
             if blob not in written:
                 read.setdefault(blob)
-        made_by_init = {blob for _, _, targets in self._steps[: self._prepared] for blob in targets}
+        made_by_init = {blob for _, _, targets in self._steps[: self._prepared] for blob in targets} - early
         blobs = [blob for blob in read if blob not in made_by_init]
         unknown = [blob for blob in self._inputs if blob not in read]
         if unknown:

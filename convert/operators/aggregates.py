@@ -155,9 +155,9 @@ def nan_check(op: Operator) -> None:
     op.emit("Identity", op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator("EnforceFinite", since=1)
-def enforce_finite(op: Operator) -> None:
-    """EnforceFinite: nothing, where Caffe2 does not stop at a NaN or an infinity."""
+@translator("EnforceFinite", "Print", since=1)
+def nothing(op: Operator) -> None:
+    """EnforceFinite, where Caffe2 does not stop at a NaN or an infinity, and Print: nothing."""
 
 
 @translator("DiagonalFill", "RangeFill", since=1)

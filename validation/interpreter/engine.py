@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from convert import NetSource, read_net
+from convert.liveness import without_unread
 from convert.proto.caffe2_pb2 import NetDef
 from validation.errors import ValidationError
 from validation.interpreter.registry import Kernel, kernels
@@ -35,6 +36,7 @@ class NetInterpreter:
     def __init__(self, predict_net: NetSource, init_net: "NetSource | None" = None):
         net = read_net(predict_net)
         init = NetDef() if init_net is None else read_net(init_net)
+        init, net = _without_unread(init, net)
         _refuse_unknown_operators(init, net)
         self._parameters = Workspace()
         _execute(_plan(init, "init net operator"), self._parameters, keep=None)
@@ -81,6 +83,15 @@ class NetInterpreter:
             raise ValidationError(
                 f"the net has no input {_listed(unknown)}; its inputs are {_listed(self.input_names)}"
             )
+
+
+def _without_unread(init: NetDef, net: NetDef) -> tuple[NetDef, NetDef]:
+    """Leave out operators that are not known where nothing reads what they make: random fills, statistics."""
+    known = kernels()
+    if all(op.type in known for part in (init, net) for op in part.op):
+        return init, net
+    prepared, net = without_unread(init.op, net, known)
+    return NetDef(name=init.name, op=prepared), net
 
 
 def _refuse_unknown_operators(*nets: NetDef) -> None:
