@@ -1,0 +1,57 @@
+"""DenseNet-121 with trained weights: integer from end to end, small, and close on images it was not calibrated on."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+
+from quantize import optimize, quantize
+from quantize.samples import image_samples
+from tests.shared_data import SHARED, needs_shared
+from validation import ImageFolder, load_images, preprocessing
+from validation.accuracy import Classifier
+from validation.preprocess import Disturbed
+from zoosmith.recipes.densenet121.rows import ROWS, RowMaker
+
+PREPROCESS = preprocessing("caffe-densenet")
+
+
+@pytest.fixture(scope="module")
+def row() -> onnx.ModelProto:
+    maker = RowMaker((SHARED / "densenet121" / "init_net.pb").read_bytes())
+    return onnx.ModelProto.FromString(ROWS["12"].make(maker))
+
+
+def images(first: int, count: int) -> ImageFolder:
+    folder = ImageFolder(SHARED / "densenet121" / "images")
+    folder.samples = folder.samples[first::5][:count]
+    return folder
+
+
+@needs_shared
+@pytest.mark.slow
+def test_the_integer_densenet_keeps_its_promises(row: onnx.ModelProto) -> None:
+    integer = quantize(row, image_samples(row, images(0, 100), PREPROCESS))
+    onnx.checker.check_model(integer, full_check=True)
+    counts = Counter(node.op_type for node in integer.graph.node)
+    assert counts == {
+        **{"SpaceToDepth": 1, "QuantizeLinear": 1, "DequantizeLinear": 1, "MaxPool": 1, "Concat": 58},
+        "QLinearConv": 121 + 62 + 4,
+    }
+    assert integer.ByteSize() <= 8_600_000
+    exact, found = Classifier(row), Classifier(integer)
+    for to_array in (PREPROCESS, Disturbed(PREPROCESS, "noised")):
+        pictures = load_images(images(2, 40), to_array, (224, 224))
+        expected, actual = exact.logits(pictures), found.logits(pictures)
+        assert np.abs(actual - expected).mean() / expected.std() <= 0.025
+        assert (actual.argmax(1) == expected.argmax(1)).mean() >= 0.95
+
+
+@needs_shared
+@pytest.mark.slow
+def test_the_optimized_densenet_is_the_row_with_367_nodes(row: onnx.ModelProto) -> None:
+    optimized = optimize(row)
+    assert len(optimized.graph.node) == 367
+    pictures = load_images(images(2, 5), PREPROCESS, (224, 224))
+    assert np.abs(Classifier(optimized).logits(pictures) - Classifier(row).logits(pictures)).max() <= 1e-4
