@@ -1,5 +1,6 @@
 """Axes: from attribute to input (13, 18) and back, counted from the end (11) and back."""
 
+import numpy as np
 from onnx import NodeProto, TensorProto
 
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
@@ -156,4 +157,9 @@ def _last_among_equals(node: NodeProto, g: Writer) -> None:
     node.input[0] = g.op("Gather", node.input[0], g.constant(list(range(size - 1, -1, -1))), axis=axis)
     node.output[0] = g.fresh("from_the_end")
     g.keep()
-    g.op("Sub", g.constant(size - 1), node.output[0], outputs=[result])
+    if g.target >= 6:
+        g.op("Sub", g.constant(size - 1), node.output[0], outputs=[result])
+        return
+    # before 6 there is no arithmetic on integers; indices are exact in double
+    place = g.op("Cast", node.output[0], to=TensorProto.DOUBLE)
+    g.op("Cast", g.op("Sub", g.constant(size - 1, np.float64), place), to=TensorProto.INT64, outputs=[result])
