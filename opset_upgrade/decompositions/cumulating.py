@@ -28,7 +28,10 @@ def _cumulate(node: NodeProto, g: Writer) -> None:
 
 def _along(node: NodeProto, g: Writer, data: str, axis: int) -> str:
     # partial results of spans of 1, 2, 4 ... elements: as many steps as the length has bits
-    length = g.static_shape(data)[axis]
+    shape = g.shape(data)
+    length = None if shape is None else shape[axis]
+    if length is None:
+        g.refuse(f"the size of axis {axis} of {data!r} is not fixed")
     backwards = bool(g.attribute("reverse"))
     if g.attribute("exclusive"):
         data = _moved_by_one(g, data, axis, backwards, neutral=0 if node.op_type == "CumSum" else 1)

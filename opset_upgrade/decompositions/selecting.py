@@ -81,18 +81,28 @@ def _eye_like(node: NodeProto, g: Writer) -> None:
 @decomposition("Trilu")
 def _trilu(node: NodeProto, g: Writer) -> None:
     data, diagonal = node.input[0], input_at(node, 1)
-    rows, columns = g.static_shape(data)[-2:]
-    _bounded(rows * columns, g)
-    # the diagonal that an element lies on: 0 is the main one, above it they count up
-    lies_on = np.arange(columns)[None, :] - np.arange(rows)[:, None]
+    rows, columns = (g.shape(data) or (None, None))[-2:]
     known = g.value(diagonal) if diagonal else np.zeros(1)
-    if known is not None:
-        k = int(known.item())
+    keep: str
+    if rows is not None and columns is not None and known is not None:
+        _bounded(rows * columns, g)
+        lies_on, k = np.arange(columns)[None, :] - np.arange(rows)[:, None], int(known.item())
         keep = g.constant(lies_on >= k if g.attribute("upper") else lies_on <= k, dtype=bool)
     else:
-        bounds = (g.constant(lies_on), g.op("Reshape", diagonal, g.constant([1])))
-        keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", *bounds))
+        down, along = (_counted(g, data, axis, size) for axis, size in ((-2, rows), (-1, columns)))
+        # the diagonal that an element lies on: 0 is the main one, above it they count up
+        diagonals = g.op("Sub", along, g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS))
+        first = g.op("Reshape", diagonal, g.constant([1])) if diagonal else g.constant([0])
+        keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", diagonals, first))
     g.op("Where", keep, data, g.scalar_like(data, 0), outputs=node.output)
+
+
+def _counted(g: Writer, data: str, axis: int, size: int | None) -> str:
+    """0, 1, 2 ... along an axis of `data`."""
+    if size is not None:
+        return g.constant(np.arange(size))
+    length = g.op("Gather", g.op("Shape", data), g.constant(g.rank(data) + axis), axis=0)
+    return str(g.op("Range", g.constant(0), length, g.constant(1), opset=11))
 
 
 @decomposition("OneHot")

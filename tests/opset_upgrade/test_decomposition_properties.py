@@ -278,6 +278,39 @@ def test_one_hot_of_a_constant_depth(axis: int) -> None:
         assert_same(expected, _lowered(model, target, [indices])[0])
 
 
+@pytest.mark.parametrize("upper", [0, 1])
+@pytest.mark.parametrize("k", [None, -2, 1])
+def test_a_triangle_of_a_matrix_of_free_size(upper: int, k: int | None) -> None:
+    values = np.random.RandomState(5).standard_normal((2, 3, 4)).astype(np.float32)
+    expected = (np.triu if upper else np.tril)(values, k or 0)
+    given_k = [] if k is None else [np.array(k, np.int64)]
+    model = _model("Trilu", [values, *given_k], [("float32", (2, 3, 4))], 14, upper=upper)
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[1].dim_param = "rows"
+        value.type.tensor_type.shape.dim[2].dim_param = "columns"
+    for target in (13, 11):
+        assert_same(expected, _lowered(model, target, [values, *given_k])[0])
+    with pytest.raises(OpsetError, match="Range"):
+        convert_version(model, 10)
+
+
+@pytest.mark.parametrize(
+    ("operator", "target"),
+    [("LayerNormalization", 7), ("RMSNormalization", 7), ("HardSwish", 7), ("Mish", 7), ("Gelu", 9), ("Swish", 7)],
+)
+def test_common_layers_need_no_fixed_sizes(operator: str, target: int) -> None:
+    values = np.random.RandomState(6).standard_normal((2, 5, 8)).astype(np.float32)
+    weights = [np.linspace(0.5, 1.5, 8, dtype=np.float32)] * {"LayerNormalization": 2, "RMSNormalization": 1}.get(
+        operator, 0
+    )
+    model = _model(operator, [values], [("float32", values.shape)], 24, constants=weights)
+    expected = list(ReferenceEvaluator(model).run(None, {"x0": values}))
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        value.type.tensor_type.shape.dim[1].dim_param = "sequence"
+    assert_same(expected[0], _lowered(model, target, [values])[0])
+
+
 @pytest.mark.parametrize(
     ("operator", "dtype", "opset", "target"),
     [("Mod", "float32", 13, 9), ("Pow", "int64", 15, 11), ("Asinh", "float64", 22, 8), ("Erf", "float32", 13, 8)],
