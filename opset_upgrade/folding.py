@@ -87,6 +87,11 @@ def _cast_of_opset_6(node: NodeProto) -> NodeProto:
     return made
 
 
+def is_evaluated(node: NodeProto, opset: int) -> bool:
+    """Whether onnx's evaluator computes what the text of the operator at that opset says."""
+    return opset >= _EVALUATED_SINCE.get(node.op_type, 1)
+
+
 def reads_shape_only(node: NodeProto) -> bool:
     """Whether the node's value depends on its input's shape alone."""
     return not node.domain and node.op_type in ("Shape", "Size")
@@ -103,7 +108,7 @@ def fold(
     unknown: dict[str, np.ndarray | None] = {name: None for name in node.output if name}
     if node.domain or subgraphs(node) or node.op_type in _RANDOM or any(a.ref_attr_name for a in node.attribute):
         return unknown
-    if opset < _EVALUATED_SINCE.get(node.op_type, 1):
+    if not is_evaluated(node, opset):
         return unknown
     if reads_shape_only(node):
         return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}

@@ -120,11 +120,17 @@ class Scope:
 
     def producer(self, name: str) -> tuple[NodeProto, int] | None:
         """The node that makes a value of this scope and the opset at which it is valid; None for inputs."""
-        if name in self._newer:
-            return self._newer[name]
+        return self._newer[name] if name in self._newer else self._first_producer(name)
+
+    def _first_producer(self, name: str) -> tuple[NodeProto, int] | None:
         if self._producers is None:
             self._producers = {output: (node, self.opset) for node in self.source.node for output in node.output}
         return self._producers.get(name)
+
+    def _evaluated_producer(self, name: str) -> tuple[NodeProto, int] | None:
+        """The producer, as it came if the evaluator does not know what became of it: both make the same value."""
+        newer = self._newer.get(name)
+        return newer if newer is not None and folding.is_evaluated(*newer) else self._first_producer(name) or newer
 
     def owner(self, name: str) -> Scope | None:
         """The innermost scope that knows the value: this one or one around it."""
@@ -234,7 +240,7 @@ class Scope:
             if current in self._values:
                 waiting.pop()
                 continue
-            found = self.producer(current)
+            found = self._evaluated_producer(current)
             if found is None:
                 self._values[current] = self._initializer_value(current)
                 continue
