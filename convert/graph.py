@@ -265,7 +265,11 @@ class Graph:
                     graph.initializer.append(tensor_proto(name, content))
         self._pending.clear()
         self._stand_ins.clear()
-        inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
+        try:
+            inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
+        except onnx.shape_inference.InferenceError as error:
+            reason = " ".join(str(error).split())
+            raise ConvertError(f"the shapes in the net do not fit together: {reason}") from error
         for info in inferred.graph.value_info:
             value = unknown.pop(info.name, None)
             if value is not None and not value.ready:

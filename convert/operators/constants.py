@@ -27,6 +27,8 @@ def constant_fill(op: Operator) -> None:
         return
     if op.has("shape"):
         op.refuse("it has an input and an argument shape")
+    if len(op.inputs) > 1:
+        op.refuse("its value is an input")
     dtype, value = constant_value(op.definition)
     x = op.inputs[0]
     extra = op.integers("extra_shape")

@@ -70,6 +70,8 @@ def arg_extreme(op: Operator) -> None:
     """ArgMax and ArgMin, of the first of equals; along the last axis by default."""
     x = op.inputs[0]
     axis = op.axis(x, op.integer("axis", -1))
+    if op.shape(x)[axis] == 0:
+        op.refuse("its input has no elements to choose from")
     op.emit(op.type, x, to=0, axis=axis, keepdims=int(op.flag("keepdims", True)))
 
 
@@ -79,6 +81,8 @@ def top_k(op: Operator) -> None:
     x, *k_input = op.inputs
     k = int(op.constant_of(k_input[0], "k").item()) if k_input else op.integer("k")
     axis = op.axis(x, op.integer("axis", -1))
+    if op.shape(x)[axis] == 0:
+        op.refuse("its input has no elements to choose from")
     if x.elem_type != TensorProto.FLOAT:
         op.require(11)
     size = op.shape(x)[axis]

@@ -134,6 +134,24 @@ def test_a_symbolic_batch_survives(kind: str, arguments: dict[str, object], shap
         assert_same(kind, interpret(net, None, data), actual)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "inputs", "reason"),
+    [
+        ("TopK", {"k": 1}, [np.zeros((2, 0), np.float32)], "no elements"),
+        ("ArgMax", {}, [np.zeros((2, 0), np.float32)], "no elements"),
+        ("ReduceMax", {"axes": [0]}, [np.zeros((0, 3), np.float32)], "no elements"),
+        ("ConstantFill", {"input_as_shape": 1}, [np.int64([2]), np.float32([4])], "its value is an input"),
+        ("BatchGather", {}, [], "fit together"),
+        ("LpPool", {"kernel": 2, "p": 1.5}, [np.zeros((1, 1, 4, 4), np.float32)], "argument p=1.5"),
+        ("Glu", {}, [np.zeros((2, 3), np.float32)], "an even one"),
+        ("SpaceToBatch", {"block_size": 3}, [np.zeros((1, 1, 4, 4), np.float32)], "does not divide"),
+    ],
+)
+def test_what_has_no_meaning_in_onnx_is_refused_with_the_reason(kind, arguments, inputs, reason):
+    with pytest.raises(ConvertError, match=reason):
+        run_converted(*single(kind, arguments, inputs))
+
+
 @pytest.mark.caffe2
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_random_operator_computes_what_caffe2_does(family: str, caffe2_worker: Caffe2Worker):
