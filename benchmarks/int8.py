@@ -1,6 +1,6 @@
 """Measure the integer model against the float one and ONNX Runtime's static quantizer, all in one run.
 
-python benchmarks/int8.py --init-net init_net.pb --images FOLDER --labels labels.csv [--runs 60]
+python benchmarks/int8.py densenet-12.onnx --images FOLDER --labels labels.csv [--runs 60]
 
 Every other image calibrates, the rest measures: as it is, brightened,
 darkened and noised (seeded). Speed is on one thread, the models taking turns in one process. The relative top-1 drop
@@ -27,7 +27,6 @@ from validation import ImageFolder, load_images, preprocessing
 from validation.accuracy import Classifier
 from validation.latency import measure
 from validation.preprocess import DISTURBANCES, Disturbed
-from zoosmith.recipes.densenet121.rows import ROWS, RowMaker
 
 PREPROCESS = preprocessing("caffe-densenet")
 
@@ -109,7 +108,7 @@ def borders(path: Path) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--init-net", type=Path, required=True)
+    parser.add_argument("row", type=Path, help="the float model, opset 12, that all are measured against")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--also", type=Path, action="append", default=[], help="another quantizer's file")
@@ -122,7 +121,7 @@ def main() -> None:
         models = {name: folder / f"{name}.onnx" for name in ("densenet-12", "densenet-12-opt", "densenet-12-int8")}
         models["onnxruntime-static"] = folder / "onnxruntime-static.onnx"
         row, optimized, integer, theirs = models.values()
-        row.write_bytes(ROWS["12"].make(RowMaker(arguments.init_net.read_bytes())))
+        row.write_bytes(RowMaker(arguments.init_net.read_bytes(), lambda model: []).opset12)
         model = onnx.load(row)
         onnx.save(optimize(model), optimized)
         calibration, measured = halves(arguments.images, arguments.labels)

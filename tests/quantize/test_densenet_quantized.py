@@ -5,22 +5,24 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
+from onnx.version_converter import convert_version
 
+from convert import caffe2_to_onnx
 from quantize import optimize, quantize
 from quantize.samples import image_samples
 from tests.shared_data import SHARED, needs_shared
 from validation import ImageFolder, load_images, preprocessing
 from validation.accuracy import Classifier
 from validation.preprocess import Disturbed
-from zoosmith.recipes.densenet121.rows import ROWS, RowMaker
 
 PREPROCESS = preprocessing("caffe-densenet")
 
 
 @pytest.fixture(scope="module")
 def row() -> onnx.ModelProto:
-    maker = RowMaker((SHARED / "densenet121" / "init_net.pb").read_bytes())
-    return onnx.ModelProto.FromString(ROWS["12"].make(maker))
+    """The row of opset 12: the source net translated, then onnx's own converter."""
+    nets = SHARED / "caffe2_zoo" / "densenet121" / "predict_net.pbtxt", SHARED / "densenet121" / "init_net.pb"
+    return convert_version(caffe2_to_onnx(*nets, inputs={"data": (1, (1, 3, 224, 224))}, opset=9), 12)
 
 
 def images(first: int, count: int) -> ImageFolder:
