@@ -118,10 +118,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        models = {name: folder / f"{name}.onnx" for name in ("densenet-12", "densenet-12-opt", "densenet-12-int8")}
-        models["onnxruntime-static"] = folder / "onnxruntime-static.onnx"
+        models = {"float": arguments.row}
+        models.update({name: folder / f"{name}.onnx" for name in ("folded", "integer", "onnxruntime-static")})
         row, optimized, integer, theirs = models.values()
-        row.write_bytes(RowMaker(arguments.init_net.read_bytes(), lambda model: []).opset12)
         model = onnx.load(row)
         onnx.save(optimize(model), optimized)
         calibration, measured = halves(arguments.images, arguments.labels)
