@@ -176,7 +176,7 @@ def _narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
             mine = parameter_types(before.name, before.since_version, formal)
             if mine - parameter_types(after.name, after.since_version, other):
                 return True
-    return False
+    return _unified(before, after)
 
 
 def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Adapter | None:
@@ -228,7 +228,7 @@ def _checked(before: defs.OpSchema, after: defs.OpSchema, narrower: bool, native
 
 
 def _types_narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    return any(
+    return _unified(before, after) or any(
         parameter_types(before.name, before.since_version, formal)
         - parameter_types(after.name, after.since_version, other)
         for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs))
@@ -261,10 +261,23 @@ def _refuse_types(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs
 def _misfits(
     node: NodeProto, type_of: Callable[[str], str], before: defs.OpSchema, after: defs.OpSchema
 ) -> Iterator[tuple[str, str]]:
+    unified = _unified(before, after)
+    seen: dict[str, str] = {}
     inputs, outputs = (before.inputs, after.inputs, node.input), (before.outputs, after.outputs, node.output)
     for ours, theirs, names in (inputs, outputs):
         for (formal, name), (other, _) in zip(formals(ours, names), formals(theirs, names), strict=False):
             wide = parameter_types(before.name, before.since_version, formal)
             narrow = parameter_types(after.name, after.since_version, other)
-            if wide - narrow and (found := type_of(name)) not in narrow:
+            together = unified and theirs is inputs[1]
+            if not together and not wide - narrow:
+                continue
+            found = type_of(name)
+            if found not in narrow or (together and seen.setdefault(other.type_str, found) != found):
                 yield name, found
+
+
+@cache
+def _unified(before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    """Whether inputs that may have different types in `before` must have the same one in `after`."""
+    pairs = {(other.type_str, formal.type_str) for formal, other in zip(before.inputs, after.inputs, strict=False)}
+    return len(pairs) > len({theirs for theirs, _ in pairs})

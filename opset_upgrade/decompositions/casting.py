@@ -107,30 +107,38 @@ def cast_through(node: NodeProto, g: Writer, holders: Holders) -> None:
     below, above = schema_at(node.op_type, g.opset), schema_at(node.op_type, g.opset + 1)
     if below is None or above is None:
         g.refuse("the operator does not exist before")
-    replaced: dict[str, tuple[int, int]] = {}
+    replaced: dict[str, int] = {}
+    seen: dict[str, int] = {}
     for formal, name in formals(below.inputs, node.input):
         kind, allowed = g.element_type(name), parameter_types(node.op_type, g.opset, formal)
-        if _type_string(kind) not in allowed and formal.type_str not in replaced:
+        mixed = seen.setdefault(formal.type_str, kind) != kind
+        if mixed and {kind, seen[formal.type_str]} <= {TensorProto.FLOAT, *_HALVES}:
+            replaced[formal.type_str] = TensorProto.FLOAT
+        elif mixed:
+            g.refuse(f"{name!r} is {_type_string(kind)}, and its other inputs are not, which it does not take there")
+        elif _type_string(kind) not in allowed and formal.type_str not in replaced:
             fitting = [each for each in holders.get(kind, ()) if _type_string(each) in allowed]
             if not fitting:
                 g.refuse(f"{name!r} is {_type_string(kind)}, which it does not take there")
-            replaced[formal.type_str] = (kind, fitting[0])
+            replaced[formal.type_str] = fitting[0]
     cast_opset = max(g.opset + 1, 6)  # before 6 its attribute is a string
     made = NodeProto()
     made.CopyFrom(node)
     for index, name in enumerate(node.input):
         formal = below.inputs[min(index, len(below.inputs) - 1)]
         if name and formal.type_str in replaced:
-            made.input[index] = g.op("Cast", name, to=replaced[formal.type_str][1], opset=cast_opset)
+            made.input[index] = g.op("Cast", name, to=replaced[formal.type_str], opset=cast_opset)
     back: list[tuple[str, str, int]] = []
     for index, name in enumerate(node.output):
         formal = below.outputs[min(index, len(below.outputs) - 1)]
         if name and formal.type_str in replaced:
             made.output[index] = g.fresh(node.op_type)
-            g.scope.state_type(made.output[index], g.type(name), replaced[formal.type_str][1])
-            back.append((made.output[index], name, replaced[formal.type_str][0]))
+            g.scope.state_type(made.output[index], g.type(name), replaced[formal.type_str])
+            back.append((made.output[index], name, g.element_type(name)))
         elif name and g.type_string(name) not in parameter_types(node.op_type, g.opset, formal):
             g.refuse(f"{name!r} is {g.type_string(name)}, which it does not make there")
+    if not replaced:
+        g.refuse("its types are not taken there")
     g.emit(made, g.opset + 1)
     for wide, name, kind in back:
         g.op("Cast", wide, outputs=[name], to=kind, opset=cast_opset)

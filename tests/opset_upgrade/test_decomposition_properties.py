@@ -344,3 +344,22 @@ def test_a_constant_of_an_older_opset_is_not_folded_with_the_newer_meaning() -> 
     one = np.ones((1, 2, 3), np.float32)
     for target in (7, 15):
         assert_same((exponents / exponents.sum()).astype(np.float32), _lowered(model, target, [one])[0])
+
+
+@pytest.mark.parametrize(("base", "exponent"), [("float32", "float64"), ("float64", "float32"), ("int32", "float32")])
+def test_types_that_may_differ_become_one_where_they_must_not(base: str, exponent: str) -> None:
+    left, right = np.array([1, 2, 3], base), np.array([2, 0, 3], exponent)
+    model = _model("Pow", [left, right], [(base, (3,))], 15)
+    for target in (11, 7):
+        assert_same(np.array([1, 1, 27], base), _lowered(model, target, [left, right])[0])
+
+
+def test_statistics_of_another_precision_are_brought_to_that_of_the_data() -> None:
+    data = np.random.RandomState(7).standard_normal((2, 3, 4)).astype(np.float16)
+    mean, variance = np.array([0, 1, -1], np.float32), np.array([1, 2, 3], np.float32)
+    scale, bias = np.ones(3, np.float16), np.zeros(3, np.float16)
+    inputs: list[Any] = [data, scale, bias, mean, variance]
+    expected = (data - mean[:, None]) / np.sqrt(variance[:, None] + 1e-5)
+    model = _model("BatchNormalization", inputs, [("float16", (2, 3, 4))], 15)
+    for target in (13, 9):
+        assert_same(expected.astype(np.float16), _lowered(model, target, inputs)[0], rtol=1e-2, atol=1e-2)
