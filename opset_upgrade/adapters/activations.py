@@ -122,7 +122,8 @@ def _slope_of_one_dimension(node: NodeProto, g: Writer) -> None:
         data = node.input[0]
         positive = g.op("Relu", data)
         negative = g.op("Neg", g.op("Relu", g.op("Neg", data)))
-        g.op("Add", positive, g.op("Mul", negative, node.input[1]), outputs=node.output)
+        scaled = g.op("Mul", negative, node.input[1], opset=7)  # which broadcasts, and goes down from there
+        g.op("Add", positive, scaled, outputs=node.output)
         return
     if list(slope) != wanted:
         node.input[1] = g.op("Reshape", node.input[1], g.constant(wanted))

@@ -10,6 +10,7 @@ from onnx import ModelProto, TensorProto, checker, numpy_helper
 from opset_upgrade import convert_version
 from opset_upgrade.schemas import NEWEST_OPSET
 from validation.comparison import compare
+from validation.errors import ValidationError
 from validation.runners import runner_for
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
@@ -42,6 +43,11 @@ def feeds(model: ModelProto, values: list[np.ndarray]) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("folder", [f for f in LEGACY if is_of_tensors(f)], ids=lambda folder: folder.name)
 def test_it_comes_to_the_newest_opset_valid_and_passes_its_data(folder: Path) -> None:
     model = onnx.load(folder / "model.onnx")
+    if any(node.op_type == "StringNormalizer" for node in model.graph.node):
+        try:
+            runner_for(model).run(feeds(model, arrays(folder / "test_data_set_0", "input")))
+        except ValidationError as error:
+            pytest.skip(f"the installed runtime does not run it as it is: {error}")
     newest = convert_version(model, NEWEST_OPSET)
     checker.check_model(newest, full_check=True)
     # ONNX Runtime lags onnx by some opsets: what it runs is what proves

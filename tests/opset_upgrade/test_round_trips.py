@@ -119,6 +119,8 @@ def test_slices(drawn: tuple[tuple[int, ...], list[tuple[int, int, int, int]]]) 
 @given(shape_and_axis(), st.sampled_from(["constant", "edge", "wrap"]), st.integers(0, 3), st.integers(0, 3))
 def test_pads(drawn: tuple[tuple[int, ...], int], mode: str, begin: int, end: int) -> None:
     shape, axis = drawn
+    if mode == "wrap":  # ONNX Runtime reads beyond a tensor that is shorter than what is wrapped around it
+        begin, end = min(begin, shape[axis]), min(end, shape[axis])
     constants = [
         np.array([begin, end], dtype=np.int64),
         np.array(0.5, dtype=np.float32),
