@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +14,28 @@ from onnx import ModelProto
 from threadpoolctl import threadpool_limits
 
 from convert import write_net
-from validation import Caffe2Runner, NetInterpreter
+from quantize.samples import read_samples
+from validation import Caffe2Runner, ImageFolder, NetInterpreter, compare, evaluate, runner_for
 from zoosmith.archives import write_archive
 from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
-from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_file, check_sets, run_sets
+from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_exact, check_file, check_integer
 from zoosmith.datasets import DataSet
 from zoosmith.errors import ZoosmithError
 from zoosmith.files import write_atomic
 from zoosmith.manifest import manifest
 from zoosmith.ports import inner_ports, input_ports, output_ports
 from zoosmith.recipes import densenet121 as recipe
-from zoosmith.report import BuiltFile, Report, RowReport
+from zoosmith.report import Accuracy, BuiltFile, Report, RowReport
 
 REFERENCES = ("builtin", "caffe2")
 
 # each thread has a model in memory, and a row takes less than a second
 _MOST_THREADS = 4
+
+# what an integer row is calibrated on: so many images, or so many random pictures where none are given
+_CALIBRATION_IMAGES = 200
+_CALIBRATION_PICTURES = 8
 
 # steps done, steps in all, what was done last
 Progress = Callable[[int, int, str], None]
@@ -44,34 +49,43 @@ def build(
     sets: int = 3,
     seed: int = 0,
     reference: str = "builtin",
+    calibrate: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Make, prove and pack rows of DenseNet-121 in the zoo's own tree below `out`; return what was found.
 
     `weights` is an init net or a row in ONNX, by default synthetic ones from `seed`; `rows` names published rows and
-    opsets, such as `3,9,12` or `1-28`; `sets` is the number of data sets, whose inputs are chosen by `seed`;
-    `reference` is what computes their outputs, `builtin` (the interpreter) or `caffe2` (the real one); `jobs` is the
-    number of threads, by default one a core but no more than 4. The same arguments give the same files, for any `jobs`;
-    each is whole or not there.
+    opsets, such as `3,9,12-int8` or `1-28`; `sets` is the number of data sets, whose inputs are chosen by `seed`;
+    `reference` is what computes their outputs, `builtin` (the interpreter) or `caffe2` (the real one); `calibrate` is a
+    folder of images or an NPZ file for the integer row, by default random pictures; `data` a folder of labelled images
+    to measure top-1 on (`labels` as for `validation.ImageFolder`), by default none; `jobs` is the number of threads, by
+    default one a core but no more than 4. The same arguments give the same files, for any `jobs`; each is whole or not
+    there.
 
-    A failed check is in the report; files are written all the same. Raises ZoosmithError, ConvertError or
-    ValidationError for bad input, and ZoosmithError for what cannot be written.
+    A failed check is in the report; files are written all the same. Raises ZoosmithError, ConvertError, QuantizeError
+    or ValidationError for bad input, and ZoosmithError for what cannot be written.
     """
     selected = recipe.select_rows(rows)
     if reference not in REFERENCES:
         raise ZoosmithError(f"no reference {reference!r}; expected {' or '.join(REFERENCES)}")
     if sets < 1 or not 0 <= seed < 2**32 or (jobs is not None and jobs < 1):
         raise ZoosmithError(f"expected sets and jobs from 1 and a seed below 2**32, found {sets}, {jobs} and {seed}")
+    if data is not None and weights is None:
+        raise ZoosmithError("synthetic weights classify nothing: give weights to measure on labelled images")
+    images = None if data is None else ImageFolder(data, labels)
     threads = jobs or min(_MOST_THREADS, os.cpu_count() or 1)
-    steps = _Steps(progress or (lambda done, total, what: None), 1 + sets + 2 * len(selected))
+    steps = _Steps(progress or (lambda done, total, what: None), 1 + sets + 2 * len(selected) + (images is not None))
     given = recipe.synthetic_weights(seed) if weights is None else recipe.read_weights(Path(weights))
     steps.done("weights")
     folder = Path(out) / recipe.FOLDER
     _remove_leftovers(Path(out), folder)
     # one thread a task: tasks share the cores, and no output depends on how many cores there are
     with threadpool_limits(1):
-        data = _write_rows(folder, selected, given, reference, sets, seed, threads, steps)
+        maker = recipe.RowMaker(given.init_net, lambda model: _calibration(model, calibrate, sets, seed))
+        data_sets = _write_rows(folder, selected, given, maker, reference, sets, seed, threads, steps)
         predict = write_net(recipe.predict_net())
         report = Report(
             weights=given.label,
@@ -83,7 +97,9 @@ def build(
             reference=reference,
             sets=sets,
             seed=seed,
-            rows=_prove_rows(folder, selected, data, given.published, threads, steps),
+            calibration=_describe_calibration(calibrate),
+            rows=_prove_rows(folder, selected, data_sets, given.published, threads, steps),
+            accuracy=None if images is None else _measure_accuracy(folder, selected, images, steps),
         )
     write_atomic(folder / "README.md", model_card(report).encode())
     write_atomic(Path(out) / "ONNX_HUB_MANIFEST.json", manifest(report).encode())
@@ -110,6 +126,7 @@ def _write_rows(
     folder: Path,
     rows: Sequence[recipe.Row],
     weights: recipe.Weights,
+    maker: recipe.RowMaker,
     reference: str,
     sets: int,
     seed: int,
@@ -126,7 +143,6 @@ def _write_rows(
             return data
 
         computed = [pool.submit(compute, index) for index in range(sets)]
-        maker = recipe.RowMaker(weights.init_net)
         for row in rows:
             write_atomic(folder / row.path, row.make(maker))
             steps.done(f"densenet-{row.name} written")
@@ -191,7 +207,12 @@ def _prove_row(folder: Path, row: recipe.Row, data: Sequence[DataSet], published
     features = inner_ports(model, [recipe.MODEL_FEATURES])
     # what follows needs the graph only
     del content, model.graph.initializer[:]
-    comparisons = run_sets(path, data)
+    # one thread, so that no figure depends on the number of threads
+    runner = runner_for(path, threads=1)
+    given = [runner.run(each.inputs) for each in data]
+    comparisons = [compare(each.outputs, outputs) for each, outputs in zip(data, given, strict=True)]
+    if not row.exact:
+        data = [DataSet(each.inputs, outputs) for each, outputs in zip(data, given, strict=True)]
     archive = path.with_suffix(".tar.gz")
     archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
     return RowReport(
@@ -204,11 +225,39 @@ def _prove_row(folder: Path, row: recipe.Row, data: Sequence[DataSet], published
         inputs=inputs,
         outputs=outputs,
         features=features,
-        checks=(*checks, *check_sets(comparisons)),
+        checks=(*checks, *(check_exact if row.exact else check_integer)(comparisons)),
         max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
         cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
         same_top1=all(found.same_top1 for found in comparisons),
         published=row.compare(sha256) if published else None,
+    )
+
+
+def _calibration(
+    model: ModelProto, source: str | os.PathLike[str] | None, sets: int, seed: int
+) -> Sequence[Mapping[str, np.ndarray]]:
+    """What an integer row is calibrated on; random pictures are others than those of the data sets."""
+    if source is not None:
+        return read_samples(model, os.fspath(source), _CALIBRATION_IMAGES, recipe.PREPROCESSING)
+    return [{recipe.MODEL_INPUT: recipe.sample_input(seed, sets + index)} for index in range(_CALIBRATION_PICTURES)]
+
+
+def _describe_calibration(source: str | os.PathLike[str] | None) -> str:
+    if source is None:
+        return f"{_CALIBRATION_PICTURES} random pictures"
+    return f"up to {_CALIBRATION_IMAGES} samples of {Path(source).resolve().name}"
+
+
+def _measure_accuracy(folder: Path, rows: Sequence[recipe.Row], images: ImageFolder, steps: _Steps) -> Accuracy:
+    """Run the rows that ONNX Runtime takes on labelled images."""
+    measured = [row for row in rows if row.opset >= OLDEST_OF_ONNX_RUNTIME]
+    found = evaluate([folder / row.path for row in measured], images, recipe.PREPROCESSING)
+    steps.done("accuracy measured")
+    return Accuracy(
+        data=images.path.resolve().name,
+        images=found.images,
+        top1={row.name: each.top1 for row, each in zip(measured, found.accuracies, strict=True)},
+        top5={row.name: each.top5 for row, each in zip(measured, found.accuracies, strict=True)},
     )
 
 

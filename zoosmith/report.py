@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from validation.accuracy import Share
+
 
 @dataclass(frozen=True)
 class Check:
@@ -55,8 +57,25 @@ class RowReport:
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """What was measured on labelled images: their number, and by row's name the share of images in the top 1 and 5."""
+
+    data: str
+    images: int
+    top1: dict[str, Share]
+    top5: dict[str, Share]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, shares with their 95 % intervals."""
+        shares = {
+            name: {row: share.to_dict() for row, share in getattr(self, name).items()} for name in ("top1", "top5")
+        }
+        return {"data": self.data, "images": self.images, **shares}
+
+
+@dataclass(frozen=True)
 class Report:
-    """A build: what it was made of, and its rows in the order they were asked for."""
+    """A build: what it was made of, its rows in the order they were asked for, their accuracy where it was measured."""
 
     weights: str
     synthetic: bool
@@ -64,7 +83,9 @@ class Report:
     reference: str
     sets: int
     seed: int
+    calibration: str
     rows: Sequence[RowReport]
+    accuracy: Accuracy | None = None
 
     @property
     def passed(self) -> bool:
@@ -74,4 +95,5 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         rows = [{**asdict(row), "passed": row.passed} for row in self.rows]
-        return {"passed": self.passed, **asdict(self), "rows": rows}
+        accuracy = None if self.accuracy is None else self.accuracy.as_dict()
+        return {"passed": self.passed, **asdict(self), "rows": rows, "accuracy": accuracy}

@@ -6,6 +6,6 @@ from tests.zoosmith.built import Built
 
 @pytest.fixture(scope="session")
 def default_build(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """All fp32 rows with synthetic weights, as `zoosmith build` without arguments makes them."""
+    """The published rows with synthetic weights, as `zoosmith build` without arguments makes them."""
     out = tmp_path_factory.mktemp("build")
     return Built(out, zoosmith.build(out))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tarfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ SIZES = {
     "9": 32_719_461,
     "12": 32_726_877,
 }
+ROWS = [*SIZES, "12-int8"]
 OUTPUT_OF_SET_0 = "a28b0972b03df97bea7590eea0ea47c9a8f7986088ce9d09c11137f905bd84b9"
 
 
@@ -43,7 +45,7 @@ def digests(out: Path) -> dict[str, str]:
 
 
 def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(default_build: Built) -> None:
-    models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in SIZES for kind in ("onnx", "tar.gz")]
+    models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in ROWS for kind in ("onnx", "tar.gz")]
     expected = {"ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md", *models}
     assert set(digests(default_build.out)) == expected
 
@@ -72,18 +74,22 @@ def test_row_12_keeps_inferred_shapes_and_lists_no_parameter_among_its_inputs(de
 
 def test_every_check_passes_and_says_how_far_from_its_limit(default_build: Built) -> None:
     assert default_build.report.passed
-    for row in default_build.report.rows:
+    *exact, integer = default_build.report.rows
+    for row in exact:
         assert len(row.checks) == 9
         assert row.same_top1
         assert row.max_scaled is not None and 0 < row.max_scaled < 1e-5
         assert row.published is None
+    assert len(integer.checks) == 5
+    assert integer.max_scaled is not None and 1e-3 < integer.max_scaled < 0.15
+    assert integer.cosine is not None and 0.999 < integer.cosine < 1
 
 
 def test_the_report_has_every_check_with_figure_and_limit(default_build: Built) -> None:
     report = json.loads((default_build.out / "report.json").read_text())
     assert report["passed"] and report["weights"] == "synthetic, seed 0"
     assert report["nets"]["predict_net.pb"]["sha256"].startswith("820772d4")
-    for row in report["rows"]:
+    for row in report["rows"][:-1]:
         names = [check["name"] for check in row["checks"]]
         assert names[:3] == ["declared opset", "onnx.checker with full_check", "size in bytes"]
         assert row["checks"][0]["figure"] == row["checks"][0]["limit"] == int(row["name"])
@@ -92,7 +98,17 @@ def test_the_report_has_every_check_with_figure_and_limit(default_build: Built) 
         assert 0 < error["figure"]["max_abs"] < 1e-3 and error["figure"]["cosine"] > 1 - 1e-9
 
 
-@pytest.mark.parametrize("row", ["3", "9", "12"])
+def test_the_int8_row_is_integer_from_end_to_end(default_build: Built) -> None:
+    model = onnx.load(default_build.model("12-int8"))
+    onnx.checker.check_model(model, full_check=True)
+    operators = Counter(node.op_type for node in model.graph.node)
+    assert (operators["QuantizeLinear"], operators["DequantizeLinear"]) == (1, 1)
+    assert {"QLinearConv"} <= set(operators) and not {"Conv", "BatchNormalization", "Relu", "Mul"} & set(operators)
+    assert [entry.domain for entry in model.opset_import] == [""]
+    assert default_build.model("12-int8").stat().st_size <= 8_600_000
+
+
+@pytest.mark.parametrize("row", ["3", "9", "12", "12-int8"])
 def test_an_archive_holds_its_model_and_validates(row: str, default_build: Built) -> None:
     with tarfile.open(default_build.archive(row)) as tar:
         packed = tar.extractfile(f"densenet-{row}/model.onnx")
@@ -114,7 +130,7 @@ def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -
 
 
 def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
-    zoosmith.build(tmp_path, rows="3,9,12", jobs=1)
+    zoosmith.build(tmp_path, rows="3,12,12-int8", jobs=1)
     again = digests(tmp_path)
     texts = {"report.json", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
     assert {name: digest for name, digest in again.items() if name not in texts} == {
@@ -126,6 +142,7 @@ def test_the_manifest_is_measured_from_the_files(default_build: Built) -> None:
     entries = json.loads((default_build.out / "ONNX_HUB_MANIFEST.json").read_text())
     assert [entry["model_path"] for entry in entries] == sorted(entry["model_path"] for entry in entries)
     assert {entry["opset_version"] for entry in entries} == set(map(int, SIZES))
+    assert len(entries) == len(ROWS)
     for entry in entries:
         metadata = entry["metadata"]
         for path, size, sha in (
@@ -182,6 +199,7 @@ def test_the_card_has_the_published_sections_and_measured_sizes(default_build: B
         "Quantization",
         "Environment",
         "Prepare model",
+        "Model quantize",
         "References",
         "Contributors",
         "License",
@@ -192,7 +210,7 @@ def test_the_card_has_the_published_sections_and_measured_sizes(default_build: B
             f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB](model/densenet-{row}.tar.gz)"
             in default_build.card
         )
-    assert default_build.card.count("synthetic, seed 0||") == 6
+    assert default_build.card.count("synthetic, seed 0||") == len(ROWS)
 
 
 def test_the_cards_code_does_what_the_card_says(default_build: Built, tmp_path: Path) -> None:
@@ -277,7 +295,9 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], tmp_path:
 
 @pytest.mark.parametrize("rows", ["5,x,99", "x,99", "99,x"])
 def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path) -> None:
-    with pytest.raises(ZoosmithError, match=r"no row '.*'; the published rows are 3, 6, 7, 8, 9, 12, and there is one"):
+    with pytest.raises(
+        ZoosmithError, match=r"no row '.*'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, and there is one"
+    ):
         zoosmith.build(tmp_path, rows=rows)
     assert not list(tmp_path.iterdir())
 
@@ -290,12 +310,13 @@ def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path
         ("5-9", ["5", "6", "7", "8", "9"]),
         ("1-3,12", ["1", "2", "3", "12"]),
         ("28", ["28"]),
+        ("12-int8,11-12", ["12-int8", "11", "12"]),
     ],
 )
 def test_rows_are_named_by_opset_range_or_both(text: str, names: list[str]) -> None:
     rows = recipe.select_rows(text)
     assert [row.name for row in rows] == names
-    assert [row.opset for row in rows] == [int(name) for name in names]
+    assert [row.opset for row in rows] == [int(name.partition("-")[0]) for name in names]
 
 
 @pytest.mark.parametrize("text", ["", "9-3", "0", "1-99", "3-", "-3", "9,,12", "\u0663"])
@@ -313,3 +334,30 @@ def test_opsets_that_the_zoo_does_not_publish_are_built_too(tmp_path: Path) -> N
         ("DenseNet-121-5", "1.1", 5),
         ("DenseNet-121-14", "1.9", 14),
     ]
+
+
+def test_the_optimized_row_computes_the_same_with_fewer_nodes(default_build: Built, tmp_path: Path) -> None:
+    report = zoosmith.build(tmp_path, rows="12-opt", sets=1)
+    assert report.passed
+    optimized = onnx.load(tmp_path / FOLDER / "model" / "densenet-12-opt.onnx")
+    assert len(optimized.graph.node) < len(onnx.load(default_build.model("12")).graph.node) / 2
+
+
+def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(default_build: Built, tmp_path: Path) -> None:
+    images = tmp_path / "pictures"
+    images.mkdir()
+    for index in range(3):
+        pixels = np.random.RandomState(index).randint(0, 256, (256, 256, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(images / f"{index}.png")
+    (images / "labels.csv").write_text("name,label\n0.png,1\n1.png,2\n2.png,3\n")
+    with pytest.raises(ZoosmithError, match="synthetic weights classify nothing"):
+        zoosmith.build(tmp_path / "out", data=images)
+    weights = default_build.model("9")
+    report = zoosmith.build(tmp_path / "out", weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
+    assert report.passed and report.accuracy is not None
+    assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
+    card = (tmp_path / "out" / FOLDER / "README.md").read_text()
+    assert "Measured on the 3 images of `pictures`" in card
+    assert "samples of pictures" in card
+    share = report.accuracy.top1["12-int8"].value
+    assert f"|12|{report.weights}|{100 * share:.2f}|" in card and f"|3|{report.weights}||" in card

@@ -62,7 +62,7 @@ def test_build_ends_with_the_table_and_one_line(run: Any, tmp_path: Path) -> Non
 
 
 def test_a_failed_check_exits_1_and_is_named(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoosmith.checks.compare", _failing)
+    monkeypatch.setattr("zoosmith.builder.compare", _failing)
     code, out, err = run("build", "--out", tmp_path, "--rows", "9", "--sets", 1)
     assert code == 1
     assert err.startswith("failed: densenet-9: data set 0: error: ") and err.count("\n") == 1
@@ -125,7 +125,7 @@ def test_truncated_weights_are_refused(run: Any, default_build: Built, tmp_path:
 def test_an_unknown_row_is_refused(run: Any, tmp_path: Path) -> None:
     message = refused(run("build", "--out", tmp_path / "out", "--rows", "9,99"))
     assert message.startswith(
-        "error: no row '99'; the published rows are 3, 6, 7, 8, 9, 12, and there is one for every"
+        "error: no row '99'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, and there is one for every"
     )
     assert not (tmp_path / "out").exists()
 

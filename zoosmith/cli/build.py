@@ -23,9 +23,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
+@click.option("--calibrate", metavar="FOLDER|NPZ", help="For the int8 row.  [default: random pictures]")
+@click.option("--data", metavar="FOLDER", help="Labelled images, for the accuracy column.")
+@click.option("--labels", metavar="FILE", help="Their labels, as for evaluate.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Threads.  [default: one a core, up to 4]")
 def build(
-    out: Path, weights: Path | None, rows: str | None, sets: int, seed: int, reference: str, jobs: int | None
+    out: Path,
+    weights: Path | None,
+    rows: str | None,
+    sets: int,
+    seed: int,
+    reference: str,
+    calibrate: str | None,
+    data: str | None,
+    labels: str | None,
+    jobs: int | None,
 ) -> None:
     """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
 
@@ -36,6 +48,7 @@ def build(
     \b
     Example:
       zoosmith build --out zoo --weights init_net.pb --rows 9,12
+      zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -58,6 +71,9 @@ def build(
             sets=sets,
             seed=seed,
             reference=reference,
+            calibrate=calibrate,
+            data=data,
+            labels=labels,
             jobs=jobs,
             progress=show,
         )

@@ -11,6 +11,7 @@ from zoosmith.recipes.densenet121.net import INPUT_SHAPE as INPUT_SHAPE
 from zoosmith.recipes.densenet121.net import OUTPUT as OUTPUT
 from zoosmith.recipes.densenet121.net import predict_net as predict_net
 from zoosmith.recipes.densenet121.rows import DEFAULT_ROWS as DEFAULT_ROWS
+from zoosmith.recipes.densenet121.rows import INTEGER_ROW as INTEGER_ROW
 from zoosmith.recipes.densenet121.rows import ROWS as ROWS
 from zoosmith.recipes.densenet121.rows import Row as Row
 from zoosmith.recipes.densenet121.rows import RowMaker as RowMaker
