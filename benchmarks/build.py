@@ -154,7 +154,8 @@ def main() -> None:
                 out = folder / "out"
                 out.mkdir()
                 if side == "zoosmith build":
-                    command = ["-m", "zoosmith", "build", "--out", str(out), "--weights", str(folder / "init_net.pb")]
+                    command = ["-m", "zoosmith", "build", "--out", str(out), "--rows", ",".join(ROWS)]
+                    command += ["--weights", str(folder / "init_net.pb")]
                 else:
                     command = [__file__, "--by-hand", str(folder), str(out)]
                 measured.append(measure([sys.executable, *command]))
