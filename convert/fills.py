@@ -91,7 +91,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
             raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
         if data is None:
             found = getattr(arguments.get("values", _NO_ARGUMENT), repeated)
-            data = array("q" if repeated == "ints" else "f", found).tobytes()
+            data = array("q" if repeated == "ints" else "f", found[:]).tobytes()
         if not is_float32:
             values = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8") if isinstance(data, bytes) else data
             data = values.astype(kind).tobytes()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -78,6 +78,11 @@ class Value:
         self._info = info
 
     @property
+    def known(self) -> tuple[int, tuple[Dimension, ...] | None] | None:
+        """Type and shape where they can be told without inference, and are all there is to tell."""
+        return (self._elem_type, self._shape) if self.ready and self.scale is None else None
+
+    @property
     def stored(self) -> Tensor | None:
         """Content of a constant that no node makes."""
         return self._constant
@@ -112,6 +117,14 @@ class Value:
             values.add(name=self.name, type=_tensor_type(self.elem_type, self.shape or ()))
 
 
+class Written(NamedTuple):
+    """A node as it was written: its fields but for the names of its inputs and outputs, and these values."""
+
+    fields: bytes
+    inputs: Sequence[Value | None]
+    outputs: list[Value]
+
+
 class Graph:
     """Nodes in order, and the values they read and write. Shape inference runs in batches, each node in one of them."""
 
@@ -120,6 +133,9 @@ class Graph:
         self.model = ModelProto()
         self.model.opset_import.add(domain="", version=opset)
         self.proto: GraphProto = self.model.graph
+        self._nodes = self.proto.node
+        # the nodes of the operator that is being translated
+        self.written: list[Written] = []
         self._values: dict[str, Value] = {}
         self._used: dict[str, None] = {}
         self._makers: dict[str, int] = {}
@@ -132,6 +148,7 @@ class Graph:
         """Let go of the values, which refer back to this graph, so that it can be freed when nobody holds it."""
         self._values.clear()
         self.shared.clear()
+        self.written.clear()
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
@@ -165,30 +182,42 @@ class Graph:
         `named` writes the empty name field that the zoo's nodes carry. `like` is a value whose type and shape the one
         output has.
         """
-        names = [value.name if value is not None else "" for value in inputs]
-        while names and not names[-1]:
-            names.pop()
-        node = self.proto.node.add(op_type=op_type, input=names, output=outputs)
-        if named:
-            node.name = ""
-        if attributes:
-            node.MergeFromString(b"".join([self._attribute(name, content) for name, content in attributes.items()]))
-        place = len(self.proto.node) - 1
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        fields = [_head(op_type, named), *[self._attribute(name, content) for name, content in attributes.items()]]
+        joined = b"".join(fields)
+        values = self.write(joined, inputs, outputs)
+        self.written.append(Written(joined, inputs, values))
+        if like is not None and like.ready:
+            values[0].know(like.elem_type, like.shape)
+        else:
+            place = len(self.proto.node) - 1
+            self._pending.append(place)
+            if like is not None:
+                self._stand_ins[place] = like.name
+        return values
+
+    def write(self, fields: bytes, inputs: Sequence[Value | None], outputs: Sequence[str]) -> list[Value]:
+        """Append a node given by its serialized fields but for the names; of its values nothing is known yet."""
+        place = len(self._nodes)
+        node = self._nodes.add()
         computable = True
-        for value, name in zip(inputs, names, strict=False):
-            self._used[name] = None
-            computable = computable and (value is None or value.computable)
+        names = []
+        for value in inputs:
+            if value is None:
+                names.append("")
+                continue
+            names.append(value.name)
+            computable = computable and value.computable
+        node.input.extend(names)
+        node.output.extend(outputs)
+        node.MergeFromString(fields)
+        self._used.update(dict.fromkeys(names))
         values = []
         for name in outputs:
             self._makers[name] = place
             self._values[name] = made = Value(self, name, computable=computable)
             values.append(made)
-        if like is not None and like.ready:
-            values[0].know(like.elem_type, like.shape)
-        else:
-            self._pending.append(place)
-            if like is not None:
-                self._stand_ins[place] = like.name
         return values
 
     def compute(self, value: Value) -> Tensor | None:
@@ -221,6 +250,11 @@ class Graph:
     def is_made(self, name: str) -> bool:
         """Tell whether a node makes the value of this name."""
         return name in self._makers
+
+    def is_shared(self, value: Value) -> bool:
+        """Tell whether a constant stands for all equal ones."""
+        tensor = value.stored
+        return tensor is not None and isinstance(tensor.content, bytes) and self.shared.get(tensor) is value
 
     def used_constants(self, besides: Sequence[Value]) -> list[Value]:
         """Constants that some node reads, in the order of first use, but for those of `besides`."""
@@ -290,6 +324,14 @@ class Graph:
         if field is None:
             field = self._attributes[key] = _as_field(onnx.helper.make_attribute(name, content))
         return field
+
+
+@lru_cache(maxsize=1024)
+def _head(op_type: str, named: bool) -> bytes:
+    node = NodeProto(op_type=op_type)
+    if named:
+        node.name = ""
+    return node.SerializeToString()
 
 
 def _as_field(attribute: AttributeProto) -> bytes:

@@ -1,5 +1,6 @@
 """What each Caffe2 blob holds while the net is followed, and which blobs share memory."""
 
+from collections.abc import Iterable
 from math import prod
 
 from convert.errors import ConvertError
@@ -28,6 +29,10 @@ class Storage:
     def write(self, blob: str, value: Value | Later | None) -> None:
         """Put a value into a blob; None for one that cannot be translated."""
         self._values[blob] = value
+
+    def are_plain(self, blobs: Iterable[str]) -> bool:
+        """Tell whether none of the blobs shares its memory with another."""
+        return self._shared.keys().isdisjoint(blobs)
 
     def finish(self, op: Operator, sources: list[str], targets: list[str]) -> None:
         """Put the results of an operator into the blobs it writes."""

@@ -8,6 +8,7 @@ import onnx
 from onnx import ModelProto
 
 from convert.errors import ConvertError
+from convert.forms import Form, Key, form_key, form_of
 from convert.graph import Dimension, Graph, Value
 from convert.liveness import without_unread
 from convert.naming import Names, Step
@@ -105,6 +106,8 @@ class _Translation:
         self._parameters = {blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}
         self._versions: dict[str, int] = {}
         self._storage = Storage()
+        self._translators = translators()
+        self._forms: dict[Key, Form | None] = {}
         self.needs: dict[str, int] = {}
 
     def run(self) -> ModelProto:
@@ -160,11 +163,18 @@ class _Translation:
         for blob in targets:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
+        translation = self._translators[definition.type]
+        key = form_key(definition, read, len(targets)) if translation.alike else None
+        form = self._forms.get(key) if key is not None else None
+        if form is not None and self._storage.are_plain(targets):
+            for blob, value in zip(targets, form.write(self._graph, self._names, read, names), strict=True):
+                self._storage.write(blob, value)
+            return
         op = Operator(definition, read, names, self._graph, self._names)
         if definition.engine.startswith("DNNLOWP"):
             op.refuse(f"engine {definition.engine!r}, which computes in integers of its own")
-        translation = translators()[definition.type]
         op.require(translation.since)
+        self._graph.written.clear()
         try:
             translation.translate(op)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -172,6 +182,8 @@ class _Translation:
             op.refuse(f"its inputs and arguments do not fit together ({error})")
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
+        if key is not None:
+            self._forms[key] = form_of(op, self._graph.written, len(targets))
         self._storage.finish(op, sources, targets)
 
     def _outputs(self) -> list[Value]:

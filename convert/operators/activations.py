@@ -34,13 +34,13 @@ _RENAMED = {
 _RENAMED_SINCE_9 = {"Cosh": "Cosh", "Erf": "Erf", "Sign": "Sign", "Sinh": "Sinh"}
 
 
-@translator("Relu", since=1)
+@translator("Relu", since=1, alike=True)
 def relu(op: Operator) -> None:
     """Relu."""
     op.emit("Relu", op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator(*_RENAMED)
+@translator(*_RENAMED, alike=True)
 def renamed(op: Operator) -> None:
     """Functions that ONNX has under the same or another name."""
     op.emit(_RENAMED[op.type], op.inputs[0], to=0, like=op.inputs[0])
@@ -218,7 +218,7 @@ def replace_nan(op: Operator) -> None:
     op.emit("Where", op.emit("IsNaN", x), scalar(op, op.number("value"), x), x, to=0)
 
 
-@translator("Dropout", since=1)
+@translator("Dropout", since=1, alike=True)
 def dropout(op: Operator) -> None:
     """Dropout of a trained net passes its input on; the mask is not computed."""
     x = op.inputs[0]
@@ -232,7 +232,7 @@ def dropout(op: Operator) -> None:
     op.emit("Dropout", x, to=0, like=x, attributes=attributes)
 
 
-@translator("Softmax", since=1)
+@translator("Softmax", since=1, alike=True)
 def softmax(op: Operator) -> None:
     """Softmax over all dimensions from `axis` on, flattened, as ONNX had it up to opset 12."""
     x = op.inputs[0]

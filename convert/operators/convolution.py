@@ -8,7 +8,7 @@ from convert.operators.windows import output_sizes, read_sizes, read_window, res
 from convert.registry import translator
 
 
-@translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1)
+@translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, alike=True)
 def conv(op: Operator) -> None:
     """Conv; channels last are moved to the front and back."""
     x, weight, *bias = op.inputs

@@ -10,7 +10,7 @@ from convert.standard import cast, reshape, scalar, unsqueeze
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 
 
-@translator("Add", "Sub", "Mul", "Div", since=1)
+@translator("Add", "Sub", "Mul", "Div", since=1, alike=True)
 def arithmetic(op: Operator) -> None:
     """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
@@ -91,7 +91,7 @@ def power(op: Operator) -> None:
         op.refuse("it has neither a second input nor an argument exponent")
 
 
-@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8)
+@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8, alike=True)
 def many(op: Operator) -> None:
     """Sum, Max, Min and Mean of tensors of one shape."""
     first = op.inputs[0]

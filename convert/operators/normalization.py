@@ -9,7 +9,7 @@ from convert.registry import translator
 from convert.standard import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
 
 
-@translator("SpatialBN", since=1)
+@translator("SpatialBN", since=1, alike=True)
 def spatial_bn(op: Operator) -> None:
     """SpatialBN of a trained net; its training form, which uses the batch's own statistics, is refused."""
     x, *parameters = op.inputs

@@ -12,13 +12,13 @@ from convert.registry import translator
 from convert.standard import pad
 
 
-@translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1)
+@translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1, alike=True)
 def average_pool(op: Operator) -> None:
     """AveragePool divides by the elements inside the input, or with count_include_pad by the whole kernel."""
     _pool(op, "AveragePool")
 
 
-@translator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", since=1)
+@translator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", since=1, alike=True)
 def max_pool(op: Operator) -> None:
     """MaxPool."""
     _pool(op, "MaxPool")
