@@ -428,11 +428,11 @@ def test_windows_of_any_rank_stride_and_padding_lie_where_onnx_runtime_has_them(
         # ONNX Runtime divides towards zero there and gives an element where the text's floor gives none
         assert "does not fit" in _refusal(op, inputs, 6, **attributes)
         return
+    if auto.startswith("SAME"):
+        # a stride that skips the end would want a negative pad: ONNX Runtime refuses it, or moves the window by it
+        assume(all(-(-n // stride) * stride - stride + kernel >= n for n in sizes))
     model, values = single_node(op, inputs, 7, **attributes)
-    try:
-        expected = OnnxRuntimeRunner(model, threads=1).run(values)
-    except ValidationError:
-        assume(False)  # it refuses pads that would be negative
+    expected = OnnxRuntimeRunner(model, threads=1).run(values)
     model, values = single_node(op, inputs, 6, **attributes)
     result = compare(expected, ReferenceRunner(model).run(values))
     assert result.passed, str(result)
