@@ -80,7 +80,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
     is_float32 = kind == np.dtype("<f4")
 
     def fill(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
-        arguments = {argument.name: argument for argument in op.arg}
+        arguments = {argument.name: argument for argument in op.arg[:]}
         if any_type and "dtype" in arguments:
             code = arguments["dtype"].i
             if code not in _GIVEN:
@@ -108,7 +108,7 @@ _NO_ARGUMENT = Argument()
 
 
 def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
-    arguments = {argument.name: argument for argument in op.arg}
+    arguments = {argument.name: argument for argument in op.arg[:]}
     data = b"".join(arguments.get("values", Argument()).strings)
     shape = _shape(op, arguments)
     if prod(shape) != len(data):
@@ -118,7 +118,7 @@ def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
 
 def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
     """Type and value of a ConstantFill: `dtype` (Caffe2's enum), else int64 for an integer and float for the rest."""
-    arguments = {argument.name: argument for argument in op.arg}
+    arguments = {argument.name: argument for argument in op.arg[:]}
     value = arguments.get("value", Argument(f=0.0))
     code = arguments["dtype"].i if "dtype" in arguments else _C2.FLOAT
     if "dtype" not in arguments and value.HasField("i"):
@@ -132,7 +132,7 @@ def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
 
 def _constant(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     dtype, value = constant_value(op)
-    shape = _shape(op, {argument.name: argument for argument in op.arg})
+    shape = _shape(op, {argument.name: argument for argument in op.arg[:]})
     if prod(shape) * dtype.itemsize > _LARGEST:
         raise ConvertError(f"{_label(op)}: shape {list(shape)} is larger than an ONNX file can be")
     return Tensor.of(np.full(shape, value, dtype))
@@ -143,7 +143,7 @@ _LARGEST = 2**31 - 1
 
 
 def _shape(op: OperatorDef, arguments: Mapping[str, Argument]) -> tuple[int, ...]:
-    shape = tuple(arguments["shape"].ints) if "shape" in arguments else ()
+    shape = tuple(arguments["shape"].ints[:]) if "shape" in arguments else ()
     if shape and min(shape) < 0:
         raise ConvertError(f"{_label(op)}: shape {list(shape)} has a negative size")
     return shape

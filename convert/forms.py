@@ -51,7 +51,7 @@ class Form(NamedTuple):
 
 def form_key(op: OperatorDef, inputs: Sequence[Value], outputs: int) -> Key | None:
     """What operators of one form have in common; None where an input's type and shape are not known yet."""
-    arguments = b"".join([argument.SerializeToString() for argument in op.arg])
+    arguments = b"".join([argument.SerializeToString() for argument in op.arg[:]])
     known = [value.known for value in inputs]
     return (op.type, op.engine, arguments, outputs, *known) if None not in known else None
 

@@ -114,7 +114,9 @@ class Value:
         if self._info is not None:
             values.append(self._info)
         else:
-            values.add(name=self.name, type=_tensor_type(self.elem_type, self.shape or ()))
+            info = values.add()
+            info.name = self.name
+            info.MergeFromString(_type_field(self.elem_type, self.shape or ()))
 
 
 class Written(NamedTuple):
@@ -201,18 +203,14 @@ class Graph:
         """Append a node given by its serialized fields but for the names; of its values nothing is known yet."""
         place = len(self._nodes)
         node = self._nodes.add()
-        computable = True
-        names = []
-        for value in inputs:
-            if value is None:
-                names.append("")
-                continue
-            names.append(value.name)
-            computable = computable and value.computable
+        names = [value.name if value is not None else "" for value in inputs]
         node.input.extend(names)
         node.output.extend(outputs)
         node.MergeFromString(fields)
-        self._used.update(dict.fromkeys(names))
+        computable = True
+        for value, name in zip(inputs, names, strict=True):
+            self._used[name] = None
+            computable = computable and (value is None or value.computable)
         values = []
         for name in outputs:
             self._makers[name] = place
@@ -266,9 +264,12 @@ class Graph:
         """Write a constant's content into the model."""
         tensor = value.stored
         if tensor is not None:
-            self.proto.initializer.add(
-                name=value.name, data_type=ELEMENT_TYPES[tensor.dtype], dims=tensor.shape, raw_data=tensor.data
-            )
+            # filled field by field, which costs half of what arguments do
+            proto = self.proto.initializer.add()
+            proto.name = value.name
+            proto.data_type = ELEMENT_TYPES[tensor.dtype]
+            proto.dims.extend(tensor.shape)
+            proto.raw_data = tensor.data
 
     def infer(self) -> None:
         """Infer types and shapes of all values that came since the last call."""
@@ -340,11 +341,14 @@ def _as_field(attribute: AttributeProto) -> bytes:
 
 def value_info(name: str, elem_type: int, shape: Sequence[Dimension]) -> ValueInfoProto:
     """Describe a tensor: its element type and its shape, with names for symbolic sizes and None for unknown ones."""
-    return ValueInfoProto(name=name, type=_tensor_type(elem_type, tuple(shape)))
+    info = ValueInfoProto(name=name)
+    info.MergeFromString(_type_field(elem_type, tuple(shape)))
+    return info
 
 
 @lru_cache(maxsize=4096)
-def _tensor_type(elem_type: int, shape: tuple[Dimension, ...]) -> TypeProto:
+def _type_field(elem_type: int, shape: tuple[Dimension, ...]) -> bytes:
+    """The field `type` of a value info, serialized."""
     tensor = TypeProto.Tensor(elem_type=elem_type)
     tensor.shape.SetInParent()
     for size in shape:
@@ -354,7 +358,7 @@ def _tensor_type(elem_type: int, shape: tuple[Dimension, ...]) -> TypeProto:
             tensor.shape.dim.add()
         else:
             tensor.shape.dim.add(dim_value=size)
-    return TypeProto(tensor_type=tensor)
+    return ValueInfoProto(type=TypeProto(tensor_type=tensor)).SerializeToString()
 
 
 def tensor_proto(name: str, tensor: Tensor) -> TensorProto:

@@ -48,6 +48,8 @@ class Names:
 
     def name(self, blob: str, version: int) -> str:
         """Give the name of a version of a blob."""
+        if not self._plain:
+            return f"{blob}_{version}"
         if self._plain.get(blob) == version:
             return blob
         return self._moved.get((blob, version)) or f"{blob}_{version}"

@@ -43,7 +43,7 @@ def write_net(net: NetDef, *, text: bool = False) -> bytes:
 def check_text(ops: Iterable[OperatorDef]) -> None:
     """Refuse operators whose names are no text; protobuf hands such ones on as bytes."""
     for op in ops:
-        names = [op.type, *op.input, *op.output]
+        names = [op.type, *op.input[:], *op.output[:]]
         if bytes in map(type, names):
             raise ConvertError(f"{names!r}: the type of an operator or the name of a blob is no text")
 

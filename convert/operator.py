@@ -67,7 +67,7 @@ class Operator:
         self.shares: dict[int, int] = {}
         self.needs = 0
         self._names = names
-        self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
+        self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg[:]}
 
     # arguments
 

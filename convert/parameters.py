@@ -28,8 +28,9 @@ _NET_FIELDS = {
 _SMALL = 512
 
 FloatArguments: TypeAlias = dict[str, Content]
-# the bytes of an operator, the operator without its long runs of floats, and these
-Scanned: TypeAlias = tuple[memoryview, OperatorDef, FloatArguments]
+_NO_FLOATS: FloatArguments = {}
+# an operator without its long runs of floats, these, and its bytes
+Scanned: TypeAlias = tuple[OperatorDef, FloatArguments, memoryview]
 
 
 @dataclass
@@ -60,16 +61,17 @@ def read_init_net(source: NetSource) -> InitNet:
     # a fill of a blob that an operator before it knows has its place among the operators
     touched: set[str] = set()
     try:
-        for whole, op, floats in _operators(source):
+        for op, floats, whole in _operators(source):
             fill = FILLS.get(op.type)
-            if fill is None or op.input or touched.intersection(op.output):
+            outputs = op.output[:]
+            if fill is None or op.input or not touched.isdisjoint(outputs):
                 check_text([op])
-                touched.update(op.input, op.output)
+                touched.update(op.input, outputs)
                 net.rest.append(_parse(whole) if floats else op)
                 continue
-            if len(op.output) != 1:
-                raise ConvertError(f"{op.type} has {len(op.output)} outputs, expected 1")
-            name = op.output[0]
+            if len(outputs) != 1:
+                raise ConvertError(f"{op.type} has {len(outputs)} outputs, expected 1")
+            name = outputs[0]
             if not isinstance(name, str):
                 raise ConvertError(f"{name!r}, the name of a blob, is no text")
             net.parameters[name] = fill(op, floats)
@@ -96,18 +98,37 @@ def _operators(source: NetSource) -> Iterator[Scanned]:
 
 
 def _scan(buffer: memoryview) -> Iterator[Scanned]:
-    for number, kind, _, start, end in fields(buffer, 0, len(buffer)):
+    # a run of small operators, which are parsed together
+    first = last = 0
+    for number, kind, tag, start, end in fields(buffer, 0, len(buffer)):
         if number in _NET_FIELDS and (kind == LENGTH) != _NET_FIELDS[number]:
             raise ConvertError(f"its field {number} is not a NetDef's; is it another kind of file?")
-        if number == _NET_OP:
-            yield buffer[start:end], *_read_operator(buffer, start, end)
+        if number != _NET_OP:
+            continue
+        small = end - start <= _SMALL
+        if not small or tag != last:
+            yield from _read_run(buffer[first:last])
+            first = tag if small else end
+        last = end
+        if not small:
+            yield _read_operator(buffer, start, end)
+    yield from _read_run(buffer[first:last])
 
 
-def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDef, FloatArguments]:
+def _read_run(content: memoryview) -> Iterator[Scanned]:
+    """Parse the field `op` of a net, as often as it stands there."""
+    if content:
+        try:
+            ops = NetDef.FromString(bytes(content)).op[:]
+        except DecodeError as error:
+            raise ConvertError("an operator in it is damaged") from error
+        for op in ops:
+            yield op, _NO_FLOATS, content
+
+
+def _read_operator(buffer: memoryview, start: int, end: int) -> Scanned:
     """Parse an operator whose long runs of floats are taken out first, by argument."""
     floats: FloatArguments = {}
-    if end - start <= _SMALL:
-        return _parse(buffer[start:end]), floats
     small = []
     for number, kind, tag, first, last in fields(buffer, start, end):
         if number == _OP_ARG and kind == LENGTH and last - first > _SMALL:
@@ -116,7 +137,7 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> tuple[OperatorDe
                 floats[name] = content
                 continue
         small.append(buffer[tag:last])
-    return _parse(b"".join(small)), floats
+    return _parse(b"".join(small)), floats, buffer[start:end]
 
 
 def _parse(content: bytes | memoryview) -> OperatorDef:

@@ -17,14 +17,15 @@ class Storage:
 
     def read(self, blob: str, reader: str) -> Value:
         """Give a blob's value; ConvertError where nothing has written it or its content has no translation."""
+        value = self._values.get(blob)
+        if isinstance(value, Value):
+            return value
         if blob not in self._values:
             raise ConvertError(f"{reader} reads {blob!r}, which nothing has written before")
-        value = self._values[blob]
         if value is None:
             raise ConvertError(f"{reader} reads {blob!r}, an output that has no translation")
-        if not isinstance(value, Value):
-            value = self._values[blob] = value()
-        return value
+        made = self._values[blob] = value()
+        return made
 
     def write(self, blob: str, value: Value | Later | None) -> None:
         """Put a value into a blob; None for one that cannot be translated."""
@@ -32,7 +33,7 @@ class Storage:
 
     def are_plain(self, blobs: Iterable[str]) -> bool:
         """Tell whether none of the blobs shares its memory with another."""
-        return self._shared.keys().isdisjoint(blobs)
+        return not self._shared or self._shared.keys().isdisjoint(blobs)
 
     def finish(self, op: Operator, sources: list[str], targets: list[str]) -> None:
         """Put the results of an operator into the blobs it writes."""

@@ -96,7 +96,7 @@ class _Translation:
 
     def __init__(self, net: NetDef, init: InitNet, inputs: InputInfo, opset: int, names: str) -> None:
         self._net = net
-        self._steps: list[Step] = [(op, list(op.input), list(op.output)) for op in [*init.rest, *net.op]]
+        self._steps: list[Step] = [(op, op.input[:], op.output[:]) for op in [*init.rest, *net.op]]
         self._prepared = len(init.rest)
         self._inputs = inputs
         self._opset = opset
@@ -125,9 +125,10 @@ class _Translation:
         early: set[str] = set()
         written: set[str] = set()
         for _, sources, targets in self._steps:
-            new = dict.fromkeys(blob for blob in sources if blob not in written)
-            read.update(new)
-            early.update(new)
+            for blob in sources:
+                if blob not in written:
+                    read[blob] = None
+                    early.add(blob)
             written.update(targets)
         for blob in self._net.external_output:
             if blob not in written:
@@ -183,7 +184,8 @@ class _Translation:
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
         if key is not None:
-            self._forms[key] = form_of(op, self._graph.written, len(targets))
+            # learned when it comes again, since most forms of a net come once
+            self._forms[key] = form_of(op, self._graph.written, len(targets)) if key in self._forms else None
         self._storage.finish(op, sources, targets)
 
     def _outputs(self) -> list[Value]:
