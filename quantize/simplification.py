@@ -18,6 +18,9 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise QuantizeError(f"onnx-simplifier cannot take the model: {reason}") from error
     simplified: onnx.ModelProto = result
+    # newer simplifiers note their own settings there: the file would depend on their version
+    simplified.ClearField("metadata_props")
+    simplified.metadata_props.extend(model.metadata_props)
     return simplified
 
 

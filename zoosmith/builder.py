@@ -36,6 +36,8 @@ _MOST_THREADS = 4
 # what an integer row is calibrated on: so many images, or so many random pictures where none are given
 _CALIBRATION_IMAGES = 200
 _CALIBRATION_PICTURES = 8
+# far from the data sets, so that a row does not depend on their number
+_FIRST_CALIBRATION_PICTURE = 10_000
 
 # steps done, steps in all, what was done last
 Progress = Callable[[int, int, str], None]
@@ -84,7 +86,7 @@ def build(
     _remove_leftovers(Path(out), folder)
     # one thread a task: tasks share the cores, and no output depends on how many cores there are
     with threadpool_limits(1):
-        maker = recipe.RowMaker(given.init_net, lambda model: _calibration(model, calibrate, sets, seed))
+        maker = recipe.RowMaker(given.init_net, lambda model: _calibration(model, calibrate, seed))
         data_sets = _write_rows(folder, selected, given, maker, reference, sets, seed, threads, steps)
         predict = write_net(recipe.predict_net())
         report = Report(
@@ -234,12 +236,13 @@ def _prove_row(folder: Path, row: recipe.Row, data: Sequence[DataSet], published
 
 
 def _calibration(
-    model: ModelProto, source: str | os.PathLike[str] | None, sets: int, seed: int
+    model: ModelProto, source: str | os.PathLike[str] | None, seed: int
 ) -> Sequence[Mapping[str, np.ndarray]]:
     """What an integer row is calibrated on; random pictures are others than those of the data sets."""
     if source is not None:
         return read_samples(model, os.fspath(source), _CALIBRATION_IMAGES, recipe.PREPROCESSING)
-    return [{recipe.MODEL_INPUT: recipe.sample_input(seed, sets + index)} for index in range(_CALIBRATION_PICTURES)]
+    first = _FIRST_CALIBRATION_PICTURE
+    return [{recipe.MODEL_INPUT: recipe.sample_input(seed, first + index)} for index in range(_CALIBRATION_PICTURES)]
 
 
 def _describe_calibration(source: str | os.PathLike[str] | None) -> str:
