@@ -1,9 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from tests.zoosmith.small_models import scaling_model
 from zoosmith import models
@@ -19,6 +20,28 @@ def model() -> onnx.ModelProto:
 def test_a_saved_model_loads_back_equal(model: onnx.ModelProto, tmp_path: Path) -> None:
     save_model(model, tmp_path / "scale.onnx")
     assert load_model(tmp_path / "scale.onnx") == model
+
+
+@pytest.mark.parametrize("fields", [{}, {"doc_string": "d" * 300, "domain": "x", "model_version": 3}])
+def test_large_tensors_are_written_as_protobuf_writes_them(fields: dict[str, Any], tmp_path: Path) -> None:
+    random = np.random.RandomState(0)
+    tensors = [numpy_helper.from_array(random.rand(n).astype(np.float32), f"w{n}") for n in (0, 1, 30, 2_500_000, 7000)]
+    add = helper.make_node("Add", ["x", "w1"], ["y"], doc_string="a node")
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = helper.make_graph([add], "graph", [x], [y], tensors, doc_string="a graph", value_info=[y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], **fields)
+    model.metadata_props.add(key="k", value="v")
+    save_model(model, tmp_path / "large.onnx")
+    assert (tmp_path / "large.onnx").read_bytes() == model.SerializeToString(deterministic=True)
+
+
+def test_fields_of_a_later_onnx_are_kept_beside_large_tensors(tmp_path: Path) -> None:
+    large = numpy_helper.from_array(np.ones(2_500_000, np.float32), "w")
+    model = helper.make_model(helper.make_graph([], "graph", [], [], [large]))
+    model.MergeFromString(b"\x98\x7d\x01")
+    save_model(model, tmp_path / "later.onnx")
+    assert (tmp_path / "later.onnx").read_bytes() == model.SerializeToString(deterministic=True)
+    assert b"\x98\x7d\x01" in (tmp_path / "later.onnx").read_bytes()
 
 
 def test_a_model_too_large_for_protobuf_keeps_its_tensors_beside_it(
