@@ -78,6 +78,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
     """Make the fill of values of one type; with `any_type` an argument `dtype` may ask for another."""
     kind = np.dtype(dtype)
     is_float32 = kind == np.dtype("<f4")
+    itemsize = kind.itemsize
 
     def fill(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
         arguments = {argument.name: argument for argument in op.arg[:]}
@@ -86,7 +87,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
             if code not in _GIVEN:
                 raise ConvertError(f"{_label(op)}: argument dtype={code} is no type that it makes")
             return _given(*_GIVEN[code])(op, floats)
-        data = floats.get("values")
+        data = floats.get("values") if floats else None
         if data is not None and repeated != "floats":
             raise ConvertError(f"{_label(op)}: its argument 'values' holds floats, expected {repeated}")
         if data is None:
@@ -96,7 +97,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
             values = np.frombuffer(data, "<f4" if repeated == "floats" else "<i8") if isinstance(data, bytes) else data
             data = values.astype(kind).tobytes()
         shape = _shape(op, arguments)
-        count = len(data) // kind.itemsize if isinstance(data, bytes) else len(data)
+        count = len(data) // itemsize if isinstance(data, bytes) else len(data)
         if prod(shape) != count:
             raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {count}")
         return Tensor(kind, shape, data)

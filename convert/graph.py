@@ -207,10 +207,13 @@ class Graph:
         node.input.extend(names)
         node.output.extend(outputs)
         node.MergeFromString(fields)
-        computable = True
-        for value, name in zip(inputs, names, strict=True):
+        for name in names:
             self._used[name] = None
-            computable = computable and (value is None or value.computable)
+        computable = True
+        for value in inputs:
+            if value is not None and not value.computable:
+                computable = False
+                break
         values = []
         for name in outputs:
             self._makers[name] = place
@@ -257,8 +260,8 @@ class Graph:
     def used_constants(self, besides: Sequence[Value]) -> list[Value]:
         """Constants that some node reads, in the order of first use, but for those of `besides`."""
         others = {value.name for value in besides}
-        used = [self._values[name] for name in self._used if name and name not in others]
-        return [value for value in used if value.name not in self._makers and value.stored is not None]
+        used = [name for name in self._used if name and name not in self._makers and name not in others]
+        return [self._values[name] for name in used if self._values[name].stored is not None]
 
     def add_initializer(self, value: Value) -> None:
         """Write a constant's content into the model."""
@@ -267,7 +270,7 @@ class Graph:
             # filled field by field, which costs half of what arguments do
             proto = self.proto.initializer.add()
             proto.name = value.name
-            proto.data_type = ELEMENT_TYPES[tensor.dtype]
+            proto.data_type = value.elem_type
             proto.dims.extend(tensor.shape)
             proto.raw_data = tensor.data
 

@@ -36,7 +36,7 @@ def without_unread(
 
     `prepared` are the operators of the init net. Both are given back as they are where nothing can be left out.
     """
-    ops = [*prepared, *net.op]
+    ops = [*prepared, *net.op[:]]
     count = len(prepared)
     candidates = {place for place, op in enumerate(ops) if place < count or op.type not in known}
     dropped = unread(ops, net.external_output, candidates) if candidates and net.external_output else set()

@@ -57,7 +57,7 @@ def _parse_binary(content: bytes, origin: str) -> NetDef:
             f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
         ) from error
     try:
-        check_text(net.op)
+        check_text(net.op[:])
     except ConvertError as error:
         raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef: {error}") from error
     if not net.op and not net.name:

@@ -57,7 +57,7 @@ def caffe2_to_onnx(
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
     prepared, net = without_unread(init.rest, net, translators())
     init = InitNet(init.parameters, prepared)
-    _check_operators([*init.rest, *net.op])
+    _check_operators([*init.rest, *net.op[:]])
     target = DEFAULT_OPSET if opset is None else opset
     while True:
         translation = _Translation(net, init, inputs, target, names)
@@ -96,7 +96,7 @@ class _Translation:
 
     def __init__(self, net: NetDef, init: InitNet, inputs: InputInfo, opset: int, names: str) -> None:
         self._net = net
-        self._steps: list[Step] = [(op, op.input[:], op.output[:]) for op in [*init.rest, *net.op]]
+        self._steps: list[Step] = [(op, op.input[:], op.output[:]) for op in [*init.rest, *net.op[:]]]
         self._prepared = len(init.rest)
         self._inputs = inputs
         self._opset = opset
@@ -213,7 +213,7 @@ class _Translation:
             self._graph.add_initializer(value)
         zoo = self._opset <= _LAST_ZOO_OPSET
         for value in [*given, *helpers]:
-            if value.stored is None or zoo:
+            if zoo or value.stored is None:
                 value.describe_in(graph.input)
         for value in outputs:
             value.describe_in(graph.output)
