@@ -159,15 +159,16 @@ class _Translation:
 
     def _translate(self, step: Step) -> None:
         definition, sources, targets = step
-        read = [self._storage.read(blob, definition.type) for blob in sources]
+        kind = definition.type
+        read = [self._storage.read(blob, kind) for blob in sources]
         names = []
         for blob in targets:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
-        translation = self._translators[definition.type]
+        translation = self._translators[kind]
         key = form_key(definition, read, len(targets)) if translation.alike else None
-        form = self._forms.get(key) if key is not None else None
-        if form is not None and self._storage.are_plain(targets):
+        form = self._forms.get(key) if key else None
+        if form and self._storage.are_plain(targets):
             for blob, value in zip(targets, form.write(self._graph, self._names, read, names), strict=True):
                 self._storage.write(blob, value)
             return
@@ -183,7 +184,7 @@ class _Translation:
             op.refuse(f"its inputs and arguments do not fit together ({error})")
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
-        if key is not None:
+        if key:
             # learned when it comes again, since most forms of a net come once
             self._forms[key] = form_of(op, self._graph.written, len(targets)) if key in self._forms else None
         self._storage.finish(op, sources, targets)
