@@ -134,12 +134,15 @@ class Writer:
         self.nodes.append((node, self.opset if opset is None else opset))
         self.scope.add_producer(node, self.nodes[-1][1])
 
-    def choose(self, condition: str, then: Branch, otherwise: Branch) -> str:
-        """Emit an If whose branches are one node each; returns the name of its output."""
+    def choose(self, condition: str, then: Branch, otherwise: Branch, *, one_shape: bool = False) -> str:
+        """Emit an If whose branches are one node each; returns the name of its output.
+
+        `one_shape` tells that both branches come to one shape.
+        """
         graphs = []
         for operator, inputs, attributes in (then, otherwise):
             nodes = [helper.make_node(operator, list(inputs), [self.fresh(operator)], **attributes)]
-            if self.target < 11:
+            if self.target < 11 and not one_shape:
                 # before 11 shape inference wants one shape of both branches: leave it open in both
                 value, shape, result = nodes[0].output[0], self.fresh("shape"), self.fresh("open")
                 nodes.append(helper.make_node("Shape", [value], [shape]))

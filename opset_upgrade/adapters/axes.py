@@ -1,5 +1,7 @@
 """Axes: from attribute to input (13, 18) and back, counted from the end (11) and back."""
 
+from itertools import combinations
+
 import numpy as np
 from onnx import NodeProto, TensorProto
 
@@ -10,6 +12,7 @@ from opset_upgrade.writer import Writer
 _REDUCTIONS_18 = (
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
 )
+_FEW = 8  # sets of axes that an If each may choose between
 _IN_STAGES = {  # reductions that are a reduction by stages between two operators on elements
     "ReduceLogSum": (None, "ReduceSum", "Log"),
     "ReduceSumSquare": ("Mul", "ReduceSum", None),
@@ -85,15 +88,17 @@ def _reduction_axes_to_attribute(node: NodeProto, g: Writer) -> None:
 
 def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated: int) -> None:
     """Reduce axis by axis, each behind an If that asks whether the axis is among those given."""
+    candidates = _axes_by_stated_shape(node, g, rank, stated)
+    if 0 < len(candidates) <= _FEW:
+        _reduce_over_one_of(node, g, axes, rank, candidates)
+        return
     before, reduction, after = _IN_STAGES.get(node.op_type, (None, node.op_type, None))
     data = node.input[0]
     if before:
         data = g.op(before, *([data] * (2 if before == "Mul" else 1)))
     kept = []
     for axis in range(rank):
-        here = g.op("Or", g.op("Equal", axes, g.constant(axis)), g.op("Equal", axes, g.constant(axis - rank)))
-        count = g.op("ReduceSum", g.op("Cast", here, to=TensorProto.FLOAT), keepdims=0)
-        chosen = g.op("Cast", count, to=TensorProto.BOOL)
+        chosen = _named(g, axes, axis, rank)
         kept.append(g.op("Reshape", g.op("Not", chosen), g.constant([1])))
         attributes = {"keepdims": 1, "axes": [axis]} if reduction != "ReduceSum" or g.opset < 13 else {"keepdims": 1}
         inputs = [data] if "axes" in attributes else [data, g.constant([axis])]
@@ -110,6 +115,42 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
         wanted = g.op("Compress", g.op("Shape", node.input[0]), g.op("Concat", *kept, axis=0), axis=0)
         wanted = g.op("Reshape", wanted, g.constant([rank - stated]))
     g.op("Reshape", data, wanted, outputs=node.output)
+
+
+def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> list[tuple[int, ...]]:
+    """Sets of `count` axes that leave the stated shape of the result; one of those that differ in axes of size 1."""
+    sizes, result = g.shape(node.input[0]), g.shape(node.output[0])
+    if sizes is None or result is None or None in (*sizes, *result):
+        return []
+    found: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for axes in combinations(range(rank), count):
+        if g.attribute("keepdims"):
+            left = tuple(1 if axis in axes else size for axis, size in enumerate(sizes))
+        else:
+            left = tuple(size for axis, size in enumerate(sizes) if axis not in axes)
+        if left == result:
+            found.setdefault(tuple(axis for axis in axes if sizes[axis] != 1), axes)
+    return list(found.values())
+
+
+def _reduce_over_one_of(node: NodeProto, g: Writer, names: str, rank: int, candidates: list[tuple[int, ...]]) -> None:
+    """Reduce over the candidate that the run names: all leave one shape."""
+    data, keep = node.input[0], g.attribute("keepdims")
+    result = g.op(node.op_type, data, axes=list(candidates[-1]), keepdims=keep)
+    for candidate in candidates[:-1]:
+        chosen = _named(g, names, candidate[0], rank)
+        for axis in candidate[1:]:
+            chosen = g.op("And", chosen, _named(g, names, axis, rank))
+        reduced = (node.op_type, [data], {"axes": list(candidate), "keepdims": keep})
+        result = g.choose(chosen, reduced, ("Identity", [result], {}), one_shape=True)
+    g.op("Identity", result, outputs=node.output)
+
+
+def _named(g: Writer, axes: str, axis: int, rank: int) -> str:
+    """Whether `axis` is among those that the run names."""
+    here = g.op("Or", g.op("Equal", axes, g.constant(axis)), g.op("Equal", axes, g.constant(axis - rank)))
+    count = g.op("ReduceSum", g.op("Cast", here, to=TensorProto.FLOAT), keepdims=0)
+    return str(g.op("Cast", count, to=TensorProto.BOOL))
 
 
 @adapter("ArgMax ArgMin Gather Hardmax LogSoftmax Softmax", 11, 1)

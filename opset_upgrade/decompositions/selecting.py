@@ -127,15 +127,7 @@ def _one_hot(node: NodeProto, g: Writer) -> None:
 def _gather_elements(node: NodeProto, g: Writer) -> None:
     data, indices = node.input
     shape, picked = g.static_shape(data), g.static_shape(indices)
-    _bounded(prod(picked), g)
-    axis = g.attribute("axis") % len(shape)
-    strides = _strides(shape)
-    base = sum(
-        (grid * stride for k, (grid, stride) in enumerate(zip(np.indices(picked), strides, strict=True)) if k != axis),
-        np.zeros(picked, np.int64),
-    )
-    along = g.op("Mul", count_from_start(g, indices, [shape[axis]]), g.constant([strides[axis]]))
-    place = g.op("Add", along, g.constant(base))
+    place = places_of_elements(g, indices, shape, picked)
     g.op("Gather", g.op("Reshape", data, g.constant([-1])), place, axis=0, outputs=node.output)
 
 
@@ -171,8 +163,7 @@ def _scatter_nd(node: NodeProto, g: Writer) -> None:
     shape, where = g.static_shape(data), g.static_shape(indices)
     depth, count = where[-1], prod(where[:-1])
     rest = prod(shape[depth:])
-    place = g.op("Mul", count_from_start(g, indices, list(shape[:depth])), g.constant(_strides(shape[:depth])))
-    place = g.op("ReduceSum", place, g.constant([-1]), keepdims=0, opset=AXES_AS_INPUTS)
+    place = places_of_slices(g, indices, shape[:depth])
     place = g.op("Expand", g.op("Reshape", place, g.constant([count, 1])), g.constant([count, rest]))
     flat = g.op("Reshape", data, g.constant([prod(shape[:depth]), rest]))
     placed = g.op("Scatter", flat, place, g.op("Reshape", updates, g.constant([count, rest])), axis=0)
@@ -201,6 +192,25 @@ def _scatter_elements(node: NodeProto, g: Writer) -> None:
     axis = g.attribute("axis") % g.rank(data)
     place = count_from_start(g, indices, [g.static_shape(data)[axis]])
     g.op("Scatter", data, place, updates, axis=axis, outputs=node.output)
+
+
+def places_of_elements(g: Writer, indices: str, shape: tuple[int, ...], picked: tuple[int, ...]) -> str:
+    """Emit where in the flat data of that shape the elements lie that `indices` (of shape `picked`) name by an axis."""
+    _bounded(prod(picked), g)
+    axis = g.attribute("axis") % len(shape)
+    strides = _strides(shape)
+    base = sum(
+        (grid * stride for k, (grid, stride) in enumerate(zip(np.indices(picked), strides, strict=True)) if k != axis),
+        np.zeros(picked, np.int64),
+    )
+    along = g.op("Mul", count_from_start(g, indices, [shape[axis]]), g.constant([strides[axis]]))
+    return str(g.op("Add", along, g.constant(base)))
+
+
+def places_of_slices(g: Writer, indices: str, sizes: tuple[int, ...]) -> str:
+    """Emit the numbers of the slices that the rows of `indices` name, of data whose first axes have those sizes."""
+    place = g.op("Mul", count_from_start(g, indices, list(sizes)), g.constant(_strides(sizes)))
+    return str(g.op("ReduceSum", place, g.constant([-1]), keepdims=0, opset=AXES_AS_INPUTS))
 
 
 def count_from_start(g: Writer, indices: str, sizes: list[int]) -> str:

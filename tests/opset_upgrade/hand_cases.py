@@ -103,8 +103,6 @@ case("GRU", 1, 3, X, Constant(np.ones((1, 6, 4)) / 9, np.float32), Constant(np.o
 case("GRU", 3, 1, X, Constant(np.ones((1, 6, 4)) / 9, np.float32), Constant(np.ones((1, 6, 2)) / 9, np.float32),
      hidden_size=2, outputs=2, linear_before_reset=0)  # fmt: skip
 
-refused("ScatterElements", 18, 16, X, Constant(np.zeros((2, 3, 4))), X, reduction="max")
-refused("ScatterND", 18, 16, X, Constant([[0], [0]]), X, reduction="max")
 refused("Resize", 19, 18, IMAGE, None, Constant([1, 1, 1.5, 1.5], np.float32),
         mode="linear", coordinate_transformation_mode="half_pixel_symmetric")  # fmt: skip
 refused("BatchNormalization", 9, 14, X, *[Constant([1, 2, 3], np.float32)] * 4, outputs=3)

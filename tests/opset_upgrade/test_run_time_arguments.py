@@ -1,0 +1,100 @@
+"""Indices, axes and bounds that only the run tells, below the opset whose operator takes them so."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from onnx import ModelProto, checker, helper
+
+from opset_upgrade import OpsetError, convert_version
+from tests.opset_upgrade.node_cases import assert_same
+from validation.runners import ReferenceRunner, runner_for
+
+_FEW = settings(max_examples=25, deadline=None)
+_REDUCE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _model(
+    operator: str, opset: int, inputs: Sequence[np.ndarray], shape: Sequence[int], **attributes: Any
+) -> ModelProto:
+    names = [f"x{index}" for index in range(len(inputs))]
+    kind = helper.np_dtype_to_tensor_dtype
+    graph = helper.make_graph(
+        [helper.make_node(operator, names, ["y"], **attributes)],
+        operator,
+        [helper.make_tensor_value_info(n, kind(a.dtype), a.shape) for n, a in zip(names, inputs, strict=True)],
+        [helper.make_tensor_value_info("y", kind(inputs[0].dtype), shape)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def _lowered(model: ModelProto, target: int, inputs: Sequence[np.ndarray]) -> Any:
+    converted = convert_version(model, target)
+    checker.check_model(converted, full_check=True)
+    feeds = dict(zip((value.name for value in converted.graph.input), inputs, strict=True))
+    try:
+        return next(iter(runner_for(converted).run(feeds).values()))
+    except Exception:  # no kernel for the type
+        return next(iter(ReferenceRunner(converted).run(feeds).values()))
+
+
+@given(st.sampled_from(sorted(_REDUCE)), st.sampled_from(["float32", "int32", "int64"]), st.data())
+@_FEW
+def test_scattered_elements_are_reduced_with_what_is_there(reduction: str, dtype: str, data: st.DataObject) -> None:
+    shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=4))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    count = [data.draw(st.integers(1, size)) for size in shape]
+    size = shape[axis]
+    indices = data.draw(arrays(np.int64, count, elements=st.integers(-size, size - 1)))
+    numbers = st.integers(-9, 9) if dtype != "float32" else st.integers(-9, 9) | st.just(np.inf)
+    values = data.draw(arrays(dtype, shape, elements=st.integers(-9, 9)))
+    updates = data.draw(arrays(dtype, count, elements=numbers))
+    expected = values.copy()
+    place = list(np.indices(count))
+    place[axis] = indices % size
+    with np.errstate(invalid="ignore"):
+        _REDUCE[reduction].at(expected, tuple(place), updates)
+    inputs = [values, indices, updates]
+    for target in (17, 15, 11):
+        lowered = _lowered(_model("ScatterElements", 18, inputs, shape, axis=axis, reduction=reduction), target, inputs)
+        assert_same(expected, lowered)
+
+
+@given(st.sampled_from(sorted(_REDUCE)), st.data())
+@_FEW
+def test_scattered_slices_are_reduced_with_what_is_there(reduction: str, data: st.DataObject) -> None:
+    shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=4))
+    depth = data.draw(st.integers(1, len(shape)))
+    count = data.draw(st.integers(1, 5))
+    columns = [data.draw(arrays(np.int64, (count,), elements=st.integers(-n, n - 1))) for n in shape[:depth]]
+    values = data.draw(arrays(np.float32, shape, elements=st.integers(-9, 9)))
+    updates = data.draw(arrays(np.float32, (count, *shape[depth:]), elements=st.integers(-9, 9)))
+    expected = values.copy()
+    _REDUCE[reduction].at(expected, tuple(columns), updates)
+    inputs = [values, np.stack(columns, -1), updates]
+    for target in (17, 15, 11):
+        assert_same(expected, _lowered(_model("ScatterND", 18, inputs, shape, reduction=reduction), target, inputs))
+
+
+def test_a_table_of_updates_that_would_fill_the_memory_is_refused() -> None:
+    values, indices = np.zeros(1 << 14, np.float32), np.zeros(1 << 14, np.int64)
+    model = _model("ScatterElements", 18, [values, indices, values], values.shape, reduction="max")
+    with pytest.raises(OpsetError, match="too large"):
+        convert_version(model, 17)
+
+
+@pytest.mark.parametrize("operator", ["ReduceMax", "ReduceSumSquare", "ReduceL1", "ReduceSum"])
+@pytest.mark.parametrize("axes", [[1], [-1], [0, 2], [-1, -2], [3, 1]])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_a_reduction_over_axes_that_the_run_names(operator: str, axes: list[int], keepdims: int) -> None:
+    values = np.random.RandomState(0).standard_normal((2, 2, 2, 1)).astype(np.float32)
+    inner = {"ReduceSumSquare": np.square, "ReduceL1": np.abs}.get(operator, np.asarray)(values)
+    expected = (np.max if operator == "ReduceMax" else np.sum)(inner, axis=tuple(axes), keepdims=bool(keepdims))
+    inputs = [values, np.array(axes, np.int64)]
+    model = _model(operator, 18, inputs, expected.shape, keepdims=keepdims)
+    for target in (17, 12, 8, 6, 3):
+        assert_same(expected, _lowered(model, target, inputs))
