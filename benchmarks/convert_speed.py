@@ -32,10 +32,15 @@ def ours(predict: Path, init: Path, inputs: dict, output: Path) -> dict[str, flo
 
 
 def race(predict: Path, init: Path, inputs: dict, folder: Path, rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds of each round, ours and theirs in turn, the first round of each left out as warm-up."""
+    """Seconds of each round, ours and theirs in turn, the first round of each left out as warm-up.
+
+    Each round writes new files: some file systems make a process wait for its data where it replaces a large file.
+    """
     mine, theirs = [], []
     with Caffe2Worker() as worker:
         for _ in range(rounds + 1):
+            for output in ("ours.onnx", "theirs.onnx"):
+                (folder / output).unlink(missing_ok=True)
             mine.append(sum(ours(predict, init, inputs, folder / "ours.onnx").values()))
             theirs.append(sum(worker.export(predict, init, inputs, folder / "theirs.onnx")[0].values()))
     return mine[1:], theirs[1:]
