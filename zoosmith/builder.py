@@ -86,8 +86,7 @@ def build(
     _remove_leftovers(Path(out), folder)
     # one thread a task: tasks share the cores, and no output depends on how many cores there are
     with threadpool_limits(1):
-        maker = recipe.RowMaker(given.init_net, lambda model: _calibration(model, calibrate, seed))
-        data_sets = _write_rows(folder, selected, given, maker, reference, sets, seed, threads, steps)
+        data_sets = _write_rows(folder, selected, given, calibrate, reference, sets, seed, threads, steps)
         predict = write_net(recipe.predict_net())
         report = Report(
             weights=given.label,
@@ -128,7 +127,7 @@ def _write_rows(
     folder: Path,
     rows: Sequence[recipe.Row],
     weights: recipe.Weights,
-    maker: recipe.RowMaker,
+    calibrate: str | os.PathLike[str] | None,
     reference: str,
     sets: int,
     seed: int,
@@ -145,6 +144,7 @@ def _write_rows(
             return data
 
         computed = [pool.submit(compute, index) for index in range(sets)]
+        maker = recipe.RowMaker(weights.init_net, lambda model: _calibration(model, calibrate, seed))
         for row in rows:
             write_atomic(folder / row.path, row.make(maker))
             steps.done(f"densenet-{row.name} written")
