@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from opset_upgrade.adapters.picking import pad_by_gather
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
@@ -34,6 +35,9 @@ def _pads_to_input(node: NodeProto, g: Writer) -> None:
 
 @adapter("Pad", 11, 2)
 def _pads_to_attribute(node: NodeProto, g: Writer) -> None:
+    if any(name and g.value(name) is None for name in node.input[1:]):
+        pad_by_gather(node, g)
+        return
     pads = g.constant_input(1, "pads")
     value = g.constant_input(2, "constant_value")
     set_inputs(node, node.input[0])
@@ -76,6 +80,9 @@ def _no_wrapping(node: NodeProto, g: Writer) -> None:
     """Mode `wrap` came with 19: glue the two ends on by Slice and Concat."""
     if g.attribute("mode") != "wrap":
         return
+    if g.value(node.input[1]) is None and not input_at(node, 3):
+        pad_by_gather(node, g)
+        return
     pads, axes = g.constant_input(1, "pads"), g.constant_input(3, "axes")
     shape = g.static_shape(node.input[0])
     if pads is None:
@@ -93,8 +100,6 @@ def _no_wrapping(node: NodeProto, g: Writer) -> None:
 def _spread_at_run_time(g: Writer, pads: str, axes: str, rank: int) -> str:
     """Pads of all axes from those of axes that only the run tells: each axis takes the pads of where it is named."""
     count = g.static_shape(axes)[0]
-    if g.opset < 13 or g.target < 11:
-        g.refuse(f"axes ({axes!r}) are computed at run time")
     kind = g.element_type(axes)
     modulus = g.scope.typed_constant(np.asarray(rank), kind)
     column = g.op("Reshape", g.op("Mod", axes, modulus), g.constant([1, count]))

@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from opset_upgrade.adapters.picking import slice_by_gather
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
@@ -67,6 +68,9 @@ def _bounds_to_inputs(node: NodeProto, g: Writer) -> None:
 
 @adapter("Slice", 10, 1)
 def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
+    if any(name and g.value(name) is None for name in node.input[1:]):
+        slice_by_gather(node, g)
+        return
     starts, ends = g.constant_input(1, "starts"), g.constant_input(2, "ends")
     axes, steps = g.constant_input(3, "axes"), g.constant_input(4, "steps")
     if starts is None or ends is None:

@@ -1,6 +1,7 @@
 """Indices, axes and bounds that only the run tells, below the opset whose operator takes them so."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,70 @@ def test_a_reduction_over_axes_that_the_run_names(operator: str, axes: list[int]
     model = _model(operator, 18, inputs, expected.shape, keepdims=keepdims)
     for target in (17, 12, 8, 6, 3):
         assert_same(expected, _lowered(model, target, inputs))
+
+
+@given(st.data(), st.booleans(), st.booleans())
+@_FEW
+def test_a_slice_whose_bounds_the_run_names(data: st.DataObject, with_axes: bool, with_steps: bool) -> None:
+    shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=5))
+    count = data.draw(st.integers(1, len(shape)))
+    axes = data.draw(st.permutations(range(len(shape))))[:count] if with_axes else list(range(count))
+    signs = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    bound = st.integers(-7, 7) | st.sampled_from([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+    starts = [data.draw(bound) for _ in axes]
+    ends = [data.draw(bound) for _ in axes]
+    steps = [data.draw(st.integers(1, 3)) * (-1 if with_steps and sign else 1) for sign in signs]
+    steps = steps if with_steps else [1] * count
+    taken = [np.arange(size) for size in shape]
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        taken[axis] = _sliced(shape[axis], start, end, step)
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    expected = values[np.ix_(*taken)]
+    named = [axis - len(shape) if sign else axis for axis, sign in zip(axes, signs, strict=True)]
+    inputs = [values, np.array(starts), np.array(ends)]
+    if with_axes or with_steps:
+        inputs.append(np.array(named))
+    if with_steps:
+        inputs.append(np.array(steps))
+    model = _model("Slice", 13, inputs, expected.shape)
+    for target in (9, 7, 6, 3):
+        assert_same(expected, _lowered(model, target, inputs))
+
+
+def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
+    """Indices of an axis, one by one, as the operator's text clamps the bounds."""
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    start = min(max(start, 0), size if step > 0 else size - 1)
+    end = min(max(end, 0 if step > 0 else -1), size)
+    taken, place = [], start
+    while place < end if step > 0 else place > end:
+        taken.append(place)
+        place += step
+    return np.array(taken, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("mode", "pads"),
+    [
+        *product(["constant", "edge", "reflect", "wrap"], [[0, 1, 2, 0, 2, 1], [1, 0, 0, 1, 0, 0]]),
+        *product(["constant", "edge", "reflect"], [[0, -1, 2, 1, 0, -1]]),
+    ],
+)
+def test_a_pad_whose_pads_the_run_names(mode: str, pads: list[int]) -> None:
+    values = np.random.RandomState(0).standard_normal((2, 3, 4)).astype(np.float32)
+    kept = values[:, max(0, -pads[1]) :, : 4 + min(0, pads[5])]
+    widths = [(max(pads[axis], 0), max(pads[axis + 3], 0)) for axis in range(3)]
+    fill = np.array(0.5, np.float32)
+    expected = np.pad(kept, widths, mode, **({"constant_values": 0.5} if mode == "constant" else {}))
+    inputs = [values, np.array(pads), *([fill] if mode == "constant" else [])]
+    for target in (18, 10, 8, 7):
+        if target < 18 or mode == "wrap":
+            assert_same(expected, _lowered(_model("Pad", 19, inputs, expected.shape, mode=mode), target, inputs))
+
+
+def test_bounds_of_the_run_are_refused_where_no_shape_tells_their_reach() -> None:
+    values = np.zeros((2, 3), np.float32)
+    model = _model("Slice", 13, [values, np.array([0]), np.array([1])], (1, 3))
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "rows"
+    with pytest.raises(OpsetError, match="its bounds are computed at run time"):
+        convert_version(model, 9)
