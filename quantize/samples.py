@@ -93,6 +93,8 @@ def read_samples(
     """Samples from what a user names: `random`, an NPZ file, or a folder of images (spread evenly over it)."""
     if source == "random":
         return random_samples(model, count)
+    if not Path(source).exists():
+        raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file or random")
     if Path(source).is_dir():
         return image_samples(model, ImageFolder(source, limit=count), preprocess, on_broken=on_broken)
     return array_samples(model, source, count)

@@ -77,6 +77,8 @@ def build(
         raise ZoosmithError(f"expected sets and jobs from 1 and a seed below 2**32, found {sets}, {jobs} and {seed}")
     if data is not None and weights is None:
         raise ZoosmithError("synthetic weights classify nothing: give weights to measure on labelled images")
+    if calibrate is not None and not Path(calibrate).exists():
+        raise ZoosmithError(f"{calibrate}: does not exist; expected a folder of images or an NPZ file to calibrate on")
     images = None if data is None else ImageFolder(data, labels)
     threads = jobs or min(_MOST_THREADS, os.cpu_count() or 1)
     steps = _Steps(progress or (lambda done, total, what: None), 1 + sets + 2 * len(selected) + (images is not None))

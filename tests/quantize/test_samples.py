@@ -63,3 +63,8 @@ def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="no images"):
         read(tmp_path)
+
+
+def test_a_source_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(QuantizeError, match="no-such-folder: does not exist; expected a folder of images, an NPZ file"):
+        read(tmp_path / "no-such-folder")
