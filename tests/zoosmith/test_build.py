@@ -353,6 +353,9 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
     with pytest.raises(ZoosmithError, match="synthetic weights classify nothing"):
         zoosmith.build(tmp_path / "out", data=images)
     weights = default_build.model("9")
+    with pytest.raises(ZoosmithError, match="no-such-folder: does not exist"):
+        zoosmith.build(tmp_path / "out", weights=weights, calibrate="no-such-folder")
+    assert not (tmp_path / "out").exists()
     report = zoosmith.build(tmp_path / "out", weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
     assert report.passed and report.accuracy is not None
     assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
