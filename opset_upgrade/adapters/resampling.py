@@ -1,8 +1,11 @@
 """Upsample, Resize, GridSample, DFT, and lossy ends of Erf and the logarithmic reductions."""
 
+from fractions import Fraction
+
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from opset_upgrade.adapters.interpolating import resize_by_gather
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
@@ -121,34 +124,55 @@ def _only_asymmetric(node: NodeProto, g: Writer) -> None:
     """Version 10 takes the element at floor(x / scale), or interpolates from x / scale."""
     mode = g.attribute("mode")
     scales = _scales(node, g)
-    for name in ("cubic_coeff_a", "exclude_outside", "extrapolation_value"):
-        drop_attribute(node, name)
     how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
-    drop_attribute(node, "coordinate_transformation_mode")
-    drop_attribute(node, "nearest_mode")
     # a whole number of copies of each element is what half_pixel with rounding gives too
-    whole = scales is not None and all(scale == int(scale) and scale >= 1 for scale in scales)
+    whole = scales is not None and all(scale.denominator == 1 and scale >= 1 for scale in scales)
     copies = whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
-    if mode == "nearest" and not copies and (how, nearest) != ("asymmetric", "floor"):
-        g.refuse(f"coordinate_transformation_mode={how!r} with nearest_mode={nearest!r} does not exist there")
-    if mode != "nearest" and (mode != "linear" or how != "asymmetric"):
-        g.refuse(f"mode={mode!r} with coordinate_transformation_mode={how!r} does not exist there")
+    if mode == "nearest":
+        exists = copies or ((how, nearest) == ("asymmetric", "floor") and _none_is_skipped(node, g, scales))
+    else:
+        exists = mode == "linear" and how == "asymmetric"
+    if scales is not None and any(Fraction(float(np.float32(scale))) != scale for scale in scales):
+        exists = False  # there are no sizes there, and of this scale they might come out one less
+    if not exists:
+        if scales is None:
+            g.refuse(f"mode={mode!r} with {how!r} coordinates does not exist there, and its scales are not known")
+        resize_by_gather(node, g, scales)
+        return
+    for name in (
+        *("cubic_coeff_a", "exclude_outside", "extrapolation_value"),
+        *("coordinate_transformation_mode", "nearest_mode"),
+    ):
+        drop_attribute(node, name)
     if scales is None and not input_at(node, 2):
         g.refuse("its scales are not known")
-    set_inputs(node, node.input[0], input_at(node, 2) if scales is None else g.constant(scales, np.float32))
+    set_inputs(
+        node,
+        node.input[0],
+        input_at(node, 2) if scales is None else g.constant([float(scale) for scale in scales], np.float32),
+    )
 
 
-def _scales(node: NodeProto, g: Writer) -> list[float] | None:
+def _none_is_skipped(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
+    """Whether nothing lies between elements: runtimes of version 10 round up where they take fewer than there are."""
+    if scales is not None:
+        return all(scale >= 1 or (1 / scale).denominator == 1 for scale in scales)
+    data, result = g.shape(node.input[0]), g.shape(node.output[0])
+    if data is None or result is None:
+        return False
+    return all(size is not None and out is not None and out >= size for size, out in zip(data, result, strict=True))
+
+
+def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     """Scales of all axes: those given, or the ratio of stated sizes where sizes are given; None if neither is known."""
     value = g.value(input_at(node, 2)) if input_at(node, 2) else None
     if value is not None and value.size:
-        return [float(scale) for scale in value]
+        return [Fraction(float(scale)) for scale in value]
     data, result = g.shape(node.input[0]), g.shape(node.output[0])
-    if data is None or result is None or None in data or None in result or 0 in data:
+    # sizes do not tell scales that the run names: 2.4 makes four of two as well
+    if not input_at(node, 3) or data is None or result is None or None in data or None in result or 0 in data:
         return None
-    ratios = [(out or 0) / (size or 1) for size, out in zip(data, result, strict=True)]
-    # scales that are given are told by the sizes only if they are whole
-    return ratios if input_at(node, 3) or all(ratio == int(ratio) for ratio in ratios) else None
+    return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]
 
 
 @adapter("Resize", 18, 13)

@@ -1,0 +1,76 @@
+"""Resize with coordinates that opset 10 lacks, against the evaluator of the standard."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import checker
+from onnx.reference import ReferenceEvaluator
+
+from opset_upgrade import OpsetError, convert_version
+from tests.opset_upgrade.node_cases import assert_same
+from tests.opset_upgrade.nodes import Constant, node_model, run
+
+IMAGE = np.random.RandomState(0).standard_normal((1, 2, 4, 6)).astype(np.float32)
+SCALES = [[1, 1, 2, 3], [1, 1, 0.5, 1.5], [1, 1, 2.5, 1], [1, 1, 1.25, 0.75]]
+SIZES = [[1, 2, 7, 5], [1, 2, 3, 12], [1, 2, 4, 1]]
+
+
+def _same(target: int, scales: Any, sizes: Any, **attributes: Any) -> None:
+    inputs = [
+        None,
+        None if scales is None else Constant(scales, np.float32),
+        None if sizes is None else Constant(sizes),
+    ]
+    model, feeds = node_model("Resize", 19, IMAGE, *inputs, **attributes)
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    converted = convert_version(model, target)
+    checker.check_model(converted, full_check=True)
+    assert_same(expected, run(converted, feeds)["y0"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("how", ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"])
+@pytest.mark.parametrize(("scales", "sizes"), [*((s, None) for s in SCALES), *((None, s) for s in SIZES)])
+def test_weights_are_those_of_the_coordinates(mode: str, how: str, scales: Any, sizes: Any) -> None:
+    try:
+        _same(10, scales, sizes, mode=mode, coordinate_transformation_mode=how)
+    except OpsetError:
+        # one element, or an end that is not whole, for which readings of the text differ
+        assert (how == "pytorch_half_pixel" and sizes == SIZES[2]) or (how == "align_corners" and scales == SCALES[3])
+
+
+@pytest.mark.parametrize("slope", [-0.5, -0.75])
+@pytest.mark.parametrize("outside", [0, 1])
+@pytest.mark.parametrize("target", [10, 9, 7])
+def test_the_cubic_kernel_has_its_slope_and_keeps_to_what_is_inside(slope: float, outside: int, target: int) -> None:
+    _same(target, SCALES[0], None, mode="cubic", cubic_coeff_a=slope, exclude_outside=outside)
+
+
+@pytest.mark.parametrize("nearest", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
+@pytest.mark.parametrize("how", ["half_pixel", "asymmetric", "align_corners"])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_nearest_element_is_the_one_that_the_mode_prefers(nearest: str, how: str, sizes: list[int]) -> None:
+    _same(10, None, sizes, mode="nearest", nearest_mode=nearest, coordinate_transformation_mode=how)
+
+
+def test_an_infinity_stays_where_nothing_else_weighs_it() -> None:
+    values = np.array([[1, np.inf, 2, 3]], np.float32)
+    model, feeds = node_model("Resize", 19, values, None, Constant([1, 1.5], np.float32), mode="linear",
+                              coordinate_transformation_mode="align_corners")  # fmt: skip
+    result = run(convert_version(model, 10), feeds)["y0"]
+    assert not np.isnan(result).any()
+    np.testing.assert_allclose(result[0, [0, 5]], [1, 3])
+
+
+def test_scales_between_which_rounding_would_choose_are_refused() -> None:
+    model, _ = node_model("Resize", 19, np.zeros((1, 5), np.float32), None, Constant([1, 0.6], np.float32),
+                          mode="nearest", nearest_mode="floor")  # fmt: skip
+    with pytest.raises(OpsetError, match="rounding would decide"):
+        convert_version(model, 10)
+
+
+def test_scales_that_only_the_run_names_are_not_guessed_from_the_sizes() -> None:
+    model, _ = node_model("Resize", 19, IMAGE, None, np.array([1, 1, 2, 2.4], np.float32), mode="nearest")
+    with pytest.raises(OpsetError, match="scales are not known"):
+        convert_version(model, 10)
