@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from opset_upgrade.decompositions.quantizing import quantize_linear
 from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_inputs
 from opset_upgrade.registry import adapter
 from opset_upgrade.writer import Writer
@@ -33,10 +34,11 @@ def _saturate(node: NodeProto, g: Writer) -> None:
 
 @adapter("QuantizeLinear", 21, 19)
 def _no_blocks(node: NodeProto, g: Writer) -> None:
+    if get_attribute(node, "block_size", 0):
+        quantize_linear(node, g)
+        return
     wanted = get_attribute(node, "output_dtype", 0)
     drop_attribute(node, "output_dtype")
-    if get_attribute(node, "block_size", 0):
-        g.refuse("blocks do not exist there")
     drop_attribute(node, "block_size")
     if wanted and not input_at(node, 2):
         zero = g.scope.typed_constant(np.zeros(g.static_shape(node.input[1])), wanted)

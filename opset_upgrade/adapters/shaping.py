@@ -146,10 +146,22 @@ def _sizes_from_count(node: NodeProto, g: Writer) -> None:
     shape = g.shape(node.input[0])
     size = None if shape is None else shape[g.attribute("axis")]
     if size is None:
-        g.refuse("the size of the axis is not fixed, so it may not split evenly")
+        _split_at_run_time(node, g, count)
+        return
     if size % count:
         each = -(-size // count)
         set_inputs(node, node.input[0], g.constant([min(each, size - each * k) for k in range(count)]))
+
+
+def _split_at_run_time(node: NodeProto, g: Writer, count: int) -> None:
+    """Slices of one size, rounded up; the last of them end where the axis does."""
+    data, axis = node.input[0], g.attribute("axis") % g.rank(node.input[0])
+    size = g.op("Gather", g.op("Shape", data), g.constant([axis]), axis=0)
+    each = g.op("Div", g.op("Add", size, g.constant([count - 1])), g.constant([count]))
+    for number, output in enumerate(node.output):
+        if output:
+            bounds = (g.op("Mul", each, g.constant([place])) for place in (number, number + 1))
+            g.op("Slice", data, *bounds, g.constant([axis]), outputs=[output])
 
 
 def _split_sizes(node: NodeProto, g: Writer, name: str) -> list[int]:

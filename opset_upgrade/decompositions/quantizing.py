@@ -13,7 +13,8 @@ _INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProt
 
 @type_fallback("QuantizeLinear")
 @decomposition("QuantizeLinear")
-def _quantize_linear(node: NodeProto, g: Writer) -> None:
+def quantize_linear(node: NodeProto, g: Writer) -> None:
+    """Express a QuantizeLinear to 8 or 16 bits, by axis or by blocks, in divisions and rounding."""
     data, scale, zero = node.input[0], node.input[1], input_at(node, 2)
     kind = g.element_type(node.output[0])
     if kind not in _INTEGERS or g.element_type(data) not in (TensorProto.FLOAT, TensorProto.INT32, *_HALVES):

@@ -363,3 +363,21 @@ def test_statistics_of_another_precision_are_brought_to_that_of_the_data() -> No
     model = _model("BatchNormalization", inputs, [("float16", (2, 3, 4))], 15)
     for target in (13, 9):
         assert_same(expected.astype(np.float16), _lowered(model, target, inputs)[0], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_every_block_is_quantized_by_its_own_scale(axis: int, dtype: str) -> None:
+    random = np.random.RandomState(6)
+    values = random.uniform(-300, 300, (4, 7)).astype(np.float32)
+    blocks = [4, 7]
+    blocks[axis] = -(-blocks[axis] // 3)
+    scale = random.uniform(0.5, 3, blocks).astype(np.float32)
+    zero = random.randint(0, 9, blocks).astype(dtype)
+    spread = [np.repeat(each, 3, axis).take(np.arange(values.shape[axis]), axis) for each in (scale, zero)]
+    bounds = np.iinfo(dtype)
+    expected = np.clip(np.rint(values / spread[0]) + spread[1], bounds.min, bounds.max).astype(dtype)
+    inputs = [values, scale, zero]
+    model = _model("QuantizeLinear", inputs, [(dtype, values.shape)], 21, axis=axis, block_size=3)
+    for target in (20, 12, 10, 9):
+        assert_same(expected, _lowered(model, target, inputs)[0])

@@ -166,3 +166,24 @@ def test_bounds_of_the_run_are_refused_where_no_shape_tells_their_reach() -> Non
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "rows"
     with pytest.raises(OpsetError, match="its bounds are computed at run time"):
         convert_version(model, 9)
+
+
+@pytest.mark.parametrize("size", [6, 7, 4, 1])
+@pytest.mark.parametrize("axis", [1, -1])
+def test_an_axis_of_free_size_is_split_into_parts_of_one_size(size: int, axis: int) -> None:
+    values = np.arange(2 * size, dtype=np.float32).reshape(2, size)
+    each = -(-size // 3)
+    parts = [values[:, number * each : (number + 1) * each] for number in range(3)]
+    kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+    names = [f"y{number}" for number in range(3)]
+    graph = helper.make_graph(
+        [helper.make_node("Split", ["x"], names, axis=axis, num_outputs=3)],
+        "split",
+        [helper.make_tensor_value_info("x", kind, [2, "size"])],
+        [helper.make_tensor_value_info(name, kind, [2, None]) for name in names],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    for target in (17, 13, 11):
+        converted = convert_version(model, target)
+        checker.check_model(converted, full_check=True)
+        assert_same(parts, list(runner_for(converted).run({"x": values}).values()))
