@@ -39,7 +39,19 @@ class OnnxRuntimeBackend(Backend):
         return device == "CPU"
 
 
-def run_backend_test(folder: Path, monkeypatch: pytest.MonkeyPatch) -> unittest.TestResult:
+class Result(unittest.TestResult):
+    """Counts successes: whether `testsRun` has skipped tests in it depends on the Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.successes = 0
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        super().addSuccess(test)
+        self.successes += 1
+
+
+def run_backend_test(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
     case = BackendCase(
         name="test_bundle",
         model_name="bundle",
@@ -54,7 +66,7 @@ def run_backend_test(folder: Path, monkeypatch: pytest.MonkeyPatch) -> unittest.
     # in the place of the thousands of tests that the runner brings along
     monkeypatch.setattr(runner_module, "load_model_tests", lambda kind: [case] if kind == "real" else [])
     cases = runner_module.Runner(OnnxRuntimeBackend, __name__).test_cases
-    result = unittest.TestResult()
+    result = Result()
     for test in cases.values():
         unittest.defaultTestLoader.loadTestsFromTestCase(test).run(result)
     return result
@@ -72,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 def test_onnx_backend_test_passes_on_an_unpacked_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_backend_test(folder, monkeypatch)
     assert result.wasSuccessful(), result.errors + result.failures
-    assert result.testsRun == 1 + len(result.skipped)
+    assert result.successes == 1
 
 
 def test_onnx_backend_test_fails_where_an_output_differs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
