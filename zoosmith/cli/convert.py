@@ -1,5 +1,6 @@
 """`zoosmith convert`: a Caffe2 net to an ONNX file."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -61,15 +62,14 @@ def convert(
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=N,3,224,224 --input ids=int64:N
     """
     from convert import caffe2_to_onnx
-    from zoosmith.files import write_atomic
+    from zoosmith.models import save_model
 
     inputs = read_inputs(declared, value_info)
     model = caffe2_to_onnx(predict_net, init_net, inputs=inputs, opset=opset, names=names)
     checked = _verified(predict_net, init_net, model, names) if verify else "not verified"
-    content = model.SerializeToString()
-    write_atomic(output, content)
-    opset_made = model.opset_import[0].version
-    click.echo(f"{output}: {len(model.graph.node)} nodes, opset {opset_made}, {len(content):,} bytes, {checked}")
+    save_model(model, output)
+    opset_made, size = model.opset_import[0].version, Path(output).stat().st_size
+    click.echo(f"{output}: {len(model.graph.node)} nodes, opset {opset_made}, {size:,} bytes, {checked}")
 
 
 def _verified(predict_net: str, init_net: str | None, model: "onnx.ModelProto", names: str) -> str:
@@ -89,7 +89,7 @@ def _verified(predict_net: str, init_net: str | None, model: "onnx.ModelProto", 
             f"the model and its net differ, nothing is written (--no-verify does): {comparison.reason}", err=True
         )
         raise SystemExit(1)
-    return f"verified: {comparison}"
+    return f"verified, {comparison}"
 
 
 def read_inputs(declared: tuple[str, ...], value_info: str | None) -> "InputInfo":
