@@ -33,7 +33,7 @@ def by_hand(nets: Path, out: Path) -> None:
     import onnxruntime
     from onnx import version_converter
 
-    from validation.caffe2 import Caffe2Onnx, Caffe2Runner, Caffe2Worker
+    from zoosmith.validation.caffe2 import Caffe2Onnx, Caffe2Runner, Caffe2Worker
 
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 3
@@ -141,7 +141,7 @@ def main() -> None:
     if arguments.by_hand:
         by_hand(*arguments.by_hand)
         return
-    from convert import write_net
+    from zoosmith.convert import write_net
     from zoosmith.recipes.densenet121 import predict_net, synthetic_weights
 
     sides: dict[str, list[tuple[float, float, float]]] = {"old tools by hand": [], "zoosmith build": []}

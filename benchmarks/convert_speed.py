@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convert import caffe2_to_onnx, read_net, write_net
-from convert.proto.caffe2_pb2 import NetDef
-from validation.caffe2 import Caffe2Worker
-from zoosmith.models import save_model
+from zoosmith.convert import caffe2_to_onnx, read_net, write_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.onnx_model.saving import save_model
+from zoosmith.validation.caffe2 import Caffe2Worker
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IMAGE = {"data": (1, [1, 3, 224, 224])}

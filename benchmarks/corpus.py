@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from convert import ConvertError, caffe2_to_onnx, read_net
+from zoosmith.convert import ConvertError, caffe2_to_onnx, read_net
 
 RTOL, ATOL = 1e-3, 1e-5
 RIGHT, REFUSED, WRONG, NOT_LOADABLE = "right", "refused", "wrong", "not loadable"

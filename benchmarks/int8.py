@@ -20,13 +20,13 @@ import onnx.version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from quantize import optimize
-from quantize import quantize as quantize_integer
-from quantize.samples import image_samples
-from validation import ImageFolder, load_images, preprocessing
-from validation.accuracy import Classifier
-from validation.latency import measure
-from validation.preprocess import DISTURBANCES, Disturbed
+from zoosmith.quantize import optimize
+from zoosmith.quantize import quantize as quantize_integer
+from zoosmith.quantize.samples import image_samples
+from zoosmith.validation import ImageFolder, load_images, preprocessing
+from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.latency import measure
+from zoosmith.validation.preprocess import DISTURBANCES, Disturbed
 
 PREPROCESS = preprocessing("caffe-densenet")
 

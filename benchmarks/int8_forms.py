@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from convert import caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
-from validation import OnnxRuntimeRunner, interpret
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import OnnxRuntimeRunner, interpret
 
 # Input's, weights' and output's scale and zero point; the weights' depends on the layer.
 _X, _Y = (0.02, 128), (0.05, 110)

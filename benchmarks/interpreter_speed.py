@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from validation import Caffe2Runner, Caffe2Worker, NetInterpreter
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, NetInterpreter
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

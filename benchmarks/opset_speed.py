@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import onnx
 from onnx import ModelProto, TensorProto, helper, version_converter
 
-from opset_upgrade import convert_version
+from zoosmith.opset_upgrade import convert_version
 
 Converter = Callable[[ModelProto, int], ModelProto]
 CONVERTERS: dict[str, Converter] = {"ours": convert_version, "onnx": version_converter.convert_version}
@@ -98,7 +98,7 @@ def growth() -> None:
 
 
 def densenet(folder: Path) -> Path:
-    from convert import caffe2_to_onnx
+    from zoosmith.convert import caffe2_to_onnx
     from zoosmith.recipes import densenet121
 
     path = folder / "densenet-9.onnx"

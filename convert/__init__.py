@@ -4,23 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convert.errors import ConvertError as ConvertError
-    from convert.nets import NetSource as NetSource
-    from convert.nets import read_net as read_net
-    from convert.nets import write_net as write_net
-    from convert.parameters import read_parameters as read_parameters
-    from convert.translation import caffe2_to_onnx as caffe2_to_onnx
-    from convert.translation import untranslatable as untranslatable
+    from zoosmith.convert.errors import ConvertError as ConvertError
+    from zoosmith.convert.nets import NetSource as NetSource
+    from zoosmith.convert.nets import read_net as read_net
+    from zoosmith.convert.nets import write_net as write_net
+    from zoosmith.convert.parameters import read_parameters as read_parameters
+    from zoosmith.convert.translation import caffe2_to_onnx as caffe2_to_onnx
+    from zoosmith.convert.translation import untranslatable as untranslatable
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
-    "ConvertError": "convert.errors",
-    "NetSource": "convert.nets",
-    "caffe2_to_onnx": "convert.translation",
-    "read_net": "convert.nets",
-    "read_parameters": "convert.parameters",
-    "untranslatable": "convert.translation",
-    "write_net": "convert.nets",
+    "ConvertError": "zoosmith.convert.errors",
+    "NetSource": "zoosmith.convert.nets",
+    "caffe2_to_onnx": "zoosmith.convert.translation",
+    "read_net": "zoosmith.convert.nets",
+    "read_parameters": "zoosmith.convert.parameters",
+    "untranslatable": "zoosmith.convert.translation",
+    "write_net": "zoosmith.convert.nets",
 }
 
 __all__ = [  # noqa: PLE0604

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from convert.errors import ConvertError
-from convert.proto.caffe2_pb2 import Argument, OperatorDef, TensorProto
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef, TensorProto
 
 _C2 = TensorProto
 # Caffe2's element types as numpy's; strings have none

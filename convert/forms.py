@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from convert.graph import Dimension, Graph, Value, Written
-from convert.naming import Names
-from convert.operator import Operator
-from convert.proto.caffe2_pb2 import OperatorDef
+from zoosmith.convert.graph import Dimension, Graph, Value, Written
+from zoosmith.convert.naming import Names
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.proto.caffe2_pb2 import OperatorDef
 
 # everything that a translator of `alike` operators looks at
 Key: TypeAlias = tuple[object, ...]

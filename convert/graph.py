@@ -9,8 +9,8 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 from onnx.reference import ReferenceEvaluator
 
-from convert.errors import ConvertError
-from convert.fills import Tensor
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.fills import Tensor
 
 Dimension: TypeAlias = int | str | None
 Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 
-from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 
 def unread(ops: Sequence[OperatorDef], outputs: Iterable[str], candidates: Container[int]) -> set[int]:

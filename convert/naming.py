@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from convert.errors import ConvertError
-from convert.proto.caffe2_pb2 import OperatorDef
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.proto.caffe2_pb2 import OperatorDef
 
 # an operator, the blobs it reads and those it writes
 Step: TypeAlias = tuple[OperatorDef, list[str], list[str]]

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from convert.errors import ConvertError
-from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
 

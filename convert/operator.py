@@ -7,11 +7,11 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from convert.errors import ConvertError
-from convert.fills import Tensor
-from convert.graph import Attribute, Dimension, Graph, Value
-from convert.naming import Names
-from convert.proto.caffe2_pb2 import Argument, OperatorDef
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.fills import Tensor
+from zoosmith.convert.graph import Attribute, Dimension, Graph, Value
+from zoosmith.convert.naming import Names
+from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
 
 Later: TypeAlias = Callable[[], Value]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from convert.operator import Operator
+from zoosmith.convert.operator import Operator
 
 Translate = Callable[[Operator], None]
 
@@ -43,7 +43,7 @@ def translator(*op_types: str, since: int = 7, alike: bool = False) -> Callable[
 @cache
 def translators() -> dict[str, Translator]:
     """Give all translators by Caffe2 operator name."""
-    package = importlib.import_module("convert.operators")
+    package = importlib.import_module("zoosmith.convert.operators")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     return _TRANSLATORS

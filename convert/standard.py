@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from convert.graph import Attribute, Value
-from convert.operator import Operator
+from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.operator import Operator
 
 # ONNX clamps to the dimension
 TO_THE_END = 2**63 - 1

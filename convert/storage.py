@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from math import prod
 
-from convert.errors import ConvertError
-from convert.graph import Value
-from convert.operator import Later, Operator
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Later, Operator
 
 
 class Storage:

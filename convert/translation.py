@@ -7,17 +7,17 @@ from typing import TypeAlias
 import onnx
 from onnx import ModelProto
 
-from convert.errors import ConvertError
-from convert.forms import Form, Key, form_key, form_of
-from convert.graph import Dimension, Graph, Value
-from convert.liveness import without_unread
-from convert.naming import Names, Step
-from convert.nets import NetSource, read_net
-from convert.operator import Operator, Retry
-from convert.parameters import InitNet, read_init_net
-from convert.proto.caffe2_pb2 import NetDef, OperatorDef
-from convert.registry import translators
-from convert.storage import Storage
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.forms import Form, Key, form_key, form_of
+from zoosmith.convert.graph import Dimension, Graph, Value
+from zoosmith.convert.liveness import without_unread
+from zoosmith.convert.naming import Names, Step
+from zoosmith.convert.nets import NetSource, read_net
+from zoosmith.convert.operator import Operator, Retry
+from zoosmith.convert.parameters import InitNet, read_init_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.registry import translators
+from zoosmith.convert.storage import Storage
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from convert.errors import ConvertError
+from zoosmith.convert.errors import ConvertError
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 

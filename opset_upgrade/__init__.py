@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from opset_upgrade.converter import convert_version as convert_version
-    from opset_upgrade.errors import OpsetError as OpsetError
+    from zoosmith.opset_upgrade.converter import convert_version as convert_version
+    from zoosmith.opset_upgrade.errors import OpsetError as OpsetError
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
-    "OpsetError": "opset_upgrade.errors",
-    "convert_version": "opset_upgrade.converter",
+    "OpsetError": "zoosmith.opset_upgrade.errors",
+    "convert_version": "zoosmith.opset_upgrade.converter",
 }
 
 __all__ = [  # noqa: PLE0604

@@ -5,17 +5,18 @@ from functools import cached_property
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, helper
 
-from opset_upgrade.errors import OpsetError, Refusal
-from opset_upgrade.inference import Path, infer_node, infer_types
-from opset_upgrade.nodes import subgraphs
-from opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes, state_types
-from opset_upgrade.schemas import NEWEST_OPSET
-from opset_upgrade.scope import Names, Scope
-from opset_upgrade.steps import Step, check_types, next_step
-from opset_upgrade.tidying import is_known, taken_branch, tidy
-from opset_upgrade.writer import Writer
+from zoosmith.onnx_model.names import Names
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.errors import OpsetError, Refusal
+from zoosmith.opset_upgrade.inference import Path, infer_node, infer_types
+from zoosmith.opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes, state_types
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.opset_upgrade.scope import Scope
+from zoosmith.opset_upgrade.steps import Step, check_types, next_step
+from zoosmith.opset_upgrade.tidying import is_known, taken_branch, tidy
+from zoosmith.opset_upgrade.writer import Writer
 
-_MAIN_DOMAINS = ("", "ai.onnx")
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
@@ -53,7 +54,7 @@ class _Conversion:
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
 
     def run(self) -> ModelProto:
-        source = _opset(self.model)
+        source = default_opset(self.model)
         if source is None:
             raise OpsetError("the model imports no opset of the default domain: there is nothing to convert")
         if source > NEWEST_OPSET:
@@ -83,7 +84,7 @@ class _Conversion:
         return infer_types(self.model)
 
     def _convert_function(self, source: FunctionProto, result: FunctionProto, main: Scope) -> None:
-        opset = _opset(source)
+        opset = default_opset(source)
         if opset is None:
             return
         scope = Scope(source, self.names, opset, None, lambda: self._called_with(source, main))
@@ -163,7 +164,7 @@ class _Conversion:
                 continue
             # the graphs that a node carries are of the opset of which the node was made
             mine = current is node
-            if not mine and current.domain in _MAIN_DOMAINS and (current.domain, current.op_type) not in self.local:
+            if not mine and current.domain in DEFAULT_DOMAINS and (current.domain, current.op_type) not in self.local:
                 check_types(current, self.target, scope)
             self._convert_subgraphs(current, opset if mine else made[id(current)], scope, path if mine else None)
             done.append(current)
@@ -186,7 +187,7 @@ class _Conversion:
         return [(node, step.opset)]
 
     def _next(self, node: NodeProto, opset: int) -> Step | None:
-        if node.domain not in _MAIN_DOMAINS or (node.domain, node.op_type) in self.local:
+        if node.domain not in DEFAULT_DOMAINS or (node.domain, node.op_type) in self.local:
             return None
         return next_step(node.op_type, opset, self.target)
 
@@ -214,13 +215,9 @@ class _Conversion:
         return f"cannot express the model in opset {self.target}{enough}: {'. '.join(self.refused)}"
 
 
-def _opset(body: ModelProto | FunctionProto) -> int | None:
-    return next((entry.version for entry in body.opset_import if entry.domain in _MAIN_DOMAINS), None)
-
-
 def _set_opset(entries: Iterable[OperatorSetIdProto], opset: int) -> None:
     for entry in entries:
-        if entry.domain in _MAIN_DOMAINS:
+        if entry.domain in DEFAULT_DOMAINS:
             entry.version = opset
 
 

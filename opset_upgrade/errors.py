@@ -1,7 +1,9 @@
 """What `opset_upgrade` raises."""
 
+from zoosmith.onnx_model.errors import ZoosmithError
 
-class OpsetError(Exception):
+
+class OpsetError(ZoosmithError):
     """A model that cannot be moved to the asked opset; the message is one line for the user."""
 
 

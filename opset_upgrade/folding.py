@@ -16,8 +16,9 @@ from onnx import (
     shape_inference,
 )
 
-from opset_upgrade.nodes import get_attribute, subgraphs
-from opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.nodes import get_attribute
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
 
 SMALL = 1 << 14
 """Constants of more elements than this are weights, not facts: they are never decoded."""

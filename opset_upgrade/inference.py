@@ -15,8 +15,9 @@ from onnx import (
     shape_inference,
 )
 
-from opset_upgrade.folding import SMALL
-from opset_upgrade.nodes import get_attribute, read_names, subgraphs
+from zoosmith.onnx_model.traversal import read_names, subgraphs
+from zoosmith.opset_upgrade.folding import SMALL
+from zoosmith.opset_upgrade.nodes import get_attribute
 
 Path = tuple[str, ...]
 """Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""

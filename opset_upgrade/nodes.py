@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from onnx import AttributeProto, GraphProto, NodeProto, helper
+from onnx import AttributeProto, NodeProto, helper
 
-from opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.errors import Refusal
 
 
 def find_attribute(node: NodeProto, name: str) -> AttributeProto | None:
@@ -62,24 +62,3 @@ def input_at(node: NodeProto, index: int) -> str:
 def output_at(node: NodeProto, index: int) -> str:
     """The name of an output, empty if the node leaves it out."""
     return node.output[index] if index < len(node.output) else ""
-
-
-def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
-    """The graphs that the node carries, each with a key that is unique within the node."""
-    found = []
-    for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
-            found.append((attribute.name, attribute.g))
-        elif attribute.type == AttributeProto.GRAPHS:
-            found.extend((f"{attribute.name}[{index}]", graph) for index, graph in enumerate(attribute.graphs))
-    return found
-
-
-def read_names(node: NodeProto) -> set[str]:
-    """Names that the node reads, its graphs included: for those, also names of values that they make themselves."""
-    names = {name for name in node.input if name}
-    for _, graph in subgraphs(node):
-        names.update(value.name for value in graph.output)
-        for inner in graph.node:
-            names |= read_names(inner)
-    return names

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from opset_upgrade.writer import Writer
+    from zoosmith.opset_upgrade.writer import Writer
 
 Adapter = Callable[["NodeProto", "Writer"], None]
 """Takes a node through one version step: edits it in place, or emits what stands for it (see `Writer`)."""
@@ -119,6 +119,6 @@ def _add(table: dict, key: object, function: Adapter) -> None:
 @cache
 def _load() -> None:
     for folder in ("adapters", "decompositions"):
-        package = import_module(f"opset_upgrade.{folder}")
+        package = import_module(f"zoosmith.opset_upgrade.{folder}")
         for module in iter_modules(package.__path__):
-            import_module(f"opset_upgrade.{folder}.{module.name}")
+            import_module(f"zoosmith.opset_upgrade.{folder}.{module.name}")

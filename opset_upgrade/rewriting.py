@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from opset_upgrade.nodes import subgraphs
-from opset_upgrade.schemas import allowed_types, element_type_name
-from opset_upgrade.scope import Scope
+from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.schemas import allowed_types
+from zoosmith.opset_upgrade.scope import Scope
 
 _GONE = float("inf")
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from onnx import TensorProto, TypeProto, defs, helper
+from onnx import TypeProto, defs, helper
 from onnx.defs import OpSchema
+
+from zoosmith.onnx_model.ports import element_type_name
 
 NEWEST_OPSET: int = defs.onnx_opset_version()
 """The newest opset of the default domain that the installed onnx knows."""
@@ -82,12 +84,6 @@ def parameter_types(operator: str, opset: int, formal: OpSchema.FormalParameter)
 def is_optional(formal: OpSchema.FormalParameter) -> bool:
     """Whether a node may leave the parameter out."""
     return formal.option in (_OPTIONAL, _VARIADIC)
-
-
-@cache
-def element_type_name(element_type: int) -> str:
-    """`float` for TensorProto.FLOAT: the name by which schemas call an element type."""
-    return TensorProto.DataType.Name(element_type).lower()
 
 
 def type_string(value_type: TypeProto) -> str | None:

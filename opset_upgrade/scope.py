@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
-from opset_upgrade import folding
-from opset_upgrade.folding import SMALL
-from opset_upgrade.inference import infer_node
-from opset_upgrade.nodes import subgraphs
+from zoosmith.onnx_model.names import Names
+from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade import folding
+from zoosmith.opset_upgrade.folding import SMALL
+from zoosmith.opset_upgrade.inference import infer_node
 
 
 class Body(Protocol):
@@ -20,26 +22,6 @@ class Body(Protocol):
     @property
     def node(self) -> Iterable[NodeProto]:
         """The nodes, in topological order."""
-
-
-class Names:
-    """Every name of a value or node of the model, gathered on first use."""
-
-    def __init__(self, model: ModelProto) -> None:
-        self._model = model
-        self._taken: set[str] | None = None
-        self._counts: dict[str, int] = {}
-
-    def fresh(self, stem: str) -> str:
-        """A name that nothing in the model has, the same for the same model on every run."""
-        if self._taken is None:
-            self._taken = set(_all_names(self._model))
-        name = stem
-        while name in self._taken:
-            self._counts[stem] = self._counts.get(stem, 1) + 1
-            name = f"{stem}_{self._counts[stem]}"
-        self._taken.add(name)
-        return name
 
 
 class Scope:
@@ -172,11 +154,7 @@ class Scope:
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """The shape of a tensor, None for a dimension that is not fixed; None if not even the rank is known."""
         value_type = self.type(name)
-        if value_type is None or value_type.WhichOneof("value") != "tensor_type":
-            return None
-        if not value_type.tensor_type.HasField("shape"):
-            return None
-        return tuple(d.dim_value if d.HasField("dim_value") else None for d in value_type.tensor_type.shape.dim)
+        return None if value_type is None else fixed_sizes(tensor_shape(value_type))
 
     def _known(self) -> dict[str, TypeProto | None]:
         if self._types is None:
@@ -276,28 +254,3 @@ def small_value(tensor: TensorProto) -> np.ndarray | None:
     if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=object)) > SMALL:
         return None
     return numpy_helper.to_array(tensor)
-
-
-def _all_names(model: ModelProto) -> Iterator[str]:
-    yield from _graph_names(model.graph)
-    for function in model.functions:
-        yield from function.input
-        yield from function.output
-        yield from _node_names(function.node)
-
-
-def _graph_names(graph: GraphProto) -> Iterator[str]:
-    values: list[ValueInfoProto] = [*graph.input, *graph.output, *graph.value_info]
-    yield from (value.name for value in values)
-    yield from (tensor.name for tensor in graph.initializer)
-    yield from (tensor.values.name for tensor in graph.sparse_initializer)
-    yield from _node_names(graph.node)
-
-
-def _node_names(nodes: Iterable[NodeProto]) -> Iterator[str]:
-    for node in nodes:
-        yield node.name  # must be unique as well for ONNX Runtime
-        yield from node.input
-        yield from node.output
-        for _, graph in subgraphs(node):
-            yield from _graph_names(graph)

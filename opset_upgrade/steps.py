@@ -8,10 +8,10 @@ from typing import Literal
 
 from onnx import NodeProto, defs
 
-from opset_upgrade.errors import Refusal
-from opset_upgrade.nodes import drop_attribute, find_attribute, get_attribute, set_attribute
-from opset_upgrade.registry import Adapter, find_adapter, find_decomposition, find_type_fallback, sees_to_types
-from opset_upgrade.schemas import (
+from zoosmith.opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.nodes import drop_attribute, find_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import Adapter, find_adapter, find_decomposition, find_type_fallback, sees_to_types
+from zoosmith.opset_upgrade.schemas import (
     defaults,
     formals,
     history,
@@ -21,8 +21,8 @@ from opset_upgrade.schemas import (
     schema_before,
     type_string,
 )
-from opset_upgrade.scope import Scope
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.scope import Scope
+from zoosmith.opset_upgrade.writer import Writer
 
 Kind = Literal["native", "derived", "decomposed", "refused"]
 

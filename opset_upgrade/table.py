@@ -1,10 +1,10 @@
-"""The table of operators and version steps: `python -m opset_upgrade.table > docs/opset_table.md`."""
+"""The table of operators and version steps: `python -m zoosmith.opset_upgrade.table > docs/opset_table.md`."""
 
 from collections import defaultdict
 
-from opset_upgrade.registry import registered_type_fallbacks
-from opset_upgrade.schemas import NEWEST_OPSET, history
-from opset_upgrade.steps import Step, all_steps
+from zoosmith.opset_upgrade.registry import registered_type_fallbacks
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, history
+from zoosmith.opset_upgrade.steps import Step, all_steps
 
 _COLUMNS = (
     "up, native",
@@ -17,7 +17,8 @@ _COLUMNS = (
 )
 _HEAD = f"""# Operators and version steps
 
-Generated from the registry by `python -m opset_upgrade.table`, for opsets 1 to {NEWEST_OPSET}. Each operator has
+Generated from the registry by `python -m zoosmith.opset_upgrade.table`, for opsets 1 to {NEWEST_OPSET}. Each operator
+has
 the versions at which its schema changed; `a→b` is the step from one to the next, upward or downward; `a→` is the
 way down from the version that brought the operator.
 

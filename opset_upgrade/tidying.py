@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from onnx import NodeProto, helper
 
-from opset_upgrade.nodes import get_attribute, read_names, subgraphs
-from opset_upgrade.scope import Scope
+from zoosmith.onnx_model.traversal import read_names, subgraphs
+from zoosmith.opset_upgrade.nodes import get_attribute
+from zoosmith.opset_upgrade.scope import Scope
 
 
 def is_known(node: NodeProto, scope: Scope) -> bool:

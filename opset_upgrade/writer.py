@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper
 
-from opset_upgrade.errors import Refusal
-from opset_upgrade.nodes import get_attribute
-from opset_upgrade.schemas import defaults, type_string
-from opset_upgrade.scope import Scope
+from zoosmith.opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.nodes import get_attribute
+from zoosmith.opset_upgrade.schemas import defaults, type_string
+from zoosmith.opset_upgrade.scope import Scope
 
 Branch = tuple[str, Sequence[str], Mapping[str, Any]]
 """Operator, inputs and attributes of a node that stands alone in a branch."""

@@ -4,25 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quantize.calibration import Range as Range
-    from quantize.calibration import calibrate as calibrate
-    from quantize.errors import QuantizeError as QuantizeError
-    from quantize.fallback import quantize_within as quantize_within
-    from quantize.folding import fold as fold
-    from quantize.quantizer import quantize as quantize
-    from quantize.simplification import optimize as optimize
-    from quantize.simplification import simplify as simplify
+    from zoosmith.quantize.calibration import Range as Range
+    from zoosmith.quantize.calibration import calibrate as calibrate
+    from zoosmith.quantize.errors import QuantizeError as QuantizeError
+    from zoosmith.quantize.fallback import quantize_within as quantize_within
+    from zoosmith.quantize.folding import fold as fold
+    from zoosmith.quantize.quantizer import quantize as quantize
+    from zoosmith.quantize.simplification import optimize as optimize
+    from zoosmith.quantize.simplification import simplify as simplify
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
-    "QuantizeError": "quantize.errors",
-    "Range": "quantize.calibration",
-    "calibrate": "quantize.calibration",
-    "fold": "quantize.folding",
-    "optimize": "quantize.simplification",
-    "quantize": "quantize.quantizer",
-    "quantize_within": "quantize.fallback",
-    "simplify": "quantize.simplification",
+    "QuantizeError": "zoosmith.quantize.errors",
+    "Range": "zoosmith.quantize.calibration",
+    "calibrate": "zoosmith.quantize.calibration",
+    "fold": "zoosmith.quantize.folding",
+    "optimize": "zoosmith.quantize.simplification",
+    "quantize": "zoosmith.quantize.quantizer",
+    "quantize_within": "zoosmith.quantize.fallback",
+    "simplify": "zoosmith.quantize.simplification",
 }
 
 __all__ = [  # noqa: PLE0604

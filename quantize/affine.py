@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from quantize.graph import Array, Graph, attributes, is_standard
+from zoosmith.quantize.graph import Array, Graph, attributes, is_standard
 
 ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 

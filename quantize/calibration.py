@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from quantize.errors import QuantizeError
-from quantize.graph import Array
-from validation import OnnxRuntimeRunner
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.graph import Array
+from zoosmith.validation import OnnxRuntimeRunner
 
 BINS = 2048
 _STEPS = 256

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantize.graph import Array
+from zoosmith.quantize.graph import Array
 
 LEVELS = 255
 SCALE_BITS = 8

@@ -1,5 +1,7 @@
 """What `quantize` raises."""
 
+from zoosmith.onnx_model.errors import ZoosmithError
 
-class QuantizeError(Exception):
+
+class QuantizeError(ZoosmithError):
     """A model or calibration data that cannot be quantized; the message is one line for the user."""

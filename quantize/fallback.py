@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from quantize.calibration import Progress, Range, Samples, calibrate
-from quantize.graph import Array, Graph
-from quantize.plan import make_plan
-from quantize.quantizer import prepare, write
-from validation import OnnxRuntimeRunner
+from zoosmith.quantize.calibration import Progress, Range, Samples, calibrate
+from zoosmith.quantize.graph import Array, Graph
+from zoosmith.quantize.plan import make_plan
+from zoosmith.quantize.quantizer import prepare, write
+from zoosmith.validation import OnnxRuntimeRunner
 
 # Samples that a layer's own error is measured on: it only ranks the layers.
 _RANKING_SAMPLES = 8

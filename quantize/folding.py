@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from quantize.affine import ARITHMETIC, Affine, read_affine
-from quantize.errors import QuantizeError
-from quantize.graph import Graph, attributes, is_standard
+from zoosmith.quantize.affine import ARITHMETIC, Affine, read_affine
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.graph import Graph, attributes, is_standard
 
 OLDEST_OPSET = 7
 

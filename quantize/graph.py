@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from quantize.errors import QuantizeError
+from zoosmith.quantize.errors import QuantizeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

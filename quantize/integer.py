@@ -6,10 +6,10 @@ from math import prod
 import numpy as np
 import onnx
 
-from quantize.affine import ARITHMETIC, read_affine
-from quantize.encoding import joined
-from quantize.graph import Array, Graph, attributes
-from quantize.lowering import Lowering, Writer
+from zoosmith.quantize.affine import ARITHMETIC, read_affine
+from zoosmith.quantize.encoding import joined
+from zoosmith.quantize.graph import Array, Graph, attributes
+from zoosmith.quantize.lowering import Lowering, Writer
 
 # Operator -> its integer form; `integer` fills it.
 LOWERINGS: dict[str, Lowering] = {}

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from quantize.calibration import Range
-from quantize.encoding import Encoding, round_up
-from quantize.graph import Array, Graph
-from quantize.weights import quantize_weights
+from zoosmith.quantize.calibration import Range
+from zoosmith.quantize.encoding import Encoding, round_up
+from zoosmith.quantize.graph import Array, Graph
+from zoosmith.quantize.weights import quantize_weights
 
 
 @dataclass(frozen=True)

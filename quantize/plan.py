@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from quantize import encoding
-from quantize.calibration import Range
-from quantize.encoding import Encoding
-from quantize.graph import Graph, attributes, is_standard, reads
-from quantize.integer import LOWERINGS
-from quantize.lowering import Lowering
+from zoosmith.quantize import encoding
+from zoosmith.quantize.calibration import Range
+from zoosmith.quantize.encoding import Encoding
+from zoosmith.quantize.graph import Graph, attributes, is_standard, reads
+from zoosmith.quantize.integer import LOWERINGS
+from zoosmith.quantize.lowering import Lowering
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from quantize.calibration import Progress, Range, Samples, calibrate
-from quantize.errors import QuantizeError
-from quantize.graph import Graph, default_opset, reads
-from quantize.lowering import Writer
-from quantize.plan import Plan, encode, make_plan
-from quantize.simplification import optimize
-from quantize.stem import gather_positions
+from zoosmith.quantize.calibration import Progress, Range, Samples, calibrate
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.graph import Graph, default_opset, reads
+from zoosmith.quantize.lowering import Writer
+from zoosmith.quantize.plan import Plan, encode, make_plan
+from zoosmith.quantize.simplification import optimize
+from zoosmith.quantize.stem import gather_positions
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from quantize.calibration import Samples
-from validation import runner_for
+from zoosmith.quantize.calibration import Samples
+from zoosmith.validation import runner_for
 
 # Samples that the error is measured on: enough for a figure of two digits.
 _MEASURED = 8

@@ -7,13 +7,13 @@ from zipfile import BadZipFile
 import numpy as np
 import onnx
 
-from quantize.calibration import Samples
-from quantize.errors import QuantizeError
-from validation import ImageFolder, load_images, random_inputs
-from validation.accuracy import Classifier
-from validation.images import OnBroken
-from validation.preprocess import ToArray
-from validation.signature import Port, ports
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.validation import ImageFolder, load_images, random_inputs
+from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.images import OnBroken
+from zoosmith.validation.preprocess import ToArray
 
 
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
@@ -31,7 +31,7 @@ def image_samples(
     classifier = Classifier(model)
     height, width = classifier.size
     images = load_images(folder, preprocess, (height, width), on_broken=on_broken)
-    return _batches(images, next(port.name for port in ports(model.graph) if port.required), classifier.batch)
+    return _batches(images, next(port.name for port in input_ports(model.graph) if port.required), classifier.batch)
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
@@ -46,7 +46,7 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
     except (OSError, ValueError, BadZipFile, AttributeError) as error:
         raise QuantizeError(f"{path}: cannot be read as an NPZ file of arrays: {error}") from error
     parts = []
-    for port in [port for port in ports(model.graph) if port.required]:
+    for port in [port for port in input_ports(model.graph) if port.required]:
         if port.name not in arrays:
             raise QuantizeError(
                 f"{path}: no array {port.name!r}, the model's input; it has {', '.join(arrays) or 'none'}"

@@ -2,8 +2,8 @@
 
 import onnx
 
-from quantize.errors import QuantizeError
-from quantize.folding import fold
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.folding import fold
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:

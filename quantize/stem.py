@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from quantize.graph import Array, Graph, attributes, is_standard
+from zoosmith.quantize.graph import Array, Graph, attributes, is_standard
 
 _FEW = 4
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantize.graph import Array
+from zoosmith.quantize.graph import Array
 
 LIMIT = 127
 

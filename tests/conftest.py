@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from validation.caffe2 import Caffe2Worker, find_environment, find_python, install
+from zoosmith.validation.caffe2 import Caffe2Worker, find_environment, find_python, install
 
 # a busy machine is no reason to fail, and in CI a run says the same each time
 settings.register_profile("zoosmith", deadline=None, derandomize="CI" in os.environ)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from validation.errors import ValidationError
-from validation.images import ImageFolder, OnBroken
-from validation.preprocess import ToArray
-from validation.runners import runner_for
-from validation.signature import Model, load_structure, model_name, ports
+from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.ports import input_ports
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.images import ImageFolder, OnBroken
+from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.runners import runner_for
 
 # The standard normal's 97.5th percentile: intervals hold the true share in 95 of 100 cases.
 _Z95 = 1.959963984540054
@@ -178,7 +179,7 @@ class Classifier:
 
     def __init__(self, model: Model) -> None:
         self.name = model_name(model)
-        required = [port for port in ports(load_structure(model).graph) if port.required]
+        required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
         if len(required) != 1:
             names = ", ".join(port.name for port in required) or "none"
             raise ValidationError(f"{self.name}: expected one input, an image; it has {len(required)}: {names}")

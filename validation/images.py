@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.errors import ValidationError
-from validation.preprocess import ToArray
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.preprocess import ToArray
 
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 

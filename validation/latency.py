@@ -8,12 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-from validation.errors import ValidationError
-from validation.runners import OnnxRuntimeRunner
-from validation.signature import Model, load_structure, model_name
-from validation.testdata import random_inputs
+from zoosmith.onnx_model.loading import Model, external_files, load_model, model_name
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.runners import OnnxRuntimeRunner
+from zoosmith.validation.testdata import random_inputs
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,6 @@ def _time(runner: OnnxRuntimeRunner, inputs: Mapping[str, Any]) -> float:
 
 def stored_size(model: str | os.PathLike[str]) -> int:
     """Give the bytes of a model file and of the files beside it that hold its initializers. Raises ValidationError."""
-    external = [tensor for tensor in load_structure(model).graph.initializer if uses_external_data(tensor)]
-    files = {Path(model), *(Path(model).parent / ExternalDataInfo(tensor).location for tensor in external)}
+    external = external_files(load_model(model, external_data=False))
+    files = {Path(model), *(Path(model).parent / name for name in external)}
     return sum(file.stat().st_size for file in files)

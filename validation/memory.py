@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from validation.errors import ValidationError
-from validation.runners import OnnxRuntimeRunner
-from validation.testdata import random_inputs
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.runners import OnnxRuntimeRunner
+from zoosmith.validation.testdata import random_inputs
 
 _LINUX_STATUS = Path("/proc/self/status")
 
@@ -25,7 +25,7 @@ def peak_memory(
     task = pickle.dumps((os.fspath(model), threads, random_inputs(model, seed=0, dims=dims)))
     rooms = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-m", "validation.memory"],
+        [sys.executable, "-m", "zoosmith.validation.memory"],
         input=task,
         capture_output=True,
         check=False,

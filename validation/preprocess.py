@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.errors import ValidationError
+from zoosmith.validation.errors import ValidationError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,19 +12,12 @@ import onnxruntime
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from validation.errors import ValidationError
-from validation.legacy import legacy_operators
-from validation.signature import (
-    Model,
-    Port,
-    check_inputs,
-    check_tensor,
-    load_structure,
-    load_whole,
-    model_name,
-    opset_of,
-    ports,
-)
+from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.legacy import legacy_operators
+from zoosmith.validation.signature import check_inputs, check_tensor
 
 _OLDEST_OF_ONNX_RUNTIME = 7
 
@@ -107,8 +100,8 @@ class ReferenceRunner:
 
     def __init__(self, model: Model):
         self.name = model_name(model)
-        whole = load_whole(model)
-        self.inputs = ports(whole.graph)
+        whole = load_model(model)
+        self.inputs = input_ports(whole.graph)
         self.output_names: list[str] = [value.name for value in whole.graph.output]
         try:
             self._evaluator = _LegacyEvaluator(whole)
@@ -142,7 +135,8 @@ def runner_for(model: Model, *, threads: int | None = None) -> OnnxRuntimeRunner
     The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
     newer than it knows). `threads` is for ONNX Runtime. Raises ValidationError, ONNX Runtime's, where neither can.
     """
-    if opset_of(load_structure(model)) < _OLDEST_OF_ONNX_RUNTIME:
+    opset = default_opset(load_model(model, external_data=False)) or 1
+    if opset < _OLDEST_OF_ONNX_RUNTIME:
         return ReferenceRunner(model)
     try:
         return OnnxRuntimeRunner(model, threads=threads)

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from validation.errors import ValidationError
-from validation.signature import Model, Port, load_structure, model_name, ports
+from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.validation.errors import ValidationError
 
 _SEQUENCE_LENGTH = 2
 
@@ -31,7 +32,7 @@ def random_inputs(model: Model, *, seed: int, dims: Mapping[str, int] | None = N
     name = model_name(model)
     if not 0 <= seed < 2**32:
         raise ValidationError(f"seed {seed} is outside 0 .. {2**32 - 1}")
-    required = [port for port in ports(load_structure(model).graph) if port.required]
+    required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
     sizes = dict(dims or {})
     symbols = {size for port in required for size in port.shape or () if isinstance(size, str)}
     for symbol, size in sizes.items():

@@ -7,19 +7,19 @@ if TYPE_CHECKING:
     from zoosmith.builder import build as build
     from zoosmith.bundles import bundle as bundle
     from zoosmith.bundles import validate as validate
-    from zoosmith.errors import ZoosmithError as ZoosmithError
-    from zoosmith.models import load_model as load_model
-    from zoosmith.models import save_model as save_model
+    from zoosmith.onnx_model.errors import ZoosmithError as ZoosmithError
+    from zoosmith.onnx_model.loading import load_model as load_model
+    from zoosmith.onnx_model.saving import save_model as save_model
 
 __version__ = "0.1.0"
 
 # Public name -> module that holds it; loaded on first use, so that importing the room costs nothing.
 _PUBLIC = {
-    "ZoosmithError": "zoosmith.errors",
+    "ZoosmithError": "zoosmith.onnx_model.errors",
     "build": "zoosmith.builder",
     "bundle": "zoosmith.bundles",
-    "load_model": "zoosmith.models",
-    "save_model": "zoosmith.models",
+    "load_model": "zoosmith.onnx_model.loading",
+    "save_model": "zoosmith.onnx_model.saving",
     "validate": "zoosmith.bundles",
 }
 

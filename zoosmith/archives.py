@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from isal import igzip, isal_zlib
 
-from zoosmith.errors import ZoosmithError
-from zoosmith.files import atomic_writer
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.files import atomic_writer
 
 # what the compressor is fed at a time: the compressed bytes depend on it
 _PIECE = 1 << 20

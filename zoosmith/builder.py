@@ -13,20 +13,20 @@ import numpy as np
 from onnx import ModelProto
 from threadpoolctl import threadpool_limits
 
-from convert import write_net
-from quantize.samples import read_samples
-from validation import Caffe2Runner, ImageFolder, NetInterpreter, compare, evaluate, runner_for
 from zoosmith.archives import write_archive
 from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_exact, check_file, check_integer
+from zoosmith.convert import write_net
 from zoosmith.datasets import DataSet
-from zoosmith.errors import ZoosmithError
-from zoosmith.files import write_atomic
 from zoosmith.manifest import manifest
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.files import write_atomic
 from zoosmith.ports import inner_ports, input_ports, output_ports
+from zoosmith.quantize.samples import read_samples
 from zoosmith.recipes import densenet121 as recipe
 from zoosmith.report import Accuracy, BuiltFile, Report, RowReport
+from zoosmith.validation import Caffe2Runner, ImageFolder, NetInterpreter, compare, evaluate, runner_for
 
 REFERENCES = ("builtin", "caffe2")
 

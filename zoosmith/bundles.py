@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import onnx
 
-from validation import Comparison, compare, random_inputs, runner_for
 from zoosmith.archives import Member, unpacked, write_archive
 from zoosmith.datasets import DataSet, data_files, read_data_sets
-from zoosmith.errors import ZoosmithError
-from zoosmith.models import external_files, load_model
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.loading import external_files, load_model
+from zoosmith.validation import Comparison, compare, random_inputs, runner_for
 
 
 def bundle(model: Path, output: Path, *, sets: int = 3, seed: int = 0, dims: Mapping[str, int] | None = None) -> None:

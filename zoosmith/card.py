@@ -4,10 +4,10 @@ from importlib.metadata import requires
 from textwrap import fill, indent
 from typing import Any
 
-from validation.accuracy import Share
 from zoosmith.checks import LEAST_COSINE
 from zoosmith.recipes.densenet121 import INTEGER_ROW, PREPROCESSING, ROWS
 from zoosmith.report import Report, RowReport
+from zoosmith.validation.accuracy import Share
 
 _MODEL = "DenseNet-121"
 

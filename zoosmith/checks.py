@@ -6,9 +6,9 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from validation import Comparison
 from zoosmith.recipes.densenet121 import Row
 from zoosmith.report import Check
+from zoosmith.validation import Comparison
 
 # of the outputs of an integer row with those of the source net: a mean error of about 5 % of their standard deviation
 LEAST_COSINE = 0.999

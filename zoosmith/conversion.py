@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert import read_net
-from validation import compare, interpret, random_inputs, runner_for
+from zoosmith.convert import read_net
+from zoosmith.validation import compare, interpret, random_inputs, runner_for
 
 if TYPE_CHECKING:
     import onnx
 
-    from convert import NetSource
-    from convert.proto.caffe2_pb2 import NetDef
-    from validation import Comparison
+    from zoosmith.convert import NetSource
+    from zoosmith.convert.proto.caffe2_pb2 import NetDef
+    from zoosmith.validation import Comparison
 
 # a batch of one would hide what a wrong batch does
 _SYMBOLIC_SIZE = 2

@@ -12,7 +12,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, OptionalProto, SequenceProto, TensorProto, ValueInfoProto, numpy_helper
 
-from zoosmith.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.ports import required_inputs
 
 # Field of onnx's TypeProto -> the message that holds such a value, to it and from it.
 _MESSAGES: dict[str, tuple[Any, Any, Any]] = {
@@ -34,12 +35,6 @@ class DataSet:
 
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
-
-
-def required_inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    """Return the inputs of a graph that are not initializers."""
-    initializers = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in initializers]
 
 
 def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[str, bytes]]:

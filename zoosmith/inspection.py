@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from convert import ConvertError, read_net, untranslatable
-from convert.parameters import read_init_net
-from zoosmith.errors import ZoosmithError
-from zoosmith.models import load_model
+from zoosmith.convert import ConvertError, read_net, untranslatable
+from zoosmith.convert.parameters import read_init_net
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.loading import load_model
 
 # what a description holds besides `file`, `kind` and `bytes` depends on the kind
 Description = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, shape_inference
 
-from zoosmith.datasets import required_inputs
+from zoosmith.onnx_model.ports import required_inputs
 
 # element type -> how ONNX Runtime, and with it the hub, spells the type
 _SPELLINGS: dict[int, str] = {TensorProto.FLOAT: "float", TensorProto.DOUBLE: "double"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from validation.accuracy import Share
+from zoosmith.validation.accuracy import Share
 
 
 @dataclass(frozen=True)

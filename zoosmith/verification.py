@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, ValueInfoProto
 
-from validation.comparison import Comparison, compare
-from validation.errors import ValidationError
-from validation.runners import runner_for
-from validation.testdata import random_inputs
-from zoosmith.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.traversal import all_nodes
+from zoosmith.validation.comparison import Comparison, compare
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.runners import runner_for
+from zoosmith.validation.testdata import random_inputs
 
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 
@@ -56,7 +57,7 @@ def verify(
     Raises:
         ZoosmithError: the models cannot be compared: one cannot be run, or draws random numbers.
     """
-    drawing = sorted({node.op_type for node in _nodes(original.graph) if not node.domain and node.op_type in _RANDOM})
+    drawing = sorted({node.op_type for node in all_nodes(original) if not node.domain and node.op_type in _RANDOM})
     if drawing:
         raise ZoosmithError(f"it draws random numbers ({', '.join(drawing)}), so two runs differ")
     try:
@@ -111,11 +112,3 @@ def _showing(model: ModelProto, values: list[tuple[str, NodeProto]]) -> ModelPro
     already = {value.name for value in model.graph.output}
     shown.graph.output.extend(ValueInfoProto(name=name) for name, _ in values if name not in already)
     return shown
-
-
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)

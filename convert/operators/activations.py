@@ -4,10 +4,10 @@ import math
 
 from onnx import TensorProto
 
-from convert.graph import Attribute
-from convert.operator import Operator
-from convert.registry import translator
-from convert.standard import cast, clip, flattened, scalar
+from zoosmith.convert.graph import Attribute
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, clip, flattened, scalar
 
 # Caffe2's name -> ONNX's, where nothing else differs
 _RENAMED = {

@@ -3,12 +3,12 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.fills import constant_value
-from convert.graph import Value
-from convert.operator import Operator, element_count
-from convert.operators.segments import counted, segment_ids
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape, scalar, split
+from zoosmith.convert.fills import constant_value
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator, element_count
+from zoosmith.convert.operators.segments import counted, segment_ids
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape, scalar, split
 
 
 @translator("Moments")

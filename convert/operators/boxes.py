@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.scalars import number
-from convert.standard import pad, slice_axes, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.standard import pad, slice_axes, unsqueeze
 
 # no regression makes a box more than this many times wider or higher
 _LARGEST_LOG = float(np.float32(np.log(1000.0 / 16.0)))

@@ -3,12 +3,12 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.fills import DTYPES, FILLS, constant_value
-from convert.graph import ELEMENT_TYPES
-from convert.operator import Operator
-from convert.proto.caffe2_pb2 import TensorProto as Caffe2Tensor
-from convert.registry import translator
-from convert.standard import cast, shape_of
+from zoosmith.convert.fills import DTYPES, FILLS, constant_value
+from zoosmith.convert.graph import ELEMENT_TYPES
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.proto.caffe2_pb2 import TensorProto as Caffe2Tensor
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, shape_of
 
 
 @translator(*(kind for kind in FILLS if kind != "ConstantFill"), since=1)

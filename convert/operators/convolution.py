@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from convert.graph import Attribute, Dimension, Value
-from convert.operator import Operator
-from convert.operators.windows import output_sizes, read_sizes, read_window, resolve_padding
-from convert.registry import translator
+from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.windows import output_sizes, read_sizes, read_window, resolve_padding
+from zoosmith.convert.registry import translator
 
 
 @translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, alike=True)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.boxes import (
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.boxes import (
     Boxes,
     at_most,
     clip,
@@ -27,9 +27,9 @@ from convert.operators.boxes import (
     top,
     transform,
 )
-from convert.operators.scalars import number
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape, squeeze, unsqueeze
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape, squeeze, unsqueeze
 
 
 @translator("GenerateProposals", "GenerateProposalsCPP", since=11)

@@ -2,10 +2,10 @@
 
 from onnx import TensorProto
 
-from convert.graph import Attribute, Value
-from convert.operator import Operator
-from convert.registry import translator
-from convert.standard import cast, reshape, scalar, unsqueeze
+from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reshape, scalar, unsqueeze
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 

@@ -5,10 +5,10 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
-from convert.fills import Tensor
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.quantized import (
+from zoosmith.convert.fills import Tensor
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.quantized import (
     Quantization,
     divide_rounded,
     double,
@@ -23,10 +23,10 @@ from convert.operators.quantized import (
     scale_and_zero_point,
     times,
 )
-from convert.operators.scalars import number
-from convert.operators.windows import Window, read_window, resolve_padding
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.operators.windows import Window, read_window, resolve_padding
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape
 
 _TO_FRONT, _TO_BACK = [0, 3, 1, 2], [0, 2, 3, 1]
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.quantized import mark, quantization_of, same_quantization
-from convert.registry import translator
-from convert.standard import TO_THE_END, slice_axes
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.quantized import mark, quantization_of, same_quantization
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import TO_THE_END, slice_axes
 
 
 def _move(op: Operator, op_type: str, *inputs: Value, **attributes: int | list[int]) -> None:

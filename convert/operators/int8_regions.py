@@ -7,13 +7,20 @@ from typing import NamedTuple
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.boxes import Boxes, columns, corners, plus
-from convert.operators.quantized import divide_rounded, double, output_quantization, quantization_of, saturate, times
-from convert.operators.scalars import number
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.boxes import Boxes, columns, corners, plus
+from zoosmith.convert.operators.quantized import (
+    divide_rounded,
+    double,
+    output_quantization,
+    quantization_of,
+    saturate,
+    times,
+)
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 
 class _Neighbours(NamedTuple):

@@ -3,10 +3,10 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Dimension, Value
-from convert.operator import Operator
-from convert.registry import translator
-from convert.standard import TO_THE_END, cast, reduce, slice_axes, split, squeeze, unsqueeze, where_negative
+from zoosmith.convert.graph import Dimension, Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import TO_THE_END, cast, reduce, slice_axes, split, squeeze, unsqueeze, where_negative
 
 
 def _axis(op: Operator) -> int:

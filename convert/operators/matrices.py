@@ -1,9 +1,9 @@
 """Matrix products."""
 
-from convert.graph import Attribute, Dimension, Value
-from convert.operator import Operator, element_count
-from convert.registry import translator
-from convert.standard import reshape
+from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.operator import Operator, element_count
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import reshape
 
 
 @translator("FC", since=1)

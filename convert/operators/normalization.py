@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from convert.graph import Attribute, Value
-from convert.operator import Operator, element_count
-from convert.operators.convolution import from_channels_first, to_channels_first
-from convert.registry import translator
-from convert.standard import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
+from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.operator import Operator, element_count
+from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
 
 
 @translator("SpatialBN", since=1, alike=True)

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from convert.graph import Attribute
-from convert.operator import Operator
-from convert.operators.convolution import from_channels_first, to_channels_first
-from convert.operators.windows import output_sizes, read_window, resolve_padding
-from convert.registry import translator
-from convert.standard import pad
+from zoosmith.convert.graph import Attribute
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
+from zoosmith.convert.operators.windows import output_sizes, read_window, resolve_padding
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import pad
 
 
 @translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1, alike=True)

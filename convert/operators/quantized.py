@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.scalars import number
-from convert.standard import cast
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.standard import cast
 
 # Moves a half away from zero, so that rounding to even does what QNNPACK does, and nothing else over a rounding border.
 _AWAY = 1.0 + 2.0**-50

@@ -3,10 +3,10 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator, element_count
-from convert.registry import translator
-from convert.standard import cast, clip, reduce, reshape, scalar, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator, element_count
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, clip, reduce, reshape, scalar, unsqueeze
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.boxes import at_most, columns, corners, extent, half, plus_one, size_of, top
-from convert.operators.convolution import from_channels_first, to_channels_first
-from convert.operators.scalars import number
-from convert.registry import translator
-from convert.standard import cast, pad, reduce, reshape, squeeze, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.boxes import at_most, columns, corners, extent, half, plus_one, size_of, top
+from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, pad, reduce, reshape, squeeze, unsqueeze
 
 
 @translator("RoIAlign", since=10)

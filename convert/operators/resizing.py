@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Attribute, Dimension, Value
-from convert.operator import Operator
-from convert.operators.convolution import from_channels_first, to_channels_first
-from convert.registry import translator
-from convert.standard import cast, pad, scalar, shape_of
+from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, pad, scalar, shape_of
 
 _FROM_BELOW: dict[str, Attribute] = {
     "mode": "nearest",

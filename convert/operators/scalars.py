@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from convert.graph import Value
-from convert.operator import Operator
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
 
 
 def number(op: Operator, content: float, dtype: type[np.generic] = np.float32) -> Value:

@@ -3,10 +3,10 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 _ADDS, _COMPARES = 16, 18
 

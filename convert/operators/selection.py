@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.boxes import at_most, columns, corners, plus_one, size_of, suppress, top
-from convert.operators.scalars import number
-from convert.operators.soft_suppression import suppress_softly
-from convert.registry import translator
-from convert.standard import cast, reduce, reshape, unsqueeze
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.boxes import at_most, columns, corners, plus_one, size_of, suppress, top
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.operators.soft_suppression import suppress_softly
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 _SCORE, _BOX, _CLASS, _SPLITS, _KEEPS, _KEEPS_SIZE = range(6)
 

@@ -3,9 +3,9 @@
 import numpy as np
 from onnx import TensorProto
 
-from convert.operator import Operator, element_count
-from convert.registry import translator
-from convert.standard import cast, reshape, reshape_like, shape_of, squeeze, unsqueeze
+from zoosmith.convert.operator import Operator, element_count
+from zoosmith.convert.registry import translator
+from zoosmith.convert.standard import cast, reshape, reshape_like, shape_of, squeeze, unsqueeze
 
 
 @translator("Reshape", since=5)

@@ -4,11 +4,11 @@ import numpy as np
 import onnx.parser
 from onnx import GraphProto, TensorProto
 
-from convert.graph import Value
-from convert.operator import Operator
-from convert.operators.boxes import Boxes, size_of
-from convert.operators.scalars import number
-from convert.standard import cast
+from zoosmith.convert.graph import Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.operators.boxes import Boxes, size_of
+from zoosmith.convert.operators.scalars import number
+from zoosmith.convert.standard import cast
 
 # what a turn takes from the scores of boxes (classes, n) by their overlap with the best of their class
 _FACTORS = {

@@ -3,9 +3,9 @@
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 
 @adapter("Clip", 6, 11)

@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 _REDUCTIONS_18 = (
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"

@@ -2,9 +2,9 @@
 
 from onnx import NodeProto
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, set_attribute
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 _ARITHMETIC = "Add Div Mul Sub"
 _OTHERS = "And Equal Greater Less Or Pow Xor"

@@ -2,10 +2,11 @@
 
 from onnx import GraphProto, NodeProto, ValueInfoProto, helper
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute, subgraphs
-from opset_upgrade.registry import adapter
-from opset_upgrade.steps import next_step
-from opset_upgrade.writer import Writer
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, input_at, set_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.steps import next_step
+from zoosmith.opset_upgrade.writer import Writer
 
 
 @adapter("Scan", 8, 9)

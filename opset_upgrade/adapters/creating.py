@@ -3,10 +3,11 @@
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from opset_upgrade.nodes import drop_attribute, find_attribute, get_attribute, set_attribute
-from opset_upgrade.registry import adapter
-from opset_upgrade.schemas import allowed_types, element_type_name
-from opset_upgrade.writer import Writer
+from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.opset_upgrade.nodes import drop_attribute, find_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.schemas import allowed_types
+from zoosmith.opset_upgrade.writer import Writer
 
 _PLAIN = {
     "value_float": np.float32,

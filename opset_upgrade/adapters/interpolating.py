@@ -6,7 +6,7 @@ from math import ceil, floor
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.writer import Writer
 
 _CLOSE = Fraction(1, 10_000)
 """Nearer than this to a tie, single precision may choose the other element; a tie that is exact is as the text says."""

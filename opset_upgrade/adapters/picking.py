@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.nodes import input_at
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import input_at
+from zoosmith.opset_upgrade.writer import Writer
 
 
 def slice_by_gather(node: NodeProto, g: Writer) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto
 
-from opset_upgrade.nodes import drop_attribute, get_attribute, output_at, set_attribute
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, output_at, set_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 
 @adapter("MaxPool", 22, 12)

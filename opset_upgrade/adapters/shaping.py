@@ -3,10 +3,10 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.adapters.picking import slice_by_gather
-from opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.adapters.picking import slice_by_gather
+from zoosmith.opset_upgrade.nodes import drop_attribute, get_attribute, input_at, output_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 _TO_THE_END = np.iinfo(np.int64).max
 

@@ -2,9 +2,9 @@
 
 from onnx import NodeProto
 
-from opset_upgrade.nodes import set_attribute
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import set_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 _OPERATORS = "Hardmax LogSoftmax Softmax"
 

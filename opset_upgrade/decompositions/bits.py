@@ -3,9 +3,9 @@
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
-from opset_upgrade.registry import adapter, decomposition, type_fallback
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
 
 _HALF = 1 << 32
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.decompositions.function_bodies import inline_body
-from opset_upgrade.nodes import input_at
-from opset_upgrade.registry import type_fallback
-from opset_upgrade.schemas import element_type_name, formals, parameter_types, schema_at
-from opset_upgrade.writer import Writer
+from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.opset_upgrade.decompositions.function_bodies import inline_body
+from zoosmith.opset_upgrade.nodes import input_at
+from zoosmith.opset_upgrade.registry import type_fallback
+from zoosmith.opset_upgrade.schemas import formals, parameter_types, schema_at
+from zoosmith.opset_upgrade.writer import Writer
 
 _BYTES = (TensorProto.INT8, TensorProto.UINT8)
 _SHORTS = (TensorProto.INT16, TensorProto.UINT16)

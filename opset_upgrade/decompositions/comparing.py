@@ -3,8 +3,8 @@
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from opset_upgrade.registry import decomposition, type_fallback
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.registry import decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _SMALL = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)

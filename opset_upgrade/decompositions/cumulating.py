@@ -3,9 +3,9 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
-from opset_upgrade.registry import decomposition
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.registry import decomposition
+from zoosmith.opset_upgrade.writer import Writer
 
 _END = np.iinfo(np.int64).max
 

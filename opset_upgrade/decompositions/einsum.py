@@ -6,9 +6,9 @@ from math import prod
 import numpy as np
 from onnx import NodeProto
 
-from opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
-from opset_upgrade.registry import decomposition
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.registry import decomposition
+from zoosmith.opset_upgrade.writer import Writer
 
 Labels = tuple[str, ...]
 """One label for each axis; those that an ellipsis stands for are numbers, counted from the last."""

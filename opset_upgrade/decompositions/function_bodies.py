@@ -4,10 +4,11 @@ from typing import Any
 
 from onnx import FunctionProto, NodeProto, TypeProto
 
-from opset_upgrade.nodes import find_attribute, set_attribute
-from opset_upgrade.registry import adapter, decomposition
-from opset_upgrade.schemas import defaults, schema_at
-from opset_upgrade.writer import Writer
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.opset_upgrade.nodes import find_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.schemas import defaults, schema_at
+from zoosmith.opset_upgrade.writer import Writer
 
 
 @decomposition(
@@ -25,7 +26,7 @@ def inline_body(node: NodeProto, g: Writer) -> None:
         if find_attribute(node, name) is None:
             set_attribute(node, name, value)
     body = FunctionProto.FromString(_body(schema, node, g))
-    g.inline(body, next(entry.version for entry in body.opset_import if entry.domain == ""))
+    g.inline(body, default_opset(body) or g.opset + 1)
 
 
 def _body(schema: Any, node: NodeProto, g: Writer) -> bytes:

@@ -3,9 +3,9 @@
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from opset_upgrade.nodes import get_attribute, input_at
-from opset_upgrade.registry import decomposition, type_fallback
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import get_attribute, input_at
+from zoosmith.opset_upgrade.registry import decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
 
 _HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16)

@@ -6,10 +6,10 @@ from math import prod
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
-from opset_upgrade.nodes import set_attribute
-from opset_upgrade.registry import adapter, decomposition
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.decompositions.selecting import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.nodes import set_attribute
+from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.writer import Writer
 
 _NAMES_BEFORE_20 = {"linear": "bilinear", "cubic": "bicubic"}
 _CUBIC = -0.75  # the coefficient of the operator's text

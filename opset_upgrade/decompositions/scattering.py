@@ -5,10 +5,10 @@ from math import prod
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from opset_upgrade.decompositions.selecting import AXES_AS_INPUTS, places_of_elements, places_of_slices
-from opset_upgrade.nodes import drop_attribute
-from opset_upgrade.registry import adapter
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.decompositions.selecting import AXES_AS_INPUTS, places_of_elements, places_of_slices
+from zoosmith.opset_upgrade.nodes import drop_attribute
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
 
 _LARGEST = 1 << 24  # elements of the table of updates by places
 _KINDS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64)

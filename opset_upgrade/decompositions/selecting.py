@@ -5,9 +5,9 @@ from math import prod
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from opset_upgrade.nodes import drop_attribute, find_attribute, input_at
-from opset_upgrade.registry import adapter, decomposition
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import drop_attribute, find_attribute, input_at
+from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.writer import Writer
 
 AXES_AS_INPUTS = 13
 """The opset in whose form Squeeze, Unsqueeze, Slice and ReduceSum are emitted here; the engine takes them further."""

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from onnx import NodeProto
 
-from opset_upgrade.nodes import input_at, set_attribute, set_inputs
-from opset_upgrade.registry import adapter, decomposition
-from opset_upgrade.writer import Writer
+from zoosmith.opset_upgrade.nodes import input_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.writer import Writer
 
 _LARGEST = 1 << 22  # elements of a transform's matrix
 

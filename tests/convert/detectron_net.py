@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convert import caffe2_to_onnx, read_net
-from convert.proto.caffe2_pb2 import NetDef
 from tests.shared_data import SHARED
-from validation import OnnxRuntimeRunner
+from zoosmith.convert import caffe2_to_onnx, read_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import OnnxRuntimeRunner
 
 FOLDER = SHARED / "caffe2_zoo" / "detectron_e2e_faster_rcnn_R-50-C4_1x"
 SIZE = 320

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation.caffe2_nets import add_argument
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 SIZE = 96
 _STEPS = {"Y_scale": 0.02, "Y_zero_point": 128}

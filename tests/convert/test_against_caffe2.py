@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx.helper import np_dtype_to_tensor_dtype
 
-from convert import ConvertError, caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation.caffe2_fuzz import FAMILIES
 from tests.validation.caffe2_nets import add_argument, single
-from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, ValidationError, interpret
+from zoosmith.convert import ConvertError, caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, ValidationError, interpret
 
 COUNT = 100
 SEED = 1107

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 
-from convert import caffe2_to_onnx, read_net, write_net
-from convert.proto.caffe2_pb2 import NetDef
 from tests.shared_data import SHARED, needs_shared
+from zoosmith.convert import caffe2_to_onnx, read_net, write_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 ZOO = SHARED / "caffe2_zoo"
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from convert import ConvertError, caffe2_to_onnx
 from tests.convert.test_int8 import run_converted
 from tests.validation import detection_nets
 from tests.validation.caffe2_nets import net_of, single
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
-from validation import Caffe2Worker, OnnxRuntimeRunner, interpret
+from zoosmith.convert import ConvertError, caffe2_to_onnx
+from zoosmith.validation import Caffe2Worker, OnnxRuntimeRunner, interpret
 
 
 def assert_same(expected, actual):

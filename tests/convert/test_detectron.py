@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from convert import caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
 from tests.convert import detectron_net
 from tests.shared_data import needs_shared
-from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, interpret
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, interpret
 
 pytestmark = needs_shared
 OUTPUTS = ["score_nms", "bbox_nms", "class_nms"]

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto
 
-from convert import caffe2_to_onnx, registry, translation
-from convert.operator import Operator
-from convert.proto.caffe2_pb2 import NetDef
+from zoosmith.convert import caffe2_to_onnx, registry, translation
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 SHAPE = [1, 4, 6, 6]
 KINDS = ("Relu", "Add", "AddSelf", "MulChannels", "Conv", "SpatialBN", "MaxPool", "Dropout", "Softmax", "Reshape")

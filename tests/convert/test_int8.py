@@ -5,13 +5,13 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from convert import ConvertError, caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
 from tests.convert.int8_mobilenet import SIZE, mobilenet
 from tests.validation import int8_nets
 from tests.validation.caffe2_nets import net_of
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
-from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, interpret
+from zoosmith.convert import ConvertError, caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, interpret
 
 _TYPES = {"f": TensorProto.FLOAT, "u": TensorProto.UINT8, "i": TensorProto.INT32}
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from convert import ConvertError, caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation.caffe2_nets import net_of
-from validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, ValidationError, interpret
+from zoosmith.convert import ConvertError, caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, OnnxRuntimeRunner, ValidationError, interpret
 
 X = np.float32([[1, -2, 3]])
 RANDOM_FILL = ("XavierFill", "", "unused", {"shape": [2, 3]})

@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from convert import caffe2_to_onnx
-from convert.proto.caffe2_pb2 import NetDef
-from validation import interpret
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import interpret
 
 IMAGE = [(2, 4, 7, 6)]
 UNARY = [

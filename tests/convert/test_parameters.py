@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from convert import ConvertError, read_parameters, write_net
-from convert.parameters import read_init_net
-from convert.proto.caffe2_pb2 import NetDef, TensorProto
+from zoosmith.convert import ConvertError, read_parameters, write_net
+from zoosmith.convert.parameters import read_init_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, TensorProto
 
 
 def init_net(**arrays: np.ndarray) -> NetDef:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from convert import ConvertError, read_net, write_net
-from convert.proto import caffe2_pb2
-from convert.proto.caffe2_pb2 import NetDef
+from zoosmith.convert import ConvertError, read_net, write_net
+from zoosmith.convert.proto import caffe2_pb2
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 FOLDER = Path(caffe2_pb2.__file__).parent
 

@@ -8,11 +8,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from convert import ConvertError, caffe2_to_onnx, untranslatable
-from convert.graph import Graph, Value
-from convert.operator import Operator
-from convert.proto.caffe2_pb2 import NetDef
-from convert.registry import translators
+from zoosmith.convert import ConvertError, caffe2_to_onnx, untranslatable
+from zoosmith.convert.graph import Graph, Value
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.convert.registry import translators
 
 VECTOR = (1, [2, 4])
 X = np.array([[-1.5, 0.25, 2, -3], [0.5, -0.5, 1, 0]], np.float32)

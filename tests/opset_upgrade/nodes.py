@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, helper, numpy_helper
 
-from validation.runners import runner_for
+from zoosmith.validation.runners import runner_for
 
 
 class Constant:

@@ -10,12 +10,12 @@ import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
-from opset_upgrade import OpsetError, convert_version, registry, steps
 from tests.opset_upgrade.backend_cases import CASES as BACKEND
 from tests.opset_upgrade.hand_cases import CASES, REFUSED, Key
 from tests.opset_upgrade.nodes import run
-from validation.comparison import compare
-from validation.errors import ValidationError
+from zoosmith.opset_upgrade import OpsetError, convert_version, registry, steps
+from zoosmith.validation.comparison import compare
+from zoosmith.validation.errors import ValidationError
 
 REGISTERED = registry.registered_adapters()
 

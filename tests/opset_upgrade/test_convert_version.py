@@ -8,10 +8,10 @@ import onnx
 import pytest
 from onnx import GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper
 
-from opset_upgrade import OpsetError, convert_version
-from opset_upgrade.schemas import NEWEST_OPSET
 from tests.opset_upgrade.nodes import run
-from validation.comparison import compare
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.validation.comparison import compare
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import ModelProto, checker, helper
 from onnx.reference import ReferenceEvaluator
 
-from opset_upgrade import OpsetError, convert_version
 from tests.opset_upgrade.node_cases import assert_same
-from validation.runners import ReferenceRunner, runner_for
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation.runners import ReferenceRunner, runner_for
 
 _FEW = settings(max_examples=25)
 _INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

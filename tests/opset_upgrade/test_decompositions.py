@@ -9,16 +9,16 @@ import pytest
 from onnx import ModelProto, TensorProto, checker, helper
 from onnx.reference import ReferenceEvaluator
 
-from opset_upgrade import OpsetError, convert_version
-from opset_upgrade.registry import (
+from tests.opset_upgrade.node_cases import assert_same, cases_by_operator, data
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade.registry import (
     Adapter,
     find_type_fallback,
     registered_decompositions,
     registered_type_fallbacks,
 )
-from opset_upgrade.schemas import element_type_name, formals, history, parameter_types, schema_at
-from tests.opset_upgrade.node_cases import assert_same, cases_by_operator, data
-from validation.runners import ReferenceRunner, runner_for
+from zoosmith.opset_upgrade.schemas import element_type_name, formals, history, parameter_types, schema_at
+from zoosmith.validation.runners import ReferenceRunner, runner_for
 
 # Their tests feed what older opsets want fixed; tests of their own are in the modules of their families.
 _WITHOUT_BACKEND_CASE = {"STFT"}
@@ -74,7 +74,7 @@ def test_a_type_that_an_older_version_does_not_take_is_led_around(
         asked.add(name)
         return find_type_fallback(name)
 
-    monkeypatch.setattr("opset_upgrade.steps.find_type_fallback", spy)
+    monkeypatch.setattr("zoosmith.opset_upgrade.steps.find_type_fallback", spy)
     for model, inputs, expected, kind in _typed_cases(operator):
         for target in sorted({schema.since_version - 1 for schema in history()[operator]}, reverse=True):
             if not 0 < target < model.opset_import[0].version:

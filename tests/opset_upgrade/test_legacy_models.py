@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
 
-from opset_upgrade import convert_version
-from opset_upgrade.schemas import NEWEST_OPSET
-from validation.comparison import compare
-from validation.errors import ValidationError
-from validation.runners import runner_for
+from zoosmith.opset_upgrade import convert_version
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.validation.comparison import compare
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.runners import runner_for
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 LEGACY = sorted(

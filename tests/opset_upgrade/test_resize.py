@@ -7,9 +7,9 @@ import pytest
 from onnx import checker
 from onnx.reference import ReferenceEvaluator
 
-from opset_upgrade import OpsetError, convert_version
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import Constant, node_model, run
+from zoosmith.opset_upgrade import OpsetError, convert_version
 
 IMAGE = np.random.RandomState(0).standard_normal((1, 2, 4, 6)).astype(np.float32)
 SCALES = [[1, 1, 2, 3], [1, 1, 0.5, 1.5], [1, 1, 2.5, 1], [1, 1, 1.25, 0.75]]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import ModelProto, checker, helper
 
-from opset_upgrade import OpsetError, convert_version
 from tests.opset_upgrade.node_cases import assert_same
-from validation.runners import ReferenceRunner, runner_for
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation.runners import ReferenceRunner, runner_for
 
 _FEW = settings(max_examples=25, deadline=None)
 _REDUCE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}

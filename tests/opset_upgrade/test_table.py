@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from opset_upgrade.table import table
+from zoosmith.opset_upgrade.table import table
 
 
 def test_the_table_in_the_docs_is_what_the_registry_says() -> None:
     written = Path(__file__).parents[2] / "docs" / "opset_table.md"
-    assert written.read_text(encoding="utf-8") == table(), "run: python -m opset_upgrade.table > docs/opset_table.md"
+    assert written.read_text(encoding="utf-8") == table(), (
+        "run: python -m zoosmith.opset_upgrade.table > docs/opset_table.md"
+    )
 
 
 def test_an_operator_can_be_looked_up_with_each_of_its_steps() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from quantize import QuantizeError, calibrate
 from tests.quantize.nets import Net
-from validation import ValidationError
+from zoosmith.quantize import QuantizeError, calibrate
+from zoosmith.validation import ValidationError
 
 
 def relu_net() -> Net:

@@ -7,13 +7,13 @@ import onnx
 import pytest
 from onnx.version_converter import convert_version
 
-from convert import caffe2_to_onnx
-from quantize import optimize, quantize
-from quantize.samples import image_samples
 from tests.shared_data import SHARED, needs_shared
-from validation import ImageFolder, load_images, preprocessing
-from validation.accuracy import Classifier
-from validation.preprocess import Disturbed
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.quantize import optimize, quantize
+from zoosmith.quantize.samples import image_samples
+from zoosmith.validation import ImageFolder, load_images, preprocessing
+from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.preprocess import Disturbed
 
 PREPROCESS = preprocessing("caffe-densenet")
 

@@ -3,9 +3,9 @@
 import numpy as np
 import onnx
 
-from quantize import quantize_within
-from quantize.samples import random_samples
 from tests.quantize.nets import Net
+from zoosmith.quantize import quantize_within
+from zoosmith.quantize.samples import random_samples
 
 
 def fragile() -> onnx.ModelProto:
@@ -27,7 +27,7 @@ def integer_convolutions(model: onnx.ModelProto) -> int:
 
 
 def error_of(model: onnx.ModelProto) -> "np.floating | float":
-    from quantize.report import summarize
+    from zoosmith.quantize.report import summarize
 
     return summarize(fragile(), model, random_samples(fragile(), 8, seed=100)).error
 

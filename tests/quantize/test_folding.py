@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize import QuantizeError, fold
 from tests.quantize.nets import Net, dense_block, residual
-from validation import compare, random_inputs, runner_for
+from zoosmith.quantize import QuantizeError, fold
+from zoosmith.validation import compare, random_inputs, runner_for
 
 
 def operators(model: onnx.ModelProto) -> Counter[str]:

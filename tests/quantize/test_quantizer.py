@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from quantize import QuantizeError, quantize
-from quantize.report import summarize
-from quantize.samples import random_samples
 from tests.quantize.nets import Net, dense_block, residual
-from validation import OnnxRuntimeRunner, ReferenceRunner
+from zoosmith.quantize import QuantizeError, quantize
+from zoosmith.quantize.report import summarize
+from zoosmith.quantize.samples import random_samples
+from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner
 
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
 

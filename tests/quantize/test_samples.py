@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quantize import QuantizeError
-from quantize.samples import read_samples
 from tests.quantize.nets import Net
-from validation import ValidationError, preprocessing
+from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.samples import read_samples
+from zoosmith.validation import ValidationError, preprocessing
 
 NONE = preprocessing("none")
 

@@ -2,7 +2,7 @@ import onnx
 from onnx import helper
 from onnx.parser import parse_model
 
-from quantize import simplify
+from zoosmith.quantize import simplify
 
 
 def test_the_simplifiers_own_notes_stay_out_of_the_file_and_the_users_stay_in() -> None:

@@ -4,10 +4,10 @@ import onnx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize.graph import Graph
-from quantize.stem import gather_positions
 from tests.quantize.nets import Net
-from validation import compare, random_inputs, runner_for
+from zoosmith.quantize.graph import Graph
+from zoosmith.quantize.stem import gather_positions
+from zoosmith.validation import compare, random_inputs, runner_for
 
 
 @given(

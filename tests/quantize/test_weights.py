@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize.weights import quantize_weights
+from zoosmith.quantize.weights import quantize_weights
 
 
 @given(

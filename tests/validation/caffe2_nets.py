@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 
 def add_argument(op: OperatorDef, name: str, value: object) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import Generator
 
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation.caffe2_nets import net_of
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 Case = tuple[NetDef, dict[str, np.ndarray]]
 _SCALES = [0.02, 0.01, 0.05, 0.1, 0.5, 0.25, 0.037, 0.0123, 1 / 256, 0.003, 1.0, 2.5, 0.125]

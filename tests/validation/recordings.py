@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation import detection_nets, int8_nets
 from tests.validation.int8_nets import Case
-from validation import Caffe2Runner, Caffe2Worker, ValidationError
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, Caffe2Worker, ValidationError
 
 _FOLDER = Path(__file__).parent / "recorded"
 _SETS = {"int8": int8_nets.KINDS, "detection": detection_nets.KINDS}

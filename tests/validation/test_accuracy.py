@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from tests.shared_data import SHARED, needs_shared
-from validation.accuracy import Share, evaluate
-from validation.errors import ValidationError
-from validation.images import ImageFolder
-from validation.preprocess import Disturbed, preprocessing
+from zoosmith.validation.accuracy import Share, evaluate
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.images import ImageFolder
+from zoosmith.validation.preprocess import Disturbed, preprocessing
 
 RAW = preprocessing("none")
 WEIGHTS = np.random.RandomState(1).standard_normal((12, 3, 1, 1)).astype(np.float32)
@@ -217,7 +217,7 @@ def test_the_interval_of_a_published_example() -> None:
 @needs_shared
 @pytest.mark.slow
 def test_densenet_knows_the_images_it_was_trained_on(tmp_path: Path) -> None:
-    from convert import caffe2_to_onnx, read_net
+    from zoosmith.convert import caffe2_to_onnx, read_net
 
     folder = SHARED / "densenet121"
     model = caffe2_to_onnx(

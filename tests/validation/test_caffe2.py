@@ -8,10 +8,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from convert import caffe2_to_onnx, read_net
-from convert.proto.caffe2_pb2 import NetDef
 from tests.shared_data import SHARED, needs_shared
-from validation import Caffe2Onnx, Caffe2Runner, Caffe2Worker, ReferenceRunner, ValidationError, compare, random_inputs
+from zoosmith.convert import caffe2_to_onnx, read_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import (
+    Caffe2Onnx,
+    Caffe2Runner,
+    Caffe2Worker,
+    ReferenceRunner,
+    ValidationError,
+    compare,
+    random_inputs,
+)
 
 pytestmark = pytest.mark.caffe2
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from validation import Caffe2Worker, ValidationError
-from validation.caffe2 import client, worker
+from zoosmith.validation import Caffe2Worker, ValidationError
+from zoosmith.validation.caffe2 import client, worker
 
 
 @given(st.lists(st.binary(max_size=50), max_size=4), st.text(max_size=20))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from validation import ValidationError
-from validation.caffe2 import environment
+from zoosmith.validation import ValidationError
+from zoosmith.validation.caffe2 import environment
 
 
 @pytest.fixture(autouse=True)

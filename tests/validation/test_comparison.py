@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation import compare
+from zoosmith.validation import compare
 
 SCORES = np.array([[1.0, 5.0, 2.0], [7.0, 0.0, 3.0]], np.float32)
 

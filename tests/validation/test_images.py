@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from validation.errors import ValidationError
-from validation.images import ImageFolder, Sample, load_images, read_labels
-from validation.preprocess import preprocessing
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.images import ImageFolder, Sample, load_images, read_labels
+from zoosmith.validation.preprocess import preprocessing
 
 RAW = preprocessing("none")
 

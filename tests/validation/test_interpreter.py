@@ -6,10 +6,10 @@ import weakref
 import numpy as np
 import pytest
 
-from convert.proto.caffe2_pb2 import NetDef
 from tests.validation.caffe2_nets import net_of
-from validation import NetInterpreter, ValidationError, interpret
-from validation.interpreter import engine
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import NetInterpreter, ValidationError, interpret
+from zoosmith.validation.interpreter import engine
 
 X = np.float32([[1, -2, 3], [-4, 5, -6]])
 

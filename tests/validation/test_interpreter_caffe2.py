@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from convert.proto.caffe2_pb2 import NetDef
 from tests.shared_data import SHARED, needs_shared
 from tests.validation.caffe2_fuzz import FAMILIES
 from tests.validation.caffe2_nets import add_argument, single
-from validation import Caffe2Runner, NetInterpreter, ValidationError, interpret
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation import Caffe2Runner, NetInterpreter, ValidationError, interpret
 
 pytestmark = pytest.mark.caffe2
 COUNT = 200

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.shared_data import SHARED, needs_shared
-from validation import interpret
+from zoosmith.validation import interpret
 
 pytestmark = needs_shared
 CASES = sorted(path.parent for path in (SHARED / "caffe2_corpus" / "cases").glob("*/case.json"))

@@ -6,7 +6,7 @@ import pytest
 from tests.validation import detection_nets
 from tests.validation.caffe2_nets import single
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
-from validation import Caffe2Worker, ValidationError, interpret
+from zoosmith.validation import Caffe2Worker, ValidationError, interpret
 
 
 def assert_caffe2s_detections(net, inputs, expected):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.validation import int8_nets
 from tests.validation.caffe2_nets import net_of
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
-from validation import Caffe2Worker, ValidationError, interpret
-from validation.interpreter.fixed_point import multiply_once_rounded, multiply_twice_rounded, shift_half_away
+from zoosmith.validation import Caffe2Worker, ValidationError, interpret
+from zoosmith.validation.interpreter.fixed_point import multiply_once_rounded, multiply_twice_rounded, shift_half_away
 
 
 def assert_caffe2s_integers(net, inputs, expected):

@@ -12,7 +12,7 @@ from tests.shared_data import SHARED, needs_shared
 _PROGRAM = """
 import hashlib, sys
 import numpy as np
-from validation import NetInterpreter
+from zoosmith.validation import NetInterpreter
 digest = lambda array: hashlib.sha256(array.tobytes()).hexdigest()
 net = NetInterpreter(*sys.argv[1:])
 images = [np.random.RandomState(seed).randn(1, 3, 224, 224).astype(np.float32) for seed in range(3)]

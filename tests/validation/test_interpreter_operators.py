@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.validation.caffe2_nets import net_of, single
-from validation import ValidationError, interpret
+from zoosmith.validation import ValidationError, interpret
 
 
 def run(kind, *inputs, outputs=1, **arguments):

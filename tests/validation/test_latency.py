@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from validation import latency
-from validation.errors import ValidationError
-from validation.latency import measure, stored_size
-from validation.memory import peak_memory
+from zoosmith.validation import latency
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.latency import measure, stored_size
+from zoosmith.validation.memory import peak_memory
 
 
 def product(path: Path, side: int, *, opset: int = 13) -> Path:

@@ -14,8 +14,8 @@ from onnx import numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
 from tests.validation.single_node import single_node
-from validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, compare
-from validation.legacy import legacy_operators
+from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, compare
+from zoosmith.validation.legacy import legacy_operators
 
 Array = np.ndarray
 _RANDOM = np.random.RandomState(5)

@@ -6,11 +6,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from validation import ReferenceRunner, ValidationError, compare, runner_for
-from validation.signature import opset_of, ports
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.ports import input_ports
+from zoosmith.validation import ReferenceRunner, ValidationError, compare, runner_for
 
 DATA = Path(onnx.__file__).parent / "backend/test/data"
-MODELS = [path.parent for path in sorted(DATA.glob("pytorch-*/*/model.onnx")) if opset_of(onnx.load(path)) < 7]
+MODELS = [path.parent for path in sorted(DATA.glob("pytorch-*/*/model.onnx")) if default_opset(onnx.load(path)) < 7]
 # these give Add a second operand with a dimension of 1 to expand, which the text of Add-6 says does not work
 AGAINST_THE_TEXT = {"test_operator_add_size1_broadcast", "test_operator_add_size1_singleton_broadcast"}
 
@@ -28,7 +29,7 @@ def test_a_published_model_gives_its_published_outputs(folder: Path):
     runner = runner_for(folder / "model.onnx")
     assert isinstance(runner, ReferenceRunner)
     graph = onnx.load(folder / "model.onnx").graph
-    names = [port.name for port in ports(graph) if port.required]
+    names = [port.name for port in input_ports(graph) if port.required]
     for data in sorted(folder.glob("test_data_set_*")):
         inputs = tensors([data / f"input_{index}.pb" for index in range(len(names))])
         outputs = tensors([data / f"output_{index}.pb" for index in range(len(graph.output))])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from validation.errors import ValidationError
-from validation.preprocess import PREPROCESSINGS, preprocessing
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.preprocess import PREPROCESSINGS, preprocessing
 
 RNG = np.random.RandomState(0)
 PICTURE = RNG.randint(0, 256, (256, 256, 3)).astype(np.uint8)

@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from validation import ValidationError, random_inputs
+from zoosmith.validation import ValidationError, random_inputs
 
 SUPPORTED = [kind for name, kind in TensorProto.DataType.items() if kind != TensorProto.UNDEFINED]
 

@@ -9,7 +9,7 @@ import pytest
 
 from zoosmith import archives
 from zoosmith.archives import Member, unpacked, write_archive
-from zoosmith.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ZoosmithError
 
 
 def tar_of(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:

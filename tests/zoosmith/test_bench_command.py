@@ -72,7 +72,7 @@ def test_bad_options_are_refused(
 def test_files_that_onnx_runtime_cannot_load_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, tmp_path / "nowhere.onnx")
     assert code == 2
-    assert "nowhere.onnx: no such file" in err
+    assert "nowhere.onnx: cannot be read: No such file" in err
     (tmp_path / "text.onnx").write_text("not a model")
     code, _, err = run(capsys, tmp_path / "text.onnx")
     assert code == 2

@@ -17,12 +17,12 @@ from PIL import Image
 import zoosmith
 from tests.shared_data import SHARED, needs_shared
 from tests.zoosmith.built import FOLDER, Built
-from validation.preprocess import preprocessing
 from zoosmith.bundles import validate
-from zoosmith.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes import densenet121 as recipe
 from zoosmith.recipes.densenet121 import rows as recipe_rows
 from zoosmith.recipes.densenet121 import weights as recipe_weights
+from zoosmith.validation.preprocess import preprocessing
 
 SIZES = {
     "3": 32_718_955,

@@ -9,7 +9,7 @@ import pytest
 
 import zoosmith
 from tests.zoosmith.built import FOLDER, Built
-from validation import Caffe2Onnx, Caffe2Worker, compare
+from zoosmith.validation import Caffe2Onnx, Caffe2Worker, compare
 
 pytestmark = pytest.mark.caffe2
 

@@ -16,13 +16,13 @@ import numpy as np
 import onnx
 import pytest
 
-from convert import write_net
 from tests.zoosmith.built import FOLDER, Built
 from tests.zoosmith.small_models import identity_model, scaling_model
-from zoosmith import files
 from zoosmith.archives import unpacked
 from zoosmith.cli import main
-from zoosmith.models import save_model
+from zoosmith.convert import write_net
+from zoosmith.onnx_model import files
+from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.densenet121 import predict_net
 
 
@@ -71,7 +71,7 @@ def test_a_failed_check_exits_1_and_is_named(run: Any, tmp_path: Path, monkeypat
 
 
 def _failing(expected: Any, actual: Any) -> Any:
-    from validation import compare
+    from zoosmith.validation import compare
 
     return compare(expected, actual, rtol=0, atol=1e-12)
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tests.zoosmith.small_models import identity_model, scaling_model
-from zoosmith import models
 from zoosmith.archives import unpacked
 from zoosmith.bundles import bundle, validate
-from zoosmith.errors import ZoosmithError
-from zoosmith.models import save_model
+from zoosmith.onnx_model import saving
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.saving import save_model
 
 CONTENT = "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
 
@@ -101,7 +101,7 @@ def test_a_model_that_gives_other_outputs_fails(packed: Path) -> None:
 
 
 def test_tensors_beside_the_model_are_packed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr(saving, "_PROTOBUF_LIMIT", 1000)
     save_model(scaling_model(np.arange(512, dtype=np.float32)), tmp_path / "scale.onnx")
     bundle(tmp_path / "scale.onnx", tmp_path / "packed.tar.gz", sets=1)
     with tarfile.open(tmp_path / "packed.tar.gz") as tar:

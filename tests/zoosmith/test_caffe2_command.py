@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from validation.caffe2 import environment
 from zoosmith.cli.caffe2 import caffe2
+from zoosmith.validation.caffe2 import environment
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from convert import caffe2_to_onnx
 from tests.validation.caffe2_nets import net_of
-from validation import interpret
 from zoosmith.conversion import verify_conversion, with_image_sizes
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.validation import interpret
 
 
 def proposals():

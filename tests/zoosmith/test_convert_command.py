@@ -8,8 +8,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from convert import write_net
-from convert.proto.caffe2_pb2 import NetDef
+from zoosmith.convert import write_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 
 @pytest.fixture

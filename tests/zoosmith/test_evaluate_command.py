@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from validation.preprocess import DISTURBANCES, PREPROCESSINGS
 from zoosmith.cli import main
+from zoosmith.validation.preprocess import DISTURBANCES, PREPROCESSINGS
 
 
 def red_green_blue(path: Path, weights: np.ndarray) -> str:

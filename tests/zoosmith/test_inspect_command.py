@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 
-from convert import write_net
-from convert.proto.caffe2_pb2 import NetDef
 from zoosmith.cli.inspect import inspect
+from zoosmith.convert import write_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.inspection import inspect_file
 
 

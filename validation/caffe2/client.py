@@ -12,12 +12,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from convert import read_net
-from convert.proto.caffe2_pb2 import NetDef
-from validation.caffe2 import worker as protocol
-from validation.caffe2.environment import find_environment
-from validation.errors import ValidationError
-from validation.signature import Model, Port, check_inputs, check_tensor, load_whole, model_name, ports
+from zoosmith.convert import read_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.validation.caffe2 import worker as protocol
+from zoosmith.validation.caffe2.environment import find_environment
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.signature import check_inputs, check_tensor
 
 _NOT_INSTALLED = "the real Caffe2 is not installed; `zoosmith caffe2 install` makes its environment"
 
@@ -185,8 +187,8 @@ class Caffe2Onnx(_Loaded):
     """Runs an ONNX model with Caffe2's ONNX backend, which knows opsets 3 to 9; arguments as for Caffe2Runner."""
 
     def __init__(self, model: Model, *, worker: Caffe2Worker | None = None):
-        whole = load_whole(model)
-        self.inputs = ports(whole.graph)
+        whole = load_model(model)
+        self.inputs = input_ports(whole.graph)
         super().__init__(model_name(model), worker, "load_onnx", [whole.SerializeToString()])
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from validation.errors import ValidationError
+from zoosmith.validation.errors import ValidationError
 
 REQUIREMENTS = ("torch==1.10.2", "numpy<1.24", "protobuf<3.21", "future", "six", "onnx==1.10.2")
 _MARKER = "zoosmith-caffe2.json"

@@ -3,6 +3,6 @@
 A module holds a family of operators; each operator is one function registered by `registry.operator`.
 """
 
-from validation.interpreter.engine import NetInterpreter, interpret
+from zoosmith.validation.interpreter.engine import NetInterpreter, interpret
 
 __all__ = ["NetInterpreter", "interpret"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from validation.interpreter.boxes import (
+from zoosmith.validation.interpreter.boxes import (
     Floats,
     clip,
     clip_rotated,
@@ -12,8 +12,8 @@ from validation.interpreter.boxes import (
     transform,
     transform_rotated,
 )
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
 
 
 def single(values: np.ndarray) -> Floats:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from convert.proto.caffe2_pb2 import TensorProto
-from validation.interpreter.fills import DTYPES
-from validation.interpreter.registry import operator
-from validation.interpreter.values import is_float, settled
-from validation.interpreter.view import Operator
+from zoosmith.convert.proto.caffe2_pb2 import TensorProto
+from zoosmith.validation.interpreter.fills import DTYPES
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import is_float, settled
+from zoosmith.validation.interpreter.view import Operator
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _erf = np.frompyfunc(math.erf, 1, 1)

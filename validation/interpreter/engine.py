@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from convert import NetSource, read_net
-from convert.liveness import without_unread
-from convert.proto.caffe2_pb2 import NetDef
-from validation.errors import ValidationError
-from validation.interpreter.registry import Kernel, kernels
-from validation.interpreter.values import QuantizedTensor, widen
-from validation.interpreter.view import Operator
-from validation.interpreter.workspace import Workspace
+from zoosmith.convert import NetSource, read_net
+from zoosmith.convert.liveness import without_unread
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.interpreter.registry import Kernel, kernels
+from zoosmith.validation.interpreter.values import QuantizedTensor, widen
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.workspace import Workspace
 
 
 def interpret(

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from validation.interpreter.registry import operator
-from validation.interpreter.values import settled
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import settled
+from zoosmith.validation.interpreter.view import Operator
 
 
 @operator("Gather")

@@ -4,18 +4,18 @@ import math
 
 import numpy as np
 
-from validation.interpreter.conv import convolve, transposed
-from validation.interpreter.fixed_point import (
+from zoosmith.validation.interpreter.conv import convolve, transposed
+from zoosmith.validation.interpreter.fixed_point import (
     mantissa_exponent,
     multiply_once_rounded,
     multiply_twice_rounded,
     shift_half_away,
 )
-from validation.interpreter.pooling import over_windows
-from validation.interpreter.registry import operator
-from validation.interpreter.values import QuantizedTensor
-from validation.interpreter.view import Operator
-from validation.interpreter.windows import (
+from zoosmith.validation.interpreter.pooling import over_windows
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import QuantizedTensor
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.windows import (
     channels_first,
     channels_last,
     explicit_pads,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from validation.interpreter.int8 import same_quantization
-from validation.interpreter.registry import operator
-from validation.interpreter.values import QuantizedTensor
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.int8 import same_quantization
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import QuantizedTensor
+from zoosmith.validation.interpreter.view import Operator
 
 
 def _moved(op: Operator, x: QuantizedTensor, values: np.ndarray) -> QuantizedTensor:

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from validation.interpreter.boxes import Floats
-from validation.interpreter.detection import single
-from validation.interpreter.fixed_point import shift_half_away
-from validation.interpreter.int8 import output_quantization, quantized
-from validation.interpreter.registry import operator
-from validation.interpreter.values import QuantizedTensor
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.boxes import Floats
+from zoosmith.validation.interpreter.detection import single
+from zoosmith.validation.interpreter.fixed_point import shift_half_away
+from zoosmith.validation.interpreter.int8 import output_quantization, quantized
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import QuantizedTensor
+from zoosmith.validation.interpreter.view import Operator
 
 
 @operator("Int8RoIAlign")

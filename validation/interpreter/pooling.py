@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
-from validation.interpreter.windows import (
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.windows import (
     Windows,
     channels_first,
     channels_last,

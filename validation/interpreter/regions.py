@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from validation.interpreter.boxes import Floats
-from validation.interpreter.detection import single
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
-from validation.interpreter.windows import channels_first, channels_last
+from zoosmith.validation.interpreter.boxes import Floats
+from zoosmith.validation.interpreter.detection import single
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 
 @operator("RoIAlign")

@@ -68,5 +68,5 @@ def operator(*types: str, raw: bool = False, shares: bool = False) -> Callable[[
 def kernels() -> dict[str, Kernel]:
     """Every operator that the interpreter knows, by type."""
     for family in _FAMILIES:
-        import_module(f"validation.interpreter.{family}")
+        import_module(f"zoosmith.validation.interpreter.{family}")
     return _KERNELS

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
-from validation.interpreter.windows import channels_first, channels_last
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 
 def _scales(op: Operator, scales: np.ndarray | None) -> tuple[np.float32, np.float32]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
 
 _COMBINE: dict[str, Callable] = {
     "Sum": lambda rows: rows.sum(0),

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from validation.interpreter.registry import operator
-from validation.interpreter.view import Operator
-from validation.interpreter.windows import channels_first, channels_last, explicit_pads, pad_spatial
+from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.windows import channels_first, channels_last, explicit_pads, pad_spatial
 
 
 def _join_axis(op: Operator, rank: int) -> tuple[int, bool]:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from convert.proto.caffe2_pb2 import Argument, OperatorDef
-from validation.errors import ValidationError
+from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
+from zoosmith.validation.errors import ValidationError
 
 
 class Operator:

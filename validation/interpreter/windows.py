@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.view import Operator
 
 
 class LegacyPad(IntEnum):

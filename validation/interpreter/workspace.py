@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from validation.errors import ValidationError
-from validation.interpreter.values import Value
+from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.interpreter.values import Value
 
 
 @dataclass

@@ -1,3 +1,3 @@
 """Operators as older opsets define them, for onnx's reference evaluator, which implements the newer versions only."""
 
-from validation.legacy.registry import legacy_operators as legacy_operators
+from zoosmith.validation.legacy.registry import legacy_operators as legacy_operators

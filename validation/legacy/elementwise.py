@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 
-from validation.legacy.registry import legacy
+from zoosmith.validation.legacy.registry import legacy
 
 Array = np.ndarray
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from validation.legacy.registry import legacy
-from validation.legacy.windows import windows
+from zoosmith.validation.legacy.registry import legacy
+from zoosmith.validation.legacy.windows import windows
 
 Array = np.ndarray
 

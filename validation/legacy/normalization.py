@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from validation.legacy.registry import legacy
+from zoosmith.validation.legacy.registry import legacy
 
 Array = np.ndarray
 

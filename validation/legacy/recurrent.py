@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.legacy.registry import legacy
+from zoosmith.validation.legacy.registry import legacy
 
 Array = np.ndarray
 _States = tuple[Array, ...]

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx.reference.op_run import OpRun
 
-from validation.errors import ValidationError
+from zoosmith.validation.errors import ValidationError
 
 Implementation = Callable[..., Any]
 """Takes the inputs in order (None for one left out) and the attributes by name, defaults filled in from the schema of
@@ -42,7 +42,7 @@ def legacy(
 def legacy_operators(opset: int) -> tuple[type[OpRun], ...]:
     """Return the operators that a model of `opset` of the default domain needs, for the evaluator's `new_ops`."""
     for family in _FAMILIES:
-        import_module(f"validation.legacy.{family}")
+        import_module(f"zoosmith.validation.legacy.{family}")
     return tuple(
         _operator(name, opset, function)
         for name, versions in sorted(_REGISTRY.items())

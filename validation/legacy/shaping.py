@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto, helper
 
-from validation.legacy.registry import legacy
+from zoosmith.validation.legacy.registry import legacy
 
 Array = np.ndarray
 

@@ -4,9 +4,10 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Any
 
 import click
+
+from zoosmith.onnx_model.errors import ZoosmithError
 
 # Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
 COMMANDS: dict[str, str] = {
@@ -21,15 +22,6 @@ COMMANDS: dict[str, str] = {
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
     "caffe2": "zoosmith.cli.caffe2:caffe2",
-}
-
-# A room that was never imported cannot have raised, so its errors need no import to be recognised.
-_USER_ERRORS = {
-    "convert.errors": "ConvertError",
-    "opset_upgrade.errors": "OpsetError",
-    "quantize.errors": "QuantizeError",
-    "validation.errors": "ValidationError",
-    "zoosmith.errors": "ZoosmithError",
 }
 
 
@@ -79,18 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        if isinstance(error, (OSError, *_user_errors())):
+        if isinstance(error, (OSError, ZoosmithError)):
             click.echo(f"error: {_one_line(error)}", err=True)
             sys.exit(2)
         click.echo(f"internal error, please report it (--verbose shows where): {error!r}", err=True)
         sys.exit(70)
-
-
-def _user_errors() -> tuple[type[Exception], ...]:
-    loaded: list[Any] = [
-        getattr(sys.modules[module], name) for module, name in _USER_ERRORS.items() if module in sys.modules
-    ]
-    return tuple(loaded)
 
 
 def _one_line(error: Exception) -> str:

@@ -55,8 +55,8 @@ def bench(
     from rich.console import Console
     from rich.progress import Progress
 
-    from validation.latency import measure, stored_size
-    from validation.memory import peak_memory
+    from zoosmith.validation.latency import measure, stored_size
+    from zoosmith.validation.memory import peak_memory
 
     rows: list[dict[str, Any]] = []
     sizes = [stored_size(model) for model in models]

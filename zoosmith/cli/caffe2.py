@@ -26,7 +26,7 @@ def install() -> None:
     """
     from rich.console import Console
 
-    from validation import caffe2 as real
+    from zoosmith.validation import caffe2 as real
 
     console = Console(stderr=True)
     with console.status("installing Caffe2") as status:
@@ -46,7 +46,7 @@ def status(as_json: bool) -> None:
     import json
     import sys
 
-    from validation import caffe2 as real
+    from zoosmith.validation import caffe2 as real
 
     python = real.find_environment()
     if as_json:

@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     import onnx
 
-    from convert.translation import InputInfo
+    from zoosmith.convert.translation import InputInfo
 
 # where ONNX's own name differs from numpy's
 _NUMPY_NAMES = {"": "FLOAT", "float32": "FLOAT", "float64": "DOUBLE"}
@@ -61,8 +61,8 @@ def convert(
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=1,3,224,224
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=N,3,224,224 --input ids=int64:N
     """
-    from convert import caffe2_to_onnx
-    from zoosmith.models import save_model
+    from zoosmith.convert import caffe2_to_onnx
+    from zoosmith.onnx_model.saving import save_model
 
     inputs = read_inputs(declared, value_info)
     model = caffe2_to_onnx(predict_net, init_net, inputs=inputs, opset=opset, names=names)
@@ -76,8 +76,8 @@ def _verified(predict_net: str, init_net: str | None, model: "onnx.ModelProto", 
     """Compare the model with its net; gives what to say of it, and ends the command with 1 where they differ."""
     from rich.console import Console
 
-    from validation import ValidationError
     from zoosmith.conversion import verify_conversion
+    from zoosmith.validation import ValidationError
 
     try:
         with Console(stderr=True).status("Comparing with the source net"):
@@ -98,7 +98,7 @@ def read_inputs(declared: tuple[str, ...], value_info: str | None) -> "InputInfo
 
     from onnx import TensorProto
 
-    from zoosmith.errors import ZoosmithError
+    from zoosmith.onnx_model.errors import ZoosmithError
 
     inputs: dict[str, tuple[int, list[int | str]]] = {}
     if value_info is not None:

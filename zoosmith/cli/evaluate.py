@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Column
 
-    from validation.accuracy import Evaluation, Share
+    from zoosmith.validation.accuracy import Evaluation, Share
 
 
 @click.command()
@@ -52,9 +52,9 @@ def evaluate(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from validation.accuracy import evaluate as run
-    from validation.images import ImageFolder
-    from validation.preprocess import Disturbed, preprocessing
+    from zoosmith.validation.accuracy import evaluate as run
+    from zoosmith.validation.images import ImageFolder
+    from zoosmith.validation.preprocess import Disturbed, preprocessing
 
     convention = preprocessing(preprocess)
     to_array = convention if disturb is None else Disturbed(convention, disturb, seed)

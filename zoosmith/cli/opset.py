@@ -47,7 +47,8 @@ def opset(
 
     from rich.console import Console
 
-    from zoosmith.models import external_files, load_model, save_model
+    from zoosmith.onnx_model.loading import external_files, load_model
+    from zoosmith.onnx_model.saving import save_model
     from zoosmith.verification import verify as run_both
 
     sizes = _sizes(dims)
@@ -58,7 +59,7 @@ def opset(
         converted = _convert(model, target, engine, source)
     result = None
     if verify:
-        from zoosmith.errors import ZoosmithError
+        from zoosmith.onnx_model.errors import ZoosmithError
 
         with progress.status("running both models"):
             try:
@@ -95,7 +96,7 @@ def opset(
 
 
 def _convert(model: "ModelProto", target: int, engine: str, source: Path) -> "ModelProto":
-    from opset_upgrade import OpsetError, convert_version
+    from zoosmith.opset_upgrade import OpsetError, convert_version
 
     if engine == "native":
         try:
@@ -104,7 +105,7 @@ def _convert(model: "ModelProto", target: int, engine: str, source: Path) -> "Mo
             raise OpsetError(f"{source}: {error}") from None
     from onnx import version_converter
 
-    from zoosmith.errors import ZoosmithError
+    from zoosmith.onnx_model.errors import ZoosmithError
 
     try:
         return version_converter.convert_version(model, target)
@@ -130,7 +131,7 @@ def _sizes(dims: tuple[str, ...]) -> dict[str, int]:
 def _copy_files(names: list[str], source: Path, target: Path) -> None:
     import shutil
 
-    from zoosmith.files import atomic_writer
+    from zoosmith.onnx_model.files import atomic_writer
 
     if source.resolve() == target.resolve():
         return

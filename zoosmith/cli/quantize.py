@@ -75,12 +75,13 @@ def quantize(
     import onnx
     from rich.console import Console
 
-    from quantize import QuantizeError, quantize_within
-    from quantize.report import summarize
-    from quantize.samples import read_samples
-    from validation import ImageFolder, preprocessing
-    from validation.accuracy import evaluate
-    from zoosmith.models import load_model, save_model
+    from zoosmith.onnx_model.loading import load_model
+    from zoosmith.onnx_model.saving import save_model
+    from zoosmith.quantize import QuantizeError, quantize_within
+    from zoosmith.quantize.report import summarize
+    from zoosmith.quantize.samples import read_samples
+    from zoosmith.validation import ImageFolder, preprocessing
+    from zoosmith.validation.accuracy import evaluate
 
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")

@@ -29,9 +29,10 @@ def simplify(model: str, output: str, cases: int, seed: int, tolerance: float, a
     """
     import json
 
-    from quantize import QuantizeError, optimize
-    from validation import compare, random_inputs, runner_for
-    from zoosmith.models import load_model, save_model
+    from zoosmith.onnx_model.loading import load_model
+    from zoosmith.onnx_model.saving import save_model
+    from zoosmith.quantize import QuantizeError, optimize
+    from zoosmith.validation import compare, random_inputs, runner_for
 
     original = load_model(model)
     try:

@@ -2,8 +2,8 @@ import hashlib
 import json
 from collections import Counter
 
-from convert import read_net, write_net
 from tests.shared_data import SHARED, needs_shared
+from zoosmith.convert import read_net, write_net
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net
 
 

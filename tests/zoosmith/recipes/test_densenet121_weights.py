@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from onnx import ModelProto, helper, numpy_helper
 
-from convert import read_net, write_net
-from convert.errors import ConvertError
-from convert.parameters import read_parameters
-from convert.proto.caffe2_pb2 import NetDef
 from tests.shared_data import SHARED, needs_shared
-from zoosmith.errors import ZoosmithError
+from zoosmith.convert import read_net, write_net
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.parameters import read_parameters
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
 from zoosmith.recipes.densenet121.weights import Weights, read_weights, synthetic_weights, write_init_net

@@ -5,7 +5,6 @@ The names here are what `zoosmith.build` and the model card need of it.
 
 import numpy as np
 
-from validation.preprocess import preprocessing
 from zoosmith.recipes.densenet121.net import INPUT as INPUT
 from zoosmith.recipes.densenet121.net import INPUT_SHAPE as INPUT_SHAPE
 from zoosmith.recipes.densenet121.net import OUTPUT as OUTPUT
@@ -19,6 +18,7 @@ from zoosmith.recipes.densenet121.rows import select_rows as select_rows
 from zoosmith.recipes.densenet121.weights import Weights as Weights
 from zoosmith.recipes.densenet121.weights import read_weights as read_weights
 from zoosmith.recipes.densenet121.weights import synthetic_weights as synthetic_weights
+from zoosmith.validation.preprocess import preprocessing
 
 # the model's folder in the zoo's tree, and the tags that the hub finds it by
 FOLDER = "vision/classification/densenet-121"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 GROWTH = 32
 BOTTLENECK = 4 * GROWTH

@@ -9,11 +9,10 @@ from onnx.defs import onnx_opset_version
 from onnx.helper import VERSION_TABLE
 from onnx.version_converter import convert_version
 
-import opset_upgrade
-import quantize
-from convert import caffe2_to_onnx
-from quantize.calibration import Samples
-from zoosmith.errors import ZoosmithError
+from zoosmith import opset_upgrade, quantize
+from zoosmith.convert import caffe2_to_onnx
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.quantize.calibration import Samples
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, predict_net
 
 # the first in which a parameter need not be a graph input

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convert.proto.caffe2_pb2 import OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import OperatorDef
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, parameter_shapes, predict_net
 
 # Mean and variance of a channel: of random pixels as the card's pre-processing leaves them; of a standard normal

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from onnx import numpy_helper
 
-from convert.parameters import read_parameters
-from convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
-from zoosmith.errors import ZoosmithError
-from zoosmith.models import load_model
+from zoosmith.convert.parameters import read_parameters
+from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.recipes.densenet121.net import parameter_shapes
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from zoosmith.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ZoosmithError
 
 
 @contextmanager

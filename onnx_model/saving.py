@@ -1,16 +1,16 @@
-"""ONNX models as files: read with clear errors, write whole, with tensors beside the model where it is too large."""
+"""Writing ONNX models: whole or not at all, with tensors beside the model where it is too large for protobuf."""
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import EncodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
-from onnx.external_data_helper import load_external_data_for_model, set_external_data, uses_external_data
+from onnx.external_data_helper import set_external_data
 
-from zoosmith.errors import ZoosmithError
-from zoosmith.files import atomic_writer, write_atomic
+from zoosmith.onnx_model.files import atomic_writer, write_atomic
+from zoosmith.onnx_model.traversal import all_tensors
 
 # protobuf can neither write nor read a larger message
 _PROTOBUF_LIMIT = 2**31 - 1
@@ -24,36 +24,17 @@ _STREAMED = 8 << 20
 _GRAPH, _INITIALIZER, _MOST = 7, 5, 1 << 29
 
 
-def load_model(path: str | os.PathLike[str], *, external_data: bool = True) -> onnx.ModelProto:
-    """Read an ONNX model; with `external_data`, tensors kept in files beside it are loaded into it.
-
-    Raises ZoosmithError, naming `path`, where the file is missing, is no ONNX model or is truncated, and where a file
-    of external data is missing, too short, or not below the model's own folder.
-    """
-    file = Path(path)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ZoosmithError(f"{file}: cannot be read: {error.strerror or error}") from error
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(content)
-    except DecodeError as error:
-        raise ZoosmithError(f"{file}: expected an ONNX model, found something else or a truncated file") from error
-    if not (model.HasField("graph") and model.ir_version and model.opset_import):
-        raise ZoosmithError(f"{file}: expected an ONNX model, found no graph, IR version or opset in it")
-    if external_data:
-        try:
-            load_external_data_for_model(model, str(file.parent))
-        except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise ZoosmithError(f"{file}: its external data cannot be loaded: {_first_line(error)}") from error
-    return model
-
-
 def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
     """Write a model; above protobuf's 2 GiB its large tensors go to one file `<name>.data` beside it.
 
-    The file is whole or not there. `model` is left as it was. Raises ZoosmithError where a file cannot be written.
+    The file is whole or not there. The same model gives the same bytes.
+
+    Args:
+        model: the model; it is left as it was.
+        path: where it goes.
+
+    Raises:
+        ZoosmithError: a file cannot be written.
     """
     if _stream(model, path):
         return
@@ -68,7 +49,7 @@ def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
     moved: list[tuple[onnx.TensorProto, bytes]] = []
     try:
         with atomic_writer(target.with_name(f"{target.name}.data")) as file:
-            for tensor in _initializers(model.graph):
+            for tensor in all_tensors(model):
                 if len(tensor.raw_data) < _SMALLEST_EXTERNAL:
                     continue
                 file.write(bytes(-file.tell() % _ALIGNMENT))
@@ -129,27 +110,3 @@ def _part(message: Message, numbers: Container[int]) -> bytes:
         else:
             getattr(part, field.name).MergeFrom(value)
     return part.SerializeToString(deterministic=True)
-
-
-def external_files(model: onnx.ModelProto) -> list[str]:
-    """Names of the files, relative to the model's folder, that hold the tensors of a model loaded without them."""
-    locations = {
-        entry.value
-        for tensor in _initializers(model.graph)
-        if uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    return sorted(locations)
-
-
-def _initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _initializers(subgraph)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -7,9 +7,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.zoosmith.small_models import scaling_model
-from zoosmith import models
-from zoosmith.errors import ZoosmithError
-from zoosmith.models import external_files, load_model, save_model
+from zoosmith.onnx_model import saving
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.loading import external_files, load_model
+from zoosmith.onnx_model.saving import save_model
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_fields_of_a_later_onnx_are_kept_beside_large_tensors(tmp_path: Path) ->
 def test_a_model_too_large_for_protobuf_keeps_its_tensors_beside_it(
     model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr(saving, "_PROTOBUF_LIMIT", 1000)
     before = model.SerializeToString()
     save_model(model, tmp_path / "scale.onnx")
     assert model.SerializeToString() == before
@@ -60,7 +61,7 @@ def test_a_model_too_large_for_protobuf_keeps_its_tensors_beside_it(
 def test_missing_external_data_is_named(
     model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr(saving, "_PROTOBUF_LIMIT", 1000)
     save_model(model, tmp_path / "scale.onnx")
     (tmp_path / "scale.onnx.data").unlink()
     with pytest.raises(ZoosmithError, match=r"scale\.onnx: its external data cannot be loaded: .*scale\.onnx\.data"):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from zoosmith.errors import ZoosmithError
-from zoosmith.files import atomic_writer, write_atomic
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.files import atomic_writer, write_atomic
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_leftover(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Reading ONNX models, from files, bytes or messages, with one clear line for what cannot be read."""
+
+import os
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+
+from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.traversal import all_tensors
+
+Model = str | os.PathLike[str] | bytes | ModelProto
+"""A model as the functions of all rooms take it: a file's path, a file's content, or a message."""
+
+
+def load_model(model: Model, *, external_data: bool = True) -> ModelProto:
+    """Return a model as a message.
+
+    Args:
+        model: a path, the file's content, or a message, which is returned as it is.
+        external_data: whether tensors that lie in files beside the model are loaded into the message.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model or is truncated; a file of external data is missing, too
+            short, or not below the model's own folder. The message names the model.
+    """
+    if isinstance(model, ModelProto):
+        return model
+    name = model_name(model)
+    loaded = _parsed(_content(model, name), name)
+    if external_data and not isinstance(model, bytes):
+        try:
+            load_external_data_for_model(loaded, os.fspath(Path(model).parent))
+        except (OSError, ValueError, onnx.checker.ValidationError) as error:
+            raise ModelError(f"{name}: its external data cannot be loaded: {_first_line(error)}") from error
+    return loaded
+
+
+def model_name(model: Model) -> str:
+    """What an error message calls a model: its path, or its graph's name."""
+    if isinstance(model, ModelProto):
+        return f"model {model.graph.name!r}"
+    return "model" if isinstance(model, bytes) else os.fspath(model)
+
+
+def external_files(model: ModelProto) -> list[str]:
+    """Names of the files, relative to the model's folder, that hold tensors of a model loaded without them; sorted."""
+    return sorted({location for tensor in all_tensors(model) if (location := external_location(tensor)) is not None})
+
+
+def external_location(tensor: TensorProto) -> str | None:
+    """Name of the file, relative to the model's folder, that holds the data of a tensor; None if the tensor does."""
+    if not uses_external_data(tensor):
+        return None
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+
+
+def _content(model: str | os.PathLike[str] | bytes, name: str) -> bytes:
+    if isinstance(model, bytes):
+        return model
+    try:
+        return Path(model).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def _parsed(content: bytes, name: str) -> ModelProto:
+    model = ModelProto()
+    try:
+        model.ParseFromString(content)
+    except DecodeError as error:
+        raise ModelError(f"{name}: expected an ONNX model, found something else or a truncated file") from error
+    if not (model.HasField("graph") and model.ir_version and model.opset_import):
+        raise ModelError(f"{name}: expected an ONNX model, found no graph, IR version or opset in it")
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

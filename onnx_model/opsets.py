@@ -1,0 +1,24 @@
+"""Which opsets a model imports, and which nodes are of ONNX's own domain."""
+
+from onnx import FunctionProto, ModelProto, NodeProto
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+"""Both spellings of the domain of ONNX's own operators."""
+
+
+def default_opset(model: ModelProto | FunctionProto) -> int | None:
+    """The version of ONNX's own operators that a model or a model-local function imports.
+
+    Args:
+        model: what has an `opset_import`.
+
+    Returns:
+        The version, the highest where several entries import the domain; None where none does.
+    """
+    versions = [entry.version for entry in model.opset_import if entry.domain in DEFAULT_DOMAINS]
+    return max(versions, default=None)
+
+
+def is_standard(node: NodeProto, *op_types: str) -> bool:
+    """Whether the node is one of these operators of ONNX's own domain."""
+    return node.op_type in op_types and node.domain in DEFAULT_DOMAINS

@@ -1,0 +1,88 @@
+"""What a model holds, subgraphs and model-local functions included: nodes, tensors, names."""
+
+from collections.abc import Iterable, Iterator
+
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+
+def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
+    """The graphs that a node carries, each with a key that is unique within the node."""
+    found = []
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            found.append((attribute.name, attribute.g))
+        elif attribute.type == AttributeProto.GRAPHS:
+            found.extend((f"{attribute.name}[{index}]", graph) for index, graph in enumerate(attribute.graphs))
+    return found
+
+
+def read_names(node: NodeProto) -> set[str]:
+    """Names that a node reads, its graphs included: for those, also names of values that they make themselves."""
+    names = {name for name in node.input if name}
+    for _, graph in subgraphs(node):
+        names.update(value.name for value in graph.output)
+        for inner in graph.node:
+            names |= read_names(inner)
+    return names
+
+
+def all_graphs(model: ModelProto) -> Iterator[GraphProto]:
+    """The graph of a model and every subgraph, those inside model-local functions included; outer before inner."""
+    yield model.graph
+    yield from _graphs_of(all_nodes(model))
+
+
+def all_nodes(body: ModelProto | GraphProto | FunctionProto) -> Iterator[NodeProto]:
+    """Every node of a model, graph or function, in order, each before those of the subgraphs that it carries."""
+    if isinstance(body, ModelProto):
+        yield from all_nodes(body.graph)
+        for function in body.functions:
+            yield from all_nodes(function)
+        return
+    for node in body.node:
+        yield node
+        for _, graph in subgraphs(node):
+            yield from all_nodes(graph)
+
+
+def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
+    """Every tensor that a model stores, wherever one can stand.
+
+    Initializers, the values and indices of sparse ones, and tensors in attributes; of the graph, of subgraphs and of
+    model-local functions.
+    """
+    for graph in all_graphs(model):
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+    attributes = [attribute for node in all_nodes(model) for attribute in node.attribute]
+    attributes += [attribute for function in model.functions for attribute in function.attribute_proto]
+    for attribute in attributes:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for sparse in (
+            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+            *attribute.sparse_tensors,
+        ):
+            yield from (sparse.values, sparse.indices)
+
+
+def all_names(model: ModelProto) -> Iterator[str]:
+    """Every name that a value or a node of a model bears, with repetitions."""
+    for graph in all_graphs(model):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            yield value.name
+        yield from (tensor.name for tensor in graph.initializer)
+        yield from (tensor.values.name for tensor in graph.sparse_initializer)
+    for function in model.functions:
+        yield from (*function.input, *function.output)
+    for node in all_nodes(model):
+        yield node.name  # must be unique as well for ONNX Runtime
+        yield from (*node.input, *node.output)
+
+
+def _graphs_of(nodes: Iterable[NodeProto]) -> Iterator[GraphProto]:
+    for node in nodes:
+        for _, graph in subgraphs(node):
+            yield graph
