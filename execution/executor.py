@@ -1,0 +1,140 @@
+"""Where functions run: in threads or in processes of this machine, behind one interface."""
+
+import multiprocessing
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from types import TracebackType
+from typing import ParamSpec, Protocol, TypeVar
+
+Given = ParamSpec("Given")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Job(Protocol[Result_co]):
+    """A function that was submitted."""
+
+    def result(self) -> Result_co:
+        """Wait for the function; return what it returns, or raise what it raises."""
+        ...
+
+    def cancel(self) -> bool:
+        """Do not begin it; False where it has begun already."""
+        ...
+
+    def done(self) -> bool:
+        """Whether it has ended or was cancelled."""
+        ...
+
+
+class Executor(ABC):
+    """Runs functions beside the caller, at most `workers` at a time. A context manager.
+
+    A block that ends normally waits for everything submitted. A block that ends with an error (an interrupt included)
+    cancels what is queued and waits only for what has begun.
+
+    Functions and arguments can be pickled, and a function that changes its arguments changes a copy or the original:
+    code that keeps to this runs on every executor.
+
+    Attributes:
+        workers: how many functions run at the same time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        if workers < 1:
+            raise ValueError(f"{workers} workers: expected at least 1")
+        self.workers = workers
+
+    @abstractmethod
+    def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
+        """Queue `function(*args, **kwargs)`."""
+
+    @abstractmethod
+    def close(self, *, cancel: bool) -> None:
+        """End the workers: after what is queued, or with `cancel` after what has begun."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
+    ) -> Iterator[Result]:
+        """Call `function` with every item and yield the results in the order of the items.
+
+        Args:
+            function: what to call.
+            items: read as they are needed, never more than `ahead` beyond the result that is yielded.
+            ahead: how many calls may be queued or finished before their result is taken; twice the workers by default.
+
+        Raises:
+            The first error in the order of the items; calls that are still queued are cancelled then, and also when
+            the caller stops before the end.
+        """
+        waiting: deque[Job[Result]] = deque()
+        most = ahead or 2 * self.workers
+        try:
+            for item in items:
+                waiting.append(self.submit(function, item))
+                if len(waiting) >= most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for job in waiting:
+                job.cancel()
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(cancel=kind is not None)
+
+
+class _Local(Executor):
+    _pool: futures.Executor
+
+    def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
+        return self._pool.submit(function, *args, **kwargs)
+
+    def close(self, *, cancel: bool) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=cancel)
+
+
+class ThreadExecutor(_Local):
+    """Threads of this process: for work that numpy, ONNX Runtime or a compressor does outside of Python's lock."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="zoosmith")
+
+
+class ProcessExecutor(_Local):
+    """Processes of this machine, started fresh (never forked): for work in Python itself.
+
+    A script that uses it keeps what it runs below `if __name__ == "__main__":`, as `multiprocessing` asks for.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        # a forked process would inherit the locks of ONNX Runtime's threads, but not the threads
+        self._pool = futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def local_executor(workers: int | None = None, *, processes: bool = False) -> Executor:
+    """An executor on this machine.
+
+    Args:
+        workers: how many functions run at the same time; one a core by default.
+        processes: whether they run in processes instead of threads.
+    """
+    count = default_workers() if workers is None else workers
+    return ProcessExecutor(count) if processes else ThreadExecutor(count)
+
+
+def default_workers(most: int | None = None) -> int:
+    """One worker for each core that this process may use, but no more than `most`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, most or cores))
