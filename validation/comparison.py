@@ -94,9 +94,17 @@ def compare(
 ) -> Comparison:
     """Compare outputs by name; `OutputComparison` states the limits.
 
-    Values are numpy arrays of any type that onnx has, or lists (sequences), dicts (maps) and None (an empty optional)
-    of them, whose elements are compared each under a name such as `boxes[2]`. An output that only one side has, another
-    shape or another type is a failed output with its reason, never an exception.
+    Args:
+        expected: the outputs of the reference. Values are numpy arrays of any type that onnx has, or lists (sequences),
+            dicts (maps) and None (an empty optional) of them, whose elements are compared each under a name such as
+            `boxes[2]`.
+        actual: the outputs to be held against them.
+        rtol: the error allowed relative to each expected element.
+        atol: the error allowed in units of the standard deviation of the expected output.
+
+    Returns:
+        The comparison of every output. One that only one side has, another shape or another type is a failed output
+        with its reason, never an exception.
     """
     given, got = dict(_leaves(expected)), dict(_leaves(actual))
     names = [*given, *(name for name in got if name not in given)]
@@ -151,8 +159,8 @@ def _compare_floats(name: str, expected: np.ndarray, actual: np.ndarray, rtol: f
     e, a = expected.astype(wide), actual.astype(wide)
     finite = np.isfinite(e)
     # NaN is unequal to itself, so one that stands in for another is told by isnan
-    strange = ~finite & ~((e == a) | (np.isnan(e) & np.isnan(a)))
-    if strange.any() or not np.array_equal(finite, np.isfinite(a)):
+    misplaced = ~finite & ~((e == a) | (np.isnan(e) & np.isnan(a)))
+    if misplaced.any() or not np.array_equal(finite, np.isfinite(a)):
         return OutputComparison(name, False, "NaNs or infinities at different places", rtol=rtol, atol=atol)
     top1 = _same_top1(e, a) if wide is np.float64 else None
     e, a = e[finite], a[finite]

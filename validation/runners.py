@@ -16,8 +16,8 @@ from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.input_checks import check_inputs, check_tensor
 from zoosmith.validation.legacy import legacy_operators
-from zoosmith.validation.signature import check_inputs, check_tensor
 
 _OLDEST_OF_ONNX_RUNTIME = 7
 
@@ -44,8 +44,12 @@ _TYPE_NAMES = {
 class OnnxRuntimeRunner:
     """Runs a model in ONNX Runtime on the CPU.
 
-    `model` is a path (data in files beside it is found), the file's content or a message. `threads` is the number of
-    threads inside an operator; None leaves it to ONNX Runtime. Raises ValidationError for a model it cannot load.
+    Args:
+        model: a path (data in files beside it is found), the file's content or a ModelProto.
+        threads: the number of threads inside an operator; None leaves it to ONNX Runtime.
+
+    Raises:
+        ValidationError: ONNX Runtime cannot load the model, or moves no tensors of its inputs' or outputs' types.
     """
 
     def __init__(self, model: Model, *, threads: int | None = None):
@@ -72,9 +76,16 @@ class OnnxRuntimeRunner:
         self._options.log_severity_level = 4
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
+        """Run the model.
 
-        Raises ValidationError for a missing or unknown input, a wrong type or shape, and where an operator fails.
+        Args:
+            inputs: arrays by input name, of the type and shape that the model states; lists for sequences.
+
+        Returns:
+            The outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
+
+        Raises:
+            ValidationError: an input is missing, unknown or of another type or shape; an operator fails.
         """
         feeds = _checked(self.inputs, inputs, self.name)
         try:
@@ -95,7 +106,13 @@ class OnnxRuntimeRunner:
 class ReferenceRunner:
     """Runs a model of any opset with onnx's reference evaluator, which our legacy operators complete.
 
-    Meant for opsets and operators that ONNX Runtime does not run; slower than it. `model` as for OnnxRuntimeRunner.
+    Meant for opsets and operators that ONNX Runtime does not run; slower than it.
+
+    Args:
+        model: a path, the file's content or a ModelProto.
+
+    Raises:
+        ValidationError: the evaluator cannot load the model.
     """
 
     def __init__(self, model: Model):
@@ -114,9 +131,16 @@ class ReferenceRunner:
             ) from error
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
+        """Run the model.
 
-        Raises as OnnxRuntimeRunner.run does.
+        Args:
+            inputs: arrays by input name, of the type and shape that the model states; lists for sequences.
+
+        Returns:
+            The outputs by name: arrays, lists for sequences, None for an empty optional.
+
+        Raises:
+            ValidationError: an input is missing, unknown or of another type or shape; an operator fails.
         """
         feeds = _checked(self.inputs, inputs, self.name)
         try:
@@ -133,7 +157,14 @@ def runner_for(model: Model, *, threads: int | None = None) -> OnnxRuntimeRunner
     """Return a runner that can run `model`: ONNX Runtime from opset 7 on, else the reference evaluator.
 
     The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
-    newer than it knows). `threads` is for ONNX Runtime. Raises ValidationError, ONNX Runtime's, where neither can.
+    newer than it knows).
+
+    Args:
+        model: a path, the file's content or a ModelProto.
+        threads: for ONNX Runtime: the number of threads inside an operator; None leaves it to it.
+
+    Raises:
+        ValidationError: neither can load it; the message is ONNX Runtime's.
     """
     opset = default_opset(load_model(model, external_data=False)) or 1
     if opset < _OLDEST_OF_ONNX_RUNTIME:

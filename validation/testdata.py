@@ -18,16 +18,23 @@ _SEQUENCE_LENGTH = 2
 def random_inputs(model: Model, *, seed: int, dims: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return one random value for every input of `model` that is not an initializer.
 
-    `seed` is 0 .. 2**32 - 1. `dims` gives the size of symbolic dimensions by name; a dimension that it does not name,
-    or that has no name, is 1. Each input has a stream of its own, chosen by `seed` and the input's position (not its
-    name), of numpy's RandomState, whose streams are frozen; values come from them by exact arithmetic only.
+    Each input has a stream of its own, chosen by `seed` and the input's position (not its name), of numpy's
+    RandomState, whose streams are frozen; values come from them by exact arithmetic only.
 
     Floats, complex numbers' parts too, are uniform in [-1, 1) and rounded to the type (float8e8m0, which has powers of
     two only: 2**-4 .. 2**3); integers of up to 8 bits are uniform over their type, wider ones over 0 .. 9; booleans are
     even; strings are one to eight letters a-z. A sequence gets two tensors, an optional its tensor.
 
-    Raises ValidationError for an input whose type is none of these or whose rank the model does not state, and for a
-    name in `dims` that no input has.
+    Args:
+        model: a path, the file's content or a ModelProto.
+        seed: 0 .. 2**32 - 1.
+        dims: the size of symbolic dimensions by name; one that is not named here, or that has no name, is 1.
+
+    Returns:
+        The values by input name: arrays of the input's type and shape, a list of two for a sequence.
+
+    Raises:
+        ValidationError: an input has another type or no stated rank; `dims` has a name that no input has.
     """
     name = model_name(model)
     if not 0 <= seed < 2**32:

@@ -19,7 +19,7 @@ from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.caffe2 import worker as protocol
 from zoosmith.validation.caffe2.environment import find_environment
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.signature import check_inputs, check_tensor
+from zoosmith.validation.input_checks import check_inputs, check_tensor
 
 _NOT_INSTALLED = "the real Caffe2 is not installed; `zoosmith caffe2 install` makes its environment"
 

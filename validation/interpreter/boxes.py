@@ -1,4 +1,4 @@
-"""Geometry of detection boxes, in float32 as Caffe2 computes it: which box is kept hangs on the last bit of an overlap.
+"""Geometry of detection boxes, in float32 as Caffe2 computes it: one rounding more or less changes which box is kept.
 
 A box is (x1, y1, x2, y2), or with an angle (centre x, centre y, width, height, degrees counter-clockwise). `plus_one`
 is the convention that a box from pixel 3 to pixel 5 is 3 wide (`legacy_plus_one`, Caffe2's default).
@@ -13,6 +13,11 @@ Floats: TypeAlias = NDArray[np.float32]
 
 # No regression makes a box more than this many times wider or higher.
 _LARGEST_LOG = np.float32(np.log(1000.0 / 16.0))
+
+
+def as_float32(values: np.ndarray) -> Floats:
+    """The values in float32, the precision in which Caffe2 takes the decisions of detection operators."""
+    return values.astype(np.float32)
 
 
 def transform(boxes: Floats, deltas: Floats, weights: tuple[float, ...], plus_one: int) -> Floats:

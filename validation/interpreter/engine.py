@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from zoosmith.convert import NetSource, read_net
-from zoosmith.convert.liveness import without_unread
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.interpreter.registry import Kernel, kernels
+from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.liveness import needed_operators
+from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 from zoosmith.validation.interpreter.values import QuantizedTensor, widen
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.workspace import Workspace
 
 
@@ -23,15 +23,37 @@ def interpret(
 ) -> dict[str, np.ndarray]:
     """Run a Caffe2 net on the inputs, in float64, rounded once to float32 at the end.
 
-    Nets are paths, bytes or messages; `init_net` may be None where the net has no parameters. `outputs` names the blobs
-    wanted (any blob of the net), by default the external outputs. Raises ValidationError naming every operator that is
-    not known, before anything is run; and for blobs and arguments that are missing or do not fit.
+    Args:
+        predict_net: the net, as a path, bytes or a NetDef.
+        init_net: the net that fills the parameters, likewise; None where there are none.
+        inputs: arrays of numbers or booleans by blob name. A float64 array is a Caffe2 DOUBLE blob, and what is
+            computed from it is returned as float64.
+        outputs: the blobs wanted, any of the net; by default its external outputs.
+
+    Returns:
+        The wanted blobs by name: float32 for Caffe2 FLOAT, else the blob's own type; of an Int8 blob its values.
+
+    Raises:
+        ConvertError: a net cannot be read.
+        ValidationError: an operator is not known (all of them are named, before anything is run); a blob or an
+            argument is missing or does not fit.
+
+    What each operator means was measured on the real Caffe2 (torch 1.10.2), to which the tests hold it.
     """
     return NetInterpreter(predict_net, init_net).run(inputs, outputs=outputs)
 
 
 class NetInterpreter:
-    """A net with its parameters, read once, run on as many inputs as wanted."""
+    """A net with its parameters, read once, run on as many inputs as wanted.
+
+    Args:
+        predict_net: the net, as a path, bytes or a NetDef.
+        init_net: the net that fills the parameters, likewise; None where there are none.
+
+    Raises:
+        ConvertError: a net cannot be read.
+        ValidationError: an operator is not known, or the init net cannot be run.
+    """
 
     def __init__(self, predict_net: NetSource, init_net: "NetSource | None" = None):
         net = read_net(predict_net)
@@ -50,7 +72,18 @@ class NetInterpreter:
         """The blobs that a run must be given."""
 
     def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Run the net; returns the wanted blobs (default: the external outputs) by name, floats as float32."""
+        """Run the net.
+
+        Args:
+            inputs: arrays by blob name, one for each of `input_names` at least.
+            outputs: the blobs wanted; by default the external outputs.
+
+        Returns:
+            The wanted blobs by name, as `interpret` gives them.
+
+        Raises:
+            ValidationError: an input is missing, unknown or does not fit.
+        """
         wanted = self.output_names if outputs is None else tuple(outputs)
         if not wanted:
             raise ValidationError("the net declares no external output: name the blobs wanted")
@@ -86,23 +119,34 @@ class NetInterpreter:
 
 
 def _without_unread(init: NetDef, net: NetDef) -> tuple[NetDef, NetDef]:
-    """Leave out operators that are not known where nothing reads what they make: random fills, statistics."""
-    known = kernels()
-    if all(op.type in known for part in (init, net) for op in part.op):
+    """Leave out operators of unknown types whose outputs nothing reads, random fills or statistics for instance.
+
+    Where there are such operators, those of the init net that only they read go with them.
+    """
+    operators, first = [*init.op, *net.op], len(init.op)
+    unknown = {place for place, op in enumerate(operators) if op.type not in KERNELS}
+    if not unknown or not net.external_output:
         return init, net
-    prepared, net = without_unread(init.op, net, known)
-    return NetDef(name=init.name, op=prepared), net
+    needed = needed_operators(operators, net.external_output, optional=unknown.union(range(first)))
+    return (
+        NetDef(name=init.name, op=[op for place, op in enumerate(init.op) if place in needed]),
+        NetDef(
+            name=net.name,
+            op=[op for place, op in enumerate(net.op, first) if place in needed],
+            external_input=net.external_input,
+            external_output=net.external_output,
+        ),
+    )
 
 
 def _refuse_unknown_operators(*nets: NetDef) -> None:
-    known = kernels()
-    unknown = sorted({op.type for net in nets for op in net.op if op.type not in known})
+    unknown = sorted({op.type for net in nets for op in net.op if op.type not in KERNELS})
     if unknown:
         raise ValidationError(f"the interpreter does not know the Caffe2 operator {_listed(unknown)}")
 
 
 def _plan(net: NetDef, where: str) -> list[tuple[Operator, Kernel]]:
-    known = kernels()
+    known = KERNELS.entries()
     plan = [(Operator(definition, f"{where} {n}"), known[definition.type]) for n, definition in enumerate(net.op)]
     for (op, kernel), definition in zip(plan, net.op, strict=True):
         if definition.engine.startswith("DNNLOWP"):

@@ -3,27 +3,8 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 
-_FAMILIES = (
-    "broadcast",
-    "conv",
-    "detection",
-    "elementwise",
-    "fills",
-    "indexing",
-    "int8",
-    "int8_layout",
-    "int8_regions",
-    "linear",
-    "normalization",
-    "pooling",
-    "reduction",
-    "regions",
-    "resize",
-    "segments",
-    "shape",
-)
+from zoosmith.onnx_model.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -49,24 +30,25 @@ class Kernel:
         return True
 
 
-_KERNELS: dict[str, Kernel] = {}
+KERNELS: Registry[str, Kernel] = Registry("zoosmith.validation.interpreter.operators", "kernel")
+"""Every operator that the interpreter knows, by type."""
 
 
 def operator(*types: str, raw: bool = False, shares: bool = False) -> Callable[[Callable], Callable]:
-    """Register a function as the meaning of Caffe2's operators of these types."""
+    """Register the decorated function as the kernel of Caffe2's operators of these types.
+
+    Args:
+        types: operator types as the net spells them, `Conv` for instance.
+        raw: the function takes float32 blobs as they are; by default it gets them in float64.
+        shares: the first output shares its memory with the first input, as Alias does.
+
+    Raises:
+        RuntimeError: a type has a kernel already.
+    """
 
     def register(compute: Callable) -> Callable:
         for name in types:
-            if name in _KERNELS:
-                raise RuntimeError(f"operator {name} is registered twice")
-            _KERNELS[name] = Kernel(compute, raw, shares)
+            KERNELS.add(name, Kernel(compute, raw, shares))
         return compute
 
     return register
-
-
-def kernels() -> dict[str, Kernel]:
-    """Every operator that the interpreter knows, by type."""
-    for family in _FAMILIES:
-        import_module(f"zoosmith.validation.interpreter.{family}")
-    return _KERNELS

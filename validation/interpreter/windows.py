@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from zoosmith.validation.interpreter.view import Operator
+from zoosmith.validation.interpreter.arguments import Operator
 
 
 class LegacyPad(IntEnum):
@@ -19,7 +19,7 @@ class LegacyPad(IntEnum):
 
 @dataclass(frozen=True)
 class Windows:
-    """One window geometry, every tuple with one entry a spatial dimension."""
+    """One window geometry, every tuple with one entry per spatial dimension."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]

@@ -4,15 +4,15 @@ import math
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 _EPSILON = float(np.float32(1e-5))
 
 
 def _spread(vector: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
-    """A vector with one element a channel, shaped to act along that axis."""
+    """A vector with one element per channel, shaped to act along that axis."""
     if vector.size != x.shape[axis]:
         raise ValueError(f"a vector of {vector.size} elements for {x.shape[axis]} channels")
     return vector.reshape([-1 if n == axis else 1 for n in range(x.ndim)])
@@ -36,7 +36,7 @@ def spatial_bn(
 
 @operator("AffineChannel")
 def affine_channel(op: Operator, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x * scale + bias, one of each a channel."""
+    """x * scale + bias, one of each per channel."""
     axis = _channel_axis(op, x)
     return x * _spread(scale, x, axis) + _spread(bias, x, axis)
 

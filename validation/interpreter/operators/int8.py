@@ -4,17 +4,17 @@ import math
 
 import numpy as np
 
-from zoosmith.validation.interpreter.conv import convolve, transposed
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.fixed_point import (
     mantissa_exponent,
     multiply_once_rounded,
     multiply_twice_rounded,
     shift_half_away,
 )
-from zoosmith.validation.interpreter.pooling import over_windows
+from zoosmith.validation.interpreter.operators.convolution import convolve, transposed
+from zoosmith.validation.interpreter.operators.pooling import over_windows
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import QuantizedTensor
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.windows import (
     channels_first,
     channels_last,

@@ -11,25 +11,25 @@ from zoosmith.validation.legacy.registry import legacy
 Array = np.ndarray
 
 
-@legacy("Cast", 1, 5)
+@legacy("Cast", first=1, last=5)
 def _cast(x: Array, to: str) -> Array:
     if to not in dict(TensorProto.DataType.items()) or to in ("STRING", "UNDEFINED"):
         raise ValueError(f"cannot cast to {to!r}; the name of a numeric type of TensorProto is expected")
     return x.astype(helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(to)))
 
 
-@legacy("Concat", 1, 3)
+@legacy("Concat", first=1, last=3)
 def _concat(*inputs: Array, axis: int | None = None) -> Array:
     return np.concatenate(inputs, axis=1 if axis is None else axis)
 
 
-@legacy("Reshape", 1, 4)
+@legacy("Reshape", first=1, last=4)
 def _reshape(x: Array, shape: Sequence[int] | None = None) -> Array:
     sizes = [x.shape[index] if size == 0 else size for index, size in enumerate(shape or ())]
     return x.reshape(sizes)
 
 
-@legacy("Split", 1, 1, count_outputs=True)
+@legacy("Split", first=1, last=1, count_outputs=True)
 def _split(
     x: Array, lengths: Array | None = None, *, outputs: int, axis: int | None = None, split: Sequence[int] | None = None
 ) -> tuple[Array, ...]:
@@ -45,14 +45,14 @@ def _split(
     return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
 
 
-@legacy("Tile", 1, 5)
+@legacy("Tile", first=1, last=5)
 def _tile(x: Array, tiles: Array, axis: Array) -> Array:
     repeats = [1] * x.ndim
     repeats[int(axis.item())] = int(tiles.item())
     return np.tile(x, repeats)
 
 
-@legacy("TopK", 1, 9)
+@legacy("TopK", first=1, last=9)
 def _top_k(x: Array, k: int, axis: int) -> tuple[Array, Array]:
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"k is {k}, but axis {axis} has {x.shape[axis]} elements")
@@ -63,12 +63,12 @@ def _top_k(x: Array, k: int, axis: int) -> tuple[Array, Array]:
     return np.take_along_axis(x, indices, axis), indices
 
 
-@legacy("Pad", 1, 1)
+@legacy("Pad", first=1, last=1)
 def _pad_1(x: Array, paddings: Sequence[int], mode: str, value: float) -> Array:
     return _pad(x, paddings, mode, value)
 
 
-@legacy("Pad", 2, 10)
+@legacy("Pad", first=2, last=10)
 def _pad_2(x: Array, pads: Sequence[int], mode: str, value: float) -> Array:
     return _pad(x, pads, mode, value)
 
@@ -85,17 +85,17 @@ def _pad(x: Array, pads: Sequence[int], mode: str, value: float) -> Array:
     return np.pad(kept, widths, mode="reflect" if mode == "reflect" else "edge")
 
 
-@legacy("Upsample", 1, 6)
+@legacy("Upsample", first=1, last=6)
 def _upsample_1(x: Array, height_scale: float, width_scale: float, mode: str) -> Array:
     return _upsample(x, [1.0] * (x.ndim - 2) + [height_scale, width_scale], mode)
 
 
-@legacy("Upsample", 7, 8)
+@legacy("Upsample", first=7, last=8)
 def _upsample_7(x: Array, scales: Sequence[float], mode: str) -> Array:
     return _upsample(x, scales, mode)
 
 
-@legacy("Upsample", 9, 9)
+@legacy("Upsample", first=9, last=9)
 def _upsample_9(x: Array, scales: Array, mode: str) -> Array:
     return _upsample(x, scales.tolist(), mode)
 

@@ -12,7 +12,7 @@ from zoosmith.validation.legacy.windows import windows
 Array = np.ndarray
 
 
-@legacy("Conv", 1, 10)
+@legacy("Conv", first=1, last=10)
 def _conv(
     x: Array,
     w: Array,
@@ -40,7 +40,7 @@ def _conv(
     return y.astype(x.dtype, copy=False)
 
 
-@legacy("ConvTranspose", 1, None)
+@legacy("ConvTranspose", first=1, last=None)
 def _conv_transpose(
     x: Array,
     w: Array,
@@ -101,7 +101,7 @@ def _transposed_span(
     return [t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total], wanted
 
 
-@legacy("Gemm", 1, 6)
+@legacy("Gemm", first=1, last=6)
 def _gemm(a: Array, b: Array, c: Array, alpha: float, beta: float, broadcast: int, transA: int, transB: int) -> Array:
     product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
     if not broadcast and c.shape != product.shape:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 
 # Caffe2's element types -> numpy; FLOAT blobs stand in float64 once they are computed with.
 DTYPES: dict[int, type] = {

@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 
-from zoosmith.validation.interpreter.boxes import Floats
-from zoosmith.validation.interpreter.detection import single
+from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.boxes import Floats, as_float32
 from zoosmith.validation.interpreter.fixed_point import shift_half_away
-from zoosmith.validation.interpreter.int8 import output_quantization, quantized
+from zoosmith.validation.interpreter.operators.int8 import output_quantization, quantized
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import QuantizedTensor
-from zoosmith.validation.interpreter.view import Operator
 
 
 @operator("Int8RoIAlign")
@@ -21,7 +20,7 @@ def int8_roi_align(op: Operator, x: QuantizedTensor, rois: np.ndarray) -> Quanti
     pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
     result = np.zeros((len(rois), *pooled, x.values.shape[3]), np.int64)
     scale = np.float32(op.number("spatial_scale", 1.0))
-    for n, roi in enumerate(single(rois)):
+    for n, roi in enumerate(as_float32(rois)):
         image = x.values[int(roi[0]) if len(roi) == 5 else 0].astype(np.int64)
         corners = roi[-4:] * scale
         sides = np.maximum(corners[2:] - corners[:2], np.float32(1))

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from zoosmith.validation.interpreter.int8 import same_quantization
+from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.operators.int8 import same_quantization
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import QuantizedTensor
-from zoosmith.validation.interpreter.view import Operator
 
 
 def _moved(op: Operator, x: QuantizedTensor, values: np.ndarray) -> QuantizedTensor:

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.boxes import (
     Floats,
+    as_float32,
     clip,
     clip_rotated,
     large_enough,
@@ -13,12 +15,6 @@ from zoosmith.validation.interpreter.boxes import (
     transform_rotated,
 )
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
-
-
-def single(values: np.ndarray) -> Floats:
-    """float32, in which the decisions of these operators are taken."""
-    return values.astype(np.float32)
 
 
 def _plus_one(op: Operator) -> int:
@@ -50,7 +46,9 @@ def generate_proposals(
         raise op.error("proposals with angles are not supported")
     boxes, probabilities = [np.zeros((0, 5), np.float32)], [np.zeros(0, np.float32)]
     for n in range(count):
-        chosen, score = _proposals(op, single(scores[n]), single(deltas[n]), single(image_info[n]), single(anchors))
+        chosen, score = _proposals(
+            op, as_float32(scores[n]), as_float32(deltas[n]), as_float32(image_info[n]), as_float32(anchors)
+        )
         boxes.append(np.concatenate([np.full((len(chosen), 1), n, np.float32), chosen], axis=1))
         probabilities.append(score)
     return np.concatenate(boxes).astype(np.float64), np.concatenate(probabilities).astype(np.float64)
@@ -100,12 +98,12 @@ def bbox_transform(
     plus_one = _plus_one(op)
     result = np.zeros(deltas.shape, np.float32)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    for image, start, stop in zip(single(image_info), starts[:-1], starts[1:], strict=True):
+    for image, start, stop in zip(as_float32(image_info), starts[:-1], starts[1:], strict=True):
         height, width = (int(float(size / image[2]) + 0.5) for size in image[:2])
-        boxes = single(rois[start:stop, -columns:])
+        boxes = as_float32(rois[start:stop, -columns:])
         boxes[:, :4] /= image[2]
         for first in range(0, deltas.shape[1], columns):
-            part = single(deltas[start:stop, first : first + columns])
+            part = as_float32(deltas[start:stop, first : first + columns])
             if columns == 5:
                 moved = transform_rotated(boxes, part, weights, _angle_bounds(op))
                 moved = clip_rotated(moved, height, width, plus_one, op.number("clip_angle_thresh", 1.0))
@@ -127,7 +125,7 @@ def box_with_nms_limit(
     image's boxes (n), and detections for each image and class. Equal scores keep the order of the boxes."""
     if op.flag("rotated"):
         raise op.error("boxes with angles are not supported")
-    scores, boxes = single(scores.reshape(scores.shape[:2])), single(boxes.reshape(boxes.shape[:2]))
+    scores, boxes = as_float32(scores.reshape(scores.shape[:2])), as_float32(boxes.reshape(boxes.shape[:2]))
     count, classes = scores.shape
     counts = [count] if splits is None else [int(size) for size in splits]
     if sum(counts) != count or len(boxes) != count:

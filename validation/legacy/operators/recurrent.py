@@ -105,7 +105,7 @@ def _activations(names: Sequence[str], attributes: dict[str, Any]) -> Iterator[_
         yield lambda x, function=function, a=a, b=b: function(x, a, b)  # type: ignore[misc]
 
 
-@legacy("RNN", 1, None)
+@legacy("RNN", first=1, last=None)
 def _rnn(
     x: Array,
     w: Array,
@@ -125,7 +125,7 @@ def _rnn(
     return layer.run(step_of, [initial_h])
 
 
-@legacy("GRU", 1, None)
+@legacy("GRU", first=1, last=None)
 def _gru(
     x: Array,
     w: Array,
@@ -155,7 +155,7 @@ def _gru(
     return layer.run(step_of, [initial_h])
 
 
-@legacy("LSTM", 1, None)
+@legacy("LSTM", first=1, last=None)
 def _lstm(
     x: Array,
     w: Array,

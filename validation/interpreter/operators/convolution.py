@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.windows import (
     LegacyPad,
     Windows,
@@ -63,7 +63,7 @@ def convolve(image: np.ndarray, weights: np.ndarray, window: Windows, group: int
 
 
 def _depthwise(padded: np.ndarray, weights: np.ndarray, window: Windows, result: np.ndarray) -> np.ndarray:
-    """One filter a channel: a sum over the window's positions, without unrolled patches."""
+    """One filter per channel: a sum over the window's positions, without unrolled patches."""
     result.fill(0.0)
     patches = window_view(padded, window)
     for position in np.ndindex(*window.kernel):

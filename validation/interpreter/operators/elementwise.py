@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
-from zoosmith.validation.interpreter.fills import DTYPES
+from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.operators.fills import DTYPES
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import is_float, settled
-from zoosmith.validation.interpreter.view import Operator
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -170,7 +170,7 @@ def replace_nan(op: Operator, x: np.ndarray) -> np.ndarray:
 
 @operator("PRelu")
 def prelu(op: Operator, x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """x, times the slope where negative: one for all, or one a channel."""
+    """x, times the slope where negative: one for all, or one per channel."""
     if slope.size != 1:
         channel = x.ndim - 1 if op.channels_last else 1
         if slope.shape != (x.shape[channel],):

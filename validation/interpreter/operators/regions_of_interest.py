@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 
-from zoosmith.validation.interpreter.boxes import Floats
-from zoosmith.validation.interpreter.detection import single
+from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.boxes import Floats, as_float32
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 
@@ -23,7 +22,7 @@ def roi_align(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
     pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
     result = np.zeros((len(rois), image.shape[1], *pooled))
     scale, aligned = np.float32(op.number("spatial_scale", 1.0)), op.flag("aligned")
-    for n, roi in enumerate(single(rois)):
+    for n, roi in enumerate(as_float32(rois)):
         index = int(roi[0]) if len(roi) == 5 else 0
         corners = roi[-4:] * scale - np.float32(0.5 if aligned else 0)
         sides = corners[2:] - corners[:2]
@@ -72,7 +71,7 @@ def roi_pool(op: Operator, image: np.ndarray, rois: np.ndarray) -> tuple[np.ndar
     scale = np.float32(op.number("spatial_scale", 1.0))
     result = np.zeros((len(rois), image.shape[1], *pooled))
     index = np.full(result.shape, -1, np.int32)
-    for n, roi in enumerate(single(rois)):
+    for n, roi in enumerate(as_float32(rois)):
         plane = image[int(roi[0])]
         x1, y1, x2, y2 = (int(np.floor(np.abs(v) + 0.5) * np.sign(v)) for v in (roi[1:] * scale).astype(np.float64))
         spans = _bins(y1, y2, pooled[0], plane.shape[1]), _bins(x1, x2, pooled[1], plane.shape[2])
@@ -100,7 +99,7 @@ def collect_rpn_proposals(op: Operator, *blobs: np.ndarray) -> np.ndarray:
     if levels < 1 or len(blobs) != 2 * levels:
         raise op.error(f"has {len(blobs)} inputs for {levels} levels, expected rois and scores of each")
     rois = np.concatenate([blob.reshape(-1, 5) for blob in blobs[:levels]])
-    scores = single(np.concatenate([blob.ravel() for blob in blobs[levels:]]))
+    scores = as_float32(np.concatenate([blob.ravel() for blob in blobs[levels:]]))
     order = np.argsort(-scores, kind="stable")
     most = op.integer("rpn_post_nms_topN", 2000)
     return rois[order[:most] if most > 0 else order]
@@ -112,7 +111,7 @@ def distribute_fpn_proposals(op: Operator, rois: np.ndarray) -> tuple[np.ndarray
     lowest, highest = op.integer("roi_min_level", 2), op.integer("roi_max_level", 5)
     if highest < lowest or len(op.outputs) != highest - lowest + 2 + (op.type == "CollectAndDistributeFpnRpnProposals"):
         raise op.error(f"has {len(op.outputs)} outputs for the levels {lowest} to {highest}")
-    levels = _levels(op, single(rois[:, -4:]), lowest, highest)
+    levels = _levels(op, as_float32(rois[:, -4:]), lowest, highest)
     places = [np.flatnonzero(levels == level) for level in range(lowest, highest + 1)]
     return (*(rois[place] for place in places), np.argsort(np.concatenate(places), kind="stable").astype(np.int32))
 

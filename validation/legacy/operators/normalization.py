@@ -9,7 +9,7 @@ from zoosmith.validation.legacy.registry import legacy
 Array = np.ndarray
 
 
-@legacy("BatchNormalization", 1, 6)
+@legacy("BatchNormalization", first=1, last=6)
 def _batch_normalization_1(
     x: Array,
     scale: Array,
@@ -24,7 +24,7 @@ def _batch_normalization_1(
     return _batch_normalization(x, scale, bias, mean, var, epsilon, momentum, bool(spatial), training=not is_test)
 
 
-@legacy("BatchNormalization", 7, 13, count_outputs=True)
+@legacy("BatchNormalization", first=7, last=13, count_outputs=True)
 def _batch_normalization_7(
     x: Array,
     scale: Array,
@@ -70,7 +70,7 @@ def _batch_normalization(
     return (y, *(value.astype(mean.dtype) for value in (*running, used_mean, used_var)))
 
 
-@legacy("InstanceNormalization", 1, 5)
+@legacy("InstanceNormalization", first=1, last=5)
 def _instance_normalization(x: Array, scale: Array, bias: Array, epsilon: float) -> Array:
     axes, shape = tuple(range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
     centred = x - x.mean(axis=axes, keepdims=True)
@@ -78,13 +78,13 @@ def _instance_normalization(x: Array, scale: Array, bias: Array, epsilon: float)
     return (centred * factor + bias.reshape(shape)).astype(x.dtype)
 
 
-@legacy("LpNormalization", 1, None)
+@legacy("LpNormalization", first=1, last=None)
 def _lp_normalization(x: Array, axis: int, p: int) -> Array:
     norm = np.linalg.norm(x, ord=p, axis=axis, keepdims=True)
     return np.divide(x, norm, out=np.zeros_like(x), where=norm != 0)
 
 
-@legacy("LRN", 1, 12)
+@legacy("LRN", first=1, last=12)
 def _lrn(x: Array, alpha: float, beta: float, bias: float, size: int) -> Array:
     # differences of one running sum would cancel; `size` is small, so add shifted copies
     before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
@@ -97,19 +97,19 @@ def _lrn(x: Array, alpha: float, beta: float, bias: float, size: int) -> Array:
     return (x / (bias + alpha / size * total) ** beta).astype(x.dtype)
 
 
-@legacy("Dropout", 1, 6)
+@legacy("Dropout", first=1, last=6)
 def _dropout_1(x: Array, is_test: int, ratio: float) -> tuple[Array, Array]:
     if not is_test and ratio > 0:
         raise ValueError("is_test=0 drops values at random: the result is not defined by the model; set is_test=1")
     return x, np.ones_like(x)
 
 
-@legacy("Dropout", 7, 9)
+@legacy("Dropout", first=7, last=9)
 def _dropout_7(x: Array, ratio: float) -> tuple[Array, Array]:
     return x, np.ones_like(x)
 
 
-@legacy("Dropout", 10, 11)
+@legacy("Dropout", first=10, last=11)
 def _dropout_10(x: Array, ratio: float) -> tuple[Array, Array]:
     return x, np.ones(x.shape, bool)
 
@@ -122,7 +122,7 @@ def _rows(x: Array, axis: int) -> Array:
     return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
-@legacy("Softmax", 1, 12)
+@legacy("Softmax", first=1, last=12)
 def _softmax(x: Array, axis: int) -> Array:
     rows = _rows(x, axis)
     if not rows.size:
@@ -131,7 +131,7 @@ def _softmax(x: Array, axis: int) -> Array:
     return (powers / powers.sum(axis=1, keepdims=True)).astype(x.dtype).reshape(x.shape)
 
 
-@legacy("LogSoftmax", 1, 12)
+@legacy("LogSoftmax", first=1, last=12)
 def _log_softmax(x: Array, axis: int) -> Array:
     rows = _rows(x, axis)
     if not rows.size:
@@ -140,7 +140,7 @@ def _log_softmax(x: Array, axis: int) -> Array:
     return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(x.dtype).reshape(x.shape)
 
 
-@legacy("Hardmax", 1, 12)
+@legacy("Hardmax", first=1, last=12)
 def _hardmax(x: Array, axis: int) -> Array:
     rows = _rows(x, axis)
     result = np.zeros_like(rows)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import settled
-from zoosmith.validation.interpreter.view import Operator
 
 
 @operator("Gather")

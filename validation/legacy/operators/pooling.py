@@ -12,7 +12,7 @@ from zoosmith.validation.legacy.windows import windows
 Array = np.ndarray
 
 
-@legacy("MaxPool", 1, 7)
+@legacy("MaxPool", first=1, last=7)
 def _max_pool(
     x: Array,
     kernel_shape: Sequence[int],
@@ -24,7 +24,7 @@ def _max_pool(
     return np.asarray(reduce(np.maximum, over.taps(over.pad(x, -np.inf))))
 
 
-@legacy("AveragePool", 1, 6)
+@legacy("AveragePool", first=1, last=6)
 def _average_pool(
     x: Array,
     kernel_shape: Sequence[int],
@@ -39,7 +39,7 @@ def _average_pool(
     return (total / counts).astype(x.dtype)
 
 
-@legacy("LpPool", 1, 10)
+@legacy("LpPool", first=1, last=10)
 def _lp_pool(
     x: Array,
     p: float,
@@ -53,13 +53,13 @@ def _lp_pool(
     return (total ** (1 / p)).astype(x.dtype)
 
 
-@legacy("GlobalLpPool", 1, None)
+@legacy("GlobalLpPool", first=1, last=None)
 def _global_lp_pool(x: Array, p: float) -> Array:
     total = (np.abs(x) ** p).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
     return (total ** (1 / p)).astype(x.dtype)
 
 
-@legacy("MaxRoiPool", 1, None)
+@legacy("MaxRoiPool", first=1, last=None)
 def _max_roi_pool(x: Array, rois: Array, pooled_shape: Sequence[int], spatial_scale: float) -> Array:
     y = np.zeros((len(rois), x.shape[1], *pooled_shape), x.dtype)
     for index, (image, *corners) in enumerate(rois):

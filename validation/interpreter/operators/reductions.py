@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import is_float
-from zoosmith.validation.interpreter.view import Operator
 
 
 def _sum(x: np.ndarray, **where: object) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 

@@ -35,35 +35,35 @@ def _unary(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 
 for _name, _function in _UNARY.items():
-    legacy(_name, 1, 5)(_unary(_function))
+    legacy(_name, first=1, last=5)(_unary(_function))
 
 
-@legacy("Elu", 1, 5)
+@legacy("Elu", first=1, last=5)
 def _elu(x: Array, alpha: float) -> Array:
     return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x).astype(x.dtype)
 
 
-@legacy("HardSigmoid", 1, 5)
+@legacy("HardSigmoid", first=1, last=5)
 def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
     return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
 
 
-@legacy("LeakyRelu", 1, 5)
+@legacy("LeakyRelu", first=1, last=5)
 def _leaky_relu(x: Array, alpha: float) -> Array:
     return np.where(x < 0, alpha * x, x).astype(x.dtype)
 
 
-@legacy("Selu", 1, 5)
+@legacy("Selu", first=1, last=5)
 def _selu(x: Array, alpha: float, gamma: float) -> Array:
     return (gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))).astype(x.dtype)
 
 
-@legacy("Clip", 1, 10)
+@legacy("Clip", first=1, last=10)
 def _clip(x: Array, min: float | None = None, max: float | None = None) -> Array:
     return x if min is None and max is None else np.clip(x, min, max).astype(x.dtype)
 
 
-@legacy("PRelu", 1, 6)
+@legacy("PRelu", first=1, last=6)
 def _prelu(x: Array, slope: Array) -> Array:
     if slope.size == 1:
         slope = slope.reshape(())
@@ -71,7 +71,7 @@ def _prelu(x: Array, slope: Array) -> Array:
         slope = slope.reshape(-1, *[1] * (x.ndim - 2))
     elif slope.shape != x.shape:
         raise ValueError(
-            f"slope has shape {list(slope.shape)}; one value, or one a channel of {list(x.shape)}, is allowed"
+            f"slope has shape {list(slope.shape)}; one value, or one per channel of {list(x.shape)}, is allowed"
         )
     return np.where(x < 0, slope * x, x).astype(x.dtype)
 
@@ -121,7 +121,7 @@ def _binary(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
 
 
 for _name, _combine in _BINARY.items():
-    legacy(_name, 1, 6)(_binary(_combine))
+    legacy(_name, first=1, last=6)(_binary(_combine))
 
 
 def _same_shape(inputs: Sequence[Array]) -> None:
@@ -132,24 +132,24 @@ def _same_shape(inputs: Sequence[Array]) -> None:
         )
 
 
-@legacy("Sum", 1, 7)
+@legacy("Sum", first=1, last=7)
 def _sum(*inputs: Array) -> Array:
     _same_shape(inputs)
     return np.asarray(reduce(np.add, inputs))
 
 
-@legacy("Mean", 1, 7)
+@legacy("Mean", first=1, last=7)
 def _mean(*inputs: Array) -> Array:
     return (_sum(*inputs) / len(inputs)).astype(inputs[0].dtype)
 
 
-@legacy("Max", 1, 7)
+@legacy("Max", first=1, last=7)
 def _max(*inputs: Array) -> Array:
     _same_shape(inputs)
     return np.asarray(reduce(np.maximum, inputs))
 
 
-@legacy("Min", 1, 7)
+@legacy("Min", first=1, last=7)
 def _min(*inputs: Array) -> Array:
     _same_shape(inputs)
     return np.asarray(reduce(np.minimum, inputs))

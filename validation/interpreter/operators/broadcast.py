@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.values import is_float, settled
-from zoosmith.validation.interpreter.view import Operator
 
 
 def aligned(op: Operator, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 
 # Large float32 weights are widened so many elements at a time.
 _BLOCK_ELEMENTS = 1 << 22

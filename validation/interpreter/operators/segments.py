@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.view import Operator
 
 _COMBINE: dict[str, Callable] = {
     "Sum": lambda rows: rows.sum(0),
@@ -58,7 +58,7 @@ def lengths_weighted_sum(op: Operator, rows: np.ndarray, weights: np.ndarray, le
 def sparse_lengths_weighted_sum(
     op: Operator, table: np.ndarray, weights: np.ndarray, indices: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
-    """Sums of a table's rows times weights, one weight an index."""
+    """Sums of a table's rows times weights, one weight per index."""
     return _pooled(op, _weighted(_taken(op, table, indices), weights), lengths, "Sum")
 
 
