@@ -9,7 +9,9 @@ from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.in_place import parse_in_place, span_of
 from zoosmith.onnx_model.traversal import all_tensors
+from zoosmith.onnx_model.wire_format import FileBytes
 
 Model = str | os.PathLike[str] | bytes | ModelProto
 """A model as the functions of all rooms take it: a file's path, a file's content, or a message."""
@@ -38,6 +40,29 @@ def load_model(model: Model, *, external_data: bool = True) -> ModelProto:
     return loaded
 
 
+def load_in_place(path: str | os.PathLike[str]) -> ModelProto:
+    """Return a model whose large tensors stay in the file: all of the graph can be read and edited.
+
+    `save_model` copies the tensors from the file to the new one; `in_place.array_of` maps the values of one. Tensors in
+    files beside the model stay there too. The file must not change while the model is in use.
+
+    Args:
+        path: the model file.
+
+    Raises:
+        ModelError: as `load_model` does.
+    """
+    name = os.fspath(path)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            parsed = parse_in_place(FileBytes(file), path)
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except ModelError as error:
+        raise ModelError(f"{name}: expected an ONNX model, found something else or a truncated file") from error
+    return _parsed(parsed, name)
+
+
 def model_name(model: Model) -> str:
     """What an error message calls a model: its path, or its graph's name."""
     if isinstance(model, ModelProto):
@@ -52,7 +77,7 @@ def external_files(model: ModelProto) -> list[str]:
 
 def external_location(tensor: TensorProto) -> str | None:
     """Name of the file, relative to the model's folder, that holds the data of a tensor; None if the tensor does."""
-    if not uses_external_data(tensor):
+    if not uses_external_data(tensor) or span_of(tensor) is not None:
         return None
     return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
 

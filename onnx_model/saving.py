@@ -1,16 +1,21 @@
 """Writing ONNX models: whole or not at all, with tensors beside the model where it is too large for protobuf."""
 
 import os
-from collections.abc import Container
+from contextlib import ExitStack
+from errno import EINVAL, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
+from typing import IO
 
 import onnx
-from google.protobuf.message import EncodeError, Message
+from google.protobuf.message import EncodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from onnx.external_data_helper import set_external_data
 
+from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.files import atomic_writer, write_atomic
+from zoosmith.onnx_model.in_place import Span, check_unchanged, has_spans, length_of, span_of, spliced
 from zoosmith.onnx_model.traversal import all_tensors
+from zoosmith.onnx_model.wire_format import MOST_FIELDS, header, serialized_fields
 
 # protobuf can neither write nor read a larger message
 _PROTOBUF_LIMIT = 2**31 - 1
@@ -20,8 +25,10 @@ _SMALLEST_EXTERNAL = 1024
 _ALIGNMENT = 4096
 # tensors that are larger together are written one by one
 _STREAMED = 8 << 20
-# field numbers: of the graph in a model, of the initializers in a graph, and more than any
-_GRAPH, _INITIALIZER, _MOST = 7, 5, 1 << 29
+# bytes that are copied at a time where the kernel does not do it
+_BLOCK = 1 << 20
+# field numbers: of the graph in a model, of the initializers in a graph
+_GRAPH, _INITIALIZER = 7, 5
 
 
 def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
@@ -36,6 +43,9 @@ def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
     Raises:
         ZoosmithError: a file cannot be written.
     """
+    if has_spans(model):
+        _write_around_spans(model, Path(path))
+        return
     if _stream(model, path):
         return
     try:
@@ -44,25 +54,79 @@ def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
         content = None
     if content is not None and len(content) <= _PROTOBUF_LIMIT:
         write_atomic(path, content)
+    else:
+        _write_with_data_file(model, Path(path))
+
+
+def _write_around_spans(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model of which large tensors lie in the file that it was read from: their bytes are copied from there."""
+    parts = list(spliced(model.SerializeToString(deterministic=True)))
+    if length_of(parts) > _PROTOBUF_LIMIT:
+        _write_with_data_file(model, path)
         return
-    target = Path(path)
-    moved: list[tuple[onnx.TensorProto, bytes]] = []
+    with atomic_writer(path) as file, ExitStack() as sources:
+        opened: dict[str, IO[bytes]] = {}
+        for part in parts:
+            if isinstance(part, bytes):
+                file.write(part)
+                continue
+            if part.path not in opened:
+                check_unchanged(part)
+                opened[part.path] = sources.enter_context(open(part.path, "rb"))
+            _copy_span(opened[part.path], part, file)
+
+
+def _copy_span(source: IO[bytes], span: Span, target: IO[bytes]) -> None:
+    """Copy bytes from file to file, by the kernel where it can."""
+    target.flush()
+    source.seek(span.offset)
+    left = span.length
+    if hasattr(os, "copy_file_range"):
+        try:
+            while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), left)):
+                left -= copied
+        except OSError as error:
+            # between file systems, or where the file system has no such call
+            if error.errno not in (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP):
+                raise
+        source.seek(span.offset + span.length - left)
+    while left and (block := source.read(min(left, _BLOCK))):
+        target.write(block)
+        left -= len(block)
+    if left:
+        raise ModelError(f"{span.path}: was cut while it was in use; run the command again")
+    target.seek(0, os.SEEK_END)
+
+
+def _write_with_data_file(model: onnx.ModelProto, target: Path) -> None:
+    """Write a model with the data of its large tensors in a file of their own; `model` is left as it was."""
+    kept: list[tuple[onnx.TensorProto, onnx.TensorProto]] = []
     try:
         with atomic_writer(target.with_name(f"{target.name}.data")) as file:
             for tensor in all_tensors(model):
-                if len(tensor.raw_data) < _SMALLEST_EXTERNAL:
+                span = span_of(tensor)
+                size = len(tensor.raw_data) if span is None else span.length
+                if size < _SMALLEST_EXTERNAL:
                     continue
                 file.write(bytes(-file.tell() % _ALIGNMENT))
-                set_external_data(tensor, f"{target.name}.data", file.tell(), len(tensor.raw_data))
-                file.write(tensor.raw_data)
-                moved.append((tensor, tensor.raw_data))
+                offset = file.tell()
+                if span is None:
+                    file.write(tensor.raw_data)
+                else:
+                    check_unchanged(span)
+                    with open(span.path, "rb") as source:
+                        _copy_span(source, span, file)
+                original = onnx.TensorProto()
+                original.CopyFrom(tensor)
+                kept.append((tensor, original))
+                tensor.ClearField("external_data")
+                tensor.raw_data = b""
+                set_external_data(tensor, f"{target.name}.data", offset, size)
                 tensor.ClearField("raw_data")
         write_atomic(target, model.SerializeToString(deterministic=True))
     finally:
-        for tensor, raw in moved:
-            tensor.ClearField("external_data")
-            tensor.ClearField("data_location")
-            tensor.raw_data = raw
+        for tensor, original in kept:
+            tensor.CopyFrom(original)
 
 
 def _stream(model: onnx.ModelProto, path: str | os.PathLike[str]) -> bool:
@@ -74,39 +138,20 @@ def _stream(model: onnx.ModelProto, path: str | os.PathLike[str]) -> bool:
     sizes = [tensor.ByteSize() for tensor in graph.initializer]
     if sum(sizes) < _STREAMED or len(UnknownFieldSet(model)) or len(UnknownFieldSet(graph)):
         return False
-    headers = [_header(_INITIALIZER, size) for size in sizes]
-    begin, end = _part(graph, range(_INITIALIZER)), _part(graph, range(_INITIALIZER + 1, _MOST))
+    headers = [header(_INITIALIZER, size) for size in sizes]
+    begin, end = (
+        serialized_fields(graph, range(_INITIALIZER)),
+        serialized_fields(graph, range(_INITIALIZER + 1, MOST_FIELDS)),
+    )
     size = len(begin) + sum(map(len, headers)) + sum(sizes) + len(end)
-    begin = _part(model, range(_GRAPH)) + _header(_GRAPH, size) + begin
-    end += _part(model, range(_GRAPH + 1, _MOST))
+    begin = serialized_fields(model, range(_GRAPH)) + header(_GRAPH, size) + begin
+    end += serialized_fields(model, range(_GRAPH + 1, MOST_FIELDS))
     if len(begin) + size + len(end) > _PROTOBUF_LIMIT:
         return False
     with atomic_writer(path) as file:
         file.write(begin)
-        for header, tensor in zip(headers, graph.initializer, strict=True):
-            file.write(header)
+        for head, tensor in zip(headers, graph.initializer, strict=True):
+            file.write(head)
             file.write(tensor.SerializeToString(deterministic=True))
         file.write(end)
     return True
-
-
-def _header(number: int, size: int) -> bytes:
-    """What stands before a message in the field of this number: a tag and the message's size."""
-    header = [number << 3 | 2]
-    while size > 0x7F:
-        header.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([*header, size])
-
-
-def _part(message: Message, numbers: Container[int]) -> bytes:
-    """Serialize the fields of these numbers."""
-    part = type(message)()
-    for field, value in message.ListFields():
-        if field.number not in numbers:
-            continue
-        if isinstance(value, (bool, int, float, str, bytes)):
-            setattr(part, field.name, value)
-        else:
-            getattr(part, field.name).MergeFrom(value)
-    return part.SerializeToString(deterministic=True)
