@@ -2,19 +2,26 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, helper
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.errors import OpsetError, Refusal
-from zoosmith.opset_upgrade.inference import Path, infer_node, infer_types
-from zoosmith.opset_upgrade.rewriting import add_initializers, drop_unused, place_constants, replace_nodes, state_types
+from zoosmith.opset_upgrade.graph_editing import (
+    add_initializers,
+    drop_unused,
+    place_constants,
+    replace_nodes,
+    state_types,
+)
+from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
-from zoosmith.opset_upgrade.scope import Scope
-from zoosmith.opset_upgrade.steps import Step, check_types, next_step
-from zoosmith.opset_upgrade.tidying import is_known, taken_branch, tidy
+from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
+from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step
 from zoosmith.opset_upgrade.writer import Writer
 
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
@@ -42,6 +49,20 @@ def convert_version(model: ModelProto, target: int) -> ModelProto:
     return _Conversion(model, target).run()
 
 
+class _Pending(NamedTuple):
+    """A node on its way to the target.
+
+    Attributes:
+        node: the node.
+        opset: where it is valid.
+        body_opset: where the graphs that it carries are valid: they stay as they are while the node takes its steps.
+    """
+
+    node: NodeProto
+    opset: int
+    body_opset: int
+
+
 class _Conversion:
     def __init__(self, model: ModelProto, target: int) -> None:
         self.model = model
@@ -66,12 +87,12 @@ class _Conversion:
         if self.target > source:
             self.ir_version = max(self.ir_version, _required_ir(self.target))
         overridable = _overridable(self.model)
-        scope = Scope(
+        facts = GraphFacts(
             self.model.graph, self.names, source, None, lambda: self._types.get((), {}), overridable=overridable
         )
-        self._convert(result.graph, scope, source, ())
+        self._convert(result.graph, facts, source, ())
         for mine, function in zip(self.model.functions, result.functions, strict=True):
-            self._convert_function(mine, function, scope)
+            self._convert_function(mine, function, facts)
         if self.refused:
             raise OpsetError(self._message())
         result.ir_version = self.ir_version
@@ -83,15 +104,15 @@ class _Conversion:
     def _types(self) -> Mapping[Path, Mapping[str, TypeProto]]:
         return infer_types(self.model)
 
-    def _convert_function(self, source: FunctionProto, result: FunctionProto, main: Scope) -> None:
+    def _convert_function(self, source: FunctionProto, result: FunctionProto, main: GraphFacts) -> None:
         opset = default_opset(source)
         if opset is None:
             return
-        scope = Scope(source, self.names, opset, None, lambda: self._called_with(source, main))
-        self._convert(result, scope, opset, None)
+        facts = GraphFacts(source, self.names, opset, None, lambda: self._called_with(source, main))
+        self._convert(result, facts, opset, None)
         _set_opset(result.opset_import, self.target)
 
-    def _called_with(self, function: FunctionProto, main: Scope) -> dict[str, TypeProto]:
+    def _called_with(self, function: FunctionProto, main: GraphFacts) -> dict[str, TypeProto]:
         """Types of the function's inputs where every call gives the same."""
         found: dict[str, list[TypeProto | None]] = {name: [] for name in function.input}
         waiting: list[tuple[GraphProto, Path]] = [(self.model.graph, ())]
@@ -109,72 +130,87 @@ class _Conversion:
             if types and types[0] and types.count(types[0]) == len(types)
         }
 
-    def _convert(self, body: GraphProto | FunctionProto, scope: Scope, opset: int, path: Path | None) -> None:
+    def _convert(self, body: GraphProto | FunctionProto, facts: GraphFacts, opset: int, path: Path | None) -> None:
         """Convert the nodes of a graph or function body in place; `path` is None where no inferred types exist."""
         converted: list[tuple[int, list[NodeProto]]] = []
         for index, node in enumerate(body.node):
             inner = None if path is None else (*path, str(index))
             try:
-                replaced = self._convert_node(node, opset, scope, inner)
+                replaced = self._convert_node(node, opset, facts, inner)
             except Refusal as refusal:
                 self._refuse(node, index, refusal)
                 continue
             if replaced is not None:
                 converted.append((index, replaced))
         if isinstance(body, GraphProto):
-            add_initializers(body, scope.tensors, self.ir_version)
-        self.released.update(tensor.name for tensor in scope.constants.values())
-        constants = place_constants(body, scope.constants.values(), self.target, self.ir_version)
+            add_initializers(body, facts.tensors, self.ir_version)
+        self.released.update(tensor.name for tensor in facts.constants.values())
+        constants = place_constants(body, facts.constants.values(), self.target, self.ir_version)
         if constants:
             first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
             converted.insert(0, (0, [*constants, *first]))
         if converted:
             replace_nodes(body, converted)
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
-            state_types(body, scope)
+            state_types(body, facts)
 
-    def _convert_node(self, node: NodeProto, opset: int, scope: Scope, path: Path | None) -> list[NodeProto] | None:
-        """Nodes that stand for `node` at the target; None if it stays in its place."""
-        if self._next(node, opset) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
+    def _convert_node(
+        self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None
+    ) -> list[NodeProto] | None:
+        """Nodes that replace `node` at the target; None if it stays in its place."""
+        if self._next(node, opset) is None and not subgraphs(node):
             return None
-        before, results = set(node.input), list(node.output)
+        read, results = set(node.input), list(node.output)
         done: list[NodeProto] = []
-        waiting = [(node, opset)]
-        made: dict[int, int] = {}
+        waiting = [_Pending(node, opset, opset)]
         while waiting:
-            current, version = waiting.pop()
-            if current is not node and is_known(current, scope):
-                done.append(current)
+            current = waiting.pop()
+            emitted = current.node is not node
+            replaced = self._advance(current, facts, emitted)
+            if replaced is not None:
+                waiting.extend(reversed(replaced))
                 continue
-            taken = None if current is node else taken_branch(current, scope)
-            if taken is not None:
-                for inner in reversed(taken):
-                    scope.add_producer(inner, version)
-                    made[id(inner)] = version
-                waiting.extend((inner, version) for inner in reversed(taken))
-                continue
-            step = self._next(current, version)
-            if step is not None:
-                try:
-                    emitted = self._take(step, current, version, scope)
-                except Refusal as refusal:
-                    raise refusal if current is node else refusal.within(current.op_type) from None
-                made.update((id(fresh), at) for fresh, at in emitted if fresh is not current)
-                waiting.extend(reversed(emitted))
-                continue
-            # the graphs that a node carries are of the opset of which the node was made
-            mine = current is node
-            if not mine and current.domain in DEFAULT_DOMAINS and (current.domain, current.op_type) not in self.local:
-                check_types(current, self.target, scope)
-            self._convert_subgraphs(current, opset if mine else made[id(current)], scope, path if mine else None)
-            done.append(current)
-        self.released |= before
+            if not (emitted and is_known(current.node, facts)):
+                self._finish(current, facts, path, emitted)
+            done.append(current.node)
+        self.released |= read
         if len(done) == 1 and done[0] is node:
             return None
-        return tidy(done, results, scope)
+        return clean_up(done, results, facts)
 
-    def _take(self, step: Step, node: NodeProto, opset: int, scope: Scope) -> list[tuple[NodeProto, int]]:
-        writer = Writer(scope, node, step.opset, self.target, opset)
+    def _advance(self, current: _Pending, facts: GraphFacts, emitted: bool) -> list[_Pending] | None:
+        """Nodes that replace a node after its next step; None if it takes no further one.
+
+        `emitted` is whether an adapter made the node: then a constant need not be converted, nor a branch never taken.
+        """
+        node, opset, body_opset = current
+        if emitted:
+            if is_known(node, facts):
+                return None
+            branch = taken_branch(node, facts)
+            if branch is not None:
+                for inner in branch:
+                    facts.add_producer(inner, opset)
+                return [_Pending(inner, opset, opset) for inner in branch]
+        step = self._next(node, opset)
+        if step is None:
+            return None
+        try:
+            result = self._take(step, node, opset, facts)
+        except Refusal as refusal:
+            raise (refusal.within(node.op_type) if emitted else refusal) from None
+        return [_Pending(made, at, body_opset if made is node else at) for made, at in result]
+
+    def _finish(self, current: _Pending, facts: GraphFacts, path: Path | None, emitted: bool) -> None:
+        """Check a node that has arrived at the target, and convert the graphs that it carries."""
+        node = current.node
+        if emitted and self._is_standard(node):
+            check_types(node, self.target, facts)
+        self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path)
+
+    def _take(self, step: Step, node: NodeProto, opset: int, facts: GraphFacts) -> list[VersionedNode]:
+        """The nodes that replace a node after one step, the node itself if it was edited in place."""
+        writer = Writer(facts, node, step.opset, self.target, opset)
         try:
             if step.kind != "decomposed" or not writer.fold():
                 step.apply(node, writer)
@@ -183,16 +219,18 @@ class _Conversion:
                 raise refusal.at(step.source if step.opset < step.source else None) from None
         if writer.nodes or writer.removed:
             return writer.nodes
-        scope.add_producer(node, step.opset)
-        return [(node, step.opset)]
+        facts.add_producer(node, step.opset)
+        return [VersionedNode(node, step.opset)]
 
     def _next(self, node: NodeProto, opset: int) -> Step | None:
-        if node.domain not in DEFAULT_DOMAINS or (node.domain, node.op_type) in self.local:
-            return None
-        return next_step(node.op_type, opset, self.target)
+        return next_step(node.op_type, opset, self.target) if self._is_standard(node) else None
 
-    def _convert_subgraphs(self, node: NodeProto, opset: int, scope: Scope, path: Path | None) -> None:
-        emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, scope.type, scope.value)
+    def _is_standard(self, node: NodeProto) -> bool:
+        """Whether the node is one of ONNX's own operators, and of no model-local function that bears its name."""
+        return node.domain in DEFAULT_DOMAINS and (node.domain, node.op_type) not in self.local
+
+    def _convert_subgraphs(self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None) -> None:
+        emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, facts.type, facts.value)
         for key, graph in subgraphs(node):
             source = GraphProto()
             source.CopyFrom(graph)
@@ -201,7 +239,7 @@ class _Conversion:
             def seeds(where: Path = (key,) if inner is None else inner) -> Mapping[str, TypeProto]:
                 return (self._types if emitted is None else emitted).get(where, {})
 
-            self._convert(graph, Scope(source, self.names, opset, scope, seeds), opset, inner)
+            self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
         name = repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, node.output))})"

@@ -1,4 +1,4 @@
-"""What an adapter sees of the model around its node, and how it writes the nodes that stand for it."""
+"""What a rule sees of the model around its node, and how it writes the nodes that replace it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -7,32 +7,32 @@ import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from zoosmith.opset_upgrade.errors import Refusal
-from zoosmith.opset_upgrade.nodes import get_attribute
+from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
+from zoosmith.opset_upgrade.node_editing import get_attribute
 from zoosmith.opset_upgrade.schemas import defaults, type_string
-from zoosmith.opset_upgrade.scope import Scope
 
 Branch = tuple[str, Sequence[str], Mapping[str, Any]]
 """Operator, inputs and attributes of a node that stands alone in a branch."""
 
 
 class Writer:
-    """The hands of one adapter at one node.
+    """What a rule sees and writes at one node.
 
-    An adapter that only edits `node` in place emits nothing: the node stays where it is. One that emits nodes with `op`
+    A rule that only edits `node` in place emits nothing: the node stays where it is. One that emits nodes with `op`
     replaces the node by them, and calls `keep` where the edited node itself belongs among them.
 
     Attributes:
-        opset: the opset at which everything the adapter leaves must be valid.
+        opset: the opset at which everything that the rule leaves must be valid.
         target: the opset that the whole model is on its way to.
         nodes: what was emitted, each with the opset at which it is valid.
         removed: whether the node goes without any other in its place.
     """
 
-    def __init__(self, scope: Scope, node: NodeProto, opset: int, target: int, source: int) -> None:
-        self.scope = scope
+    def __init__(self, facts: GraphFacts, node: NodeProto, opset: int, target: int, source: int) -> None:
+        self.facts = facts
         self.opset = opset
         self.target = target
-        self.nodes: list[tuple[NodeProto, int]] = []
+        self.nodes: list[VersionedNode] = []
         self.removed = False
         self._node = node
         self._source = source
@@ -54,18 +54,18 @@ class Writer:
 
     def type(self, name: str) -> TypeProto | None:
         """The type of a value, None if it is not known."""
-        return self.scope.type(name)
+        return self.facts.type(name)
 
     def element_type(self, name: str) -> int:
         """The TensorProto element type of a tensor; refuses if it is not known."""
-        value_type = self.scope.type(name)
+        value_type = self.facts.type(name)
         if value_type is None or not value_type.tensor_type.elem_type:
             raise Refusal(f"the element type of {name!r} is not known")
         return value_type.tensor_type.elem_type
 
     def type_string(self, name: str) -> str:
         """The type of a value as schemas write it, `tensor(float)`; refuses if it is not known."""
-        value_type = self.scope.type(name)
+        value_type = self.facts.type(name)
         found = None if value_type is None else type_string(value_type)
         if found is None:
             raise Refusal(f"the type of {name!r} is not known")
@@ -73,33 +73,40 @@ class Writer:
 
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """The shape of a tensor, None for a dimension that is not fixed; None if not even the rank is known."""
-        return self.scope.shape(name)
+        return self.facts.shape(name)
 
     def static_shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, all dimensions fixed; refuses if they are not."""
-        shape = self.scope.shape(name)
+        shape = self.facts.shape(name)
         if shape is None or None in shape:
             raise Refusal(f"the shape of {name!r} is not fixed")
         return tuple(dimension for dimension in shape if dimension is not None)
 
     def rank(self, name: str) -> int:
         """The rank of a tensor; refuses if it is not known."""
-        shape = self.scope.shape(name)
+        shape = self.facts.shape(name)
         if shape is None:
             raise Refusal(f"the rank of {name!r} is not known")
         return len(shape)
 
     def value(self, name: str) -> np.ndarray | None:
         """The value of a tensor that depends on constants only, None if it does not (or is large)."""
-        return self.scope.value(name)
+        return self.facts.value(name)
 
     def constant_input(self, index: int, what: str) -> np.ndarray | None:
         """The value of an input, None if the node leaves it out; refuses if it is computed at run time."""
         if index >= len(self._node.input) or not self._node.input[index]:
             return None
-        value = self.scope.value(self._node.input[index])
+        value = self.facts.value(self._node.input[index])
         if value is None:
             raise Refusal(f"{what} ({self._node.input[index]!r}) is computed at run time")
+        return value
+
+    def required_constant(self, index: int, what: str) -> np.ndarray:
+        """The value of an input; refuses if the node leaves it out, or if it is computed at run time."""
+        value = self.constant_input(index, what)
+        if value is None:
+            raise Refusal(f"{what} is left out")
         return value
 
     # -- writing
@@ -108,36 +115,44 @@ class Writer:
         self,
         operator: str,
         *inputs: str,
-        outputs: int | Sequence[str] = 1,
+        output: str = "",
         opset: int | None = None,
         domain: str = "",
         **attributes: Any,
-    ) -> Any:
-        """Emit a node; returns the name of its output, a list of names where `outputs` asks for several.
+    ) -> str:
+        """Emit a node with one output.
 
-        `outputs` is the number of fresh outputs, or their names. An attribute that is None is left out. `opset` is
-        where the node is valid, if that is not `self.opset`.
+        Args:
+            operator: its name.
+            inputs: names of the inputs, empty for those left out.
+            output: name of the output; a new one if it is not given.
+            opset: where the node is valid, if that is not `self.opset`.
+            domain: of the operator.
+            attributes: those that are None are left out.
+
+        Returns:
+            The name of the output.
         """
-        names = [self.fresh(operator) for _ in range(outputs)] if isinstance(outputs, int) else list(outputs)
-        made = NodeProto(op_type=operator, domain=domain, output=names)
+        made = NodeProto(op_type=operator, domain=domain, output=[output or self.fresh(operator)])
         made.input[:] = _without_trailing_blanks(inputs)
         if self._node.name:
-            made.name = self.scope.names.fresh(f"{self._node.name}/{operator}")
+            made.name = self.facts.names.fresh(f"{self._node.name}/{operator}")
         for key, value in attributes.items():
             if value is not None:
                 made.attribute.append(helper.make_attribute(key, value))
         self.emit(made, opset)
-        return names[0] if len(names) == 1 else names
+        return made.output[0]
 
     def emit(self, node: NodeProto, opset: int | None = None) -> None:
         """Emit a node that was made elsewhere, valid at `opset` (default: `self.opset`)."""
-        self.nodes.append((node, self.opset if opset is None else opset))
-        self.scope.add_producer(node, self.nodes[-1][1])
+        made = VersionedNode(node, self.opset if opset is None else opset)
+        self.nodes.append(made)
+        self.facts.add_producer(*made)
 
     def choose(self, condition: str, then: Branch, otherwise: Branch, *, one_shape: bool = False) -> str:
         """Emit an If whose branches are one node each; returns the name of its output.
 
-        `one_shape` tells that both branches come to one shape.
+        `one_shape` states that both branches come to one shape.
         """
         graphs = []
         for operator, inputs, attributes in (then, otherwise):
@@ -161,12 +176,12 @@ class Writer:
         Returns False, and does nothing, if an output is not known: it depends on what the model is fed.
         """
         names = [name for name in self._node.output if name]
-        values = [self.scope.value(name) for name in names]
+        values = [self.facts.value(name) for name in names]
         if not names or any(value is None for value in values):
             return False
         self.nodes.clear()
         for name, value in zip(names, values, strict=True):
-            self.op("Identity", self.scope.constant(value), outputs=[name])  # type: ignore[arg-type]
+            self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]
         return True
 
     def inline(self, function: FunctionProto, opset: int) -> None:
@@ -195,21 +210,29 @@ class Writer:
     def fresh(self, hint: str) -> str:
         """A value name that the model does not use."""
         stem = next((name for name in self._node.output if name), self._node.name)
-        return self.scope.names.fresh(f"{stem}/{hint}")
+        return self.facts.names.fresh(f"{stem}/{hint}")
 
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
         """The name of a constant tensor of that value (a number, a list or an array)."""
-        return self.scope.constant(np.asarray(value, dtype=dtype))
+        return self.facts.constant(np.asarray(value, dtype=dtype))
 
     def initializer(self, constant: NodeProto, tensor: TensorProto) -> None:
         """Give a tensor as initializer in place of the Constant node that held it."""
-        if not self.scope.take_tensor(constant.output[0], tensor):
+        if not self.facts.take_tensor(constant.output[0], tensor):
             raise Refusal("a Constant of this type does not exist there, and a function has no initializers")
         self.removed = True
 
+    def typed_constant(self, array: np.ndarray, element_type: int) -> str:
+        """The name of a constant tensor of an ONNX element type, also of those that numpy lacks."""
+        return self.facts.typed_constant(array, element_type)
+
+    def state_type(self, name: str, like: TypeProto | None, element_type: int) -> None:
+        """State the type of a new tensor: the shape of `like` (None: not known) and an element type."""
+        self.facts.state_type(name, like, element_type)
+
     def scalar_like(self, name: str, number: float) -> str:
         """The name of a constant scalar that has the element type of the tensor `name`."""
-        return self.scope.typed_constant(np.asarray(number), self.element_type(name))
+        return self.typed_constant(np.asarray(number), self.element_type(name))
 
 
 def _without_trailing_blanks(names: Iterable[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Functions that the rules of several operators share. Nothing is registered here."""

@@ -1,0 +1,111 @@
+"""Values of a node's outputs from constant inputs, by onnx's reference evaluator."""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+
+import numpy as np
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    helper,
+)
+
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.node_editing import get_attribute
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+
+SMALL = 1 << 14
+"""Constants of more elements than this are weights, not facts: they are never decoded."""
+
+_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_GROWING = {"Expand", "Tile", "ConstantOfShape"}  # the last input tells how large the result is
+# opsets below which onnx's evaluator does not compute what the operator's text says
+_EVALUATED_SINCE = {
+    operator: opset
+    for opset, operators in {
+        NEWEST_OPSET + 1: "Upsample",
+        14: "BatchNormalization",
+        13: "Hardmax LRN LogSoftmax Resize Softmax",
+        12: "Dropout",
+        11: "Clip Conv LpPool Pad",
+        10: "TopK",
+        8: "Max MaxPool Mean Min Sum",
+        7: "Add And AveragePool Div Equal Gemm Greater Less Mul Or PRelu Pow Sub Xor",
+        6: "Cast Elu HardSigmoid InstanceNormalization LeakyRelu Selu Tile",
+        5: "Concat Reshape Split",
+    }.items()
+    for operator in operators.split()
+}
+
+
+def is_evaluated(node: NodeProto, opset: int) -> bool:
+    """Whether onnx's evaluator computes what the text of the operator at that opset says."""
+    return opset >= _EVALUATED_SINCE.get(node.op_type, 1)
+
+
+def reads_shape_only(node: NodeProto) -> bool:
+    """Whether the node's value depends on its input's shape alone."""
+    return not node.domain and node.op_type in ("Shape", "Size")
+
+
+def fold(
+    node: NodeProto,
+    opset: int,
+    shape_of: Callable[[str], tuple[int | None, ...] | None],
+    value_of: Callable[[str], np.ndarray | None],
+    limit: int,
+) -> dict[str, np.ndarray | None]:
+    """Values of the node's outputs; None for those that are computed at run time or have more than `limit` elements."""
+    unknown: dict[str, np.ndarray | None] = {name: None for name in node.output if name}
+    if node.domain or subgraphs(node) or node.op_type in _RANDOM or any(a.ref_attr_name for a in node.attribute):
+        return unknown
+    if not is_evaluated(node, opset):
+        return unknown
+    if reads_shape_only(node):
+        return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
+    values: dict[str, np.ndarray] = {}
+    for name in node.input:
+        value = value_of(name) if name else None
+        if name and value is None:
+            return unknown
+        if value is not None:
+            values[name] = value
+    if node.op_type in _GROWING and _size(int(n) for n in values[node.input[-1]].flat) > limit:
+        return unknown
+    results = _run(node, opset, values)
+    for name, result in zip(node.output, results, strict=False):
+        if name and isinstance(result, np.ndarray | np.generic) and result.size <= limit:
+            unknown[name] = np.asarray(result)
+    return unknown
+
+
+def _size(dimensions: Iterable[int]) -> int:
+    return prod(abs(dimension) for dimension in dimensions)
+
+
+def _shape_value(node: NodeProto, shape: tuple[int | None, ...] | None) -> np.ndarray | None:
+    if shape is None:
+        return None
+    if node.op_type == "Shape":
+        start, end = get_attribute(node, "start", 0), get_attribute(node, "end")
+        shape = shape[start:end]
+    if None in shape:
+        return None
+    numbers = np.array(shape, dtype=np.int64)
+    return numbers if node.op_type == "Shape" else np.asarray(np.prod(numbers), dtype=np.int64)
+
+
+def _run(node: NodeProto, opset: int, values: Mapping[str, np.ndarray]) -> list:
+    from onnx.reference import ReferenceEvaluator
+
+    graph = GraphProto(name="fold")
+    graph.node.append(node)
+    graph.input.extend(helper.make_tensor_value_info(n, 1, None) for n in values)
+    graph.output.extend(helper.make_tensor_value_info(n, 1, None) for n in node.output if n)
+    model = ModelProto(ir_version=8, graph=graph, opset_import=[helper.make_opsetid("", opset)])
+    try:
+        results = iter(ReferenceEvaluator(model).run(None, dict(values)))
+    except Exception:  # whatever the evaluator cannot do is simply not a known constant
+        return []
+    return [next(results) if name else None for name in node.output]

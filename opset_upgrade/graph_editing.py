@@ -1,0 +1,117 @@
+"""Changing the node list of a graph in place: nodes that stay are never copied."""
+
+from collections.abc import Iterable, Sequence
+
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
+
+from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.graph_facts import GraphFacts
+from zoosmith.opset_upgrade.schemas import allowed_types
+
+_GONE = float("inf")
+
+Replaced = Sequence[tuple[int, list[NodeProto]]]
+"""Index of a node in the list, and the nodes that take its place (it may be among them)."""
+
+
+def replace_nodes(body: GraphProto | FunctionProto, replaced: Replaced) -> None:
+    """Put other nodes in the places of some; nodes that stay keep their messages, tensors and all."""
+    nodes = body.node
+    ranks: list[tuple[float, int]] = [(index, 0) for index in range(len(nodes))]
+    for index, group in replaced:
+        stays = nodes[index]
+        ranks[index] = (_GONE, 0)
+        for place, node in enumerate(group):
+            if node is stays:
+                ranks[index] = (index, place)
+            else:
+                nodes.append(node)
+                ranks.append((index, place))
+    # sorting moves pointers, where an insertion would copy the node with its tensors
+    order = iter(ranks)
+    nodes.sort(key=lambda _: next(order))
+    del nodes[sum(rank[0] != _GONE for rank in ranks) :]
+
+
+def place_constants(
+    body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int, ir_version: int
+) -> list[NodeProto]:
+    """Give the body the constants that its new nodes read; returns the Constant nodes to be put before all others.
+
+    Constant nodes serve functions and every IR version; where the opset's Constant does not take the type (before 9,
+    integers), it becomes an initializer, which before IR 4 is a graph input too.
+    """
+    made = []
+    for tensor in tensors:
+        if f"tensor({element_type_name(tensor.data_type)})" in allowed_types("Constant", opset)["T"]:
+            value = TensorProto()
+            value.CopyFrom(tensor)
+            value.ClearField("name")
+            made.append(helper.make_node("Constant", [], [tensor.name], value=value))
+        elif isinstance(body, GraphProto):
+            add_initializers(body, [tensor], ir_version)
+    return made
+
+
+def add_initializers(graph: GraphProto, tensors: Iterable[TensorProto], ir_version: int) -> None:
+    """Give the graph new initializers; before IR 4 each is a graph input too."""
+    for tensor in tensors:
+        graph.initializer.append(tensor)
+        if ir_version < 4:
+            graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+
+
+def state_types(graph: GraphProto, facts: GraphFacts) -> None:
+    """State the types of the values between the nodes, for readers whose schemas do not state them."""
+    stated = {value.name for value in (*graph.input, *graph.output, *graph.value_info)}
+    for node in graph.node:
+        for name in node.output:
+            found = facts.type(name) if name and name not in stated else None
+            if found is not None:
+                graph.value_info.add(name=name).type.CopyFrom(found)
+
+
+def drop_unused(model: ModelProto, names: Iterable[str]) -> None:
+    """Remove Constant nodes and initializers among `names` that nothing reads any more.
+
+    An initializer that is a graph input stays: it belongs to what the model promises its caller.
+    """
+    candidates = set(names)
+    if not candidates:
+        return
+    candidates -= _read(model.graph)
+    for function in model.functions:
+        candidates -= {name for node in function.node for name in node.input} | set(function.output)
+    if candidates:
+        _drop(model.graph, candidates)
+        for function in model.functions:
+            _drop_nodes(function, candidates)
+
+
+def _read(graph: GraphProto) -> set[str]:
+    names = {value.name for value in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for _, inner in subgraphs(node):
+            names |= _read(inner)
+    return names
+
+
+def _drop(graph: GraphProto, names: set[str]) -> None:
+    _drop_nodes(graph, names)
+    inputs = {value.name for value in graph.input}
+    for index in reversed(range(len(graph.initializer))):
+        name = graph.initializer[index].name
+        if name in names and name not in inputs:
+            del graph.initializer[index]
+
+
+def _drop_nodes(body: GraphProto | FunctionProto, names: set[str]) -> None:
+    for index in reversed(range(len(body.node))):
+        node = body.node[index]
+        if node.op_type == "Constant" and not node.domain and names.issuperset(node.output):
+            del body.node[index]
+            continue
+        for _, inner in subgraphs(node):
+            _drop(inner, names)

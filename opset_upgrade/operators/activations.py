@@ -1,0 +1,106 @@
+"""Activation functions.
+
+Celu, Clip, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, Mish, PRelu, Relu, Selu, Shrink, Softplus, Softsign, SwiGLU,
+Swish, ThresholdedRelu.
+"""
+
+import numpy as np
+from onnx import NodeProto
+
+from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.type_casts import HALF_FLOATS, SINGLE, cast_through, cast_to_single
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
+
+decomposition("Celu", "Gelu", "HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
+type_fallback("Celu")(inline_body)
+type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Softplus")(cast_to_single)
+type_fallback("Softsign", "ThresholdedRelu")(cast_to_single)
+
+
+@adapter("Clip", source=6, target=11)
+def _clip_bounds_to_inputs(node: NodeProto, g: Writer) -> None:
+    bounds = [get_attribute(node, name) for name in ("min", "max")]
+    drop_attribute(node, "min")
+    drop_attribute(node, "max")
+    names = ["" if bound is None else g.scalar_like(node.input[0], bound) for bound in bounds]
+    set_inputs(node, node.input[0], *names)
+
+
+@adapter("Clip", source=11, target=6)
+def _clip_bounds_to_attributes(node: NodeProto, g: Writer) -> None:
+    data = node.input[0]
+    names = [input_at(node, 1), input_at(node, 2)]
+    values = [g.value(name) if name else None for name in names]
+    if any(name and value is None for name, value in zip(names, values, strict=True)):
+        # bounds that only the run tells: the operator by its definition
+        for operator, name in zip(("Max", "Min"), names, strict=True):
+            if name:
+                data = g.op(operator, data, name)
+        g.op("Identity", data, output=node.output[0])
+        return
+    set_inputs(node, data)
+    for attribute, value in zip(("min", "max"), values, strict=True):
+        if value is not None:
+            set_attribute(node, attribute, float(np.ravel(value)[0]))
+
+
+@type_fallback("Clip")
+def _clip(node: NodeProto, g: Writer) -> None:
+    data, low, high = node.input[0], input_at(node, 1), input_at(node, 2)
+    if g.element_type(data) in HALF_FLOATS:
+        cast_through(node, g, SINGLE)
+        return
+    if low:
+        data = g.op("Max", data, low, output="" if high else node.output[0], opset=12)
+    if high:
+        g.op("Min", data, high, output=node.output[0], opset=12)
+    elif not low:
+        g.op("Identity", data, output=node.output[0])
+
+
+@adapter("PRelu", source=6, target=7)
+def _slope_by_channel(node: NodeProto, g: Writer) -> None:
+    """Before 7 a slope of one dimension runs along the channels; since, along the last axis."""
+    slope = g.shape(node.input[1])
+    if slope is None:
+        g.refuse(f"the rank of {node.input[1]!r} is not known")
+    if len(slope) == 1 and slope[0] != 1:
+        rank = g.rank(node.input[0])
+        if rank > 2:
+            node.input[1] = g.op("Unsqueeze", node.input[1], axes=list(range(1, rank - 1)))
+            g.keep()
+
+
+@adapter("PRelu", source=7, target=6)
+def _slope_of_one_dimension(node: NodeProto, g: Writer) -> None:
+    slope, rank = g.shape(node.input[1]), g.rank(node.input[0])
+    if slope is None or None in slope:
+        g.refuse(
+            f"the shape of {node.input[1]!r} is not fixed, and before opset 7 a slope is one value or one a channel"
+        )
+    sizes = [size for size in slope if size != 1]
+    place = rank - len(slope) + next((i for i, size in enumerate(slope) if size != 1), 0)
+    if not sizes:
+        wanted = [1]
+    elif len(sizes) == 1 and place == min(1, rank - 1):
+        wanted = [sizes[0] or 0]
+    else:
+        data = node.input[0]
+        positive = g.op("Relu", data)
+        negative = g.op("Neg", g.op("Relu", g.op("Neg", data)))
+        scaled = g.op("Mul", negative, node.input[1], opset=7)  # which broadcasts, and goes down from there
+        g.op("Add", positive, scaled, output=node.output[0])
+        return
+    if list(slope) != wanted:
+        node.input[1] = g.op("Reshape", node.input[1], g.constant(wanted))
+        g.keep()
+
+
+@type_fallback("Relu")
+def _relu(node: NodeProto, g: Writer) -> None:
+    if g.element_type(node.input[0]) in HALF_FLOATS:
+        cast_through(node, g, SINGLE)
+    else:
+        g.op("Max", node.input[0], g.scalar_like(node.input[0], 0), output=node.output[0])

@@ -1,0 +1,111 @@
+"""Abs, Add, Div, Erf, Mod, Mul, Neg, Pow, Round, Sign, Sub."""
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from zoosmith.opset_upgrade.building_blocks.broadcasting import align_by_unsqueeze, to_limited_broadcast
+from zoosmith.opset_upgrade.building_blocks.type_casts import (
+    cast_to_exact,
+    cast_to_single,
+    cast_to_wrapping,
+    integers_through_double,
+)
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+
+
+_LARGE = (TensorProto.INT64, TensorProto.UINT64)
+
+
+type_fallback("Abs", "Neg")(cast_to_exact)
+
+adapter("Add", "Div", "Mul", "Sub", source=6, target=7)(align_by_unsqueeze)
+adapter("Add", "Div", "Mul", "Sub", source=7, target=6)(to_limited_broadcast)
+type_fallback("Add", "Div", "Mul", "Sub")(cast_to_wrapping)
+
+adapter("Erf", source=9, target=13)(integers_through_double)
+
+adapter("Pow", source=1, target=7)(align_by_unsqueeze)
+adapter("Pow", source=7, target=1)(to_limited_broadcast)
+
+type_fallback("Round")(cast_to_single)
+
+
+@type_fallback("Pow")
+def _pow(node: NodeProto, g: Writer) -> None:
+    base, exponent = node.input
+    kinds = [g.element_type(name) for name in node.input]
+    known = g.value(exponent)
+    small = known is not None and known.size > 0 and float(np.abs(known.astype(np.float64)).max()) < 1 << 24
+    if kinds[1] in _LARGE and not small:
+        g.refuse(f"{exponent!r} is {g.type_string(exponent)}, of which a double does not hold every value")
+    if kinds[0] in _LARGE and kinds[1] not in _FLOATS:
+        g.refuse(f"{base!r} is {g.type_string(base)}, of which a double does not hold every power")
+    wide = [g.op("Cast", name, to=TensorProto.DOUBLE) for name in node.input]
+    g.op("Cast", g.op("Pow", *wide), to=kinds[0], output=node.output[0])
+
+
+@decomposition("Mod")
+def _mod(node: NodeProto, g: Writer) -> None:
+    kind = g.element_type(node.input[0])
+    as_in_c = bool(g.attribute("fmod"))
+    if kind == TensorProto.FLOAT16 and as_in_c:
+        _half_remainder(node, g)
+        return
+    if kind in _FLOATS:
+        g.refuse("the remainder of floats is not exact in other operators")
+    left, right = node.input
+    if kind not in (*_LARGE, TensorProto.INT32):
+        left, right = (g.op("Cast", name, to=TensorProto.INT64) for name in node.input)
+    rest = g.op("Sub", left, g.op("Mul", g.op("Div", left, right), right))
+    if kind not in (TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64):
+        # right for division that rounds down as well as for division towards zero
+        zero = g.scalar_like(rest, 0)
+        sign = left if as_in_c else right
+        turned = g.op("Xor", g.op("Less", rest, zero), g.op("Less", sign, zero))
+        wrong = g.op("And", turned, g.op("Not", g.op("Equal", rest, zero)))
+        change = g.op("Mul", right, g.op("Cast", wrong, to=g.element_type(rest)))
+        if as_in_c:
+            apart = g.op("Xor", g.op("Less", rest, zero), g.op("Less", right, zero))
+            towards = g.op("Cast", g.op("Not", apart), to=g.element_type(rest))
+            step = g.op("Sub", g.op("Mul", towards, g.scalar_like(rest, 2)), g.scalar_like(rest, 1))
+            rest = g.op("Sub", rest, g.op("Mul", change, step))
+        else:
+            rest = g.op("Add", rest, change)
+    g.op("Cast", rest, to=kind, output=node.output[0])
+
+
+def _half_remainder(node: NodeProto, g: Writer) -> None:
+    # quotients of half-precision numbers have at most 40 bits before the point: all of this is exact in a double
+    left, right = (g.op("Cast", name, to=TensorProto.DOUBLE) for name in node.input)
+    large, unit = g.op("Abs", left), g.op("Abs", right)
+    whole = g.op("Mul", unit, g.op("Floor", g.op("Div", large, unit)))
+    rest = g.op("Mul", g.op("Sub", large, whole), g.op("Sign", left))
+    endless = g.op("Greater", unit, g.constant(1e300, dtype=np.float64))
+    finite = g.op("Less", large, g.constant(1e300, dtype=np.float64))
+    rest = g.op("Where", g.op("And", endless, finite), left, rest)
+    g.op("Cast", rest, to=TensorProto.FLOAT16, output=node.output[0])
+
+
+@decomposition("Round")
+def _round(node: NodeProto, g: Writer) -> None:
+    data = node.input[0]
+    floor = g.op("Floor", data)
+    half, two = g.scalar_like(data, 0.5), g.scalar_like(data, 2)
+    above = g.op("Sub", data, floor)
+    odd = g.op("Sub", floor, g.op("Mul", two, g.op("Floor", g.op("Div", floor, two))))
+    tie_up = g.op("And", g.op("Not", g.op("Less", above, half)), g.op("Greater", odd, half))
+    up = g.op("Cast", g.op("Or", g.op("Greater", above, half), tie_up), to=g.element_type(data))
+    g.op("Add", floor, up, output=node.output[0])
+
+
+@decomposition("Sign")
+def _sign(node: NodeProto, g: Writer) -> None:
+    data = node.input[0]
+    zero = g.scalar_like(data, 0)
+    kind = g.element_type(data)
+    above = g.op("Cast", g.op("Greater", data, zero), to=TensorProto.FLOAT)
+    below = g.op("Cast", g.op("Less", data, zero), to=TensorProto.FLOAT)
+    g.op("Cast", g.op("Sub", above, below), to=kind, output=node.output[0])

@@ -1,0 +1,75 @@
+"""Scan (with a batch axis of its own at 8, without since 9) and SequenceMap."""
+
+from onnx import GraphProto, NodeProto, ValueInfoProto, helper
+
+from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute
+from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.version_steps import next_step
+from zoosmith.opset_upgrade.writer import Writer
+
+decomposition("SequenceMap")(inline_body)
+
+
+@adapter("Scan", source=9, target=8, any_type=True)
+def _batch_of_one(node: NodeProto, g: Writer) -> None:
+    """Scan a batch of one sequence."""
+    for name in ("scan_input_axes", "scan_output_axes", "scan_output_directions"):
+        if any(get_attribute(node, name, ())):
+            g.refuse(f"attribute {name} does not exist there")
+        drop_attribute(node, name)
+    directions = get_attribute(node, "scan_input_directions")
+    drop_attribute(node, "scan_input_directions")
+    if directions is not None:
+        set_attribute(node, "directions", directions)
+    results = list(node.output)
+    node.input[:] = ["", *(g.op("Unsqueeze", name, axes=[0]) for name in node.input)]
+    node.output[:] = [g.fresh("batch") for _ in results]
+    g.keep()
+    for batch, result in zip(node.output, results, strict=True):
+        if result:
+            g.op("Squeeze", batch, axes=[0], output=result)
+
+
+@adapter("Scan", source=8, target=9)
+def _scan_of_scans(node: NodeProto, g: Writer) -> None:
+    """Version 8 scans a batch of sequences: scan over the batch, and in each step over the sequence."""
+    if input_at(node, 0):
+        g.refuse("sequences of different lengths (sequence_lens) do not exist there")
+    for _, body in subgraphs(node):
+        changed = [inner.op_type for inner in body.node if not inner.domain and next_step(inner.op_type, 8, 9)]
+        if changed:
+            g.refuse(f"its body has operators that changed as well ({', '.join(changed)})")
+    directions = get_attribute(node, "directions")
+    drop_attribute(node, "directions")
+    if directions is not None:
+        set_attribute(node, "scan_input_directions", directions)
+    inner = NodeProto()
+    inner.CopyFrom(node)
+    inner.input[:] = [g.fresh("in") for _ in node.input[1:]]
+    inner.output[:] = [g.fresh("out") if name else "" for name in node.output]
+    batch = GraphProto(name="batch", node=[inner])
+    batch.input.extend(ValueInfoProto(name=name) for name in inner.input)
+    batch.output.extend(ValueInfoProto(name=name) for name in inner.output if name)
+    g.emit(
+        helper.make_node(
+            "Scan",
+            list(node.input[1:]),
+            [name for name in node.output if name],
+            name=node.name,
+            body=batch,
+            num_scan_inputs=len(inner.input),
+        )
+    )
+
+
+@adapter("Scan", source=11, target=9)
+def _axes_from_front(node: NodeProto, g: Writer) -> None:
+    count = get_attribute(node, "num_scan_inputs")
+    states = len(node.input) - count
+    for name, values in (("scan_input_axes", node.input[states:]), ("scan_output_axes", node.output[states:])):
+        axes = get_attribute(node, name)
+        if axes and min(axes) < 0:
+            ranks = (g.rank(value) for value in values)
+            set_attribute(node, name, [axis % rank for axis, rank in zip(axes, ranks, strict=True)])

@@ -1,0 +1,173 @@
+"""AffineGrid; GridSample in arithmetic on the grid and one gathering of pixels for each tap."""
+
+from itertools import product
+from math import prod
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.flat_indices import flat_strides
+from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
+from zoosmith.opset_upgrade.node_editing import get_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
+
+_NAMES_BEFORE_20 = {"linear": "bilinear", "cubic": "bicubic"}
+
+
+_CUBIC = -0.75  # the coefficient of the operator's text
+
+
+Tap = tuple[str, str, str | None]
+"""Of one axis: index (an integer as float), weight (empty for 1), whether it lies inside (None: it always does)."""
+
+
+decomposition("AffineGrid")(inline_body)
+type_fallback("GridSample")(cast_to_single)
+
+
+@decomposition("GridSample")
+def _grid_sample(node: NodeProto, g: Writer) -> None:
+    data, grid = node.input
+    shape, places = g.static_shape(data), g.static_shape(grid)[:-1]
+    sizes, axes = shape[2:], range(len(shape) - 2)
+    mode, padding = g.attribute("mode").removeprefix("bi"), g.attribute("padding_mode")
+    if mode != "nearest" and g.element_type(data) not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
+        g.refuse(f"{g.type_string(data)} is not interpolated there")
+    if g.attribute("align_corners") and padding == "reflection" and 1 in sizes:
+        g.refuse("a reflection between borders that coincide is not defined")
+    taps = []
+    for axis, size in zip(axes, sizes, strict=True):
+        # the last axis of the grid counts the axes of the image from the last
+        where = g.op("Gather", grid, g.constant(len(sizes) - 1 - axis), axis=len(shape) - 1)
+        taps.append(_Axis(g, where, size, padding, bool(g.attribute("align_corners"))).taps(mode))
+    pixels = g.op("Transpose", data, perm=[0, *(axis + 2 for axis in axes), 1])
+    pixels = g.op("Reshape", pixels, g.constant([shape[0] * prod(sizes), shape[1]]))
+    nothing = g.op("Expand", g.scalar_like(data, 0), g.constant([1, shape[1]]))
+    pixels = g.op("Concat", pixels, nothing, axis=0)
+    first = np.arange(shape[0]).reshape(-1, *[1] * len(sizes)) * prod(sizes)
+    total = ""
+    for combination in product(*taps):
+        index = g.constant(first)
+        for (place, _, _), stride in zip(combination, flat_strides(sizes), strict=True):
+            along = g.op("Mul", g.op("Cast", place, to=TensorProto.INT64), g.constant(stride))
+            index = g.op("Add", index, along)
+        inside = [tap[2] for tap in combination if tap[2] is not None]
+        if inside:
+            index = _or_nothing(g, index, inside, shape[0] * prod(sizes))
+        term = g.op("Gather", pixels, index, axis=0)
+        for _, weight, _ in combination:
+            if weight:
+                factor = g.op("Cast", weight, to=g.element_type(data))
+                factor = g.op("Unsqueeze", factor, g.constant([len(places)]), opset=AXES_AS_INPUTS)
+                term = g.op("Mul", term, factor)
+        total = g.op("Add", total, term) if total else term
+    g.op("Transpose", total, perm=[0, len(shape) - 1, *(axis + 1 for axis in axes)], output=node.output[0])
+
+
+@adapter("GridSample", source=16, target=20)
+def _linear_not_bilinear(node: NodeProto, g: Writer) -> None:
+    mode = get_attribute(node, "mode", b"bilinear")
+    set_attribute(node, "mode", {b"bilinear": "linear", b"bicubic": "cubic"}.get(mode, mode))
+
+
+@adapter("GridSample", source=20, target=16)
+def _grid_sample_20_to_16(node: NodeProto, g: Writer) -> None:
+    if g.rank(node.input[0]) != 4:
+        _grid_sample(node, g)
+    else:
+        mode = g.attribute("mode")
+        set_attribute(node, "mode", _NAMES_BEFORE_20.get(mode, mode))
+
+
+def _or_nothing(g: Writer, index: str, inside: list[str], nothing: int) -> str:
+    """The index where all conditions hold, else that of the row of zeros."""
+    valid = inside[0]
+    for other in inside[1:]:
+        valid = g.op("And", valid, other)
+    factor = g.op("Cast", valid, to=TensorProto.INT64)
+    # (index - nothing) * factor + nothing
+    away = g.op("Sub", index, g.constant(nothing))
+    return g.op("Add", g.op("Mul", away, factor), g.constant(nothing))
+
+
+class _Axis:
+    """Positions along one axis of the image, from a normalized coordinate."""
+
+    def __init__(self, g: Writer, where: str, size: int, padding: str, align: bool) -> None:
+        self.g, self.size, self.padding = g, size, padding
+        self.like = where
+        self.low, self.high = (0.0, size - 1.0) if align else (-0.5, size - 0.5)
+        shifted = self._with("Add", where, 1)
+        if align:
+            self.position = self._with("Mul", self._with("Mul", shifted, 0.5), size - 1)
+        else:
+            self.position = self._with("Mul", self._with("Sub", self._with("Mul", shifted, size), 1), 0.5)
+
+    def taps(self, mode: str) -> list[Tap]:
+        """The taps of the interpolation: 1, 2 or 4."""
+        g = self.g
+        if mode == "nearest":
+            return [self._tap(self._bring_in(g.op("Round", self.position, opset=11)), "")]
+        position = self._bring_in(self.position)
+        floor = g.op("Floor", position)
+        part = g.op("Sub", position, floor)
+        if mode == "linear":
+            rest = g.op("Sub", g.scalar_like(part, 1), part)
+            return [self._tap(floor, rest), self._tap(self._with("Add", floor, 1), part)]
+        rest = g.op("Sub", g.scalar_like(part, 1), part)
+        weights = [
+            self._far(self._with("Add", part, 1)),
+            self._near(part),
+            self._near(rest),
+            self._far(self._with("Add", rest, 1)),
+        ]
+        return [self._tap(self._with("Add", floor, k - 1), weight) for k, weight in enumerate(weights)]
+
+    def _bring_in(self, position: str) -> str:
+        """The position that padding puts in the place of one beyond the border."""
+        if self.padding == "border":
+            low, high = self.g.scalar_like(self.like, self.low), self.g.scalar_like(self.like, self.high)
+            outside = self.g.op("Or", self.g.op("Less", position, low), self.g.op("Greater", position, high))
+            return self.g.op("Where", outside, self._clamp(position), position)
+        return self._reflect(position) if self.padding == "reflection" else position
+
+    def _tap(self, place: str, weight: str) -> Tap:
+        g = self.g
+        if self.padding == "reflection":
+            return self._clamp(self._reflect(place)), weight, None
+        if self.padding == "border":
+            return self._clamp(place), weight, None
+        below = g.op("Less", place, g.scalar_like(self.like, -0.5))
+        above = g.op("Greater", place, g.scalar_like(self.like, self.size - 0.5))
+        return self._clamp(place), weight, g.op("Not", g.op("Or", below, above))
+
+    def _clamp(self, place: str) -> str:
+        lifted = self.g.op("Max", place, self.g.scalar_like(self.like, 0))
+        return self.g.op("Min", lifted, self.g.scalar_like(self.like, self.size - 1))
+
+    def _reflect(self, place: str) -> str:
+        # there and back between the borders: a wave of triangles
+        g, span = self.g, self.high - self.low
+        along = self._with("Sub", place, self.low)
+        turns = g.op("Floor", self._with("Mul", along, 1 / (2 * span)))
+        along = g.op("Sub", along, self._with("Mul", turns, 2 * span))
+        away = g.op("Abs", self._with("Sub", along, span))
+        return g.op("Sub", g.scalar_like(self.like, self.low + span), away)
+
+    def _near(self, x: str) -> str:
+        # ((a + 2) x - (a + 3)) x² + 1
+        square = self.g.op("Mul", x, x)
+        slope = self._with("Sub", self._with("Mul", x, _CUBIC + 2), _CUBIC + 3)
+        return self._with("Add", self.g.op("Mul", slope, square), 1)
+
+    def _far(self, x: str) -> str:
+        # ((a x - 5 a) x + 8 a) x - 4 a
+        first = self._with("Sub", self._with("Mul", x, _CUBIC), 5 * _CUBIC)
+        second = self._with("Add", self.g.op("Mul", first, x), 8 * _CUBIC)
+        return self._with("Sub", self.g.op("Mul", second, x), 4 * _CUBIC)
+
+    def _with(self, operator: str, value: str, number: float) -> str:
+        return self.g.op(operator, value, self.g.scalar_like(self.like, number))

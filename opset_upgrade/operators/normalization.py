@@ -1,0 +1,114 @@
+"""BatchNormalization, GroupNormalization, InstanceNormalization, LayerNormalization, LpNormalization,
+MeanVarianceNormalization, RMSNormalization."""
+
+import numpy as np
+from onnx import NodeProto
+
+from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, output_at, set_attribute
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
+from zoosmith.opset_upgrade.writer import Writer
+
+decomposition("GroupNormalization", "LayerNormalization", "MeanVarianceNormalization", "RMSNormalization")(inline_body)
+type_fallback("BatchNormalization", "InstanceNormalization", "LpNormalization")(cast_to_single)
+
+
+@adapter("BatchNormalization", source=1, target=6)
+def _drop_hint(node: NodeProto, g: Writer) -> None:
+    drop_attribute(node, "consumed_inputs")
+
+
+@adapter("BatchNormalization", source=6, target=1)
+def _hint_is_required(node: NodeProto, g: Writer) -> None:
+    set_attribute(node, "consumed_inputs", [0, 0, 0, 1, 1])
+
+
+@adapter("BatchNormalization", source=6, target=7)
+def _inference_only(node: NodeProto, g: Writer) -> None:
+    if not get_attribute(node, "is_test", 0):
+        _normalize_by_batch(node, g)
+        return
+    drop_attribute(node, "is_test")
+
+
+@adapter("BatchNormalization", source=7, target=6)
+def _state_inference(node: NodeProto, g: Writer) -> None:
+    if any(node.output[1:]):
+        g.refuse("it is in training mode (more than one output), which cannot be told from the older attributes")
+    set_attribute(node, "is_test", 1)
+
+
+@adapter("BatchNormalization", source=7, target=9)
+def _spatial(node: NodeProto, g: Writer) -> None:
+    spatial = get_attribute(node, "spatial", 1)
+    drop_attribute(node, "spatial")
+    if spatial or g.rank(node.input[0]) == 2:
+        return
+    data, scale, bias, mean, variance = node.input[:5]
+    if any(node.output[1:]):
+        g.refuse("statistics for every feature (spatial=0) in training mode do not exist there")
+    epsilon = g.scalar_like(data, get_attribute(node, "epsilon", 1e-5))
+    deviation = g.op("Sqrt", g.op("Add", variance, epsilon))
+    normal = g.op("Div", g.op("Sub", data, mean), deviation)
+    g.op("Add", g.op("Mul", normal, scale), bias, output=node.output[0])
+
+
+@adapter("BatchNormalization", source=9, target=14)
+def _running_statistics(node: NodeProto, g: Writer) -> None:
+    """Before 14 more outputs than one mean training; the saved mean and variance have no place since."""
+    if any(node.output[1:]):
+        g.refuse("its outputs for training (mean, var, saved_mean, saved_var) do not mean the same there")
+    if len(node.output) > 1:
+        del node.output[1:]
+
+
+@adapter("BatchNormalization", source=14, target=9)
+def _training_by_definition(node: NodeProto, g: Writer) -> None:
+    training = g.attribute("training_mode")
+    drop_attribute(node, "training_mode")
+    if training:
+        _normalize_by_batch(node, g)
+    elif any(node.output[1:]):
+        g.refuse("running statistics outside training mode do not exist there")
+
+
+def _normalize_by_batch(node: NodeProto, g: Writer) -> None:
+    """Training mode by its definition: statistics of the batch, and running ones as their weighted mean."""
+    if get_attribute(node, "spatial", 1) == 0:
+        g.refuse("statistics for every feature (spatial=0) in training mode do not exist there")
+    data, scale, bias, mean, variance = node.input[:5]
+    rank = g.rank(data)
+    axes = [axis for axis in range(rank) if axis != 1]
+    momentum = get_attribute(node, "momentum", 0.9)
+    if any(node.output[3:]):
+        g.refuse("its outputs saved_mean and saved_var do not exist there")
+    centre = g.op("ReduceMean", data, axes=axes)
+    apart = g.op("Sub", data, centre)
+    spread = g.op("ReduceMean", g.op("Mul", apart, apart), axes=axes)
+    column = [1, -1] + [1] * (rank - 2)
+    deviation = g.op("Sqrt", g.op("Add", spread, g.scalar_like(data, get_attribute(node, "epsilon", 1e-5))))
+    scaled = g.op("Mul", g.op("Div", apart, deviation), g.op("Reshape", scale, g.constant(column)))
+    g.op("Add", scaled, g.op("Reshape", bias, g.constant(column)), output=node.output[0])
+    for index, (running, current) in enumerate(((mean, centre), (variance, spread)), start=1):
+        name = output_at(node, index)
+        if name:
+            flat = g.op("Reshape", current, g.constant([-1]))
+            g.op(
+                "Add",
+                g.op("Mul", running, g.scalar_like(running, momentum)),
+                g.op("Mul", flat, g.scalar_like(flat, 1 - momentum)),
+                output=name,
+            )
+
+
+@adapter("GroupNormalization", source=18, target=21)
+def _scale_by_channel(node: NodeProto, g: Writer) -> None:
+    """Since 21 there is one scale a channel; before, one a group."""
+    shape, groups = g.shape(node.input[0]), g.attribute("num_groups")
+    if shape is None or shape[1] is None:
+        g.refuse("the number of channels is not fixed")
+    index = g.constant(np.repeat(np.arange(groups), shape[1] // groups))
+    for place in (1, 2):
+        node.input[place] = g.op("Gather", node.input[place], index, axis=0)
+    g.keep()

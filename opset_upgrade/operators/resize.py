@@ -1,0 +1,252 @@
+"""Resize and Upsample; for coordinates that an older version lacks, each axis as a weighted sum of a few elements."""
+
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
+
+_CLOSE = Fraction(1, 10_000)
+"""Nearer than this to a tie, single precision may choose the other element; a tie that is exact is as the text says."""
+
+
+_HALF = Fraction(1, 2)
+
+
+@adapter("Upsample", source=1, target=7)
+def _scales_of_all_axes(node: NodeProto, g: Writer) -> None:
+    height, width = get_attribute(node, "height_scale"), get_attribute(node, "width_scale")
+    mode = get_attribute(node, "mode", b"nearest")
+    drop_attribute(node, "height_scale")
+    drop_attribute(node, "width_scale")
+    set_attribute(node, "mode", "linear" if mode == b"bilinear" else "nearest")
+    set_attribute(node, "scales", [1.0, 1.0, height, width])
+
+
+@adapter("Upsample", source=7, target=1)
+def _scales_of_height_and_width(node: NodeProto, g: Writer) -> None:
+    scales, mode = get_attribute(node, "scales"), get_attribute(node, "mode", b"nearest")
+    if len(scales) != 4 or scales[0] != 1 or scales[1] != 1:
+        g.refuse(f"scales={list(scales)} are not of height and width")
+    drop_attribute(node, "scales")
+    set_attribute(node, "mode", "bilinear" if mode == b"linear" else "nearest")
+    set_attribute(node, "height_scale", scales[2])
+    set_attribute(node, "width_scale", scales[3])
+
+
+@adapter("Upsample", source=7, target=9)
+def _scales_to_input(node: NodeProto, g: Writer) -> None:
+    scales = get_attribute(node, "scales")
+    drop_attribute(node, "scales")
+    set_inputs(node, node.input[0], g.constant(scales, np.float32))
+
+
+@adapter("Upsample", source=9, target=7)
+def _scales_to_attribute(node: NodeProto, g: Writer) -> None:
+    scales = g.constant_input(1, "scales")
+    set_inputs(node, node.input[0])
+    set_attribute(node, "scales", [] if scales is None else [float(scale) for scale in scales])
+
+
+@adapter("Upsample", source=9, target=10)
+def _upsample_to_resize(node: NodeProto, g: Writer) -> None:
+    node.op_type = "Resize"
+
+
+@adapter("Resize", source=10, target=11)
+def _asymmetric(node: NodeProto, g: Writer) -> None:
+    """Version 10 takes the element at floor(x / scale)."""
+    set_inputs(node, node.input[0], g.constant([], np.float32), node.input[1])
+    set_attribute(node, "coordinate_transformation_mode", "asymmetric")
+    if get_attribute(node, "mode", b"nearest") == b"nearest":
+        set_attribute(node, "nearest_mode", "floor")
+
+
+@adapter("Resize", source=11, target=10)
+def _only_asymmetric(node: NodeProto, g: Writer) -> None:
+    """Version 10 takes the element at floor(x / scale), or interpolates from x / scale."""
+    mode = g.attribute("mode")
+    scales = _scales(node, g)
+    how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
+    # a whole number of copies of each element is what half_pixel with rounding gives too
+    whole = scales is not None and all(scale.denominator == 1 and scale >= 1 for scale in scales)
+    copies = whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
+    if mode == "nearest":
+        exists = copies or ((how, nearest) == ("asymmetric", "floor") and _none_is_skipped(node, g, scales))
+    else:
+        exists = mode == "linear" and how == "asymmetric"
+    if scales is not None and any(Fraction(float(np.float32(scale))) != scale for scale in scales):
+        exists = False  # there are no sizes there, and of this scale they might come out one less
+    if not exists:
+        if scales is None:
+            g.refuse(f"mode={mode!r} with {how!r} coordinates does not exist there, and its scales are not known")
+        _resize_by_gather(node, g, scales)
+        return
+    for name in (
+        *("cubic_coeff_a", "exclude_outside", "extrapolation_value"),
+        *("coordinate_transformation_mode", "nearest_mode"),
+    ):
+        drop_attribute(node, name)
+    if scales is None and not input_at(node, 2):
+        g.refuse("its scales are not known")
+    set_inputs(
+        node,
+        node.input[0],
+        input_at(node, 2) if scales is None else g.constant([float(scale) for scale in scales], np.float32),
+    )
+
+
+def _none_is_skipped(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
+    """Whether nothing lies between elements: runtimes of version 10 round up where they take fewer than there are."""
+    if scales is not None:
+        return all(scale >= 1 or (1 / scale).denominator == 1 for scale in scales)
+    data, result = g.shape(node.input[0]), g.shape(node.output[0])
+    if data is None or result is None:
+        return False
+    return all(size is not None and out is not None and out >= size for size, out in zip(data, result, strict=True))
+
+
+def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
+    """Scales of all axes: those given, or the ratio of stated sizes where sizes are given; None if neither is known."""
+    value = g.value(input_at(node, 2)) if input_at(node, 2) else None
+    if value is not None and value.size:
+        return [Fraction(float(scale)) for scale in value]
+    data, result = g.shape(node.input[0]), g.shape(node.output[0])
+    # sizes do not tell scales that the run names: 2.4 makes four of two as well
+    if not input_at(node, 3) or data is None or result is None or None in data or None in result or 0 in data:
+        return None
+    return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]
+
+
+def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction]) -> None:
+    """Express a Resize of known scales, one for each axis; refuses where shapes are not fixed."""
+    data, sizes, stated = node.input[0], g.static_shape(node.input[0]), g.static_shape(node.output[0])
+    mode, kind = g.attribute("mode"), g.element_type(data)
+    if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        g.refuse(f"mode={mode!r} of {g.type_string(data)} with these coordinates does not exist there")
+    if mode == "linear" and g.attribute("exclude_outside"):
+        g.refuse("exclude_outside=1 does not exist there")
+    for axis, (size, length, scale) in enumerate(zip(sizes, stated, scales, strict=True)):
+        if size == length and scale == 1:
+            continue
+        if not size or not length:
+            g.refuse("there is nothing to resize")
+        places = _places(g, size, length, scale)
+        if mode == "nearest":
+            data = g.op("Gather", data, g.constant([_nearest(g, place, size) for place in places]), axis=axis)
+            continue
+        taps = [_linear(place) if mode == "linear" else _cubic(g, place, size) for place in places]
+        data = _weighted_sum(g, data, kind, axis, np.array(taps, np.float64), (size, len(sizes)))
+    g.op("Identity", data, output=node.output[0])
+
+
+def _places(g: Writer, size: int, length: int, scale: Fraction) -> list[Fraction]:
+    """Where in the axis of that size the elements of the resized axis lie."""
+    how = g.attribute("coordinate_transformation_mode")
+    if how == "align_corners" and abs(scale * size - length) < _CLOSE:
+        return [Fraction(k * (size - 1), max(length - 1, 1)) for k in range(length)]
+    if how == "asymmetric":
+        return [k / scale for k in range(length)]
+    if how == "pytorch_half_pixel" and length == 1 and g.attribute("mode") == "linear":
+        return [Fraction(0)]
+    if how == "half_pixel" or (how == "pytorch_half_pixel" and length > 1):
+        return [(k + _HALF) / scale - _HALF for k in range(length)]
+    return g.refuse(f"coordinate_transformation_mode={how!r} does not exist there")
+
+
+def _nearest(g: Writer, place: Fraction, size: int) -> int:
+    mode = g.attribute("nearest_mode")
+    shifted = {"round_prefer_floor": place - _HALF, "round_prefer_ceil": place + _HALF}.get(mode, place)
+    whole = ceil if mode in ("round_prefer_floor", "ceil") else floor
+    chosen, *near = (min(max(whole(x), 0), size - 1) for x in (shifted, shifted - _CLOSE, shifted + _CLOSE))
+    if shifted.denominator != 1 and any(other != chosen for other in near):
+        g.refuse("with these scales rounding would decide which element is the nearest")
+    return chosen
+
+
+def _linear(place: Fraction) -> list[tuple[int, float]]:
+    first = floor(place)
+    return [(first, float(1 - (place - first))), (first + 1, float(place - first))]
+
+
+def _cubic(g: Writer, place: Fraction, size: int) -> list[tuple[int, float]]:
+    """Keys's kernel over four elements, with the slope of the attribute."""
+    first, a = floor(place), g.attribute("cubic_coeff_a")
+    taps = []
+    for index in range(first - 1, first + 3):
+        x = abs(float(place - index))
+        inner = ((a + 2) * x - (a + 3)) * x * x + 1
+        outer = ((x - 5) * x + 8) * a * x - 4 * a
+        inside = not g.attribute("exclude_outside") or 0 <= index < size
+        taps.append((index, (inner if x <= 1 else outer) * inside))
+    total = sum(weight for _, weight in taps)
+    return [(index, weight / total) for index, weight in taps] if g.attribute("exclude_outside") else taps
+
+
+def _weighted_sum(g: Writer, data: str, kind: int, axis: int, taps: np.ndarray, space: tuple[int, int]) -> str:
+    """Sum the elements that the taps (an index and a weight, for each element of the result) name along an axis."""
+    size, rank = space
+    index = np.clip(taps[..., 0], 0, size - 1).astype(np.int64)
+    weights = taps[..., 1]
+    # what has no weight is not read: it may be infinite
+    heaviest = np.take_along_axis(index, weights.argmax(axis=1)[:, None], axis=1)
+    index = np.where(weights == 0, heaviest, index)
+    parts = []
+    for number in range(index.shape[1]):
+        weight = g.typed_constant(weights[:, number].reshape([-1] + [1] * (rank - 1 - axis)), kind)
+        parts.append(g.op("Mul", g.op("Gather", data, g.constant(index[:, number]), axis=axis), weight))
+    total = parts[0]
+    for part in parts[1:]:
+        total = g.op("Add", total, part)
+    return total
+
+
+@adapter("Resize", source=13, target=11)
+def _region_and_scales_are_required(node: NodeProto, g: Writer) -> None:
+    roi, scales = input_at(node, 1), input_at(node, 2)
+    nothing = g.constant([], np.float32)
+    set_inputs(node, node.input[0], roi or nothing, scales or nothing, input_at(node, 3))
+
+
+@adapter("Resize", source=18, target=13)
+def _all_axes(node: NodeProto, g: Writer) -> None:
+    """Before 18 there is a scale or a size for every axis, and nothing is smoothed."""
+    if g.attribute("antialias"):
+        g.refuse("antialias=1 does not exist there")
+    if g.attribute("keep_aspect_ratio_policy") != "stretch" and input_at(node, 3):
+        g.refuse(f"keep_aspect_ratio_policy={g.attribute('keep_aspect_ratio_policy')!r} does not exist there")
+    axes = get_attribute(node, "axes")
+    for name in ("antialias", "keep_aspect_ratio_policy", "axes"):
+        drop_attribute(node, name)
+    if axes is None:
+        return
+    rank = g.rank(node.input[0])
+    index = list(range(rank))
+    for number, axis in enumerate(axes):
+        index[axis] = rank + number
+    inputs = [input_at(node, place) for place in range(4)]
+    order = g.constant(index)
+    if inputs[1]:
+        # the whole of the other axes: from 0 to 1
+        bounds = g.op("Concat", g.constant([0, 1], np.float32), inputs[1], axis=0)
+        places = [0] * rank + [1] * rank
+        for number, axis in enumerate(axes):
+            places[axis % rank], places[rank + axis % rank] = 2 + number, 2 + len(axes) + number
+        inputs[1] = g.op("Gather", bounds, g.constant(places))
+    if inputs[2]:
+        ones = g.constant(np.ones(rank), np.float32)
+        inputs[2] = g.op("Gather", g.op("Concat", ones, inputs[2], axis=0), order)
+    if inputs[3]:
+        inputs[3] = g.op("Gather", g.op("Concat", g.op("Shape", inputs[0]), inputs[3], axis=0), order)
+    set_inputs(node, *inputs)
+    g.keep()
+
+
+@adapter("Resize", source=19, target=18)
+def _no_symmetry(node: NodeProto, g: Writer) -> None:
+    if g.attribute("coordinate_transformation_mode") == "half_pixel_symmetric":
+        g.refuse("coordinate_transformation_mode='half_pixel_symmetric' does not exist there")

@@ -1,0 +1,108 @@
+"""Slice."""
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
+    cast_to_double,
+    clamp_index,
+    data_and_result_shapes,
+    double_array,
+    double_scalar,
+)
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
+from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.writer import Writer
+
+
+@adapter("Slice", source=1, target=10)
+def _bounds_to_inputs(node: NodeProto, g: Writer) -> None:
+    starts, ends, axes = (get_attribute(node, name) for name in ("starts", "ends", "axes"))
+    for name in ("starts", "ends", "axes"):
+        drop_attribute(node, name)
+    set_inputs(node, node.input[0], g.constant(starts), g.constant(ends), "" if axes is None else g.constant(axes))
+
+
+@adapter("Slice", source=10, target=1)
+def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
+    if any(name and g.value(name) is None for name in node.input[1:]):
+        _slice_by_gather(node, g)
+        return
+    starts, ends = g.constant_input(1, "starts"), g.constant_input(2, "ends")
+    axes, steps = g.constant_input(3, "axes"), g.constant_input(4, "steps")
+    if starts is None or ends is None:
+        g.refuse("starts and ends are missing")
+    places = list(range(len(starts))) if axes is None else [int(axis) for axis in axes]
+    if places and min(places) < 0:
+        places = [place % g.rank(node.input[0]) for place in places]
+    data = node.input[0]
+    strides = [1] * len(places) if steps is None else [int(step) for step in steps]
+    bounds = list(zip(places, starts.tolist(), ends.tolist(), strides, strict=True))
+    for axis, start, end, step in bounds:
+        if step != 1:
+            shape = g.shape(data)
+            size = None if shape is None else shape[axis]
+            if size is None:
+                g.refuse(f"it takes steps of {step} along axis {axis}, whose size is not fixed")
+            data = g.op("Gather", data, g.constant(_sliced(size, start, end, step)), axis=axis)
+    plain = [(axis, start, end) for axis, start, end, step in bounds if step == 1]
+    if not plain and bounds:
+        g.op("Identity", data, output=node.output[0])
+        return
+    set_inputs(node, data)
+    for name, values in zip(("axes", "starts", "ends"), zip(*plain, strict=True), strict=False):
+        set_attribute(node, name, list(values))
+    g.keep()
+
+
+def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
+    """Indices that a Slice takes of an axis of that size: bounds are clamped as ONNX's text says, not as numpy does."""
+    first, last = (0, size) if step > 0 else (0, size - 1)
+    start = min(max(start + size if start < 0 else start, first), last)
+    end = min(max(end + size if end < 0 else end, first if step > 0 else -1), last)
+    return np.arange(start, end, step)
+
+
+def _slice_by_gather(node: NodeProto, g: Writer) -> None:
+    """Express a Slice of opset 10 whose starts, axes or steps are computed; refuses where shapes are not fixed."""
+    sizes, stated = data_and_result_shapes(node, g, "its bounds")
+    if 0 in stated:
+        empty = g.typed_constant(np.zeros(stated), g.element_type(node.input[0]))
+        g.op("Identity", empty, output=node.output[0])
+        return
+    starts, axes = cast_to_double(g, node.input[1]), input_at(node, 3)
+    steps = cast_to_double(g, input_at(node, 4)) if input_at(node, 4) else ""
+    known = g.value(axes) if axes else np.arange(g.static_shape(node.input[1])[0])
+    data = node.input[0]
+    for axis, (size, length) in enumerate(zip(sizes, stated, strict=True)):
+        if size == 1 or (not steps and size == length):
+            continue
+        step = double_scalar(g, 1)
+        if known is None:
+            start, step = _bounds_of_axis(g, (starts, steps, axes), axis, len(sizes))
+        else:
+            places = [number for number, named in enumerate(known.tolist()) if named % len(sizes) == axis]
+            if not places:
+                continue
+            start = g.op("Gather", starts, g.constant(places), axis=0)
+            if steps:
+                step = g.op("Gather", steps, g.constant(places), axis=0)
+        negative = g.op("Cast", g.op("Less", start, double_scalar(g, 0)), to=TensorProto.DOUBLE)
+        start = g.op("Add", start, g.op("Mul", negative, double_scalar(g, size)))
+        index = g.op("Mul", double_array(g, np.arange(length)), step)
+        index = g.op("Add", index, clamp_index(g, start, size, 1))
+        data = g.op("Gather", data, g.op("Cast", index, to=TensorProto.INT64), axis=axis)
+    g.op("Identity", data, output=node.output[0])
+
+
+def _bounds_of_axis(g: Writer, bounds: tuple[str, str, str], axis: int, rank: int) -> tuple[str, str]:
+    """Start and step of an axis that the run names, or does not: then all of it."""
+    starts, steps, axes = bounds
+    kind = g.element_type(axes)
+    here = [g.op("Equal", axes, g.typed_constant(np.array([place]), kind)) for place in (axis, axis - rank)]
+    chosen = g.op("Cast", g.op("Or", *here), to=TensorProto.DOUBLE)
+    start = g.op("ReduceSum", g.op("Mul", chosen, starts), keepdims=1)
+    if not steps:
+        return start, double_scalar(g, 1)
+    beyond_one = g.op("Mul", chosen, g.op("Sub", steps, double_scalar(g, 1)))
+    return start, g.op("Add", g.op("ReduceSum", beyond_one, keepdims=1), double_scalar(g, 1))

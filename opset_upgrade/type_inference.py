@@ -1,0 +1,196 @@
+"""Types of values, by onnx's shape inference: of a whole model without its weights, and of a single node."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+import numpy as np
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    ValueInfoProto,
+    checker,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
+
+from zoosmith.onnx_model.traversal import read_names, subgraphs
+from zoosmith.opset_upgrade.constant_folding import SMALL
+from zoosmith.opset_upgrade.node_editing import get_attribute
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
+
+_DATA_ELEMENTS = 1 << 10  # constant inputs up to this size are given to shape inference, which reads some of them
+
+Path = tuple[str, ...]
+"""Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""
+
+
+def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
+    """Types of the values of every graph of the model, as far as they are stated or onnx's inference finds them.
+
+    The inference runs on a copy in which large tensors have their type and shape but no data.
+    """
+    bare = ModelProto(ir_version=model.ir_version)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    _copy_bare(model.graph, bare.graph)
+    if model.ir_version >= 4:
+        # what the caller may override at run time tells nothing of shapes
+        inputs = {value.name for value in bare.graph.input}
+        kept = [tensor for tensor in bare.graph.initializer if tensor.name not in inputs]
+        del bare.graph.initializer[:]
+        bare.graph.initializer.extend(kept)
+    try:
+        inferred = shape_inference.infer_shapes(bare, data_prop=True)
+    except (shape_inference.InferenceError, RuntimeError, ValueError):  # then the stated types are all there is
+        inferred = bare
+    found: dict[Path, dict[str, TypeProto]] = {}
+    _gather(inferred.graph, (), found)
+    scans = [node for node in bare.graph.node if node.op_type == "Scan" and not node.domain]
+    if any(_state_scan_inputs(node, found[()].get) for node in scans):
+        return infer_types(bare)
+    return found
+
+
+def infer_outputs(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> Mapping[str, TypeProto]:
+    """Types of the node's outputs as far as its schema at `opset` tells them."""
+    schema = schema_at(node.op_type, min(opset, NEWEST_OPSET)) if not node.domain else None
+    if schema is None or subgraphs(node):
+        return {}
+    if node.op_type == "Cast" and opset < 6:  # the name of the type, which inference does not read
+        node, opset = _cast_of_opset_6(node), 6
+        schema = schema_at("Cast", 6) or schema
+    types = {name: found for name in node.input if name and (found := type_of(name)) is not None}
+    data = {}
+    for name, found_type in types.items():
+        if prod(abs(d.dim_value) for d in found_type.tensor_type.shape.dim) <= _DATA_ELEMENTS:
+            value = value_of(name)
+            if value is not None:
+                data[name] = numpy_helper.from_array(value, name)
+    for newer in history()[node.op_type]:
+        if newer.since_version < schema.since_version or newer.deprecated:
+            continue
+        try:
+            inferred = shape_inference.infer_node_outputs(
+                newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
+            )
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError):  # few facts, old form
+            continue
+        known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
+        if known:  # else an old schema that has no inference: the next newer one tells the same
+            return known
+    return {}
+
+
+def _cast_of_opset_6(node: NodeProto) -> NodeProto:
+    made = NodeProto(op_type="Cast", input=node.input, output=node.output)
+    to = get_attribute(node, "to", b"")
+    kind = TensorProto.DataType.Value(to.decode().upper()) if isinstance(to, bytes) else to
+    made.attribute.append(helper.make_attribute("to", kind))
+    return made
+
+
+def infer_node(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> dict[Path, dict[str, TypeProto]]:
+    """Types of what a node with graphs makes (at the empty path) and of the values in its graphs (at its key)."""
+    alone = ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", opset)])
+    alone.graph.name = "alone"
+    alone.graph.node.append(node)
+    for name in sorted(read_names(node)):
+        known, value = type_of(name), value_of(name)
+        if value is not None:
+            alone.graph.initializer.append(numpy_helper.from_array(value, name))
+        if known is not None:
+            alone.graph.input.append(ValueInfoProto(name=name, type=known))
+    return {path[1:]: types for path, types in infer_types(alone).items()}
+
+
+def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | None]) -> bool:
+    """Give the inputs of a Scan's body the types that the node's inputs have; returns whether there was one to give.
+
+    Inference finds them, but does not tell them. A Scan of opset 8 has a batch axis: it is left alone.
+    """
+    body = next((graph for key, graph in subgraphs(node) if key == "body"), None)
+    if body is None or len(body.input) != len(node.input):
+        return False
+    scanned = get_attribute(node, "num_scan_inputs", 0)
+    axes = get_attribute(node, "scan_input_axes", [0] * scanned)
+    states = len(node.input) - scanned
+    given = False
+    for index, (name, value) in enumerate(zip(node.input, body.input, strict=True)):
+        known = type_of(name)
+        if known is None or value.type.WhichOneof("value") or not known.tensor_type.HasField("shape"):
+            continue
+        value.type.CopyFrom(known)
+        if index >= states:
+            del value.type.tensor_type.shape.dim[axes[index - states]]
+        given = True
+    return given
+
+
+def _copy_bare(graph: GraphProto, bare: GraphProto) -> None:
+    bare.name = graph.name
+    bare.input.extend(graph.input)
+    bare.output.extend(graph.output)
+    bare.value_info.extend(graph.value_info)
+    for tensor in graph.initializer:
+        _copy_tensor(tensor, bare.initializer.add())
+    for sparse in graph.sparse_initializer:
+        made = bare.sparse_initializer.add(dims=sparse.dims)
+        _copy_tensor(sparse.values, made.values)
+        _copy_tensor(sparse.indices, made.indices)
+    for node in graph.node:
+        _copy_node(node, bare.node.add())
+
+
+def _copy_node(node: NodeProto, bare: NodeProto) -> None:
+    if not any(a.HasField("t") or a.HasField("g") or a.graphs or a.tensors for a in node.attribute):
+        bare.CopyFrom(node)
+        return
+    bare.name, bare.op_type, bare.domain, bare.overload = node.name, node.op_type, node.domain, node.overload
+    bare.input.extend(node.input)
+    bare.output.extend(node.output)
+    for attribute in node.attribute:
+        made = bare.attribute.add()
+        if attribute.HasField("t"):
+            made.name, made.type = attribute.name, attribute.type
+            _copy_tensor(attribute.t, made.t)
+        elif attribute.HasField("g"):
+            made.name, made.type = attribute.name, attribute.type
+            _copy_bare(attribute.g, made.g)
+        else:
+            made.CopyFrom(attribute)
+
+
+def _copy_tensor(tensor: TensorProto, bare: TensorProto) -> None:
+    size = 1
+    for dimension in tensor.dims:
+        size *= dimension
+    if size <= SMALL:
+        bare.CopyFrom(tensor)
+        return
+    bare.name, bare.data_type = tensor.name, tensor.data_type
+    bare.dims.extend(tensor.dims)
+    bare.data_location = TensorProto.EXTERNAL  # data that inference may not ask for
+
+
+def _gather(graph: GraphProto, path: Path, found: dict[Path, dict[str, TypeProto]]) -> None:
+    types = found.setdefault(path, {})
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.WhichOneof("value"):
+            types[value.name] = value.type
+    for index, node in enumerate(graph.node):
+        for key, inner in subgraphs(node):
+            _gather(inner, (*path, str(index), key), found)

@@ -1,0 +1,280 @@
+"""Version steps: which ones an operator takes between two opsets, and what each of them does to a node."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Literal
+
+from onnx import NodeProto, defs
+
+from zoosmith.opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.graph_facts import GraphFacts
+from zoosmith.opset_upgrade.node_editing import drop_attribute, find_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.registry import ADAPTERS, DECOMPOSITIONS, TYPE_FALLBACKS, Adapter, Rule
+from zoosmith.opset_upgrade.schemas import (
+    defaults,
+    formals,
+    history,
+    is_optional,
+    parameter_types,
+    schema_at,
+    schema_before,
+    type_string,
+)
+from zoosmith.opset_upgrade.writer import Writer
+
+Kind = Literal["native", "derived", "decomposed", "refused"]
+
+_WITHOUT_MEANING = {"consumed_inputs"}  # a hint to old runtimes about memory
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one operator.
+
+    Attributes:
+        operator: name in the default domain.
+        source: version of the schema before the step.
+        target: version after it; None where the operator does not exist below `source`.
+        opset: the opset at which the result must be valid.
+        kind: how the step is done.
+        rule: does it; None if the node can stay as it is whatever it holds.
+    """
+
+    operator: str
+    source: int
+    target: int | None
+    opset: int
+    kind: Kind
+    rule: Rule | None
+
+    def apply(self, node: NodeProto, g: Writer) -> None:
+        """Take the node through the step."""
+        if self.rule is not None:
+            self.rule(node, g)
+
+
+@cache
+def next_step(operator: str, opset: int, target: int) -> Step | None:
+    """The next step that touches a node of `operator` on its way from `opset` to `target`; None if there is none.
+
+    Raises Refusal if the operator does not exist at `opset`.
+    """
+    schema = schema_at(operator, opset) or _revived(operator, opset, target)
+    if schema is None:
+        raise Refusal(f"no such operator in opset {opset}")
+    if target >= opset:
+        for after in history()[operator]:
+            if opset < after.since_version <= target:
+                step = _up(operator, schema_before(operator, after.since_version) or schema, after)
+                if step.rule is not None:
+                    return step
+        return None
+    while schema is not None and schema.since_version > target:
+        step = _down(operator, schema)
+        if step.rule is not None:
+            return step
+        schema = schema_before(operator, schema.since_version)
+    return None
+
+
+def _revived(operator: str, opset: int, target: int) -> defs.OpSchema | None:
+    """The schema of a deprecated operator that a version up to `target` corrects, as 21 did with GroupNormalization."""
+    schemas = history().get(operator, ())
+    known = [schema for schema in schemas if schema.since_version <= opset]
+    corrected = any(opset < schema.since_version <= target and not schema.deprecated for schema in schemas)
+    return known[-1] if known and corrected else None
+
+
+def check_types(node: NodeProto, opset: int, facts: GraphFacts) -> None:
+    """Raise Refusal if a value of known type is one that the node's operator does not take or make at `opset`."""
+    schema = schema_at(node.op_type, opset)
+    if schema is None:
+        raise Refusal(f"no such operator in opset {opset}")
+    for parameters, names in ((schema.inputs, node.input), (schema.outputs, node.output)):
+        for formal, name in formals(parameters, names):
+            known = facts.type(name)
+            found = None if known is None else type_string(known)
+            if found is not None and found not in parameter_types(node.op_type, opset, formal):
+                raise Refusal(f"{name!r} is {found}, which {node.op_type} does not take there")
+
+
+def all_steps() -> list[Step]:
+    """Every version step of every operator, up and down, in the order of names and versions."""
+    steps = []
+    for operator, schemas in history().items():
+        for before, after in pairwise(schemas):
+            steps.append(_up(operator, before, after))
+        steps.extend(_down(operator, each) for each in schemas if each.since_version > 1 and not each.deprecated)
+    return steps
+
+
+@cache
+def _up(operator: str, before: defs.OpSchema, after: defs.OpSchema) -> Step:
+    source, target = before.since_version, after.since_version
+    native = ADAPTERS.find((operator, source, target))
+    if native is not None:
+        return Step(operator, source, target, target, "native", native.rule)
+    why = _lost(before, after)
+    if why or after.deprecated:
+        return Step(operator, source, target, target, "refused", _refusing(why or "the operator was removed"))
+    return Step(operator, source, target, target, "derived", _derive(before, after, _narrower(before, after)))
+
+
+@cache
+def _down(operator: str, schema: defs.OpSchema) -> Step:
+    source, opset = schema.since_version, schema.since_version - 1
+    before = schema_before(operator, source)
+    if before is None:
+        rule = DECOMPOSITIONS.find(operator)
+        if rule is None:
+            return Step(operator, source, None, opset, "refused", _refusing("the operator does not exist before"))
+        return Step(operator, source, None, opset, "decomposed", rule)
+    native = ADAPTERS.find((operator, source, before.since_version))
+    narrower = _narrower(schema, before)
+    if native is not None:
+        return Step(operator, source, before.since_version, opset, "native", _checked(schema, before, native))
+    why = _lost(schema, before)
+    if why:
+        return Step(operator, source, before.since_version, opset, "refused", _refusing(why))
+    return Step(operator, source, before.since_version, opset, "derived", _derive(schema, before, narrower))
+
+
+def _refusing(why: str) -> Rule:
+    def refuse(node: NodeProto, g: Writer) -> None:
+        g.refuse(why)
+
+    return refuse
+
+
+def _lost(before: defs.OpSchema, after: defs.OpSchema) -> str:
+    """Why the step cannot be derived whatever the node holds; empty if it can."""
+    for name, attribute in after.attributes.items():
+        if attribute.required and (name not in before.attributes):
+            return f"attribute {name} is required there"
+    for name, attribute in before.attributes.items():
+        if attribute.required and name not in after.attributes:
+            return f"attribute {name} does not exist there"
+    for name in set(before.attributes) & set(after.attributes):
+        if before.attributes[name].type != after.attributes[name].type:
+            return f"attribute {name} has another type there"
+    for formal in after.inputs[len(before.inputs) :]:
+        if not is_optional(formal):
+            return f"input {formal.name} is required there"
+    return ""
+
+
+def _narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    """Whether a node that `before` allows might not be allowed by `after` for its types, inputs or outputs."""
+    for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs)):
+        if len(theirs) < len(ours):
+            return True
+        for formal, other in zip(ours, theirs, strict=False):
+            if is_optional(formal) and not is_optional(other):
+                return True
+            mine = parameter_types(before.name, before.since_version, formal)
+            if mine - parameter_types(after.name, after.since_version, other):
+                return True
+    return _unified(before, after)
+
+
+def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule | None:
+    """The step as the two schemas tell it; None if no node needs to be looked at."""
+    old, new = (defaults(schema.name, schema.since_version) for schema in (before, after))
+    gone = [name for name in before.attributes if name not in after.attributes]
+    changed = {n: v for n, v in old.items() if n in after.attributes and new.get(n, v if n not in new else None) != v}
+    changed.update({n: v for n, v in old.items() if n in after.attributes and n not in new})
+    if not gone and not changed and not narrower:
+        return None
+
+    def derived(node: NodeProto, g: Writer) -> None:
+        if narrower and not _fits(node, g, before, after):
+            _fall_back(node, g, before, after)
+            return
+        for name, value in changed.items():
+            if find_attribute(node, name) is None:
+                set_attribute(node, name, value)
+        for name in gone:
+            if name not in _WITHOUT_MEANING and find_attribute(node, name) is not None:
+                value = get_attribute(node, name)
+                if name not in old or value != old[name]:
+                    g.refuse(f"attribute {name}={value!r} does not exist there")
+            drop_attribute(node, name)
+
+    return derived
+
+
+def _checked(before: defs.OpSchema, after: defs.OpSchema, native: Adapter) -> Rule:
+    """A native downgrade behind the check of types that the derived ones have."""
+    if native.any_type or not _types_narrower(before, after):
+        return native.rule
+
+    def checked(node: NodeProto, g: Writer) -> None:
+        if _types_fit(node, g, before, after):
+            native.rule(node, g)
+        else:
+            _fall_back(node, g, before, after)
+
+    return checked
+
+
+def _types_narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    return _unified(before, after) or any(
+        parameter_types(before.name, before.since_version, formal)
+        - parameter_types(after.name, after.since_version, other)
+        for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs))
+        for formal, other in zip(ours, theirs, strict=False)
+    )
+
+
+def _fits(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    for what, names, theirs in (("input", node.input, after.inputs), ("output", node.output, after.outputs)):
+        mine = before.inputs if what == "input" else before.outputs
+        variadic = bool(theirs) and theirs[-1].option == defs.OpSchema.FormalParameterOption.Variadic
+        for index, name in enumerate(names):
+            if name and index >= len(theirs) and not variadic:
+                g.refuse(f"{what} {mine[min(index, len(mine) - 1)].name} does not exist there")
+        for index, formal in enumerate(theirs):
+            if not is_optional(formal) and (index >= len(names) or not names[index]):
+                g.refuse(f"{what} {formal.name} is required there")
+    return _types_fit(node, g, before, after)
+
+
+def _types_fit(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    return not any(True for _ in _misfits(node, g.type_string, before, after))
+
+
+def _fall_back(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> None:
+    """Express a node of types that `after` does not take by the operator's type fallback; refuse without one."""
+    fallback = TYPE_FALLBACKS.find(node.op_type)
+    if fallback is not None:
+        fallback(node, g)
+        return
+    name, found = next(_misfits(node, g.type_string, before, after))
+    g.refuse(f"{name!r} is {found}, which it does not take there")
+
+
+def _misfits(
+    node: NodeProto, type_of: Callable[[str], str], before: defs.OpSchema, after: defs.OpSchema
+) -> Iterator[tuple[str, str]]:
+    unified = _unified(before, after)
+    seen: dict[str, str] = {}
+    inputs, outputs = (before.inputs, after.inputs, node.input), (before.outputs, after.outputs, node.output)
+    for ours, theirs, names in (inputs, outputs):
+        for (formal, name), (other, _) in zip(formals(ours, names), formals(theirs, names), strict=False):
+            wide = parameter_types(before.name, before.since_version, formal)
+            narrow = parameter_types(after.name, after.since_version, other)
+            together = unified and theirs is inputs[1]
+            if not together and not wide - narrow:
+                continue
+            found = type_of(name)
+            if found not in narrow or (together and seen.setdefault(other.type_str, found) != found):
+                yield name, found
+
+
+@cache
+def _unified(before: defs.OpSchema, after: defs.OpSchema) -> bool:
+    """Whether inputs that may have different types in `before` must have the same one in `after`."""
+    pairs = {(other.type_str, formal.type_str) for formal, other in zip(before.inputs, after.inputs, strict=False)}
+    return len(pairs) > len({theirs for theirs, _ in pairs})
