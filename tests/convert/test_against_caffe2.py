@@ -154,6 +154,30 @@ def test_what_has_no_meaning_in_onnx_is_refused_with_the_reason(kind, arguments,
 
 @pytest.mark.caffe2
 @pytest.mark.parametrize("family", FAMILIES)
+def test_caffe2_refuses_what_the_interpreter_refuses_in_these_tests(family: str, caffe2_worker: Caffe2Worker):
+    for seed, count in ((SEED, COUNT // 2), (SEED + 1, COUNT // 4)):
+        for described, net, inputs in random_cases(family, count, seed):
+            try:
+                interpret(net, None, inputs)
+            except ValidationError as refusal:
+                assert caffe2_refuses(net, inputs, caffe2_worker), f"Caffe2 runs {described}: {refusal}"
+
+
+def caffe2_refuses(net: NetDef, inputs: Arrays, worker: Caffe2Worker) -> bool:
+    runner = None
+    try:
+        runner = Caffe2Runner(net, worker=worker)
+        runner.run(inputs)
+    except ValidationError:
+        return True
+    finally:
+        if runner is not None:
+            runner.close()
+    return False
+
+
+@pytest.mark.caffe2
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_random_operator_computes_what_caffe2_does(family: str, caffe2_worker: Caffe2Worker):
     compared = 0
     for described, net, inputs in random_cases(family, COUNT, SEED + 2):

@@ -16,6 +16,7 @@ from onnx.backend.test.case.node import collect_testcases
 from tests.validation.single_node import single_node
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, compare
 from zoosmith.validation.legacy import legacy_operators
+from zoosmith.validation.legacy.registry import IMPLEMENTATIONS
 
 Array = np.ndarray
 _RANDOM = np.random.RandomState(5)
@@ -299,6 +300,19 @@ def test_every_operator_of_opset_6_and_below_has_a_case():
     uncomparable = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "If", "Loop"}
     old = {s.name for s in onnx.defs.get_all_schemas_with_history() if s.domain == "" and s.since_version < 7}
     assert old - uncomparable <= {case.op for case in CASES}
+
+
+def test_every_implementation_has_a_case_at_an_opset_that_it_serves():
+    without = {
+        key: entry
+        for key, entry in IMPLEMENTATIONS.entries().items()
+        if not any(
+            case.op == key[0] and key[1] <= opset and (entry.last is None or opset <= entry.last)
+            for case in CASES
+            for opset in case.opsets
+        )
+    }
+    assert not without
 
 
 @pytest.mark.parametrize("opset", range(1, onnx.defs.onnx_opset_version() + 1))
