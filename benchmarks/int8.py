@@ -20,7 +20,7 @@ import onnx.version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from zoosmith.quantize import optimize
+from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize as quantize_integer
 from zoosmith.quantize.samples import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.graph import Array
 from zoosmith.validation import OnnxRuntimeRunner
 
 BINS = 2048
@@ -45,16 +46,22 @@ def calibrate(
     percentile: float = 99.999,
     progress: Progress | None = None,
 ) -> dict[str, Range]:
-    """The range of each float32 tensor over `samples`, which are the model's inputs by name.
+    """Run a model and return the range of each of its float32 tensors.
 
-    `method`: `minmax` takes what was seen. `percentile` leaves out the values above that percentile, and below its
-    counterpart. `entropy` cuts where 256 steps lose the least information, by Kullback-Leibler divergence
-    (Migacz, "8-bit inference with TensorRT", 2017). The last two look at each value's place in its channel's own range,
-    so that a tensor is cut by one share in all of its channels.
+    Args:
+        model: the float model; it is left as it was.
+        samples: the model's inputs by name.
+        method: `minmax` takes what was seen. `percentile` leaves out the values above that percentile, and below its
+            counterpart. `entropy` cuts where 256 steps lose the least information, by Kullback-Leibler divergence
+            (Migacz, "8-bit inference with TensorRT", 2017). The last two look at each value's place in the range of its
+            channel, so that a tensor is cut by one share in all of its channels.
+        tensors: names of the float32 tensors to look at; without it, the inputs and everything that the nodes make.
+        percentile: for the method of that name, in percent.
+        progress: told of the runs.
 
-    `tensors` names what to look at; without it, the input and everything that the nodes make. `progress` is told of
-    the runs. Raises QuantizeError for no samples, an unknown method and a tensor that is not finite;
-    ValidationError for samples that do not fit the model.
+    Raises:
+        QuantizeError: there are no samples, the method is unknown or a tensor is not finite.
+        ValidationError: a sample does not fit the model.
     """
     if method not in METHODS:
         raise QuantizeError(f"calibration method {method!r}: expected one of {', '.join(METHODS)}")
@@ -112,26 +119,16 @@ class _Seen:
 
 
 class _Watched:
-    """A model whose inner tensors are outputs, too."""
+    """A model of which inner tensors are outputs, too."""
 
     def __init__(self, model: onnx.ModelProto, tensors: Iterable[str] | None) -> None:
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
-        initializers = {tensor.name for tensor in copy.graph.initializer}
-        self._inputs = {value.name for value in copy.graph.input} - initializers
-        types = {
-            value.name: value.type.tensor_type.elem_type
-            for graph in [onnx.shape_inference.infer_shapes(model).graph]
-            for value in (*graph.value_info, *graph.output, *graph.input)
-        }
-        made = [name for node in copy.graph.node for name in node.output if name]
-        wanted = list(tensors) if tensors is not None else [*sorted(self._inputs), *made]
-        self._wanted = [name for name in wanted if types.get(name, TensorProto.FLOAT) == TensorProto.FLOAT]
-        present = {value.name for value in copy.graph.output}
+        self._inputs = {value.name for value in required_inputs(copy.graph)}
+        self._wanted = list(_float_tensors(model) if tensors is None else tensors)
+        present = self._inputs | {value.name for value in copy.graph.output}
         copy.graph.output.extend(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            for name in self._wanted
-            if name not in present and name not in self._inputs
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self._wanted if name not in present
         )
         self._runner = OnnxRuntimeRunner(copy)
 
@@ -139,6 +136,18 @@ class _Watched:
         for sample in samples:
             outputs: dict[str, Any] = self._runner.run(sample)
             yield {name: np.asarray(sample[name] if name in self._inputs else outputs[name]) for name in self._wanted}
+
+
+def _float_tensors(model: onnx.ModelProto) -> list[str]:
+    """Names of the float32 inputs, sorted, and of the float32 tensors that the nodes make."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    types = {
+        value.name: value.type.tensor_type.elem_type
+        for value in (*inferred.value_info, *inferred.output, *inferred.input)
+    }
+    inputs = sorted(value.name for value in required_inputs(model.graph))
+    made = [name for node in model.graph.node for name in node.output if name]
+    return [name for name in (*inputs, *made) if types.get(name, TensorProto.FLOAT) == TensorProto.FLOAT]
 
 
 def _by_channel(value: Array) -> Array:

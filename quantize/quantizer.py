@@ -1,17 +1,21 @@
 """Float32 models to integer ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import onnx
+import onnx_ir as ir
+from onnx import numpy_helper
 
+from zoosmith.onnx_model.constants import Array, constant_value
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.optimize import OptimizeError, optimize_to_ir, to_proto
+from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Progress, Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.graph import Graph, default_opset, reads
-from zoosmith.quantize.lowering import Writer
-from zoosmith.quantize.plan import Plan, encode, make_plan
-from zoosmith.quantize.simplification import optimize
-from zoosmith.quantize.stem import gather_positions
+from zoosmith.quantize.integer_writer import IntegerWriter
+from zoosmith.quantize.partition import Partition, choose_parameters, partition
+from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
@@ -20,64 +24,76 @@ _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
 def quantize(
     model: onnx.ModelProto, samples: Samples, *, method: str = "minmax", progress: Progress | None = None
 ) -> onnx.ModelProto:
-    """Int8 weights, one scale an output channel, and uint8 activations, for all operators that have an integer form.
+    """Quantize all operators that have an integer form: int8 weights with scales per output channel, uint8 activations.
 
-    `model` is float32, opset 10 or later; `samples` are its inputs by name, to calibrate on; `method` as for
-    `calibrate`. The result is standard ONNX of the model's opset: QLinearConv, and on uint8 tensors what only moves
-    values. Other operators stay in float between a DequantizeLinear and a QuantizeLinear. Weights are such that
-    processors without VNNI do not saturate, so every processor computes the same integers. The same model and ranges
-    give the same bytes.
+    The result is standard ONNX of the model's opset: QLinearConv, and on uint8 tensors what only moves values. Other
+    operators stay in float between a DequantizeLinear and a QuantizeLinear. Weights are such that processors without
+    VNNI do not saturate, so every processor computes the same integers. The same model and ranges give the same bytes.
 
-    Raises QuantizeError for a model that is quantized already, of an opset below 10, with weights or activations that
-    are not finite, or without anything to quantize.
+    Args:
+        model: float32, opset 10 or later; it is left as it was.
+        samples: the model's inputs by name, to calibrate on.
+        method: as for `calibrate`.
+        progress: told of the calibration runs.
+
+    Raises:
+        QuantizeError: the model is quantized already, of an opset below 10, has weights or activations that are not
+            finite, or nothing to quantize.
+        ValidationError: a sample does not fit the model.
     """
-    graph = prepare(model)
-    plan = make_plan(graph)
-    ranges = calibrate(graph.model(), samples, method=method, tensors=plan.tensors, progress=progress)
-    return write(graph, plan, ranges)
+    prepared = prepare(model)
+    parts = partition(prepared)
+    ranges = calibrate(to_proto(prepared), samples, method=method, tensors=parts.calibrated, progress=progress)
+    write_integer(prepared, parts, ranges)
+    return to_proto(prepared)
 
 
-def prepare(model: onnx.ModelProto) -> Graph:
-    """The float graph that is quantized: checked, simplified, folded, its stem in blocks."""
+def prepare(model: onnx.ModelProto) -> ir.Model:
+    """The float model that is quantized: checked, optimized, strided convolutions of images with SpaceToDepth.
+
+    Raises:
+        QuantizeError: as for `quantize`.
+    """
     _check(model)
-    graph = Graph(optimize(model))
-    gather_positions(graph)
-    graph = Graph(graph.model())
-    if not make_plan(graph).computed:
+    try:
+        result = optimize_to_ir(model)
+    except OptimizeError as error:
+        raise QuantizeError(str(error)) from error
+    SpaceToDepthConvolutions()(result)
+    if not partition(result).computed:
         raise QuantizeError("nothing to quantize; expected a Conv, Gemm or MatMul with constant weights")
-    return graph
+    return result
 
 
-def write(graph: Graph, plan: Plan, ranges: Mapping[str, Range]) -> onnx.ModelProto:
-    """The integer model of a plan. `ranges` hold `plan.tensors`. The graph is left as it was."""
-    graph = Graph(graph.model())
-    encodings = encode(graph, plan, ranges)
-    writer = Writer(graph, ranges)
-    floats = {value.name for value in graph.inputs}
+def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]) -> None:
+    """Make the float model integer, in place.
 
-    def dequantize(name: str) -> None:
-        if name in writer.names and name not in floats:
-            writer.emit("DequantizeLinear", [writer.names[name], *writer.parameters(name)], name)
-            floats.add(name)
-
-    for step in plan.steps:
-        if step.lowering is None:
-            for name in reads(step.node):
-                dequantize(name)
-            writer.nodes.append(step.node)
-            floats.update(step.node.output)
+    Args:
+        model: what `parts` was made of.
+        parts: the nodes that become integer.
+        ranges: of `parts.calibrated`, by name.
+    """
+    parameters = choose_parameters(model, parts, ranges)
+    writer = IntegerWriter(model, ranges)
+    computed = {step.output for step in parts.steps if step.form}
+    for step in parts.steps:
+        writer.go_to(step.node)
+        if step.form is None:
+            for value in read_values(step.node):
+                if value in computed:
+                    writer.dequantize(value)
             continue
-        for name in step.sources:
-            if name not in writer.names:
-                output = writer.announce(name, encodings[name])
-                writer.emit("QuantizeLinear", [name, *writer.parameters(name)], output)
-        if step.output in encodings:
-            writer.encodings[step.output] = encodings[step.output]
-        step.lowering.write(writer, step.node, step.output)
-    for value in graph.outputs:
-        dequantize(value.name)
-    graph.nodes = writer.nodes
-    return graph.model()
+        for value in step.sources:
+            if value not in writer.quantized:
+                writer.quantize(value, parameters[value])
+        if step.output in parameters:
+            writer.parameters[step.output] = parameters[step.output]
+        step.form.write(writer, step.node, step.output)
+    writer.go_to(None)
+    for value in model.graph.outputs:
+        if value in computed:
+            writer.dequantize(value)
+    writer.finish([node for step in parts.steps if step.form for node in step.replaced])
 
 
 def _check(model: onnx.ModelProto) -> None:
@@ -85,10 +101,21 @@ def _check(model: onnx.ModelProto) -> None:
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
     opset = default_opset(model)
+    if opset is None:
+        raise QuantizeError("the model imports no ONNX opset; expected an opset_import of the default domain")
     if opset < OLDEST_OPSET:
         raise QuantizeError(
             f"opset {opset}, expected {OLDEST_OPSET} or later, where integer operators begin: convert the model first"
         )
-    for name, value in Graph(model).constants.items():
+    for name, value in _constants(model.graph):
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise QuantizeError(f"initializer {name}: holds NaN or infinity; expected finite weights")
+
+
+def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Array]]:
+    for tensor in graph.initializer:
+        yield tensor.name, numpy_helper.to_array(tensor)
+    for node in graph.node:
+        value = constant_value(node)
+        if value is not None:
+            yield node.output[0], value

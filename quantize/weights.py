@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoosmith.quantize.graph import Array
+from zoosmith.onnx_model.constants import Array
 
 LIMIT = 127
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.quantize.nets import Net
+from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError, calibrate
 from zoosmith.validation import ValidationError
 

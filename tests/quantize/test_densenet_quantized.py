@@ -9,7 +9,8 @@ from onnx.version_converter import convert_version
 
 from tests.shared_data import SHARED, needs_shared
 from zoosmith.convert import caffe2_to_onnx
-from zoosmith.quantize import optimize, quantize
+from zoosmith.optimize import optimize
+from zoosmith.quantize import quantize
 from zoosmith.quantize.samples import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
 from zoosmith.validation.accuracy import Classifier

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.quantize.nets import Net, dense_block, residual
+from tests.optimize.nets import Net, dense_block, residual
 from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples

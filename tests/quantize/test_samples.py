@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.quantize.nets import Net
+from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.samples import read_samples
 from zoosmith.validation import ValidationError, preprocessing

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from tests.quantize.nets import Net, dense_block
+from tests.optimize.nets import Net, dense_block
 from zoosmith.cli import main
 
 

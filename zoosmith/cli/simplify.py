@@ -31,14 +31,14 @@ def simplify(model: str, output: str, cases: int, seed: int, tolerance: float, a
 
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.onnx_model.saving import save_model
-    from zoosmith.quantize import QuantizeError, optimize
+    from zoosmith.optimize import OptimizeError, optimize
     from zoosmith.validation import compare, random_inputs, runner_for
 
     original = load_model(model)
     try:
         result = optimize(original)
-    except QuantizeError as error:
-        raise QuantizeError(f"{model}: {error}") from error
+    except OptimizeError as error:
+        raise OptimizeError(f"{model}: {error}") from error
     before, after = runner_for(original), runner_for(result)
     comparisons = []
     for case in range(cases):

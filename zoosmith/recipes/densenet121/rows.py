@@ -9,7 +9,7 @@ from onnx.defs import onnx_opset_version
 from onnx.helper import VERSION_TABLE
 from onnx.version_converter import convert_version
 
-from zoosmith import opset_upgrade, quantize
+from zoosmith import opset_upgrade, optimize, quantize
 from zoosmith.convert import caffe2_to_onnx
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.quantize.calibration import Samples
@@ -80,7 +80,7 @@ class RowMaker:
 
     def optimized(self) -> bytes:
         """Opset 12 with what follows or precedes a convolution folded into it."""
-        return quantize.optimize(ModelProto.FromString(self.opset12)).SerializeToString()
+        return optimize.optimize(ModelProto.FromString(self.opset12)).SerializeToString()
 
     def integer(self) -> bytes:
         """Opset 12 in integers from end to end."""

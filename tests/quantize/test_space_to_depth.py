@@ -4,9 +4,9 @@ import onnx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.quantize.nets import Net
-from zoosmith.quantize.graph import Graph
-from zoosmith.quantize.stem import gather_positions
+from tests.optimize.nets import Net
+from zoosmith.optimize import to_ir, to_proto
+from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.validation import compare, random_inputs, runner_for
 
 
@@ -21,9 +21,7 @@ def test_every_kernel_padding_and_size_gives_the_same_sums(
 ) -> None:
     net = Net([1, channels, *size])
     model = net.model(net.conv("data", channels, 4, kernel, bias=True, strides=[2, 2], pads=pads))
-    graph = Graph(model)
-    gather_positions(graph)
-    rewritten = graph.model()
+    rewritten, _ = rewrite(model)
     onnx.checker.check_model(rewritten, full_check=True)
     inputs = random_inputs(model, seed=0)
     result = compare(runner_for(model).run(inputs), runner_for(rewritten).run(inputs), rtol=1e-5, atol=1e-5)
@@ -32,14 +30,21 @@ def test_every_kernel_padding_and_size_gives_the_same_sums(
 
 def test_an_image_of_three_channels_is_rewritten() -> None:
     net = Net([1, 3, 32, 32])
-    graph = Graph(net.model(net.conv("data", 3, 4, 7, strides=[2, 2], pads=[3, 3, 3, 3])))
-    gather_positions(graph)
-    assert [node.op_type for node in graph.model().graph.node] == ["SpaceToDepth", "Conv"]
+    rewritten, changed = rewrite(net.model(net.conv("data", 3, 4, 7, strides=[2, 2], pads=[3, 3, 3, 3])))
+    assert changed
+    assert [node.op_type for node in rewritten.graph.node] == ["SpaceToDepth", "Conv"]
 
 
 def test_many_channels_and_stride_one_are_left_alone() -> None:
     for channels, stride in ((8, 2), (3, 1)):
         net = Net([1, channels, 32, 32])
-        graph = Graph(net.model(net.conv("data", channels, 4, 3, strides=[stride, stride])))
-        gather_positions(graph)
-        assert [node.op_type for node in graph.model().graph.node] == ["Conv"]
+        rewritten, changed = rewrite(net.model(net.conv("data", channels, 4, 3, strides=[stride, stride])))
+        assert not changed
+        assert [node.op_type for node in rewritten.graph.node] == ["Conv"]
+
+
+def rewrite(model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
+    """What the pass makes of a model, and whether it says that it changed anything."""
+    result = to_ir(model)
+    changed = SpaceToDepthConvolutions()(result).modified
+    return to_proto(result), changed

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from tests.quantize.nets import Net
+from tests.optimize.nets import Net
 from zoosmith.quantize import quantize_within
 from zoosmith.quantize.samples import random_samples
 

@@ -1,8 +1,10 @@
+"""What onnx-simplifier makes of a model does not depend on its version more than it must."""
+
 import onnx
 from onnx import helper
 from onnx.parser import parse_model
 
-from zoosmith.quantize import simplify
+from zoosmith.optimize import simplify
 
 
 def test_the_simplifiers_own_notes_stay_out_of_the_file_and_the_users_stay_in() -> None:

@@ -7,10 +7,20 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper, numpy_helper
 
-from tests.quantize.nets import Net, dense_block, residual
-from zoosmith.quantize import QuantizeError, fold
+from tests.optimize.nets import Net, dense_block, residual
+from zoosmith.optimize import OptimizeError, optimize, to_ir, to_proto
+from zoosmith.optimize import fold as fold_in_place
+from zoosmith.optimize.optimizer import PASSES
 from zoosmith.validation import compare, random_inputs, runner_for
+
+
+def fold(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The passes alone, without onnx-simplifier before them."""
+    folded = to_ir(model)
+    fold_in_place(folded)
+    return to_proto(folded)
 
 
 def operators(model: onnx.ModelProto) -> Counter[str]:
@@ -155,11 +165,78 @@ def test_other_types_than_float32_are_left_alone() -> None:
 
 def test_opset_6_is_refused() -> None:
     net = Net([1, 3, 8, 8], opset=6)
-    with pytest.raises(QuantizeError, match="opset 6, expected 7 or later"):
+    with pytest.raises(OptimizeError, match="opset 6, expected 7 or later"):
         fold(net.model(net.conv("data", 3, 4)))
 
 
 @pytest.mark.parametrize("model", [dense_block(), residual()])
-def test_folding_twice_changes_nothing_more(model: onnx.ModelProto) -> None:
-    once = fold(model)
-    assert operators(fold(once)) == operators(once)
+def test_folding_says_whether_it_changed_anything(model: onnx.ModelProto) -> None:
+    folded = to_ir(model)
+    assert fold_in_place(folded)
+    once = to_proto(folded).SerializeToString(deterministic=True)
+    assert not fold_in_place(folded)
+    assert to_proto(folded).SerializeToString(deterministic=True) == once
+
+
+def test_every_pass_alone_says_truly_whether_it_changed_anything() -> None:
+    changed = set()
+    net = Net([1, 3, 8, 8])
+    x = net.batch_normalization(net.add("Relu", net.add("Dropout", "data")), 3)
+    last = net.model(net.conv(x, 3, 4))
+    for model in (dense_block(), residual(), last):
+        for one in PASSES:
+            live = to_ir(model)
+            before = to_proto(live).SerializeToString(deterministic=True)
+            if one(live).modified:
+                changed.add(type(one).__name__)
+            assert (to_proto(live).SerializeToString(deterministic=True) != before) == one(to_ir(model)).modified
+            assert not one(live).modified, type(one).__name__
+    assert changed == {type(one).__name__ for one in PASSES}
+
+
+def test_what_a_subgraph_reads_is_not_folded_away() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4, bias=True)
+    y = net.batch_normalization(x, 4)
+    net.initializers.append(numpy_helper.from_array(np.array(True), "condition"))
+    branches = {
+        name: helper.make_graph(
+            [helper.make_node(op_type, [x], [f"{name}_out"])],
+            name,
+            [],
+            [helper.make_tensor_value_info(f"{name}_out", onnx.TensorProto.FLOAT, [1, 4, 8, 8])],
+        )
+        for name, op_type in (("then_branch", "Relu"), ("else_branch", "Neg"))
+    }
+    model = net.model(net.add("Add", y, net.add("If", "condition", **branches)))
+    folded = fold(model)
+    assert operators(folded)["BatchNormalization"] == 1
+    assert_same(model, folded)
+
+
+def test_new_names_are_none_that_a_subgraph_uses() -> None:
+    net = Net([1, 3, 8, 8])
+    y = net.batch_normalization(net.conv("data", 3, 4, bias=True), 4)
+    taken = f"{net.nodes[0].output[0]}_w"  # what the folded weights would be called
+    net.initializers.append(numpy_helper.from_array(np.array(True), "condition"))
+    inner = [helper.make_node("Constant", [], [taken], value_floats=[2.0]), helper.make_node("Neg", [taken], ["made"])]
+    branch = helper.make_graph(
+        inner, "branch", [], [helper.make_tensor_value_info("made", onnx.TensorProto.FLOAT, [1])]
+    )
+    other = onnx.GraphProto()
+    other.CopyFrom(branch)
+    other.node[0].output[0] = other.node[1].input[0] = "other"
+    other.node[1].output[0] = other.output[0].name = "made_too"
+    model = net.model(net.add("Mul", y, net.add("If", "condition", then_branch=branch, else_branch=other)))
+    folded = fold(model)
+    assert [tensor.name for tensor in folded.graph.initializer if tensor.name.startswith(taken)] == [f"{taken}_2"]
+    assert_same(model, folded)
+
+
+def test_a_model_that_is_invalid_is_refused_in_one_line() -> None:
+    net = Net([1, 3, 8, 8])
+    model = net.model(net.conv("data", 3, 4))
+    model.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(OptimizeError) as caught:
+        optimize(model)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,61 @@
+"""ONNX models as onnx-ir models, the form that passes work on, and back."""
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import (
+    LiftConstantsToInitializersPass,
+    RemoveInitializersFromInputsPass,
+    ShapeInferencePass,
+)
+
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.optimize.errors import OptimizeError
+
+# the oldest IR version whose initializers need not be inputs as well
+_IR_OF_PLAIN_INITIALIZERS = 4
+
+
+def to_ir(model: onnx.ModelProto) -> ir.Model:
+    """Return a model in the form that passes work on.
+
+    Constant nodes become initializers, and inputs that have an initializer are no longer inputs: their value is taken
+    as fixed. Every initializer of the graph is an array in memory, and every value states the type and shape that
+    ONNX's shape inference finds.
+
+    Args:
+        model: a model with its nodes in topological order; it is left as it was.
+
+    Raises:
+        OptimizeError: the model imports no opset of ONNX's own operators, or holds sparse initializers.
+    """
+    if default_opset(model) is None:
+        raise OptimizeError("the model imports no ONNX opset; expected an opset_import of the default domain")
+    if model.graph.sparse_initializer:
+        name = model.graph.sparse_initializer[0].values.name
+        raise OptimizeError(f"initializer {name} is sparse; expected dense initializers")
+    result = ir.from_proto(model)
+    result.ir_version = max(result.ir_version, _IR_OF_PLAIN_INITIALIZERS)
+    RemoveInitializersFromInputsPass()(result)
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(result)
+    for value in result.graph.initializers.values():
+        tensor = value.const_value
+        if tensor is not None and tensor.dtype != ir.DataType.STRING:
+            value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(result)
+    return result
+
+
+def to_proto(model: ir.Model) -> onnx.ModelProto:
+    """Return the model as a message: only the initializers that are read, in order of first use, and no value_info."""
+    graph = model.graph
+    used = dict.fromkeys(
+        value
+        for value in (*(read for node in graph.all_nodes() for read in node.inputs), *graph.outputs)
+        if value is not None and value.graph is graph and value.is_initializer()
+    )
+    graph.initializers.clear()
+    for value in used:
+        graph.register_initializer(value)
+    result = ir.to_proto(model)
+    result.graph.ClearField("value_info")
+    return result

@@ -1,0 +1,77 @@
+"""The float model, simplified and folded."""
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import CheckerPass
+
+from zoosmith.optimize.errors import OptimizeError
+from zoosmith.optimize.ir_model import to_ir, to_proto
+from zoosmith.optimize.passes.dropout import RemoveDropout
+from zoosmith.optimize.passes.merging import MergeAffines
+from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
+from zoosmith.optimize.passes.shape_operators import FoldShapeOperators
+from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
+from zoosmith.optimize.simplification import first_line, simplify
+from zoosmith.optimize.values import opset
+
+OLDEST_OPSET = 7
+
+PASSES: tuple[ir.passes.InPlacePass, ...] = (
+    RemoveDropout(),
+    FoldShapeOperators(),
+    MergeAffines(),
+    PoolBeforeConvolution(),
+    FoldIntoPreviousOperator(),
+    FoldIntoNextConvolution(),
+)
+"""What `fold` runs, in this order: each says whether it changed the model."""
+
+
+def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model that computes the same with fewer nodes; float32 results differ only in rounding.
+
+    onnx-simplifier folds constants and drops dead nodes, then `fold` does its work.
+
+    Args:
+        model: opset 7 or later; it is left as it was. Inputs that have an initializer are taken as fixed.
+
+    Returns:
+        The optimized model, of the same opset.
+
+    Raises:
+        OptimizeError: the model is older or imports no opset, onnx-simplifier gives up or makes an invalid model.
+    """
+    return to_proto(optimize_to_ir(model))
+
+
+def optimize_to_ir(model: onnx.ModelProto) -> ir.Model:
+    """Do as `optimize`, and return the result in the form that further passes work on."""
+    result = to_ir(simplify(model))
+    try:
+        CheckerPass(full_check=True)(result)
+    except Exception as error:  # of the checker or of shape inference
+        raise OptimizeError(f"onnx-simplifier makes an invalid model: {first_line(error)}") from error
+    fold(result)
+    return result
+
+
+def fold(model: ir.Model) -> bool:
+    """Fold what stands around convolutions into them, in place.
+
+    BatchNormalization, Mul, Add, Sub and Div by per-channel constants become one affine: inside the convolution (or
+    Gemm) before it where nothing else reads that, inside the one after it where that pads nothing, else one
+    BatchNormalization of mean 0 and variance 1. An average pooling behind a 1 x 1 convolution moves before it, where
+    the convolution has fewer positions to compute. Other types than float32 are left as they are.
+
+    Args:
+        model: as `to_ir` gives it, opset 7 or later.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        OptimizeError: below opset 7, operators broadcast by attributes and BatchNormalization may train.
+    """
+    if opset(model) < OLDEST_OPSET:
+        raise OptimizeError(f"opset {opset(model)}, expected {OLDEST_OPSET} or later: convert the model first")
+    return ir.passes.Sequential(*PASSES)(model).modified

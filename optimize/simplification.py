@@ -1,0 +1,36 @@
+"""onnx-simplifier: constants folded, dead nodes out."""
+
+import onnx
+
+from zoosmith.optimize.errors import OptimizeError
+
+
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return what onnx-simplifier makes of a model; it is not checked, which `optimize` does.
+
+    Args:
+        model: any valid model; it is left as it was.
+
+    Returns:
+        The same function, with the metadata of `model`.
+
+    Raises:
+        OptimizeError: onnx-simplifier gives up.
+    """
+    import onnxsim
+
+    try:
+        result, _ = onnxsim.simplify(model, check_n=0)
+    except Exception as error:
+        # the simplifier raises whatever its C++ side does
+        raise OptimizeError(f"onnx-simplifier cannot take the model: {first_line(error)}") from error
+    simplified: onnx.ModelProto = result
+    # newer simplifiers note their own settings there: the file would depend on their version
+    simplified.ClearField("metadata_props")
+    simplified.metadata_props.extend(model.metadata_props)
+    return simplified
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message, or its type where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

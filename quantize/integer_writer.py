@@ -1,0 +1,176 @@
+"""The writer of integer nodes, which every integer form writes with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from zoosmith.onnx_model.constants import Array
+from zoosmith.optimize.values import add_initializer, name_of, new_names, new_node, opset, replace_value
+from zoosmith.quantize.calibration import Range
+from zoosmith.quantize.quantization_parameters import QuantizationParameters, round_up
+from zoosmith.quantize.weights import quantize_weights
+
+
+class IntegerWriter:
+    """Puts integer nodes into a float model.
+
+    Args:
+        model: it gets the new nodes; those that they replace stay until `finish`.
+        ranges: of the float values that were calibrated, by name.
+
+    Attributes:
+        opset: of the model.
+        names: gives names to new values.
+        parameters: how the uint8 form of each quantized float value is encoded.
+        quantized: float value -> its uint8 form.
+    """
+
+    def __init__(self, model: ir.Model, ranges: Mapping[str, Range]) -> None:
+        self.opset = opset(model)
+        self.names = new_names(model)
+        self.parameters: dict[ir.Value, QuantizationParameters] = {}
+        self.quantized: dict[ir.Value, ir.Value] = {}
+        self._graph = model.graph
+        self._ranges = ranges
+        self._place: ir.Node | None = None
+        self._dequantized: dict[ir.Value, ir.Value] = {}
+        self._scalars: dict[tuple[str, float], ir.Value] = {}
+
+    def go_to(self, node: ir.Node | None) -> None:
+        """Let new nodes stand before `node`; None for the end of the graph."""
+        self._place = node
+
+    def emit(
+        self, op_type: str, inputs: list[ir.Value | None], output: ir.Value, name: str | None = None, **attributes: Any
+    ) -> ir.Value:
+        """Add a node at the current place, and return its output."""
+        node = new_node(op_type, inputs, output, name, **attributes)
+        if self._place is None:
+            self._graph.append(node)
+        else:
+            self._graph.insert_before(self._place, node)
+        return output
+
+    def constant(self, name: str, array: Array) -> ir.Value:
+        """Add an initializer, named `name` or nearly so."""
+        return add_initializer(self._graph, self.names.fresh(name), array)
+
+    def new_value(self, name: str) -> ir.Value:
+        """A value for the output of a node, named `name` or nearly so."""
+        return ir.Value(name=self.names.fresh(name))
+
+    def announce(self, value: ir.Value, parameters: QuantizationParameters | None = None) -> ir.Value:
+        """The new uint8 form of a float value, which gets `parameters` or has some already."""
+        if parameters is not None:
+            self.parameters[value] = parameters
+        self.quantized[value] = self.new_value(f"{name_of(value)}_quantized")
+        return self.quantized[value]
+
+    def quantize(self, value: ir.Value, parameters: QuantizationParameters) -> None:
+        """Write a QuantizeLinear of a float value."""
+        output = self.announce(value, parameters)
+        self.emit("QuantizeLinear", [value, *self.scale_and_zero_point(value)], output)
+
+    def dequantize(self, value: ir.Value) -> None:
+        """Write a DequantizeLinear, unless there is one; `finish` puts its result in the place of the float value."""
+        if value not in self._dequantized:
+            inputs: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
+            self._dequantized[value] = self.emit("DequantizeLinear", inputs, ir.Value(name=value.name))
+
+    def finish(self, replaced: Iterable[ir.Node]) -> None:
+        """Let float nodes and graph outputs read what was dequantized, and remove the nodes that have been replaced."""
+        for old, new in self._dequantized.items():
+            replace_value(old, new)
+        self._graph.remove(replaced, safe=True)
+
+    def scale_and_zero_point(self, value: ir.Value) -> list[ir.Value]:
+        """The nominal scale and zero point of the uint8 form of a float value, as initializers."""
+        parameters = self.parameters[value]
+        return [
+            self._scalar("scale", np.float32(parameters.nominal_scale)),
+            self._scalar("zero_point", np.uint8(parameters.nominal_zero_point)),
+        ]
+
+    def convolution(
+        self,
+        source: ir.Value,
+        output: ir.Value,
+        node: ir.Node,
+        weights: Array,
+        bias: Array,
+        attributes: Mapping[str, Any],
+        *,
+        read: ir.Value | None = None,
+        into: ir.Value | None = None,
+    ) -> None:
+        """Write a QLinearConv from the uint8 form of `source` to that of `output`.
+
+        Scales and zero points per channel go into weights and bias. So does what rounding the weights adds on average,
+        where the source's mean is known (Nagel et al., "Data-free quantization", 2019, section 4.2).
+
+        Args:
+            source: float value whose uint8 form is read.
+            output: float value whose uint8 form is made.
+            node: gives its name.
+            weights: real ones, of shape (O, I / groups, ...).
+            bias: of shape (O,).
+            attributes: of the QLinearConv, values or `ir.Attr`.
+            read: the uint8 value to read, where it is not the form of `source` itself.
+            into: the uint8 value to make, where it is not the form of `output` itself.
+        """
+        entering, leaving = self.parameters[source], self.parameters[output]
+        groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
+        group_of = np.repeat(np.arange(groups), outputs // groups)
+
+        def by_input(value: Array) -> Array:
+            repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)[group_of]
+            return repeated.reshape(outputs, inner, *[1] * (weights.ndim - 2))
+
+        scale = np.broadcast_to(leaving.scale, (outputs,))
+        axes = tuple(range(1, weights.ndim))
+        wanted = weights * by_input(entering.scale) / scale.reshape(-1, *[1] * (weights.ndim - 1))
+        bias = bias / scale + leaving.zero_point - leaving.nominal_zero_point
+        mean, spread = self._moments(source, entering)
+        packed = quantize_weights(wanted, bias, np.broadcast_to(by_input(spread), weights.shape))
+        rounded = packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
+        bias = bias + ((wanted - rounded) * by_input(mean)).sum(axis=axes)
+        moved = by_input(entering.zero_point - entering.nominal_zero_point)
+        start = bias / packed.scale - (packed.weights * moved).sum(axis=axes)
+        # the file's scales multiply to scale_in * scale_w / scale_out, which must be the packed scale
+        stated = packed.scale * np.float64(np.float32(leaving.nominal_scale)) / np.float32(entering.nominal_scale)
+        name = name_of(output)
+        self.emit(
+            "QLinearConv",
+            [
+                self.quantized[source] if read is None else read,
+                *self.scale_and_zero_point(source),
+                self.constant(f"{name}_weights", packed.weights),
+                self.constant(f"{name}_weights_scale", stated.astype(np.float32)),
+                self._scalar("weights_zero_point", np.int8(0)),
+                *self.scale_and_zero_point(output),
+                self.constant(f"{name}_bias", np.rint(start).astype(np.int32)),
+            ],
+            self.announce(output) if into is None else into,
+            node.name,
+            **dict(sorted(attributes.items())),
+        )
+
+    def _moments(self, source: ir.Value, entering: QuantizationParameters) -> tuple[Array, Array]:
+        """Mean and standard deviation of each channel of the source, in multiples of its scale."""
+        found = self._ranges.get(name_of(source))
+        if found is None:
+            return np.zeros(1), np.ones(1)
+        spread = round_up(np.maximum(found.deviation / entering.scale, 1e-3))
+        return np.sign(found.mean) * round_up(np.abs(found.mean) / entering.scale), spread
+
+    def _scalar(self, name: str, value: np.generic) -> ir.Value:
+        key = (value.dtype.name, float(value))
+        if key not in self._scalars:
+            self._scalars[key] = self.constant(name, np.asarray(value))
+        return self._scalars[key]
+
+
+def _integer(value: "ir.Attr | int") -> int:
+    return value.as_int() if isinstance(value, ir.Attr) else value

@@ -1,0 +1,95 @@
+"""Operators that work on each channel alone: affines, Relu and average pooling, as depthwise convolutions."""
+
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from zoosmith.onnx_model.constants import Array
+from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
+from zoosmith.optimize.values import attribute, sizes
+from zoosmith.quantize.integer_forms import integer_form
+from zoosmith.quantize.integer_writer import IntegerWriter
+
+
+def _is_affine(node: ir.Node, _: int) -> bool:
+    found = read_affine(node)
+    shape = None if found is None else sizes(found.source)
+    return shape is not None and len(shape) == 4
+
+
+@integer_form("BatchNormalization", *ARITHMETIC, accepts=_is_affine)
+def affine(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """A per-channel affine: a 1 x 1 convolution, whose one weight per channel is exactly 127 of its scale."""
+    found = read_affine(node)
+    assert found is not None
+    _depthwise(writer, node, output, found.source, found.scale, found.shift, (1, 1), (1, 1))
+
+
+def is_image(node: ir.Node, _: int) -> bool:
+    """Whether the node's first input is of rank 4 with a known number of channels."""
+    shape = sizes(node.inputs[0])
+    return shape is not None and len(shape) == 4 and shape[1] is not None
+
+
+def _source(node: ir.Node) -> tuple[ir.Value, int]:
+    """What the node reads, and its number of channels."""
+    source, shape = node.inputs[0], sizes(node.inputs[0])
+    assert source is not None and shape is not None and shape[1] is not None
+    return source, shape[1]
+
+
+@integer_form("Relu", accepts=is_image)
+def relu(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """A Relu that could not join the operator before it: the affine 1 * x + 0, cut off by its lowest uint8 value."""
+    source, channels = _source(node)
+    _depthwise(writer, node, output, source, np.ones(channels), np.zeros(channels), (1, 1), (1, 1))
+
+
+def _is_plain_pool(node: ir.Node, opset: int) -> bool:
+    known = {"kernel_shape", "strides", "pads", "count_include_pad", "auto_pad", "ceil_mode", "dilations"}
+    return (
+        is_image(node, opset)
+        and not any(attribute(node, "pads", ()))
+        and attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
+        and not attribute(node, "ceil_mode", 0)
+        and set(node.attributes) <= known
+    )
+
+
+@integer_form("AveragePool", accepts=_is_plain_pool)
+def average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """AveragePool without padding: a convolution of equal weights."""
+    kernel = tuple(attribute(node, "kernel_shape"))
+    source, channels = _source(node)
+    scale, strides = np.full(channels, 1 / prod(kernel)), tuple(attribute(node, "strides", (1, 1)))
+    _depthwise(writer, node, output, source, scale, np.zeros(channels), kernel, strides)
+
+
+def _has_known_positions(node: ir.Node, _: int) -> bool:
+    shape = sizes(node.inputs[0])
+    return shape is not None and len(shape) == 4 and None not in shape[1:]
+
+
+@integer_form("GlobalAveragePool", accepts=_has_known_positions)
+def global_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """GlobalAveragePool: a convolution as large as the image."""
+    source, channels = _source(node)
+    kernel = tuple(int(size or 0) for size in (sizes(source) or ())[2:])
+    scale = np.full(channels, 1 / prod(kernel))
+    _depthwise(writer, node, output, source, scale, np.zeros(channels), kernel, (1, 1))
+
+
+def _depthwise(
+    writer: IntegerWriter,
+    node: ir.Node,
+    output: ir.Value,
+    source: ir.Value,
+    scale: Array,
+    shift: Array,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+) -> None:
+    weights = np.broadcast_to(scale.reshape(-1, 1, 1, 1), (len(scale), 1, *kernel))
+    attributes = {"group": len(scale), "kernel_shape": kernel, "strides": strides, "pads": (0, 0, 0, 0)}
+    writer.convolution(source, output, node, weights, shift, attributes)

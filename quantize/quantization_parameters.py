@@ -1,0 +1,78 @@
+"""Scale and zero point of uint8 tensors, per channel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoosmith.onnx_model.constants import Array
+
+LEVELS = 255
+SCALE_BITS = 8
+
+
+@dataclass(frozen=True)
+class QuantizationParameters:
+    """`real = scale * (q - zero_point)` for each channel (axis 1).
+
+    Scales and zero points may differ from channel to channel: the convolution that writes the tensor and the one that
+    reads it take them into their weights and biases, so the file needs only one nominal scale per tensor.
+
+    Attributes:
+        scale: float64 of shape (channels,), or (1,) for all channels alike.
+        zero_point: float64 of the same shape, whole numbers, not always inside uint8.
+    """
+
+    scale: Array
+    zero_point: Array
+
+    @property
+    def nominal_scale(self) -> float:
+        """The scale that the file states: the largest of the channels."""
+        return float(self.scale.max())
+
+    @property
+    def nominal_zero_point(self) -> int:
+        """The zero point that the file states: that of the channels, or 0 where they differ."""
+        same = bool(np.all(self.zero_point == self.zero_point[0]))
+        return int(self.zero_point[0]) if same and 0 <= self.zero_point[0] <= LEVELS else 0
+
+    def spread(self, channels: int) -> "QuantizationParameters":
+        """The same with one entry per channel; a channel of `n` flattened positions has `n` of them."""
+        repeats = channels // len(self.scale)
+        return QuantizationParameters(np.repeat(self.scale, repeats), np.repeat(self.zero_point, repeats))
+
+
+def concatenate(parts: Sequence[QuantizationParameters]) -> QuantizationParameters:
+    """The parameters of tensors that are concatenated along their channels."""
+    return QuantizationParameters(
+        np.concatenate([part.scale for part in parts]), np.concatenate([part.zero_point for part in parts])
+    )
+
+
+def per_channel(low: Array, high: Array) -> QuantizationParameters:
+    """The smallest scale that holds the range of each channel; zero need not be inside."""
+    span = np.maximum(high - low, np.maximum(np.abs(high), np.abs(low)) * 1e-3)
+    scale = round_up(_not_zero(span / (LEVELS - 1)))
+    return QuantizationParameters(scale, -np.floor(low / scale))
+
+
+def per_tensor(low: Array, high: Array) -> QuantizationParameters:
+    """One scale and one zero point for all channels; zero is exact, as padding needs it."""
+    bottom, top = min(float(np.min(low)), 0.0), max(float(np.max(high)), 0.0)
+    if bottom == 0:
+        return QuantizationParameters(round_up(_not_zero(np.array([top / LEVELS]))), np.zeros(1))
+    scale = round_up(_not_zero(np.array([(top - bottom) / (LEVELS - 1)])))
+    return QuantizationParameters(scale, np.ceil(-bottom / scale))
+
+
+def _not_zero(scale: Array) -> Array:
+    """Give channels that never change a scale, small beside the others."""
+    floor = float(np.max(scale)) * 1e-4 or 1.0
+    return np.maximum(scale, floor)
+
+
+def round_up(scale: Array) -> Array:
+    """Round up to SCALE_BITS significant bits: processors differ in a calibration's last bits, files should not."""
+    mantissa, exponent = np.frexp(scale)
+    return np.ldexp(np.ceil(mantissa * 2**SCALE_BITS) / 2**SCALE_BITS, exponent)
