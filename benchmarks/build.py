@@ -5,7 +5,7 @@ python benchmarks/build.py [--rounds 3]
 By hand: Caffe2's exporter for opset 9 and Caffe2 itself for the outputs, edits of the model for 8, 7, 6 and 3, onnx's
 converter for 12, the checker, ONNX Runtime for 7 and up and Caffe2's ONNX backend for 6 and 3, onnx's and numpy's files
 for the data sets, tarfile with gzip. Each side is a process of its own from its start to its end; they take turns. The
-peak is that of the largest process of a side. Caffe2 needs its environment, see `zoosmith caffe2 install`.
+peak is that of the largest process of a side. Caffe2 needs its environment, see `zoosmith runtime install caffe2`.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 python benchmarks/convert_speed.py [--init init_net.pb] [--rounds 9] [--growth 10000]
 
-Both sides are warm and take turns. Caffe2 runs in its own environment (see `zoosmith caffe2 install`). The second table
-is a chain of Conv, SpatialBN, Mul, Add, Relu and MaxPool made here, at several lengths.
+Both sides are warm and take turns. Caffe2 runs in its own environment (`zoosmith runtime install caffe2`). The
+second table is a chain of Conv, SpatialBN, Mul, Add, Relu and MaxPool made here, at several lengths.
 """
 
 import argparse

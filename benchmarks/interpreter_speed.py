@@ -2,8 +2,8 @@
 
 python benchmarks/interpreter_speed.py [--init init_net.pb] [--rounds 9]
 
-Both are warm and take turns; Caffe2 runs in its own environment (see `zoosmith caffe2 install`). The memory is the peak
-of each process with the net loaded.
+Both are warm and take turns; Caffe2 runs in its own environment (`zoosmith runtime install caffe2`). The memory is the
+peak of each process with the net loaded.
 """
 
 import argparse

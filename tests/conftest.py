@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from zoosmith.validation.caffe2 import Caffe2Worker, find_environment, find_python, install
+from zoosmith.validation.caffe2 import Caffe2Worker
+from zoosmith.validation.runtimes import base_python, find_environment, install, runtime_for
 
 # a busy machine is no reason to fail, and in CI a run says the same each time
 settings.register_profile("zoosmith", deadline=None, derandomize="CI" in os.environ)
@@ -21,11 +22,12 @@ threadpool_limits(1)
 @pytest.fixture(scope="session")
 def caffe2_environment() -> Path:
     """The Python that has the real Caffe2; installed (half a minute) where a Python 3.9 is there to install it with."""
-    if find_environment() is None and find_python() is None:
+    caffe2 = runtime_for("caffe2")
+    if find_environment(caffe2) is None and base_python(caffe2) is None:
         pytest.skip(
             "NOT COMPARED WITH THE REAL CAFFE2: it is not installed and there is no Python 3.9 to install it with"
         )
-    return install()
+    return install(caffe2)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,9 @@
 """Drive the real Caffe2 in its own process."""
 
 import os
-import subprocess
-import tempfile
-import threading
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,64 +11,28 @@ from zoosmith.convert import read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import Port, input_ports
-from zoosmith.validation.caffe2 import worker as protocol
-from zoosmith.validation.caffe2.environment import find_environment
 from zoosmith.validation.errors import ValidationError
+<<<<<<< HEAD
 from zoosmith.validation.input_checks import check_inputs, check_tensor
+=======
+from zoosmith.validation.runtimes.environment import installed_python
+from zoosmith.validation.runtimes.pins import runtime_for
+from zoosmith.validation.runtimes.process import WorkerProcess
+from zoosmith.validation.signature import check_inputs, check_tensor
+>>>>>>> 64c5bb3 (validation: install other runtimes from pinned wheels, and run models in them)
 
-_NOT_INSTALLED = "the real Caffe2 is not installed; `zoosmith caffe2 install` makes its environment"
+_BACKEND = Path(__file__).with_name("backend.py")
 
 
-class Caffe2Worker:
+class Caffe2Worker(WorkerProcess):
     """A process with Caffe2 in it, which nets and models can share. Close it, or use it as a context manager.
 
     `timeout` is the number of seconds that a request may take. Raises ValidationError where Caffe2 is not installed.
     """
 
     def __init__(self, *, timeout: float = 600.0):
-        python = find_environment()
-        if python is None:
-            raise ValidationError(_NOT_INSTALLED)
-        self.timeout = timeout
-        self.peak_memory = 0
-        """The most memory that the process had, in bytes, as of the last reply."""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        # -I keeps this project's files and the user's packages out of the process
-        self._process = subprocess.Popen(
-            [python, "-I", protocol.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            # idle threads that spin would slow everything else on a busy machine
-            env={**os.environ, "GLOG_minloglevel": "2", "OMP_WAIT_POLICY": "PASSIVE"},
-        )
-        self._stopped = ""
-        self._lock = threading.Lock()
-        self._finalizer = weakref.finalize(self, _stop, self._process, self._errors)
-
-    def request(self, do: str, parts: Sequence[bytes] = (), **header: Any) -> tuple[dict[str, Any], list[bytes]]:
-        """Return what the process answers. Raises ValidationError: its error, its death, or no answer in time."""
-
-        def expire() -> None:
-            self._stopped = f"Caffe2 did not answer in {self.timeout:g} seconds and was stopped"
-            self._process.kill()
-
-        timer = threading.Timer(self.timeout, expire)
-        with self._lock:
-            timer.start()
-            try:
-                answer = self._exchange({"do": do, **header}, list(parts))
-            finally:
-                timer.cancel()
-        if answer is None:
-            self._process.wait()
-            self._stopped = self._stopped or f"the Caffe2 process ended unexpectedly: {self._last_words()}"
-            raise ValidationError(self._stopped)
-        reply, results = answer
-        self.peak_memory = reply["peak_memory"]
-        if "error" in reply:
-            raise ValidationError(f"Caffe2: {reply['error']}")
-        return reply, results
+        python = installed_python(runtime_for("caffe2"))
+        super().__init__(python, _BACKEND, "Caffe2", timeout=timeout, environment={"GLOG_minloglevel": "2"})
 
     def export(
         self,
@@ -94,51 +53,21 @@ class Caffe2Worker:
             "value_info": {name: [kind, list(shape)] for name, (kind, shape) in value_info.items()},
             "output": str(Path(output).resolve()),
         }
-        reply, _ = self.request("export", arguments=arguments, repeats=repeats)
-        timings: list[dict[str, float]] = reply["timings"]
+        timings: list[dict[str, float]] = self.request("export", arguments=arguments, repeats=repeats)["timings"]
         return timings
-
-    def close(self) -> None:
-        """End the process."""
-        self._stopped = "this Caffe2 process was closed"
-        self._finalizer()
-
-    def __enter__(self) -> "Caffe2Worker":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _exchange(self, header: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            protocol.write_frame(self._process.stdin, header, parts)  # type: ignore[arg-type]
-            return protocol.read_frame(self._process.stdout)  # type: ignore[arg-type]
-        except (OSError, ValueError):
-            return None  # the pipe broke or was closed
-
-    def _last_words(self) -> str:
-        if self._errors.closed:
-            return self._stopped
-        self._errors.seek(0)
-        lines = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1] if lines else f"exit code {self._process.returncode}"
 
 
 class _Loaded:
-    def __init__(self, name: str, worker: Caffe2Worker | None, do: str, parts: Sequence[bytes]):
+    def __init__(self, name: str, worker: Caffe2Worker | None, do: str, **content: bytes):
         self.name = name
         self._own = worker is None
         self.worker = worker or Caffe2Worker()
         try:
-            reply, _ = self.worker.request(do, parts)
+            self._model: int = self.worker.request(do, **content)["model"]
         except ValidationError:
             if self._own:
                 self.worker.close()
             raise
-        self._id = reply["id"]
 
     def _run(
         self, expected: Sequence[Port], inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None
@@ -148,17 +77,19 @@ class _Loaded:
         for port in expected:
             if port.name in inputs:
                 check_tensor(port, np.asarray(inputs[port.name]), self.name)
-        packed = [protocol.pack_array(np.asarray(value)) for value in inputs.values()]
+        feeds = {name: np.asarray(value) for name, value in inputs.items()}
         wanted = None if outputs is None else list(outputs)
-        reply, parts = self.worker.request("run", packed, id=self._id, inputs=list(inputs), outputs=wanted)
-        return dict(zip(reply["outputs"], map(protocol.unpack_array, parts), strict=True))
+        results: dict[str, np.ndarray] = self.worker.request("run", model=self._model, feeds=feeds, outputs=wanted)[
+            "outputs"
+        ]
+        return results
 
     def close(self) -> None:
         """Let go of what was loaded, and end the process if it was started for it."""
         if self._own:
             self.worker.close()
         else:
-            self.worker.request("unload", id=self._id)
+            self.worker.request("unload", model=self._model)
 
 
 class Caffe2Runner(_Loaded):
@@ -173,7 +104,13 @@ class Caffe2Runner(_Loaded):
         filled = {blob for op in nets[1].op for blob in op.output}
         read = dict.fromkeys(_read_first(nets[0]))
         self.inputs = [Port(blob, "tensor", 0, None, blob not in filled) for blob in read]
-        super().__init__(f"net {nets[0].name!r}", worker, "load_net", [net.SerializeToString() for net in nets])
+        super().__init__(
+            f"net {nets[0].name!r}",
+            worker,
+            "load_net",
+            predict=nets[0].SerializeToString(),
+            init=nets[1].SerializeToString(),
+        )
 
     def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Return the blobs named in `outputs`, by default the external outputs, as they are when the net has run.
@@ -189,7 +126,7 @@ class Caffe2Onnx(_Loaded):
     def __init__(self, model: Model, *, worker: Caffe2Worker | None = None):
         whole = load_model(model)
         self.inputs = input_ports(whole.graph)
-        super().__init__(model_name(model), worker, "load_onnx", [whole.SerializeToString()])
+        super().__init__(model_name(model), worker, "load_onnx", model=whole.SerializeToString())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the model's outputs by name. Raises ValidationError with Caffe2's own reason."""
@@ -202,14 +139,3 @@ def _read_first(net: NetDef) -> Iterator[str]:
     for op in net.op:
         yield from (blob for blob in op.input if blob not in written)
         written.update(op.output)
-
-
-def _stop(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout, errors):
-        if stream is not None:
-            try:
-                stream.close()
-            except OSError:
-                continue  # what was still buffered has no reader

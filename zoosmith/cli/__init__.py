@@ -21,7 +21,7 @@ COMMANDS: dict[str, str] = {
     "quantize": "zoosmith.cli.quantize:quantize",
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
-    "caffe2": "zoosmith.cli.caffe2:caffe2",
+    "runtime": "zoosmith.cli.runtime:runtime",
 }
 
 
