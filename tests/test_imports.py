@@ -47,8 +47,8 @@ ALLOWED = {
 # What reads and writes nets: all of `convert` that the room which proves it may use.
 READER_OF_NETS = ("errors", "liveness", "nets", "parameters", "proto", "proto.caffe2_pb2")
 READER_NAMES = {"ConvertError", "NetSource", "read_net", "read_parameters", "write_net"}
-# The worker runs in the Python of the real Caffe2, in which nothing of ours is installed.
-FOREIGN = {"caffe2"}
+# The backends run in the Pythons of other runtimes, in which nothing of ours is installed.
+FOREIGN = {"caffe2", "cv2", "openvino"}
 
 ROOMS = sorted(path.name for path in PACKAGE.iterdir() if path.is_symlink() or path.name in ALLOWED)
 

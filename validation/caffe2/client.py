@@ -12,14 +12,10 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
-<<<<<<< HEAD
 from zoosmith.validation.input_checks import check_inputs, check_tensor
-=======
 from zoosmith.validation.runtimes.environment import installed_python
 from zoosmith.validation.runtimes.pins import runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
-from zoosmith.validation.signature import check_inputs, check_tensor
->>>>>>> 64c5bb3 (validation: install other runtimes from pinned wheels, and run models in them)
 
 _BACKEND = Path(__file__).with_name("backend.py")
 

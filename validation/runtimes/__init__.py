@@ -5,7 +5,7 @@ from zoosmith.validation.runtimes.environment import find_environment as find_en
 from zoosmith.validation.runtimes.environment import install as install
 from zoosmith.validation.runtimes.environment import location as location
 from zoosmith.validation.runtimes.environment import remove as remove
-from zoosmith.validation.runtimes.pins import Runtime as Runtime
+from zoosmith.validation.runtimes.pins import PinnedRuntime as PinnedRuntime
 from zoosmith.validation.runtimes.pins import runtime_for as runtime_for
 from zoosmith.validation.runtimes.pins import supported as supported
 from zoosmith.validation.runtimes.targets import Target as Target

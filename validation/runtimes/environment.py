@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.runtimes.pins import Runtime
+from zoosmith.validation.runtimes.pins import PinnedRuntime
 from zoosmith.validation.runtimes.pythons import find_python
 
 _MARKER = "zoosmith-runtime.json"
@@ -25,13 +25,13 @@ _CHECKS = {
 }
 
 
-def location(runtime: Runtime) -> Path:
+def location(runtime: PinnedRuntime) -> Path:
     """The folder of a runtime's environment, there or not: in ZOOSMITH_CACHE, else in the user's cache folder."""
     cache = Path(os.environ.get("ZOOSMITH_CACHE") or platformdirs.user_cache_dir("zoosmith"))
     return cache / "runtimes" / f"{runtime.name}-{runtime.version}"
 
 
-def find_environment(runtime: Runtime) -> Path | None:
+def find_environment(runtime: PinnedRuntime) -> Path | None:
     """Return the Python of an installed runtime; None where it is not installed, half-made or from other wheels."""
     try:
         complete = json.loads((location(runtime) / _MARKER).read_text()) == runtime.pinned()
@@ -41,7 +41,7 @@ def find_environment(runtime: Runtime) -> Path | None:
     return python if complete and python.exists() else None
 
 
-def installed_python(runtime: Runtime) -> Path:
+def installed_python(runtime: PinnedRuntime) -> Path:
     """Return the Python of an installed runtime. Raises ValidationError, with the command that installs it."""
     python = find_environment(runtime)
     if python is None:
@@ -49,12 +49,12 @@ def installed_python(runtime: Runtime) -> Path:
     return python
 
 
-def base_python(runtime: Runtime) -> Path | None:
+def base_python(runtime: PinnedRuntime) -> Path | None:
     """A Python on this machine from which the runtime's environment can be made; None where there is none."""
     return find_python(runtime.pythons)
 
 
-def install(runtime: Runtime, report: Callable[[str], None] | None = None) -> Path:
+def install(runtime: PinnedRuntime, report: Callable[[str], None] | None = None) -> Path:
     """Make a runtime's environment if it is not there yet and return its Python.
 
     It appears at `location(runtime)` only when it is complete and the runtime has been loaded from it.
@@ -93,7 +93,7 @@ def install(runtime: Runtime, report: Callable[[str], None] | None = None) -> Pa
     return _python_of(target)
 
 
-def remove(runtime: Runtime) -> bool:
+def remove(runtime: PinnedRuntime) -> bool:
     """Delete a runtime's environment, whole or not; tells whether there was one. Raises ValidationError."""
     target = location(runtime)
     if not target.exists():
@@ -108,7 +108,7 @@ def remove(runtime: Runtime) -> bool:
     return True
 
 
-def _fill(staging: Path, runtime: Runtime, python: Path, tell: Callable[[str], None]) -> None:
+def _fill(staging: Path, runtime: PinnedRuntime, python: Path, tell: Callable[[str], None]) -> None:
     tell(f"making an environment with {python}")
     # -I: what PYTHONPATH holds would count as installed
     _step([python, "-I", "-m", "venv", staging], f"{runtime}: making the environment")
@@ -123,7 +123,7 @@ def _fill(staging: Path, runtime: Runtime, python: Path, tell: Callable[[str], N
     (staging / _MARKER).write_text(json.dumps(runtime.pinned()))
 
 
-def _move(staging: Path, runtime: Runtime) -> None:
+def _move(staging: Path, runtime: PinnedRuntime) -> None:
     target = location(runtime)
     if find_environment(runtime) is not None:
         return  # another process was quicker

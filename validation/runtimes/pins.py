@@ -8,7 +8,7 @@ from zoosmith.validation.runtimes.versions import choose
 
 
 @dataclass(frozen=True)
-class Runtime:
+class PinnedRuntime:
     """A runtime that `install` makes an environment of.
 
     Attributes:
@@ -32,12 +32,12 @@ class Runtime:
         return [" ".join([name, *(f"--hash=sha256:{sha}" for sha in hashes[name])]) for name in self.requirements]
 
 
-def supported() -> tuple[Runtime, ...]:
+def supported() -> tuple[PinnedRuntime, ...]:
     """Every runtime with pins, in the order of the table."""
     return _runtimes()
 
 
-def runtime_for(text: str) -> Runtime:
+def runtime_for(text: str) -> PinnedRuntime:
     """The runtime that `text` names, as `versions.choose` reads it. Raises ValidationError where none is."""
     return choose(text, supported(), "runtime")
 
@@ -50,9 +50,9 @@ def rows_of(table: str) -> list[list[str]]:
 
 
 @cache
-def _runtimes() -> tuple[Runtime, ...]:
+def _runtimes() -> tuple[PinnedRuntime, ...]:
     return tuple(
-        Runtime(name, version, tuple(pythons.split()), tuple(requirements.split()))
+        PinnedRuntime(name, version, tuple(pythons.split()), tuple(requirements.split()))
         for name, version, pythons, requirements in rows_of("runtimes.tsv")
     )
 

@@ -10,7 +10,7 @@ from zoosmith.onnx_model.loading import Model, model_name
 from zoosmith.validation.comparison import Comparison, compare
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.runners import runner_for
-from zoosmith.validation.runtimes.pins import Runtime, runtime_for
+from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
 from zoosmith.validation.runtimes.runner import ForeignRunner
 
@@ -58,7 +58,7 @@ class ForeignResult:
 
 
 def prove_in(
-    runtime: str | Runtime,
+    runtime: str | PinnedRuntime,
     original: Model,
     converted: Model,
     inputs: Mapping[str, Any],
@@ -107,7 +107,7 @@ def prove_in(
 
 
 def _run(
-    target: Runtime,
+    target: PinnedRuntime,
     model: Model,
     inputs: Mapping[str, Any],
     expected: Mapping[str, Any],

@@ -14,10 +14,10 @@ from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import input_ports, output_ports
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.input_checks import check_inputs, check_tensor
 from zoosmith.validation.runtimes.environment import installed_python
-from zoosmith.validation.runtimes.pins import Runtime, runtime_for
+from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
-from zoosmith.validation.signature import check_inputs, check_tensor
 
 _BACKENDS = {
     "onnxruntime": "onnxruntime_backend.py",
@@ -26,7 +26,7 @@ _BACKENDS = {
 }
 
 
-def start(runtime: Runtime, *, timeout: float = 600.0, memory: int | None = None) -> WorkerProcess:
+def start(runtime: PinnedRuntime, *, timeout: float = 600.0, memory: int | None = None) -> WorkerProcess:
     """Start a process of an installed runtime that runs ONNX models; arguments as for WorkerProcess.
 
     Raises ValidationError where the runtime is not installed, or runs no ONNX models.
@@ -60,21 +60,21 @@ class ForeignRunner:
 
     def __init__(
         self,
-        runtime: str | Runtime,
+        runtime: str | PinnedRuntime,
         model: Model,
         *,
         process: WorkerProcess | None = None,
         timeout: float = 600.0,
         memory: int | None = None,
     ):
-        self.runtime = runtime_for(runtime) if isinstance(runtime, str) else runtime
+        pinned = runtime_for(runtime) if isinstance(runtime, str) else runtime
         self.name = model_name(model)
         graph = load_model(model, external_data=False).graph
         self.inputs = input_ports(graph)
         self.output_names = [port.name for port in output_ports(graph)]
         self._folder = tempfile.TemporaryDirectory(prefix="zoosmith-")
         self._own = process is None
-        self.process = process or start(self.runtime, timeout=timeout, memory=memory)
+        self.process = process or start(pinned, timeout=timeout, memory=memory)
         try:
             self.versions: dict[str, str] = self.process.request("versions")
             required = [port.name for port in self.inputs if port.required]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoosmith.validation import ValidationError
-from zoosmith.validation.runtimes import Runtime, environment, runtime_for
+from zoosmith.validation.runtimes import PinnedRuntime, environment, runtime_for
 
 RUNTIME = runtime_for("onnxruntime==1.6.0")
 NEWEST = RUNTIME.pythons[0]
@@ -168,4 +168,4 @@ def test_a_cache_that_is_a_file_is_named(own_cache: Path, monkeypatch: pytest.Mo
 
 
 def test_a_runtime_is_written_as_its_name_and_version():
-    assert str(Runtime("a", "1.2", (), ())) == "a==1.2"
+    assert str(PinnedRuntime("a", "1.2", (), ())) == "a==1.2"
