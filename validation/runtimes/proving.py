@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from zoosmith.onnx_model.loading import Model, model_name
+from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.comparison import Comparison, compare
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.runners import runner_for
 from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
 from zoosmith.validation.runtimes.runner import ForeignRunner
+from zoosmith.validation.runtimes.targets import targets
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,21 @@ def _run(
             actual = runner.run(inputs)
     except ValidationError as error:
         reason = str(error).removeprefix(f"{model_name(model)}: ").removeprefix(f"{target}: ")
-        return ForeignResult(str(target), versions, "refused", reason)
+        return ForeignResult(str(target), versions, "refused", _newer_ir(target, model) or reason)
     if target.name != "onnxruntime":
         actual = {name: _as_stated(value, expected.get(name)) for name, value in actual.items()}
     comparison = compare(expected, actual, rtol=rtol, atol=atol)
     outcome = "verified" if comparison.passed else "differs"
     return ForeignResult(str(target), versions, outcome, comparison.reason, comparison)
+
+
+def _newer_ir(runtime: PinnedRuntime, model: Model) -> str | None:
+    """What an old runtime does not say clearly of a file that is too new for it."""
+    highest = next((row.ir for row in targets() if str(row) == str(runtime)), None)
+    ir = load_model(model, external_data=False).ir_version
+    if highest is None or ir <= highest:
+        return None
+    return f"the file has IR version {ir}, this runtime loads up to {highest}"
 
 
 def _as_stated(value: Any, expected: Any) -> Any:

@@ -1,6 +1,7 @@
 """ONNX Runtime of any release."""
 
 import platform
+import re
 from typing import Any
 
 import numpy
@@ -42,6 +43,25 @@ class Backend:
     def unload(self, model: int) -> None:
         """Let go of a session."""
         self.sessions[model] = None
+
+    def reason(self, error: Exception) -> str:
+        """Its message, without its number and where in its source it was raised."""
+        text = " ".join(str(error).split())
+        text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+        where = re.search(r"\S*/onnxruntime/\S+:\d+ ", text)
+        if where is None:
+            return text or type(error).__name__
+        return _after_signature(text[where.end() :]) or text
+
+
+def _after_signature(text: str) -> str:
+    """What follows the signature of a C++ function: its parentheses may hold others."""
+    depth = 0
+    for index, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == ")" and not depth:
+            return text[index + 1 :].strip()
+    return text
 
 
 def _ports(values: "list[Any]") -> "list[dict[str, Any]]":
