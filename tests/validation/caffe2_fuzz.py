@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests.validation.caffe2_fuzz_shapes import SHAPE_OPERATORS, Case
 from tests.validation.dice import Dice
 
-Case = tuple[str, dict[str, object], list[np.ndarray], int]
 FAMILIES: dict[str, Callable[[np.random.RandomState], Case]] = {}
 
 
@@ -258,96 +258,10 @@ def shapes(random):
         Shape Size Tile NumpyTile Expand ChannelShuffle PadImage SpaceToBatch BatchToSpace SplitByLengths"""
     )
     x = dice.array(dice.shape(), dice.number())
-    rank, dtype = x.ndim, x.dtype.name
-    axis = dice.upto(-rank, rank - 1)
+    axis = dice.upto(-x.ndim, x.ndim - 1)
     integers = dice.pick(np.int32, np.int64)
-    match kind:
-        case "Concat":
-            if dice.chance(0.3):
-                same = [dice.array(x.shape, dtype) for _ in range(dice.upto(1, 3))]
-                return kind, {"add_axis": 1, "axis": dice.upto(-rank - 1, rank)}, same, 2
-            axis = axis if dice.chance(0.7) else None
-            along = (1 if rank > 1 else 0) if axis is None else axis
-            arguments = {} if axis is None and rank > 1 else {"axis": along}
-            sizes = [[dice.upto(1, 3) if n == along % rank else s for n, s in enumerate(x.shape)] for _ in range(2)]
-            return kind, arguments, [dice.array(tuple(size), dtype) for size in sizes], 2
-        case "Split":
-            parts = [dice.upto(1, 3) for _ in range(dice.upto(1, 3))]
-            style = dice.pick("argument", "input", "even", "add_axis")
-            if style in {"even", "add_axis"}:
-                parts = [1 if style == "add_axis" else dice.upto(1, 3)] * len(parts)
-            x = dice.array(tuple(sum(parts) if n == axis % rank else s for n, s in enumerate(x.shape)), dtype)
-            arguments = {"axis": axis} | {"argument": {"split": parts}, "add_axis": {"add_axis": 1}}.get(style, {})
-            return kind, arguments, [x, *([np.int32(parts)] if style == "input" else [])], len(parts)
-        case "SplitByLengths":
-            lengths = np.int32([dice.upto(0, 2) for _ in range(4)])
-            x = dice.array(tuple(lengths.sum() if n == axis % rank else s for n, s in enumerate(x.shape)), dtype)
-            return kind, {"axis": axis}, [x, lengths], dice.pick(1, 2, 4)
-        case "Slice":
-            starts, ends = [0] * rank, [-1] * rank
-            size = x.shape[axis]
-            starts[axis], ends[axis] = dice.upto(-size - 1, size), dice.upto(-size - 1, size + 2)
-            if dice.chance(0.3):
-                return kind, {}, [x, integers(starts), integers(ends)], 1
-            return kind, {"starts": starts, "ends": ends}, [x], 1
-        case "Reshape":
-            wanted = dice.pick([x.size], [-1], [0, -1], [-1, x.shape[-1]], [0] * rank, [-1, 1, 1])
-            if dice.chance(0.4):
-                return kind, {}, [x, integers(wanted)], 2
-            return kind, {"shape": wanted}, [x], 2
-        case "Flatten":
-            return kind, dice.some(axis=dice.upto(0, rank)), [x], 1
-        case "ResizeLike":
-            return kind, {}, [x, dice.floats(*x.shape[::-1])], 1
-        case "Squeeze":
-            ones = [n for n in range(rank) if dice.chance(0.5)]
-            x = dice.array(tuple(1 if n in ones else s for n, s in enumerate(x.shape)), dtype)
-            return kind, {"dims": ones[::-1]}, [x], 1
-        case "ExpandDims":
-            return kind, {"dims": [int(n) for n in random.permutation(rank + 1)[: dice.upto(1, 2)]]}, [x], 1
-        case "Transpose":
-            return kind, dice.some(axes=[int(n) for n in random.permutation(rank)]), [x], 1
-        case "MergeDim":
-            return kind, {}, [dice.array(dice.shape(2, 4), dtype)], 1
-        case "PrependDim":
-            size = dice.upto(1, 3)
-            return kind, {"dim_size": size}, [dice.array((size * dice.upto(1, 3), *x.shape), dtype)], 1
-        case "Shape":
-            return kind, dice.some(axes=[dice.upto(0, rank - 1) for _ in range(2)]), [x], 1
-        case "Tile":
-            count = dice.upto(1, 3)
-            if dice.chance(0.5):
-                return kind, {"tiles": count, "axis": axis}, [x], 1
-            return kind, {"axis": axis}, [x, integers([count]), *([np.int32([axis])] if dice.chance(0.5) else [])], 1
-        case "NumpyTile":
-            x = dice.floats(*x.shape)
-            return kind, {}, [x, np.int64([dice.upto(1, 2) for _ in x.shape])], 1
-        case "Expand":
-            narrow = dice.floats(*(1 if dice.chance(0.4) else n for n in x.shape))
-            wanted = [2] * dice.upto(0, 1) + [n if dice.chance(0.5) else 1 for n in x.shape]
-            return kind, {}, [narrow, np.int64(wanted)], 1
-        case "ChannelShuffle":
-            group, spatial, arguments = dice.upto(1, 3), dice.shape(1, 3), dice.some(0.3, order="NHWC")
-            channels = group * dice.upto(1, 3)
-            shape = (2, *spatial, channels) if arguments else (2, channels, *spatial)
-            return kind, arguments | {"group": group}, [dice.floats(*shape)], 1
-        case "PadImage":
-            pads = [dice.upto(dice.pick(0, -1), 2) for _ in range(4)]
-            spelled = dice.pick(
-                {"pad": pads[0]}, {"pads": pads}, dict(zip(("pad_t", "pad_l", "pad_b", "pad_r"), pads, strict=True))
-            )
-            arguments = dice.some(mode=dice.pick("constant", "reflect", "edge"), value=2.5) | dice.some(
-                0.3, order="NHWC"
-            )
-            return kind, arguments | spelled, [dice.floats(2, *(dice.upto(3, 5) for _ in range(3)))], 1
-        case "SpaceToBatch":
-            block = dice.upto(1, 3)
-            x = dice.floats(2, 3, block * dice.upto(1, 3), block * dice.upto(1, 3))
-            return kind, {"block_size": block} | dice.some(0.4, pad=block), [x], 1
-        case "BatchToSpace":
-            block = dice.upto(2, 3)
-            return kind, {"block_size": block} | dice.some(0.4, pad=1, pad_t=0), [dice.floats(2 * block**2, 3, 3, 4)], 1
-    return kind, {}, [x], 1
+    generate = SHAPE_OPERATORS.get(kind)
+    return generate(dice, x, axis, integers) if generate else (kind, {}, [x], 1)
 
 
 @family

@@ -1,10 +1,10 @@
-"""Seeded throws for generators of random nets."""
+"""Seeded random choices for generators of random nets."""
 
 import numpy as np
 
 
 class Dice:
-    """A RandomState with the throws that generators need."""
+    """A RandomState with the choices that generators need."""
 
     def __init__(self, random):
         self.random = random

@@ -133,3 +133,10 @@ def test_the_whole_has_the_figures_of_its_worst_output_and_is_plain_json():
     data = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert data["passed"] is False and [o["name"] for o in data["outputs"]] == ["a", "b"]
     assert str(result).startswith("differs: b: ")
+
+
+def test_a_comparison_says_whether_outputs_are_equal_close_or_differ():
+    assert str(compare({"y": SCORES}, {"y": SCORES.copy()})) == "equal"
+    assert str(compare({"y": SCORES}, {"y": SCORES * np.float32(1.0001)})) == "close: largest error 0.0007"
+    assert str(compare({"y": np.int64([1, 2])}, {"y": np.int64([1, 2])})) == "equal"
+    assert str(compare({"y": np.int64([1, 2])}, {"y": np.int64([1, 3])})) == "differs: y: 1 of 2 elements differ"

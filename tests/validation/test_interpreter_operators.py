@@ -238,6 +238,12 @@ class TestMatrices:
     def test_the_product_of_two_vectors_has_one_element(self):
         assert run("BatchMatMul", row(1, 2), row(3, 4)).tolist() == [11]
 
+    def test_distances_are_sums_over_a_row(self):
+        a, b = row(1, 2, 3, 4).reshape(2, 2), row(2, 0, 3, 8).reshape(2, 2)
+        assert run("L1Distance", a, b).tolist() == [3, 4]
+        assert run("SquaredL2Distance", a, b).tolist() == [2.5, 8]
+        assert run("CosineSimilarity", row(3, 4).reshape(1, 2), row(4, 3).reshape(1, 2)).tolist() == [np.float32(0.96)]
+
     def test_dot_products_are_elementwise_on_vectors(self):
         assert run("DotProduct", row(1, 2), row(3, 4)).tolist() == [3, 8]
         assert run("DotProduct", np.ones((2, 3, 4), "f4"), np.ones((2, 3, 4), "f4")).tolist() == [12, 12]
@@ -282,6 +288,22 @@ class TestShapes:
         assert run("PadImage", x, pads=[0, -1, 0, 1], value=9.0).tolist() == [[[[1, 2, 3, 9]]]]
         assert run("PadImage", x, pads=[0, 3, 0, -2], mode="reflect").tolist() == [[[[3, 2, 1, 0, 1]]]]
         assert run("PadImage", x, pads=[0, 1, 0, 1], mode="edge").tolist() == [[[[0, 0, 1, 2, 3, 3]]]]
+
+    def test_parts_by_lengths_are_as_long_as_their_share_of_the_lengths(self):
+        parts = run("SplitByLengths", row(0, 1, 2, 3, 4, 5), np.int32([1, 0, 2, 1, 1, 1]), outputs=3, axis=0)
+        assert [part.tolist() for part in parts] == [[0], [1, 2, 3], [4, 5]]
+
+    def test_space_to_batch_takes_the_pixels_of_each_block_to_images_of_their_own(self):
+        x = pixels(2, 1, 2, 4)
+        result = run("SpaceToBatch", x, block_size=2)
+        assert result.shape == (8, 1, 1, 2)
+        # the batch comes last: pixel (0, 0) of both images, then (0, 1), (1, 0) and (1, 1)
+        assert result[:, 0, 0].tolist() == [[0, 2], [8, 10], [1, 3], [9, 11], [4, 6], [12, 14], [5, 7], [13, 15]]
+        padded = run("SpaceToBatch", 5 + pixels(1, 1, 1, 1), block_size=3, pad=1)
+        assert padded.ravel().tolist() == [0, 0, 0, 0, 5, 0, 0, 0, 0]
+        assert run("BatchToSpace", result, block_size=2).tolist() == x.tolist()
+        with pytest.raises(ValidationError, match="block_size 3 does not divide"):
+            run("SpaceToBatch", x, block_size=3)
 
     def test_of_the_sides_batch_to_space_reads_the_top_only(self):
         x = pixels(4, 1, 1, 1)

@@ -361,6 +361,17 @@ def test_sizes_that_do_not_fit_are_refused():
     )
 
 
+def test_weights_of_recurrent_operators_that_do_not_fit_are_refused():
+    x, w, r = f(5, 3, 4), f(1, 6, 4), f(1, 6, 6)
+    for inputs in ([x, f(1, 5, 4), r], [x, w, f(1, 5, 6)], [x, f(1, 6, 3), r]):
+        assert "do not fit X" in _refusal("RNN", inputs, 7, hidden_size=6)
+    assert "direction 'reverse' does not fit" in _refusal(
+        "RNN", [x, f(2, 6, 4), f(2, 6, 6)], 7, hidden_size=6, direction="reverse"
+    )
+    assert "direction 'sideways' does not fit" in _refusal("RNN", [x, w, r], 7, hidden_size=6, direction="sideways")
+    assert "1 activations given" in _refusal("GRU", [x, f(1, 18, 4), f(1, 18, 6)], 7, activations=["Tanh"])
+
+
 def test_batch_normalization_that_trains_normalizes_by_the_batch_and_moves_its_statistics():
     x, scale, bias, mean, var = f(8, 3, 4, 4), f(3), f(3), f(3), positive(3)
     model, values = single_node("BatchNormalization", [x, scale, bias, mean, var], 6, outputs=5, momentum=0.75)
