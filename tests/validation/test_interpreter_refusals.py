@@ -148,6 +148,7 @@ TARGET = {"Y_scale": 0.1, "Y_zero_point": 128}
     [
         ("Int8MaxPool", {"kernel": 2, "order": "NCHW", **TARGET}, (1, 4, 4, 2), "NHWC images only"),
         ("Int8AveragePool", {"kernel": 1, "order": "NHWC", **TARGET}, (1, 4, 4, 2), "window of one element"),
+        ("Int8MaxPool", {"kernel": 1, "order": "NHWC", **TARGET}, (1, 4, 4, 2), "window of one element"),
         ("Int8LeakyRelu", {"alpha": 1.5, **TARGET}, (2, 3), "alpha is 1.5"),
         ("Int8Sigmoid", TARGET, (2, 3), "Y_scale and Y_zero_point"),
         ("Int8Flatten", {"axis": 3, **TARGET}, (2, 3), "axis 3"),
