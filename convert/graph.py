@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -10,7 +10,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from onnx.reference import ReferenceEvaluator
 
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.fills import Tensor
+from zoosmith.convert.fill_operators import Tensor
 
 Dimension: TypeAlias = int | str | None
 Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto
@@ -66,21 +66,16 @@ class Value:
         self.scale: float | None = None
         self.zero_point: int | None = None
 
-    def know(self, elem_type: int, shape: tuple[Dimension, ...] | None) -> None:
+    def set_type(self, elem_type: int, shape: tuple[Dimension, ...] | None) -> None:
         """State type and shape."""
         self._elem_type, self._shape, self._info, self.ready = elem_type, shape, None, True
 
-    def learn(self, info: ValueInfoProto) -> None:
+    def read_info(self, info: ValueInfoProto) -> None:
         """Take type and shape from a description."""
         tensor = info.type.tensor_type
         dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-        self.know(tensor.elem_type, tuple(dims) if tensor.HasField("shape") else None)
+        self.set_type(tensor.elem_type, tuple(dims) if tensor.HasField("shape") else None)
         self._info = info
-
-    @property
-    def known(self) -> tuple[int, tuple[Dimension, ...] | None] | None:
-        """Type and shape where they can be told without inference, and are all there is to tell."""
-        return (self._elem_type, self._shape) if self.ready and self.scale is None else None
 
     @property
     def stored(self) -> Tensor | None:
@@ -119,14 +114,6 @@ class Value:
             info.MergeFromString(_type_field(self.elem_type, self.shape or ()))
 
 
-class Written(NamedTuple):
-    """A node as it was written: its fields but for the names of its inputs and outputs, and these values."""
-
-    fields: bytes
-    inputs: Sequence[Value | None]
-    outputs: list[Value]
-
-
 class Graph:
     """Nodes in order, and the values they read and write. Shape inference runs in batches, each node in one of them."""
 
@@ -136,8 +123,6 @@ class Graph:
         self.model.opset_import.add(domain="", version=opset)
         self.proto: GraphProto = self.model.graph
         self._nodes = self.proto.node
-        # the nodes of the operator that is being translated
-        self.written: list[Written] = []
         self._values: dict[str, Value] = {}
         self._used: dict[str, None] = {}
         self._makers: dict[str, int] = {}
@@ -150,12 +135,11 @@ class Graph:
         """Let go of the values, which refer back to this graph, so that it can be freed when nobody holds it."""
         self._values.clear()
         self.shared.clear()
-        self.written.clear()
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
         value = Value(self, name)
-        value.know(elem_type, tuple(shape))
+        value.set_type(elem_type, tuple(shape))
         self._values[name] = value
         return value
 
@@ -165,7 +149,7 @@ class Graph:
         if elem_type is None:
             raise ConvertError(f"constant {name!r}: ONNX has no element type for {tensor.dtype}")
         value = Value(self, name, tensor, computable=True)
-        value.know(elem_type, tensor.shape)
+        value.set_type(elem_type, tensor.shape)
         self._values[name] = value
         return value
 
@@ -187,19 +171,17 @@ class Graph:
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
         fields = [_head(op_type, named), *[self._attribute(name, content) for name, content in attributes.items()]]
-        joined = b"".join(fields)
-        values = self.write(joined, inputs, outputs)
-        self.written.append(Written(joined, inputs, values))
+        values = self._append(b"".join(fields), inputs, outputs)
         if like is not None and like.ready:
-            values[0].know(like.elem_type, like.shape)
+            values[0].set_type(like.elem_type, like.shape)
         else:
-            place = len(self.proto.node) - 1
+            place = len(self._nodes) - 1
             self._pending.append(place)
             if like is not None:
                 self._stand_ins[place] = like.name
         return values
 
-    def write(self, fields: bytes, inputs: Sequence[Value | None], outputs: Sequence[str]) -> list[Value]:
+    def _append(self, fields: bytes, inputs: Sequence[Value | None], outputs: Sequence[str]) -> list[Value]:
         """Append a node given by its serialized fields but for the names; of its values nothing is known yet."""
         place = len(self._nodes)
         node = self._nodes.add()
@@ -251,11 +233,6 @@ class Graph:
     def is_made(self, name: str) -> bool:
         """Tell whether a node makes the value of this name."""
         return name in self._makers
-
-    def is_shared(self, value: Value) -> bool:
-        """Tell whether a constant stands for all equal ones."""
-        tensor = value.stored
-        return tensor is not None and isinstance(tensor.content, bytes) and self.shared.get(tensor) is value
 
     def used_constants(self, besides: Sequence[Value]) -> list[Value]:
         """Constants that some node reads, in the order of first use, but for those of `besides`."""
@@ -311,10 +288,10 @@ class Graph:
         for info in inferred.graph.value_info:
             value = unknown.pop(info.name, None)
             if value is not None and not value.ready:
-                value.learn(info)
+                value.read_info(info)
         for value in unknown.values():
             if not value.ready:
-                value.know(0, None)
+                value.set_type(0, None)
 
     def _attribute(self, name: str, content: Attribute) -> bytes:
         """The field `attribute` of a node, serialized: nodes have few different ones, and copying messages is slow."""

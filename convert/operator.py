@@ -8,18 +8,18 @@ import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.fills import Tensor
-from zoosmith.convert.graph import Attribute, Dimension, Graph, Value
-from zoosmith.convert.naming import Names
+from zoosmith.convert.fill_operators import Tensor
+from zoosmith.convert.graph import ELEMENT_TYPES, Attribute, Dimension, Graph, Value
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
+from zoosmith.convert.value_names import ValueNames
 
-Later: TypeAlias = Callable[[], Value]
+DeferredValue: TypeAlias = Callable[[], Value]
 
 # equal constants up to this size are written once: axes, shapes, scalars
 _SHARED_BYTES = 64
 
 
-class Retry(Exception):
+class OpsetTooLow(Exception):
     """An operator needs a higher opset than the one tried."""
 
     def __init__(self, opset: int) -> None:
@@ -56,14 +56,16 @@ class Operator:
         "type",
     )
 
-    def __init__(self, definition: OperatorDef, inputs: list[Value], outputs: list[str], graph: Graph, names: Names):
+    def __init__(
+        self, definition: OperatorDef, inputs: list[Value], outputs: list[str], graph: Graph, names: ValueNames
+    ):
         self.definition = definition
         self.type: str = definition.type
         self.inputs = inputs
         self.output_names = outputs
         self.opset = graph.opset
         self.graph = graph
-        self.bound: dict[int, Value | Later] = {}
+        self.bound: dict[int, Value | DeferredValue] = {}
         self.shares: dict[int, int] = {}
         self.needs = 0
         self._names = names
@@ -77,7 +79,7 @@ class Operator:
 
     @property
     def arguments(self) -> list[str]:
-        """Names of the arguments in their order."""
+        """ValueNames of the arguments in their order."""
         return list(self._arguments)
 
     def integer(self, name: str, default: int = 0) -> int:
@@ -146,6 +148,18 @@ class Operator:
         """Count the dimensions of a value."""
         return len(self.shape(value))
 
+    def expect_rank(self, value: Value, rank: int, what: str) -> None:
+        """Refuse a value of another rank than this."""
+        if self.rank(value) != rank:
+            self.refuse(f"{what} {value.name!r} has {self.rank(value)} dimensions, expected {rank}")
+
+    def expect_divisor(self, name: str, default: int, size: int) -> int:
+        """Read an integer argument that divides a size, as groups divide channels; refuse one that does not."""
+        divisor = self.integer(name, default)
+        if divisor < 1 or size % divisor:
+            self.refuse(f"argument {name}={divisor} does not divide {size} channels")
+        return divisor
+
     def sizes(self, value: Value) -> tuple[int, ...]:
         """Sizes of a value; refuses the operator where one is symbolic or unknown."""
         return self.sizes_from(value, 0)
@@ -182,7 +196,9 @@ class Operator:
             self.refuse(f"{what} {value.name!r} has shape {_shown(shape)}, expected {_shown(expected)}")
 
     def constant_type(self, value: Value) -> np.dtype:
-        """The numpy element type of a value."""
+        """The numpy element type of a value; refuses the operator where it is unknown or no type of numbers."""
+        if value.elem_type not in ELEMENT_TYPES.values():
+            self.refuse(f"{value.name!r} holds no numbers of a known type")
         return tensor_dtype_to_np_dtype(value.elem_type)
 
     def along_axis(self, vector: Value, x: Value, axis: int, what: str) -> Value:
@@ -217,7 +233,7 @@ class Operator:
         name = self._names.helper() if to is None else self.output_names[to]
         (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
         if shape is not None:
-            value.know(self.inputs[0].elem_type, tuple(shape))
+            value.set_type(self.inputs[0].elem_type, tuple(shape))
         if to is not None:
             self.bound[to] = value
         return value
@@ -233,7 +249,7 @@ class Operator:
                 self.bound[index] = value
         return values
 
-    def bind(self, index: int, value: Value | Later) -> None:
+    def bind(self, index: int, value: Value | DeferredValue) -> None:
         """Make a value, or what a function gives when the output is first read, this output of the operator."""
         self.bound[index] = value
 
@@ -274,7 +290,7 @@ class Operator:
         """Say that the operator needs this opset; the translation starts again with it where it is higher."""
         self.needs = max(self.needs, opset)
         if self.opset < opset:
-            raise Retry(opset)
+            raise OpsetTooLow(opset)
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the operator: ConvertError with its type, its first output and the reason."""

@@ -11,10 +11,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.fills import FILLS, Content, Tensor
+from zoosmith.convert.fill_operators import FILLS, Content, Tensor
 from zoosmith.convert.nets import TEXT_SUFFIXES, NetSource, check_text, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
-from zoosmith.convert.wire import FIXED32, LENGTH, fields
+from zoosmith.convert.wire_format import FIXED32, LENGTH, fields
 
 _NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
 _FLOAT_TAG = _ARG_FLOATS << 3 | FIXED32

@@ -1,49 +1,60 @@
 """Which function translates which Caffe2 operator. A family of operators is a module of `convert/operators/`."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
-from functools import cache
+from sys import maxsize
 from typing import NamedTuple
 
 from zoosmith.convert.operator import Operator
+from zoosmith.onnx_model.registry import Registry
 
 Translate = Callable[[Operator], None]
 
 
 class Translator(NamedTuple):
-    """A translator, the lowest opset that has a form for its operator, and whether equal operators become alike."""
+    """A translator, the lowest opset that has a form for its operator, and how many inputs the operator can have."""
 
     translate: Translate
     since: int
-    alike: bool
+    inputs: tuple[int, ...] | range
 
 
-_TRANSLATORS: dict[str, Translator] = {}
+_TRANSLATORS: Registry[str, Translator] = Registry("zoosmith.convert.operators", "translator")
 
 
-def translator(*op_types: str, since: int = 7, alike: bool = False) -> Callable[[Translate], Translate]:
-    """Register a function as translator of these Caffe2 operators, from opset `since` on.
+def at_least(count: int) -> range:
+    """So many inputs or more."""
+    return range(count, maxsize)
 
-    An operator that needs more for some arguments only says so itself, with `Operator.require`. `alike` promises that
-    what it writes depends on the arguments and on the inputs' types and shapes alone, not on any content, name, engine
-    or device: then an operator equal in these is not translated again, only written again.
+
+def translator(
+    *op_types: str, since: int = 7, inputs: int | tuple[int, ...] | range = 1
+) -> Callable[[Translate], Translate]:
+    """Register a function as translator of Caffe2 operators.
+
+    Args:
+        op_types: Caffe2's names of the operators.
+        since: lowest ONNX opset that has a form for them; an operator that needs more for some arguments only says so
+            itself, with `Operator.require`.
+        inputs: how many inputs they have, each count where there are several. The counts are those of Caffe2's own
+            schemas (`NumInputs`), less those that the function cannot serve; an operator of another count is refused
+            before its translator is called.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        RuntimeError: an operator has two translators.
     """
+    counts = (inputs,) if isinstance(inputs, int) else inputs
 
     def register(function: Translate) -> Translate:
         for op_type in op_types:
-            if op_type in _TRANSLATORS:
-                raise ValueError(f"two translators for {op_type}")
-            _TRANSLATORS[op_type] = Translator(function, since, alike)
+            _TRANSLATORS.add(op_type, Translator(function, since, counts))
         return function
 
     return register
 
 
-@cache
 def translators() -> dict[str, Translator]:
     """Give all translators by Caffe2 operator name."""
-    package = importlib.import_module("zoosmith.convert.operators")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    return _TRANSLATORS
+    return _TRANSLATORS.entries()

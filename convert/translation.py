@@ -7,17 +7,16 @@ from typing import TypeAlias
 import onnx
 from onnx import ModelProto
 
+from zoosmith.convert.blob_values import BlobValues
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.forms import Form, Key, form_key, form_of
 from zoosmith.convert.graph import Dimension, Graph, Value
-from zoosmith.convert.liveness import without_unread
-from zoosmith.convert.naming import Names, Step
 from zoosmith.convert.nets import NetSource, read_net
-from zoosmith.convert.operator import Operator, Retry
+from zoosmith.convert.operator import Operator, OpsetTooLow
 from zoosmith.convert.parameters import InitNet, read_init_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
-from zoosmith.convert.storage import Storage
+from zoosmith.convert.unread_operators import without_unread_operators
+from zoosmith.convert.value_names import Step, ValueNames
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
 
@@ -55,7 +54,7 @@ def caffe2_to_onnx(
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
     if not net.op:
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
-    prepared, net = without_unread(init.rest, net, translators())
+    prepared, net = without_unread_operators(init.rest, net, translators())
     init = InitNet(init.parameters, prepared)
     _check_operators([*init.rest, *net.op[:]])
     target = DEFAULT_OPSET if opset is None else opset
@@ -63,7 +62,7 @@ def caffe2_to_onnx(
         translation = _Translation(net, init, inputs, target, names)
         try:
             model = translation.run()
-        except Retry as retry:
+        except OpsetTooLow as retry:
             target = retry.opset
             continue
         needs = {kind: lowest for kind, lowest in translation.needs.items() if opset is not None and lowest > opset}
@@ -75,7 +74,7 @@ def caffe2_to_onnx(
 
 def untranslatable(net: NetSource) -> dict[str, int]:
     """Count the operators of a net that keep it from being translated, by type, without translating anything."""
-    return _unknown(without_unread([], read_net(net), translators())[1].op)
+    return _unknown(without_unread_operators([], read_net(net), translators())[1].op)
 
 
 def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
@@ -101,13 +100,12 @@ class _Translation:
         self._inputs = inputs
         self._opset = opset
         self._graph = Graph(opset)
-        self._names = Names(self._steps, net.external_input, names)
+        self._names = ValueNames(self._steps, net.external_input, names)
         # a fill of a blob that the caller declares as data is a placeholder
         self._parameters = {blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}
         self._versions: dict[str, int] = {}
-        self._storage = Storage()
+        self._blobs = BlobValues()
         self._translators = translators()
-        self._forms: dict[Key, Form | None] = {}
         self.needs: dict[str, int] = {}
 
     def run(self) -> ModelProto:
@@ -154,46 +152,34 @@ class _Translation:
         else:
             value = self._graph.constant(name, self._parameters[blob])
         self._versions[blob] = 0
-        self._storage.write(blob, value)
+        self._blobs.write(blob, value)
         return value
 
     def _translate(self, step: Step) -> None:
         definition, sources, targets = step
         kind = definition.type
-        read = [self._storage.read(blob, kind) for blob in sources]
+        read = [self._blobs.read(blob, kind) for blob in sources]
         names = []
         for blob in targets:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
-        translation = self._translators[kind]
-        key = form_key(definition, read, len(targets)) if translation.alike else None
-        form = self._forms.get(key) if key else None
-        if form and self._storage.are_plain(targets):
-            for blob, value in zip(targets, form.write(self._graph, self._names, read, names), strict=True):
-                self._storage.write(blob, value)
-            return
         op = Operator(definition, read, names, self._graph, self._names)
         if definition.engine.startswith("DNNLOWP"):
             op.refuse(f"engine {definition.engine!r}, which computes in integers of its own")
+        translation = self._translators[kind]
+        if len(read) not in translation.inputs:
+            op.refuse(f"it has {len(read)} inputs, expected {_counts(translation.inputs)}")
         op.require(translation.since)
-        self._graph.written.clear()
-        try:
-            translation.translate(op)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            # a net that Caffe2 would not run either: inputs too many or too few, arguments that contradict each other
-            op.refuse(f"its inputs and arguments do not fit together ({error})")
-        if op.needs > self.needs.get(op.type, 0):
-            self.needs[op.type] = op.needs
-        if key:
-            # learned when it comes again, since most forms of a net come once
-            self._forms[key] = form_of(op, self._graph.written, len(targets)) if key in self._forms else None
-        self._storage.finish(op, sources, targets)
+        translation.translate(op)
+        if op.needs > self.needs.get(kind, 0):
+            self.needs[kind] = op.needs
+        self._blobs.finish(op, sources, targets)
 
     def _outputs(self) -> list[Value]:
         """Values of the external outputs, each made by a node under a name of its own."""
         outputs: list[Value] = []
         for blob in self._net.external_output:
-            value = self._storage.read(blob, "the list of external outputs")
+            value = self._blobs.read(blob, "the list of external outputs")
             version = self._versions.get(blob, 0)
             name = self._names.name(blob, version)
             if value.name != name or not self._graph.is_made(name) or value in outputs:
@@ -222,6 +208,12 @@ class _Translation:
         model.ir_version = _ZOO_IR if zoo else onnx.helper.find_min_ir_version_for(model.opset_import)
         model.producer_name = "onnx-caffe2"
         return model
+
+
+def _counts(inputs: tuple[int, ...] | range) -> str:
+    if isinstance(inputs, range):
+        return f"{inputs.start} or more"
+    return " or ".join(map(str, inputs))
 
 
 def _listed(blobs: Sequence[str]) -> str:

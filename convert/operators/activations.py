@@ -5,9 +5,9 @@ import math
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Attribute
+from zoosmith.convert.onnx_operators import cast, clip, flattened, scalar
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, clip, flattened, scalar
 
 # Caffe2's name -> ONNX's, where nothing else differs
 _RENAMED = {
@@ -34,13 +34,13 @@ _RENAMED = {
 _RENAMED_SINCE_9 = {"Cosh": "Cosh", "Erf": "Erf", "Sign": "Sign", "Sinh": "Sinh"}
 
 
-@translator("Relu", since=1, alike=True)
+@translator("Relu", since=1)
 def relu(op: Operator) -> None:
     """Relu."""
     op.emit("Relu", op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator(*_RENAMED, alike=True)
+@translator(*_RENAMED)
 def renamed(op: Operator) -> None:
     """Functions that ONNX has under the same or another name."""
     op.emit(_RENAMED[op.type], op.inputs[0], to=0, like=op.inputs[0])
@@ -77,7 +77,7 @@ def hard_sigmoid(op: Operator) -> None:
     op.emit("HardSigmoid", op.inputs[0], to=0, alpha=op.number("alpha", 0.2), beta=op.number("beta", 0.5))
 
 
-@translator("PRelu")
+@translator("PRelu", inputs=2)
 def prelu(op: Operator) -> None:
     """PRelu with one slope, or one for each channel."""
     x, slope = op.inputs
@@ -218,7 +218,7 @@ def replace_nan(op: Operator) -> None:
     op.emit("Where", op.emit("IsNaN", x), scalar(op, op.number("value"), x), x, to=0)
 
 
-@translator("Dropout", since=1, alike=True)
+@translator("Dropout", since=1)
 def dropout(op: Operator) -> None:
     """Dropout of a trained net passes its input on; the mask is not computed."""
     x = op.inputs[0]
@@ -232,7 +232,7 @@ def dropout(op: Operator) -> None:
     op.emit("Dropout", x, to=0, like=x, attributes=attributes)
 
 
-@translator("Softmax", since=1, alike=True)
+@translator("Softmax", since=1)
 def softmax(op: Operator) -> None:
     """Softmax over all dimensions from `axis` on, flattened, as ONNX had it up to opset 12."""
     x = op.inputs[0]

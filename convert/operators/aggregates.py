@@ -3,12 +3,12 @@
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.fills import constant_value
+from zoosmith.convert.fill_operators import constant_value
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, reduce, reshape, scalar, split
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.operators.segments import counted, segment_ids
-from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape, scalar, split
+from zoosmith.convert.registry import at_least, translator
 
 
 @translator("Moments")
@@ -65,7 +65,7 @@ def sum_elements_int(op: Operator) -> None:
     reduce(op, "ReduceSum", op.inputs[0], None, keepdims=False, to=0)
 
 
-@translator("RMSNorm")
+@translator("RMSNorm", inputs=3)
 def rms_norm(op: Operator) -> None:
     """RMSNorm: from `axis` on, divided by the root of the mean square; 1 / that root is output 1."""
     x, scale, bias = op.inputs
@@ -81,7 +81,7 @@ def rms_norm(op: Operator) -> None:
         reduce(op, "ReduceMax", inverse, axes, keepdims=False, to=1)
 
 
-@translator("WeightedSum")
+@translator("WeightedSum", inputs=at_least(2))
 def weighted_sum(op: Operator) -> None:
     """WeightedSum: the sum of every first of two inputs times the one number in the second."""
     terms = op.inputs[::2]
@@ -96,7 +96,7 @@ def weighted_sum(op: Operator) -> None:
     op.emit("Sum", *products, to=0)
 
 
-@translator("SumRelu")
+@translator("SumRelu", inputs=at_least(1))
 def sum_relu(op: Operator) -> None:
     """SumRelu: the sum of the inputs, not below 0."""
     for value in op.inputs:
@@ -116,10 +116,12 @@ def glu(op: Operator) -> None:
     op.emit("Mul", values, op.emit("Sigmoid", gates), to=0)
 
 
-@translator("OneHot")
+@translator("OneHot", inputs=2)
 def one_hot(op: Operator) -> None:
     """OneHot: a row for each index, 1 at the index, as long as input 1 says."""
     indices, size = op.inputs
+    if op.constant_type(indices).kind != "i":
+        op.refuse(f"the indices {indices.name!r} are no integers")
     if size.constant is None:
         count = reshape(op, cast(op, size, TensorProto.INT64), [])
         places = cast(op, counted(op, count), indices.elem_type)
@@ -128,7 +130,7 @@ def one_hot(op: Operator) -> None:
     cast(op, op.emit("Equal", reshape(op, indices, [-1, 1]), places), TensorProto.FLOAT, to=0)
 
 
-@translator("BatchOneHot")
+@translator("BatchOneHot", inputs=3)
 def batch_one_hot(op: Operator) -> None:
     """BatchOneHot: each column against its own list of values."""
     x, lengths, values = op.inputs
@@ -149,7 +151,7 @@ def half_precision(op: Operator) -> None:
     cast(op, op.inputs[0], TensorProto.FLOAT16 if op.type == "FloatToHalf" else TensorProto.FLOAT, to=0)
 
 
-@translator("NanCheck", since=1)
+@translator("NanCheck", since=1, inputs=at_least(1))
 def nan_check(op: Operator) -> None:
     """NanCheck: the identity, where Caffe2 does not stop at a NaN."""
     op.emit("Identity", op.inputs[0], to=0, like=op.inputs[0])
@@ -160,12 +162,14 @@ def nothing(op: Operator) -> None:
     """EnforceFinite, where Caffe2 does not stop at a NaN or an infinity, and Print: nothing."""
 
 
-@translator("DiagonalFill", "RangeFill", since=1)
+@translator("DiagonalFill", "RangeFill", since=1, inputs=(0, 1))
 def patterned_fill(op: Operator) -> None:
     """DiagonalFill, a value where all indices are equal, and RangeFill, 0, 1, 2 …: constants."""
     if op.inputs:
         op.refuse("it takes its shape from an input")
     shape = op.integers("shape")
+    if any(size < 0 for size in shape):
+        op.refuse(f"argument shape={shape} has a negative size")
     places = np.arange(element_count(shape)).reshape(shape)
     if op.type == "RangeFill":
         op.bind(0, op.constant(places.astype(np.float32)))

@@ -1,8 +1,8 @@
 """Operators that trade pixels of an image for images of a batch."""
 
+from zoosmith.convert.onnx_operators import pad, reshape
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import pad, reshape
 
 
 @translator("SpaceToBatch")

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import number, pad, slice_axes, unsqueeze
 from zoosmith.convert.operator import Operator
-from zoosmith.convert.operators.scalars import number
-from zoosmith.convert.standard import pad, slice_axes, unsqueeze
 
 # no regression makes a box more than this many times wider or higher
 _LARGEST_LOG = float(np.float32(np.log(1000.0 / 16.0)))

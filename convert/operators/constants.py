@@ -3,15 +3,15 @@
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.fills import DTYPES, FILLS, constant_value
+from zoosmith.convert.fill_operators import DTYPES, FILLS, constant_value
 from zoosmith.convert.graph import ELEMENT_TYPES
+from zoosmith.convert.onnx_operators import cast, shape_of
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto as Caffe2Tensor
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, shape_of
 
 
-@translator(*(kind for kind in FILLS if kind != "ConstantFill"), since=1)
+@translator(*(kind for kind in FILLS if kind != "ConstantFill"), since=1, inputs=(0, 1))
 def given_fill(op: Operator) -> None:
     """A constant."""
     if op.inputs:
@@ -19,7 +19,7 @@ def given_fill(op: Operator) -> None:
     op.bind(0, op.constant_tensor(FILLS[op.type](op.definition, {})))
 
 
-@translator("ConstantFill", since=1)
+@translator("ConstantFill", since=1, inputs=(0, 1, 2))
 def constant_fill(op: Operator) -> None:
     """One value everywhere, in the shape of an argument, of another blob, or that another blob holds."""
     if not op.inputs:
@@ -38,6 +38,8 @@ def constant_fill(op: Operator) -> None:
     else:
         shape = shape_of(op, x)
         known = shape.constant.array().tolist() if shape.constant is not None else None
+    if any(size < 0 for size in [*extra, *(known or [])]):
+        op.refuse(f"the shape {[*(known or []), *extra]} has a negative size")
     if known is not None:
         op.bind(0, op.constant(np.full([*known, *extra], value, dtype)))
         return
@@ -61,7 +63,7 @@ def cast_elements(op: Operator) -> None:
     cast(op, op.inputs[0], ELEMENT_TYPES[dtype], to=0)
 
 
-@translator("Range", since=11)
+@translator("Range", since=11, inputs=(1, 2, 3))
 def number_range(op: Operator) -> None:
     """Range from a start, 0 by default, up to a stop, by a step, 1 by default."""
     bounds = op.inputs

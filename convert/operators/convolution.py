@@ -8,7 +8,7 @@ from zoosmith.convert.operators.windows import output_sizes, read_sizes, read_wi
 from zoosmith.convert.registry import translator
 
 
-@translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, alike=True)
+@translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, inputs=(2, 3))
 def conv(op: Operator) -> None:
     """Conv; channels last are moved to the front and back."""
     x, weight, *bias = op.inputs
@@ -20,6 +20,8 @@ def conv(op: Operator) -> None:
         resolve_padding(op, window, op.sizes_from(x, 2))
         window.reach_outside(op.sizes_from(x, 2))
     group = op.integer("group", 1)
+    if group < 1:
+        op.refuse(f"argument group={group}: expected at least 1")
     channels = op.shape(x)[1]
     weight_channels = channels // group if isinstance(channels, int) else None
     op.expect_shape(weight, [None, weight_channels, *window.kernel], "the weight")
@@ -33,7 +35,7 @@ def conv(op: Operator) -> None:
     from_channels_first(op, "Conv", x, weight, *bias, shape=shape, attributes=attributes)
 
 
-@translator("ConvTranspose")
+@translator("ConvTranspose", inputs=(2, 3))
 def conv_transpose(op: Operator) -> None:
     """ConvTranspose of images; Caffe2 knows neither dilation nor legacy padding here and ignores both."""
     x, weight, *bias = op.inputs

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number, reduce, reshape, squeeze, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.boxes import (
     Boxes,
@@ -27,15 +28,14 @@ from zoosmith.convert.operators.boxes import (
     top,
     transform,
 )
-from zoosmith.convert.operators.scalars import number
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape, squeeze, unsqueeze
 
 
-@translator("GenerateProposals", "GenerateProposalsCPP", since=11)
+@translator("GenerateProposals", "GenerateProposalsCPP", since=11, inputs=4)
 def generate_proposals(op: Operator) -> None:
     """The best boxes of each image, regressed, cut to it, large enough, and not overlapping better ones."""
     scores, deltas, image_info, anchors = op.inputs
+    op.expect_rank(scores, 4, "the scores")
     images, kinds, *plane = op.shape(scores)
     op.expect_shape(anchors, [kinds, 4], "the anchors (with angles they have no translation)")
     count, _ = op.sizes(anchors)
@@ -73,6 +73,8 @@ def _anchors(op: Operator, places: Value, scores: Value, anchors: Value) -> Boxe
     rest = op.emit("Mod", places, plane)
     x, y = op.emit("Mod", rest, width), op.emit("Div", rest, width)
     grid = op.emit("Concat", unsqueeze(op, x, [2]), unsqueeze(op, y, [2]), axis=2)
+    if not op.number("spatial_scale", 1.0 / 16) > 0:
+        op.refuse(f"argument spatial_scale={op.number('spatial_scale')}: expected above 0")
     stride = float(np.float32(1.0) / np.float32(op.number("spatial_scale", 1.0 / 16)))
     moves = op.emit("Mul", cast(op, grid, TensorProto.FLOAT), number(op, stride))
     low, high = corners(op, op.emit("Gather", anchors, kind), 2)
@@ -93,11 +95,13 @@ def _large_enough(op: Operator, boxes: Boxes, image_info: Value, sizes: Value, o
     return cast(op, reduce(op, "ReduceMin", both, [2], keepdims=False), TensorProto.BOOL)
 
 
-@translator("BBoxTransform", since=11)
+@translator("BBoxTransform", since=11, inputs=3)
 def bbox_transform(op: Operator) -> None:
     """Boxes of all classes regressed from RoIs, in the image's own scale, and cut to it."""
     rois, deltas, image_info = op.inputs
     numbers = 5 if op.flag("rotated") else 4
+    for what, value in (("the RoIs", rois), ("the deltas", deltas), ("the image information", image_info)):
+        op.expect_rank(value, 2, what)
     (given,), (width,) = op.sizes_from(rois, 1), op.sizes_from(deltas, 1)
     if given not in {numbers, numbers + 1} or width % numbers:
         op.refuse(

@@ -3,14 +3,14 @@
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.onnx_operators import cast, reshape, scalar, unsqueeze
 from zoosmith.convert.operator import Operator
-from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reshape, scalar, unsqueeze
+from zoosmith.convert.registry import at_least, translator
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 
 
-@translator("Add", "Sub", "Mul", "Div", since=1, alike=True)
+@translator("Add", "Sub", "Mul", "Div", since=1, inputs=2)
 def arithmetic(op: Operator) -> None:
     """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
@@ -28,14 +28,14 @@ def arithmetic(op: Operator) -> None:
         op.emit(op.type, a, b, to=0, like=a)
 
 
-@translator("And", "Or", "Xor")
+@translator("And", "Or", "Xor", inputs=2)
 def logic(op: Operator) -> None:
     """And, Or and Xor of booleans."""
     a, b = op.inputs
     op.emit(op.type, a, aligned(op, a, b), to=0)
 
 
-@translator("BitwiseAnd", "BitwiseOr", "BitwiseXor", since=18)
+@translator("BitwiseAnd", "BitwiseOr", "BitwiseXor", since=18, inputs=2)
 def bitwise(op: Operator) -> None:
     """Logic on the bits of integers; on booleans it is plain logic."""
     a, b = op.inputs
@@ -43,7 +43,7 @@ def bitwise(op: Operator) -> None:
     op.emit(name, a, aligned(op, a, b), to=0)
 
 
-@translator("EQ", "NE", since=7)
+@translator("EQ", "NE", since=7, inputs=2)
 def equality(op: Operator) -> None:
     """EQ and NE, of floats from opset 11 on."""
     a, b = op.inputs
@@ -56,7 +56,7 @@ def equality(op: Operator) -> None:
         op.emit("Not", op.emit("Equal", a, b), to=0)
 
 
-@translator("LT", "GT", "LE", "GE", since=7)
+@translator("LT", "GT", "LE", "GE", since=7, inputs=2)
 def comparison(op: Operator) -> None:
     """LT, GT, LE and GE; with NaN all are false."""
     a, b = op.inputs
@@ -79,7 +79,7 @@ def comparison(op: Operator) -> None:
     op.emit("Not", failing, to=0)
 
 
-@translator("Pow", since=7)
+@translator("Pow", since=7, inputs=(1, 2))
 def power(op: Operator) -> None:
     """Pow with an exponent that is an argument or a tensor."""
     x, *exponent = op.inputs
@@ -91,7 +91,7 @@ def power(op: Operator) -> None:
         op.refuse("it has neither a second input nor an argument exponent")
 
 
-@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8, alike=True)
+@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8, inputs=at_least(1))
 def many(op: Operator) -> None:
     """Sum, Max, Min and Mean of tensors of one shape."""
     first = op.inputs[0]
@@ -116,7 +116,7 @@ def many(op: Operator) -> None:
         op.emit(op.type, *op.inputs, to=0)
 
 
-@translator("Where", since=9)
+@translator("Where", since=9, inputs=3)
 def where(op: Operator) -> None:
     """Where; with broadcast_on_rows the condition has one element for each row."""
     condition, x, y = op.inputs
@@ -135,7 +135,7 @@ def where(op: Operator) -> None:
         op.emit("Where", condition, x, y, to=0)
 
 
-@translator("RowMul")
+@translator("RowMul", inputs=2)
 def row_mul(op: Operator) -> None:
     """RowMul: every row times its own factor."""
     x, weight = op.inputs

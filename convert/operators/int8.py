@@ -5,8 +5,9 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.fills import Tensor
+from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number, reduce, reshape
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.quantized import (
     Quantization,
@@ -23,15 +24,13 @@ from zoosmith.convert.operators.quantized import (
     scale_and_zero_point,
     times,
 )
-from zoosmith.convert.operators.scalars import number
 from zoosmith.convert.operators.windows import Window, read_window, resolve_padding
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape
 
 _TO_FRONT, _TO_BACK = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
-@translator("Int8GivenTensorFill", "Int8GivenIntTensorFill", since=10)
+@translator("Int8GivenTensorFill", "Int8GivenIntTensorFill", since=10, inputs=0)
 def int8_fill(op: Operator) -> None:
     """A constant of uint8 (the bytes of a string) or int32."""
     shape = tuple(op.integers("shape"))
@@ -42,11 +41,14 @@ def int8_fill(op: Operator) -> None:
         values = np.array(op.integers("values"), np.int64).astype(np.int32)
     if values.size != prod(shape):
         op.refuse(f"it has {values.size} values for shape {list(shape)}")
+    zero_point = op.integer("Y_zero_point", 0)
+    if op.type == "Int8GivenTensorFill" and not 0 <= zero_point <= 255:
+        op.refuse(f"Y_zero_point={zero_point}: expected 0 to 255")
     constant = op.graph.constant(op.output_names[0], Tensor.of(values.reshape(shape)))
-    op.bind(0, mark(constant, Quantization(np.float32(op.number("Y_scale", 1.0)), op.integer("Y_zero_point", 0))))
+    op.bind(0, mark(constant, Quantization(np.float32(op.number("Y_scale", 1.0)), zero_point)))
 
 
-@translator("Int8Quantize", since=10)
+@translator("Int8Quantize", since=10, inputs=(1, 2))
 def int8_quantize(op: Operator) -> None:
     """QuantizeLinear."""
     if len(op.inputs) > 1:
@@ -83,7 +85,7 @@ def _rescale(op: Operator, accumulators: Value, x: Value, weight: Value) -> None
     saturate(op, whole, relu=op.type.endswith("Relu"), to=0)
 
 
-@translator("Int8FC", since=10)
+@translator("Int8FC", since=10, inputs=(3, 4))
 def int8_fc(op: Operator) -> None:
     """MatMulInteger of the flattened input, bias and rescaling."""
     x, weight, bias, content = _operands(op)
@@ -120,7 +122,7 @@ def _check_room(op: Operator, x: Value, window: Window) -> None:
             op.refuse(f"its kernel {window.kernel} is larger than its padded input {list(op.shape(x))}")
 
 
-@translator("Int8Conv", "Int8ConvRelu", since=10)
+@translator("Int8Conv", "Int8ConvRelu", since=10, inputs=(2, 3))
 def int8_conv(op: Operator) -> None:
     """ConvInteger, bias and rescaling."""
     x, weight, bias, content = _operands(op)
@@ -145,7 +147,7 @@ def int8_conv(op: Operator) -> None:
     _rescale(op, op.emit("Add", op.emit("Transpose", products, perm=_TO_BACK), bias), x, weight)
 
 
-@translator("Int8ConvTranspose", since=10)
+@translator("Int8ConvTranspose", since=10, inputs=(2, 3))
 def int8_conv_transpose(op: Operator) -> None:
     """ConvInteger, with the flipped kernel, over the image with `stride` - 1 zeros between its pixels."""
     x, weight, bias, content = _operands(op)
@@ -191,11 +193,9 @@ def _spread(op: Operator, x: Value, strides: list[int], channels: int, quantizat
     return cast(op, op.emit("Add", spread, zero), TensorProto.UINT8)
 
 
-@translator("Int8Add", "Int8AddRelu", "Int8Sum", "Int8SumRelu", since=11)
+@translator("Int8Add", "Int8AddRelu", "Int8Sum", "Int8SumRelu", since=11, inputs=2)
 def int8_add(op: Operator) -> None:
     """Both inputs times whole factors, added, and divided by a power of two."""
-    if len(op.inputs) != 2:
-        op.refuse(f"it has {len(op.inputs)} inputs, Caffe2 computes with exactly 2")
     output = output_quantization(op)
     relu = op.type.endswith("Relu")
     if relu and output.zero_point == 255:
@@ -332,6 +332,8 @@ def int8_softmax(op: Operator) -> None:
     (x,) = op.inputs
     _require_probability_scale(op)
     count = prod(op.sizes_from(x, 1))
+    if not count:
+        op.refuse(f"{x.name!r} has rows without elements")
     rows = reshape(op, cast(op, x, TensorProto.INT32), [-1, count])
     largest = min(0xFFFFFFFF / count, 8388607.0)
     table = np.rint(largest * np.exp((np.arange(256) - 255) * float(quantization_of(op, x).scale))).astype(np.int64)

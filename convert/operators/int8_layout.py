@@ -1,12 +1,14 @@
 """Int8 operators that move integers and leave them as they are."""
 
+from math import inf
+
 import numpy as np
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import TO_THE_END, slice_axes
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.quantized import mark, quantization_of, same_quantization
-from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import TO_THE_END, slice_axes
+from zoosmith.convert.registry import at_least, translator
 
 
 def _move(op: Operator, op_type: str, *inputs: Value, **attributes: int | list[int]) -> None:
@@ -25,7 +27,7 @@ def int8_flatten(op: Operator) -> None:
     _move(op, "Flatten", x, axis=axis)
 
 
-@translator("Int8Reshape", since=10)
+@translator("Int8Reshape", since=10, inputs=(1, 2))
 def int8_reshape(op: Operator) -> None:
     """Reshape; the second output is the old shape."""
     x, *shape = op.inputs
@@ -47,7 +49,7 @@ def int8_transpose(op: Operator) -> None:
     _move(op, "Transpose", x, perm=op.integers("axes") or list(reversed(range(op.rank(x)))))
 
 
-@translator("Int8Concat", since=10)
+@translator("Int8Concat", since=10, inputs=at_least(1))
 def int8_concat(op: Operator) -> None:
     """Concat of the integers as they are, whatever their scales; the result has the first one's."""
     axis = op.integer("axis", {"NHWC": 3, "NCHW": 1}.get(op.text("order"), 0))
@@ -58,7 +60,7 @@ def int8_concat(op: Operator) -> None:
     _move(op, "Concat", *op.inputs, axis=axis)
 
 
-@translator("Int8Slice", since=10)
+@translator("Int8Slice", since=10, inputs=(1, 3))
 def int8_slice(op: Operator) -> None:
     """Slice along the one dimension that is cut; a negative start or end means size + 1 + it."""
     x, *bounds = op.inputs
@@ -71,8 +73,10 @@ def int8_slice(op: Operator) -> None:
         starts[op.integer("dim")], ends[op.integer("dim")] = op.integer("start_idx"), op.integer("end_idx")
     else:
         starts, ends = op.integers("starts"), op.integers("ends")
+    if len(starts) != len(ends) or len(starts) > rank:
+        op.refuse(f"starts {starts} and ends {ends} for an input of {rank} dimensions")
     cut = [axis for axis, bound in enumerate(zip(starts, ends, strict=True)) if not _is_whole(op, x, axis, *bound)]
-    if len(cut) > 1 or len(starts) > rank:
+    if len(cut) > 1:
         op.refuse(f"starts {starts} and ends {ends}: Caffe2 cuts one dimension only")
     axis = cut[0] if cut else 0
     start, end = (starts[axis], ends[axis]) if cut else (0, -1)
@@ -95,12 +99,13 @@ def int8_resize_nearest(op: Operator) -> None:
     """A Gather of rows and one of columns, with the indices that Caffe2's float32 divisions give."""
     (x,) = op.inputs
     quantization = same_quantization(op, x)
+    op.expect_rank(x, 4, "the image")
     height, width, _ = op.sizes_from(x, 1)
     scales = op.number("height_scale", 1.0), op.number("width_scale", 1.0)
     target = op.integers("output_size")
     if target:
         scales = float(target[0] // height), float(target[1] // width)
-    if not min(scales) > 0 or len(target) not in {0, 2}:
+    if not all(0 < scale < inf for scale in scales) or len(target) not in {0, 2}:
         op.refuse(f"scales {scales}, output size {target}: expected above 0, and 2 numbers")
     rows, columns = (_nearest(size, np.float32(scale)) for size, scale in zip((height, width), scales, strict=True))
     resized = op.emit("Gather", x, op.constant(rows), axis=1)
@@ -117,6 +122,7 @@ def int8_channel_shuffle(op: Operator) -> None:
     """The channels as (group, C / group), transposed."""
     (x,) = op.inputs
     quantization = same_quantization(op, x)
+    op.expect_rank(x, 4, "the image")
     (channels,) = op.sizes_from(x, 3)
     group = op.integer("group", 1)
     if not op.channels_last or group < 2 or channels % group:

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number, reduce, reshape, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.boxes import Boxes, columns, corners, plus
 from zoosmith.convert.operators.quantized import (
@@ -18,9 +19,7 @@ from zoosmith.convert.operators.quantized import (
     saturate,
     times,
 )
-from zoosmith.convert.operators.scalars import number
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 
 class _Neighbours(NamedTuple):
@@ -30,10 +29,16 @@ class _Neighbours(NamedTuple):
     weight: Value
 
 
-@translator("Int8RoIAlign", since=11)
+# samples along a side of an RoI, far beyond any net's: the indices of all stand in the file
+_MOST_SAMPLES = 4096
+
+
+@translator("Int8RoIAlign", since=11, inputs=2)
 def int8_roi_align(op: Operator) -> None:
     """The pixels around every sample times weights of 8 bits, summed in each bin, rescaled."""
     x, rois = op.inputs
+    op.expect_rank(x, 4, "the image")
+    op.expect_rank(rois, 2, "the RoIs")
     (width,) = op.sizes_from(rois, 1)
     grid = op.integer("sampling_ratio", -1)
     if op.text("order", "NHWC") != "NHWC" or width not in {4, 5}:
@@ -42,6 +47,8 @@ def int8_roi_align(op: Operator) -> None:
         op.refuse("sampling_ratio is not positive: samples whose number the RoIs decide have no form in ONNX")
     size = op.sizes_from(x, 1)
     pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
+    if not (min(pooled) > 0 and max(pooled) * grid <= _MOST_SAMPLES):
+        op.refuse(f"pooled sizes {pooled} of {grid} samples: expected 1 to {_MOST_SAMPLES} samples a side")
     scaled = op.emit("Mul", columns(op, rois, 1, width - 4, width), number(op, op.number("spatial_scale", 1.0)))
     rows, across = (_neighbours(op, corners(op, scaled), axis, pooled[axis], grid, size[axis]) for axis in (0, 1))
     image = _first_pixel(op, rois, size) if width == 5 else None

@@ -4,9 +4,18 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Dimension, Value
+from zoosmith.convert.onnx_operators import (
+    TO_THE_END,
+    cast,
+    reduce,
+    slice_axes,
+    split,
+    squeeze,
+    unsqueeze,
+    where_negative,
+)
 from zoosmith.convert.operator import Operator
-from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import TO_THE_END, cast, reduce, slice_axes, split, squeeze, unsqueeze, where_negative
+from zoosmith.convert.registry import at_least, translator
 
 
 def _axis(op: Operator) -> int:
@@ -14,7 +23,7 @@ def _axis(op: Operator) -> int:
     return op.integer("axis") if op.has("axis") else 3 if op.channels_last else 1
 
 
-@translator("Concat", "DepthConcat", since=1)
+@translator("Concat", "DepthConcat", since=1, inputs=at_least(1))
 def concat(op: Operator) -> None:
     """Concat along an axis, with add_axis a new one; output 1 holds the sizes along it."""
     inputs = op.inputs
@@ -29,6 +38,8 @@ def concat(op: Operator) -> None:
         sizes = [1 if add_axis else op.sizes_from(x, axis)[0] for x in inputs]
         return op.constant(np.array(sizes, np.int32))
 
+    for x in inputs[1:]:
+        op.expect_rank(x, op.rank(inputs[0]), "the part")
     parts = [unsqueeze(op, x, [axis]) for x in inputs] if add_axis else inputs
     op.emit("Concat", *parts, to=0, shape=_joined(op, parts, axis), axis=axis)
     op.bind(1, split_info)
@@ -42,7 +53,7 @@ def _joined(op: Operator, parts: list[Value], axis: int) -> list[Dimension]:
     return joined
 
 
-@translator("Split", "DepthSplit")
+@translator("Split", "DepthSplit", inputs=(1, 2))
 def split_axis(op: Operator) -> None:
     """Split along an axis: in equal parts, or as an argument or a blob says; with add_axis it is removed."""
     x, *lengths = op.inputs
@@ -54,7 +65,7 @@ def split_axis(op: Operator) -> None:
         op.require(13)
         shape = [None if i == axis else size for i, size in enumerate(op.shape(x))]
         for part in op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis):
-            part.know(x.elem_type, tuple(shape))
+            part.set_type(x.elem_type, tuple(shape))
         return
     sizes = lengths[0].constant.array().tolist() if lengths and lengths[0].constant else op.integers("split")
     if not sizes:
@@ -71,7 +82,7 @@ def split_axis(op: Operator) -> None:
         squeeze(op, part, [axis], to=index)
 
 
-@translator("SplitByLengths")
+@translator("SplitByLengths", inputs=2)
 def split_by_lengths(op: Operator) -> None:
     """SplitByLengths: each output takes an equal share of the lengths, and as many elements as they add up to."""
     x, lengths = op.inputs
@@ -79,7 +90,10 @@ def split_by_lengths(op: Operator) -> None:
     if lengths.constant is None:
         _split_by_computed(op, axis)
         return
-    shares = op.constant_of(lengths, "the lengths").reshape(len(op.output_names), -1).sum(axis=1).tolist()
+    counts = op.constant_of(lengths, "the lengths")
+    if counts.size % len(op.output_names):
+        op.refuse(f"{counts.size} lengths make no equal shares for {len(op.output_names)} outputs")
+    shares = counts.reshape(len(op.output_names), -1).sum(axis=1).tolist()
     if op.flag("use_scaling_lengths"):
         factor = op.sizes_from(x, axis)[0] // max(sum(shares), 1)
         shares = [share * factor for share in shares]
@@ -96,10 +110,10 @@ def _split_by_computed(op: Operator, axis: int) -> None:
     shares = reduce(op, "ReduceSum", table, [1], keepdims=False)
     shape = tuple(None if i == axis else size for i, size in enumerate(op.shape(x)))
     for part in op.emit_many("Split", [x, shares], range(count), axis=axis):
-        part.know(x.elem_type, shape)
+        part.set_type(x.elem_type, shape)
 
 
-@translator("Slice")
+@translator("Slice", inputs=(1, 3))
 def slice_tensor(op: Operator) -> None:
     """Slice; a negative start or end v means size + v + 1, so that -1 is the end."""
     x, *bounds = op.inputs
@@ -138,7 +152,7 @@ def _slice_computed(op: Operator, x: Value, starts: Value, ends: Value) -> None:
     op.emit("Slice", x, *indices, op.int64s(*range(count)), to=0)
 
 
-@translator("Gather")
+@translator("Gather", inputs=2)
 def gather(op: Operator) -> None:
     """Gather along an axis; negative indices count from the end."""
     data, indices = op.inputs
@@ -149,7 +163,7 @@ def gather(op: Operator) -> None:
         op.emit("Gather", data, indices, to=0, axis=axis)
 
 
-@translator("BatchGather")
+@translator("BatchGather", inputs=2)
 def batch_gather(op: Operator) -> None:
     """BatchGather: Gather along axis 1."""
     if op.flag("match_outer"):

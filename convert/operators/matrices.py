@@ -1,18 +1,18 @@
 """Matrix products."""
 
 from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.onnx_operators import reshape
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import reshape
 
 
-@translator("FC", since=1)
+@translator("FC", since=1, inputs=3)
 def fc(op: Operator) -> None:
     """FC flattens X from `axis` and W from `axis_w` on; the leading dimensions of X stay."""
     _fully_connected(op, transposed=False)
 
 
-@translator("FCTransposed", since=1)
+@translator("FCTransposed", since=1, inputs=3)
 def fc_transposed(op: Operator) -> None:
     """FC with W stored the other way around."""
     _fully_connected(op, transposed=True)
@@ -64,7 +64,7 @@ def _restore(op: Operator, result: Value, x: Value, leading: tuple[Dimension, ..
     op.emit("Reshape", result, target, to=0, shape=[*leading, out])
 
 
-@translator("MatMul")
+@translator("MatMul", inputs=(2, 3))
 def matmul(op: Operator) -> None:
     """MatMul of two tensors that are flattened to matrices before `axis_a` and `axis_b`."""
     matrices = []
@@ -75,7 +75,7 @@ def matmul(op: Operator) -> None:
     op.emit("MatMul", *matrices, to=0)
 
 
-@translator("BatchMatMul")
+@translator("BatchMatMul", inputs=2)
 def batch_matmul(op: Operator) -> None:
     """BatchMatMul, as numpy's matmul, but two vectors make a tensor of one element."""
     a, b = op.inputs

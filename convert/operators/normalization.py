@@ -3,22 +3,20 @@
 import numpy as np
 
 from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.onnx_operators import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import clip, pad, reduce, reshape, reshape_like, scalar, squeeze
 
 
-@translator("SpatialBN", since=1, alike=True)
+@translator("SpatialBN", since=1, inputs=5)
 def spatial_bn(op: Operator) -> None:
     """SpatialBN of a trained net; its training form, which uses the batch's own statistics, is refused."""
     x, *parameters = op.inputs
     if not op.flag("is_test"):
         op.refuse("argument is_test=0: it would normalize with the statistics of the batch")
-    if len(parameters) != 4:
-        op.refuse(f"it has {len(op.inputs)} inputs, expected 5")
     x = to_channels_first(op, x)
-    channels = op.shape(x)[1]
+    channels = op.shape(x)[op.axis(x, 1)]
     for what, parameter in zip(("scale", "bias", "mean", "variance"), parameters, strict=True):
         op.expect_shape(parameter, [channels], f"the {what}")
     attributes: dict[str, Attribute] = {"epsilon": op.number("epsilon", 1e-5)}
@@ -64,13 +62,13 @@ def _in_order(op: Operator, x: Value) -> Value:
     return op.emit("Transpose", x, perm=[0, *range(2, rank), 1]) if op.channels_last else x
 
 
-@translator("InstanceNorm")
+@translator("InstanceNorm", inputs=3)
 def instance_norm(op: Operator) -> None:
     """InstanceNorm. Outputs 1 and 2 are the mean and one over the deviation of each instance."""
     x, scale, bias = op.inputs
     x = to_channels_first(op, x)
     epsilon = op.number("epsilon", 1e-5)
-    channels = op.shape(x)[1]
+    channels = op.shape(x)[op.axis(x, 1)]
     op.expect_shape(scale, [channels], "the scale")
     op.expect_shape(bias, [channels], "the bias")
     spatial = range(2, op.rank(x))
@@ -81,15 +79,13 @@ def instance_norm(op: Operator) -> None:
     from_channels_first(op, "InstanceNormalization", x, scale, bias, attributes={"epsilon": epsilon})
 
 
-@translator("GroupNorm")
+@translator("GroupNorm", inputs=3)
 def group_norm(op: Operator) -> None:
     """GroupNorm. Outputs 1 and 2 are the mean and one over the deviation of each group."""
     x, gamma, beta = op.inputs
     x = to_channels_first(op, x)
-    group, epsilon = op.integer("group", 32), op.number("epsilon", 1e-5)
     (channels,) = op.sizes_from(x, 1)[:1]
-    if channels % group:
-        op.refuse(f"argument group={group} does not divide {channels} channels")
+    group, epsilon = op.expect_divisor("group", 32, channels), op.number("epsilon", 1e-5)
     parts = reshape(op, x, [0, group, -1])
     mean, deviation = _moments(op, parts, [2], epsilon)
     normal = reshape_like(op, op.emit("Div", op.emit("Sub", parts, mean), deviation), x)
@@ -100,7 +96,7 @@ def group_norm(op: Operator) -> None:
         op.bind(2, lambda: op.emit("Reciprocal", squeeze(op, deviation, [2])))
 
 
-@translator("LayerNorm")
+@translator("LayerNorm", inputs=(1, 3))
 def layer_norm(op: Operator) -> None:
     """LayerNorm over all dimensions from `axis` on. Outputs 1 and 2 are the mean and sqrt(variance + epsilon)."""
     x, *affine = op.inputs
@@ -108,6 +104,8 @@ def layer_norm(op: Operator) -> None:
     mean, deviation = _moments(op, x, range(axis, rank), op.number("epsilon", 1e-5))
     centred = op.emit("Sub", x, mean)
     if op.flag("elementwise_affine"):
+        if not affine:
+            op.refuse("argument elementwise_affine=1 without a scale and a bias")
         gamma, beta = (_reshaped_like_tail(op, parameter, x, axis) for parameter in affine)
         op.emit("Add", op.emit("Mul", op.emit("Div", centred, deviation), gamma), beta, to=0)
     else:
@@ -132,7 +130,7 @@ def _moments(op: Operator, x: Value, axes: range | list[int], epsilon: float) ->
     return mean, op.emit("Sqrt", op.emit("Add", variance, scalar(op, epsilon, x)))
 
 
-@translator("AffineChannel")
+@translator("AffineChannel", inputs=3)
 def affine_channel(op: Operator) -> None:
     """AffineChannel: a scale and a bias for each channel."""
     x, scale, bias = op.inputs
@@ -141,7 +139,7 @@ def affine_channel(op: Operator) -> None:
     op.emit("Add", scaled, op.along_axis(bias, x, axis, "the bias"), to=0)
 
 
-@translator("ElementwiseLinear")
+@translator("ElementwiseLinear", inputs=3)
 def elementwise_linear(op: Operator) -> None:
     """ElementwiseLinear: a weight and a bias for each place among the dimensions from `axis` on."""
     x, weight, bias = op.inputs

@@ -11,9 +11,8 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number
 from zoosmith.convert.operator import Operator
-from zoosmith.convert.operators.scalars import number
-from zoosmith.convert.standard import cast
 
 # Moves a half away from zero, so that rounding to even does what QNNPACK does, and nothing else over a rounding border.
 _AWAY = 1.0 + 2.0**-50

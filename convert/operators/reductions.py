@@ -4,9 +4,9 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, clip, reduce, reshape, scalar, unsqueeze
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, clip, reduce, reshape, scalar, unsqueeze
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
 
@@ -23,7 +23,15 @@ def reduction(op: Operator) -> None:
     reduce(op, op.type, x, axes, keepdims=op.flag("keepdims", True), to=0)
 
 
-@translator("ReduceFrontSum", "ReduceFrontMean", "ReduceFrontMax", "ReduceBackSum", "ReduceBackMean", "ReduceBackMax")
+@translator(
+    "ReduceFrontSum",
+    "ReduceFrontMean",
+    "ReduceFrontMax",
+    "ReduceBackSum",
+    "ReduceBackMean",
+    "ReduceBackMax",
+    inputs=(1, 2),
+)
 def reduce_ends(op: Operator) -> None:
     """Reductions over the first or last `num_reduce_dim` dimensions; `lengths` says how many elements of each count."""
     x, *lengths = op.inputs
@@ -75,12 +83,18 @@ def arg_extreme(op: Operator) -> None:
     op.emit(op.type, x, to=0, axis=axis, keepdims=int(op.flag("keepdims", True)))
 
 
-@translator("TopK")
+# what exceeds the dimension is written as a constant
+_LARGEST_K = 2**20
+
+
+@translator("TopK", inputs=(1, 2))
 def top_k(op: Operator) -> None:
     """TopK along an axis, the lowest index first among equals; a k beyond the dimension is filled with 0 and -1."""
     x, *k_input = op.inputs
     k = int(op.constant_of(k_input[0], "k").item()) if k_input else op.integer("k")
     axis = op.axis(x, op.integer("axis", -1))
+    if not 0 < k <= _LARGEST_K:
+        op.refuse(f"k={k}: expected 1 to {_LARGEST_K}")
     if op.shape(x)[axis] == 0:
         op.refuse("its input has no elements to choose from")
     if x.elem_type != TensorProto.FLOAT:
@@ -115,7 +129,7 @@ def _flat_indices(op: Operator, x: Value, indices: Value, axis: int, short: int)
     return op.emit("Reshape", flat, op.int64s(-1), to=2)
 
 
-@translator("DotProduct")
+@translator("DotProduct", inputs=2)
 def dot_product(op: Operator) -> None:
     """DotProduct: the sum of products over all dimensions but the first; elementwise on vectors."""
     x, y = op.inputs
@@ -126,7 +140,7 @@ def dot_product(op: Operator) -> None:
         reduce(op, "ReduceSum", op.emit("Mul", x, y), range(1, op.rank(x)), keepdims=False, to=0)
 
 
-@translator("SquaredL2Distance")
+@translator("SquaredL2Distance", inputs=2)
 def squared_l2_distance(op: Operator) -> None:
     """SquaredL2Distance: half the sum of squared differences over all dimensions but the first."""
     x, y = op.inputs
@@ -139,7 +153,7 @@ def squared_l2_distance(op: Operator) -> None:
         reduce(op, "ReduceSum", half, range(1, op.rank(x)), keepdims=False, to=0)
 
 
-@translator("L1Distance")
+@translator("L1Distance", inputs=2)
 def l1_distance(op: Operator) -> None:
     """L1Distance: the sum of absolute differences over all dimensions but the first."""
     x, y = op.inputs
@@ -151,7 +165,7 @@ def l1_distance(op: Operator) -> None:
         reduce(op, "ReduceSum", difference, range(1, op.rank(x)), keepdims=False, to=0)
 
 
-@translator("CosineSimilarity")
+@translator("CosineSimilarity", inputs=2)
 def cosine_similarity(op: Operator) -> None:
     """CosineSimilarity over all dimensions but the first; of vectors, of each pair of elements."""
     x, y = op.inputs

@@ -6,18 +6,18 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number, pad, reduce, reshape, squeeze, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.boxes import at_most, columns, corners, extent, half, plus_one, size_of, top
 from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
-from zoosmith.convert.operators.scalars import number
-from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, pad, reduce, reshape, squeeze, unsqueeze
+from zoosmith.convert.registry import at_least, translator
 
 
-@translator("RoIAlign", since=10)
+@translator("RoIAlign", since=10, inputs=2)
 def roi_align(op: Operator) -> None:
     """RoiAlign; up to opset 15 it has the form without half a pixel's shift only."""
     image, rois = op.inputs
+    op.expect_rank(rois, 2, "the RoIs")
     (width,) = op.sizes_from(rois, 1)
     if width not in {4, 5}:
         op.refuse(f"RoIs of {width} columns: expected 4, or 5 with the image's index")
@@ -48,7 +48,7 @@ def roi_align(op: Operator) -> None:
     )
 
 
-@translator("RoIPool", since=10)
+@translator("RoIPool", since=10, inputs=2)
 def roi_pool(op: Operator) -> None:
     """MaxRoiPool; where the elements came from has no form in ONNX."""
     image, rois = op.inputs
@@ -59,7 +59,7 @@ def roi_pool(op: Operator) -> None:
     op.emit("MaxRoiPool", image, rois, to=0, pooled_shape=size, spatial_scale=op.number("spatial_scale", 1.0))
 
 
-@translator("CollectRpnProposals", since=11)
+@translator("CollectRpnProposals", since=11, inputs=at_least(2))
 def collect_rpn_proposals(op: Operator) -> None:
     """The best RoIs of all levels, best first."""
     op.bind(0, lambda: _collect(op, to=0))
@@ -81,7 +81,7 @@ def distribute_fpn_proposals(op: Operator) -> None:
     _distribute(op, op.inputs[0], 0)
 
 
-@translator("CollectAndDistributeFpnRpnProposals", since=11)
+@translator("CollectAndDistributeFpnRpnProposals", since=11, inputs=at_least(2))
 def collect_and_distribute(op: Operator) -> None:
     """Both in one."""
     _distribute(op, _collect(op, to=0), 1)
@@ -104,6 +104,7 @@ def _distribute(op: Operator, rois: Value, first: int) -> None:
 
 def _levels(op: Operator, rois: Value, lowest: int, highest: int) -> Value:
     """The pyramid level (n) of each RoI by its size."""
+    op.expect_rank(rois, 2, "the RoIs")
     (width,) = op.sizes_from(rois, 1)
     sides = extent(op, corners(op, columns(op, rois, 1, width - 4, width)), plus_one(op))
     area = op.emit("Mul", *(op.emit("Gather", sides, number(op, n, np.int64), axis=1) for n in (0, 1)))
@@ -114,18 +115,20 @@ def _levels(op: Operator, rois: Value, lowest: int, highest: int) -> Value:
     return op.emit("Max", op.emit("Min", level, number(op, highest)), number(op, lowest))
 
 
-@translator("BatchPermutation")
+@translator("BatchPermutation", inputs=2)
 def batch_permutation(op: Operator) -> None:
     """Gather of rows."""
     x, indices = op.inputs
-    op.expect_shape(indices, [op.shape(x)[0]], "the indices")
+    op.expect_shape(indices, op.shape(x)[:1], "the indices")
     op.emit("Gather", x, indices, to=0)
 
 
-@translator("HeatmapMaxKeypoint", since=11)
+@translator("HeatmapMaxKeypoint", since=11, inputs=2)
 def heatmap_max_keypoint(op: Operator) -> None:
     """The peak of each heat map, refined by a quadratic fit to its neighbours; a border is a mirror."""
     maps, boxes = op.inputs
+    op.expect_rank(maps, 4, "the heat maps")
+    op.expect_rank(boxes, 2, "the boxes")
     size, width = op.sizes_from(maps, 2)
     if size != width or size < 2:
         op.refuse(f"heat maps of {size} by {width}: expected squares of 2 by 2 and larger")

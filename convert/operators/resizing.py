@@ -1,15 +1,16 @@
 """Operators that change the size of images."""
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.onnx_operators import cast, pad, scalar, shape_of
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, pad, scalar, shape_of
 
 _FROM_BELOW: dict[str, Attribute] = {
     "mode": "nearest",
@@ -18,10 +19,11 @@ _FROM_BELOW: dict[str, Attribute] = {
 }
 
 
-@translator("ResizeNearest", since=9)
+@translator("ResizeNearest", since=9, inputs=(1, 2))
 def resize_nearest(op: Operator) -> None:
     """ResizeNearest: every pixel from the one at floor(place / scale)."""
     x = to_channels_first(op, op.inputs[0])
+    op.expect_rank(x, 4, "the image")
     scales = _scales(op)
     if scales is None or _may_keep_sizes(op.shape(x)[2:], scales):
         _sample(op, x, scales)
@@ -81,7 +83,7 @@ def resize_nearest_3d(op: Operator) -> None:
     op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=_FROM_BELOW)
 
 
-@translator("UpsampleBilinear", since=11)
+@translator("UpsampleBilinear", since=11, inputs=(1, 2))
 def upsample_bilinear(op: Operator) -> None:
     """UpsampleBilinear: linear between the pixels, the corners stay at the corners; Caffe2 ignores its order."""
     scales = _scales(op)
@@ -92,7 +94,7 @@ def upsample_bilinear(op: Operator) -> None:
     attributes = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
     made = op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=attributes)
     if scales is None:
-        made.know(op.inputs[0].elem_type, (*op.shape(op.inputs[0])[:2], None, None))
+        made.set_type(op.inputs[0].elem_type, (*op.shape(op.inputs[0])[:2], None, None))
 
 
 def _no_region(op: Operator) -> Value:
@@ -108,7 +110,7 @@ def _scales(op: Operator) -> list[float] | None:
         height, width = op.constant_of(op.inputs[1], "the scales").tolist()
     else:
         height, width = op.number("height_scale", 1.0), op.number("width_scale", 1.0)
-    if height <= 0 or width <= 0:
+    if not (0 < height < inf and 0 < width < inf):
         op.refuse(f"height_scale={height} and width_scale={width}: expected positive factors")
     return [height, width]
 

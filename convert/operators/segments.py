@@ -4,9 +4,9 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, reduce, reshape, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 _ADDS, _COMPARES = 16, 18
 
@@ -26,49 +26,49 @@ def lengths_range_fill(op: Operator) -> None:
     cast(op, places, TensorProto.INT32, to=0)
 
 
-@translator("LengthsTile", since=11)
+@translator("LengthsTile", since=11, inputs=2)
 def lengths_tile(op: Operator) -> None:
     """LengthsTile: each row as often as its length says."""
     rows, lengths = op.inputs
     op.emit("Gather", rows, segment_ids(op, lengths), to=0)
 
 
-@translator("SegmentIdsToLengths", since=_ADDS)
+@translator("SegmentIdsToLengths", since=_ADDS, inputs=(1, 2))
 def segment_ids_to_lengths(op: Operator) -> None:
     """SegmentIdsToLengths: how long each segment is."""
     ids = cast(op, op.inputs[0], TensorProto.INT64)
     cast(op, _counts(op, ids, _segments(op, ids)), TensorProto.INT32, to=0)
 
 
-@translator("LengthsSum", "LengthsMean", "LengthsMax", since=_ADDS)
+@translator("LengthsSum", "LengthsMean", "LengthsMax", since=_ADDS, inputs=2)
 def lengths_pool(op: Operator) -> None:
     """LengthsSum, LengthsMean and LengthsMax: rows made one, as many at a time as each length says."""
     rows, lengths = op.inputs
     _pool_lengths(op, rows, lengths, op.type.removeprefix("Lengths"))
 
 
-@translator("SparseLengthsSum", "SparseLengthsMean", "SparseLengthsMax", since=_ADDS)
+@translator("SparseLengthsSum", "SparseLengthsMean", "SparseLengthsMax", since=_ADDS, inputs=3)
 def sparse_lengths_pool(op: Operator) -> None:
     """The same over rows that indices pick from a table."""
     table, indices, lengths = op.inputs
     _pool_lengths(op, op.emit("Gather", table, indices), lengths, op.type.removeprefix("SparseLengths"))
 
 
-@translator("LengthsWeightedSum", since=_ADDS)
+@translator("LengthsWeightedSum", since=_ADDS, inputs=3)
 def lengths_weighted_sum(op: Operator) -> None:
     """LengthsWeightedSum: sums of rows times their weights."""
     rows, weights, lengths = op.inputs
     _pool_lengths(op, _weighted(op, rows, rows, weights), lengths, "Sum")
 
 
-@translator("SparseLengthsWeightedSum", since=_ADDS)
+@translator("SparseLengthsWeightedSum", since=_ADDS, inputs=4)
 def sparse_lengths_weighted_sum(op: Operator) -> None:
     """SparseLengthsWeightedSum: sums of a table's rows times weights, one weight for each index."""
     table, weights, indices, lengths = op.inputs
     _pool_lengths(op, _weighted(op, op.emit("Gather", table, indices), table, weights), lengths, "Sum")
 
 
-@translator("SortedSegmentSum", "SortedSegmentMean", "UnsortedSegmentSum", "UnsortedSegmentMean", since=_ADDS)
+@translator("SortedSegmentSum", "SortedSegmentMean", "UnsortedSegmentSum", "UnsortedSegmentMean", since=_ADDS, inputs=2)
 def segment_pool(op: Operator) -> None:
     """Sums and means of the rows that have the same segment id."""
     rows, given = op.inputs
@@ -87,6 +87,8 @@ def _pool_lengths(op: Operator, rows: Value, lengths: Value, kind: str) -> None:
 def _pool(op: Operator, rows: Value, ids: Value, count: Value, kind: str) -> None:
     """Combine rows by segment; an empty segment is 0."""
     if kind == "Max":
+        if op.constant_type(rows).kind not in "fiu":
+            op.refuse(f"{rows.name!r} holds no numbers to compare")
         op.require(_COMPARES)
     sizes = op.emit("Slice", op.emit("Shape", rows), op.int64s(1), op.int64s(np.iinfo(np.int64).max))
     shape = op.emit("Concat", reshape(op, count, [1]), sizes, axis=0)

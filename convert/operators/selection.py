@@ -6,12 +6,11 @@ import numpy as np
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number, reduce, reshape, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.boxes import at_most, columns, corners, plus_one, size_of, suppress, top
-from zoosmith.convert.operators.scalars import number
 from zoosmith.convert.operators.soft_suppression import suppress_softly
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reduce, reshape, unsqueeze
 
 _SCORE, _BOX, _CLASS, _SPLITS, _KEEPS, _KEEPS_SIZE = range(6)
 
@@ -25,7 +24,7 @@ class _Detections(NamedTuple):
     places: Value
 
 
-@translator("BoxWithNMSLimit", since=11)
+@translator("BoxWithNMSLimit", since=11, inputs=(2, 3))
 def box_with_nms_limit(op: Operator) -> None:
     """NonMaxSuppression with the classes as batch, then TopK over all; `soft_nms_enabled` makes it a Loop."""
     if op.flag("rotated"):
@@ -38,6 +37,7 @@ def box_with_nms_limit(op: Operator) -> None:
         op.refuse("only the background class")
     images = [(scores, boxes)]
     if splits:
+        op.expect_rank(splits[0], 1, "the number of boxes of each image")
         (count,) = op.sizes_from(splits[0], 0)
         sizes = cast(op, splits[0], TensorProto.INT64)
         ends = op.emit("CumSum", sizes, number(op, 0, np.int64))

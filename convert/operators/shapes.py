@@ -3,12 +3,12 @@
 import numpy as np
 from onnx import TensorProto
 
+from zoosmith.convert.onnx_operators import cast, reshape, reshape_like, shape_of, squeeze, unsqueeze
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
-from zoosmith.convert.standard import cast, reshape, reshape_like, shape_of, squeeze, unsqueeze
 
 
-@translator("Reshape", since=5)
+@translator("Reshape", since=5, inputs=(1, 2))
 def reshape_to(op: Operator) -> None:
     """Reshape to an argument or to the content of a blob; output 1 is the old shape."""
     x, *target = op.inputs
@@ -32,7 +32,7 @@ def reshape_to(op: Operator) -> None:
     reshape(op, x, wanted, to=0)
 
 
-@translator("ResizeLike", since=5)
+@translator("ResizeLike", since=5, inputs=2)
 def resize_like(op: Operator) -> None:
     """ResizeLike: the shape of another blob."""
     x, other = op.inputs
@@ -78,6 +78,8 @@ def squeeze_dims(op: Operator) -> None:
     """Squeeze these dimensions of size 1."""
     x = op.inputs[0]
     axes = sorted(set(op.integers("dims")))
+    if not axes:
+        op.refuse("it has no argument dims")
     for axis in axes:
         if not 0 <= axis < op.rank(x) or op.shape(x)[axis] not in {1, None}:
             op.refuse(f"argument dims={axes}, and the input has shape {list(op.shape(x))}")
@@ -88,7 +90,9 @@ def squeeze_dims(op: Operator) -> None:
 def expand_dims(op: Operator) -> None:
     """ExpandDims: dimensions of size 1 at these places of the result."""
     axes = sorted(set(op.integers("dims")))
-    if axes and not (axes[0] >= 0 and axes[-1] < op.rank(op.inputs[0]) + len(axes)):
+    if not axes:
+        op.refuse("it has no argument dims")
+    if not (axes[0] >= 0 and axes[-1] < op.rank(op.inputs[0]) + len(axes)):
         op.refuse(f"argument dims={axes}, and the input has {op.rank(op.inputs[0])} dimensions")
     unsqueeze(op, op.inputs[0], axes, to=0)
 
@@ -97,6 +101,8 @@ def expand_dims(op: Operator) -> None:
 def transpose(op: Operator) -> None:
     """Transpose; without axes the dimensions are reversed."""
     x = op.inputs[0]
+    if not op.rank(x):
+        op.refuse("its input is a scalar")
     axes = op.integers("axes") or list(reversed(range(op.rank(x))))
     if sorted(axes) != list(range(op.rank(x))):
         op.refuse(f"argument axes={axes}, and the input has {op.rank(x)} dimensions")
@@ -139,7 +145,7 @@ def size(op: Operator) -> None:
         op.emit("Size", x, to=0)
 
 
-@translator("Tile", since=6)
+@translator("Tile", since=6, inputs=(1, 2, 3))
 def tile(op: Operator) -> None:
     """Tile along one axis, how often and which one by argument or by blob."""
     x, *given = op.inputs
@@ -160,7 +166,7 @@ def tile(op: Operator) -> None:
     op.emit("Tile", x, repeats, to=0)
 
 
-@translator("NumpyTile", since=6)
+@translator("NumpyTile", since=6, inputs=2)
 def numpy_tile(op: Operator) -> None:
     """NumpyTile: how often for each dimension."""
     x, repeats = op.inputs
@@ -168,7 +174,7 @@ def numpy_tile(op: Operator) -> None:
     op.emit("Tile", x, cast(op, repeats, TensorProto.INT64), to=0)
 
 
-@translator("Expand", since=8)
+@translator("Expand", since=8, inputs=2)
 def expand(op: Operator) -> None:
     """Expand to a shape in which sizes below 1 keep the dimension."""
     x, shape = op.inputs
@@ -204,11 +210,9 @@ def alias(op: Operator) -> None:
 def channel_shuffle(op: Operator) -> None:
     """ChannelShuffle: the channels of all groups, in turn."""
     x = op.inputs[0]
-    group = op.integer("group", 1)
-    axis = op.rank(x) - 1 if op.channels_last else 1
+    axis = op.axis(x, -1 if op.channels_last else 1)
     (channels,) = op.sizes_from(x, axis)[:1]
-    if channels % group:
-        op.refuse(f"argument group={group} does not divide {channels} channels")
+    group = op.expect_divisor("group", 1, channels)
     if op.channels_last:
         parts = reshape(op, x, [-1, group, channels // group])
         shuffled = op.emit("Transpose", parts, perm=[0, 2, 1])

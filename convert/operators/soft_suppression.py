@@ -5,10 +5,9 @@ import onnx.parser
 from onnx import GraphProto, TensorProto
 
 from zoosmith.convert.graph import Value
+from zoosmith.convert.onnx_operators import cast, number
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.boxes import Boxes, size_of
-from zoosmith.convert.operators.scalars import number
-from zoosmith.convert.standard import cast
 
 # what a turn takes from the scores of boxes (classes, n) by their overlap with the best of their class
 _FACTORS = {

@@ -71,6 +71,10 @@ def read_window(op: Operator) -> Window:
         read_sizes(op, "dilation", "dilations") or [1] * rank,
         op.integer("legacy_pad"),
     )
+    # a global pool has no use for its kernel, and published nets state 0
+    used = [*window.strides, *window.dilations, *([] if op.flag("global_pooling") else kernel)]
+    if used and min(used) < 1:
+        op.refuse(f"kernel {kernel}, strides {window.strides}, dilations {window.dilations}: expected at least 1")
     if kernel and not (len(window.strides) == len(window.dilations) == rank == len(window.pads) / 2):
         op.refuse(f"its kernel {kernel}, strides {window.strides}, pads {window.pads} differ in dimensions")
     return window

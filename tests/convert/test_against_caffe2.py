@@ -141,7 +141,7 @@ def test_a_symbolic_batch_survives(kind: str, arguments: dict[str, object], shap
         ("ArgMax", {}, [np.zeros((2, 0), np.float32)], "no elements"),
         ("ReduceMax", {"axes": [0]}, [np.zeros((0, 3), np.float32)], "no elements"),
         ("ConstantFill", {"input_as_shape": 1}, [np.int64([2]), np.float32([4])], "its value is an input"),
-        ("BatchGather", {}, [], "fit together"),
+        ("BatchGather", {}, [], "it has 0 inputs, expected 2"),
         ("LpPool", {"kernel": 2, "p": 1.5}, [np.zeros((1, 1, 4, 4), np.float32)], "argument p=1.5"),
         ("Glu", {}, [np.zeros((2, 3), np.float32)], "an even one"),
         ("SpaceToBatch", {"block_size": 3}, [np.zeros((1, 1, 4, 4), np.float32)], "does not divide"),

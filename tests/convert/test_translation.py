@@ -213,7 +213,12 @@ def test_all_operators_without_translator_are_named_at_once() -> None:
         (net_of(("Add", "X w", "Y"), outputs="Y"), None, {"X": VECTOR}, "nothing gives 'w'"),
         (net_of(("Relu", "X", "Y"), outputs="Q"), None, {"X": VECTOR}, "nothing gives 'Q'"),
         (NetDef(name="n"), None, {}, "holds no operator"),
-        (net_of(("Add", "X", "Y"), outputs="Y"), None, {"X": VECTOR}, "Add that makes 'Y': its inputs"),
+        (
+            net_of(("Add", "X", "Y"), outputs="Y"),
+            None,
+            {"X": VECTOR},
+            "Add that makes 'Y': it has 1 inputs",
+        ),
         (net_of(("Softmax", "X", "Y"), outputs="Y", axis=5), None, {"X": VECTOR}, "axis 5 of 'X_0'"),
         (net_of(("Elu", "X", "Y"), outputs="Y", alpha=1), None, {"X": VECTOR}, "'alpha' holds i, expected a float"),
         (net_of(("Dropout", "X", "Y m"), outputs="Y"), None, {"X": VECTOR}, "is_test=0: it would drop at random"),

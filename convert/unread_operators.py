@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 
-def unread(ops: Sequence[OperatorDef], outputs: Iterable[str], candidates: Container[int]) -> set[int]:
+def unread_operators(ops: Sequence[OperatorDef], outputs: Iterable[str], candidates: Container[int]) -> set[int]:
     """Give the places of the candidates whose outputs no operator that stays reads, and that are no `outputs`.
 
     A candidate stays that writes a blob which an earlier operator knows, since such blobs may share their memory with
@@ -29,7 +29,7 @@ def unread(ops: Sequence[OperatorDef], outputs: Iterable[str], candidates: Conta
     return dropped
 
 
-def without_unread(
+def without_unread_operators(
     prepared: Sequence[OperatorDef], net: NetDef, known: Container[str]
 ) -> tuple[list[OperatorDef], NetDef]:
     """Leave out of a net the operators of no known type that nothing reads, and any such operators before it.
@@ -39,7 +39,7 @@ def without_unread(
     ops = [*prepared, *net.op[:]]
     count = len(prepared)
     candidates = {place for place, op in enumerate(ops) if place < count or op.type not in known}
-    dropped = unread(ops, net.external_output, candidates) if candidates and net.external_output else set()
+    dropped = unread_operators(ops, net.external_output, candidates) if candidates and net.external_output else set()
     if not dropped:
         return list(prepared), net
     gone = {blob for place in dropped for blob in ops[place].output}

@@ -1,4 +1,4 @@
-"""Names for ONNX: Caffe2 rewrites blobs, ONNX gives every value one name for ever."""
+"""ValueNames for ONNX: Caffe2 rewrites blobs, ONNX gives every value one name for ever."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -12,7 +12,7 @@ Step: TypeAlias = tuple[OperatorDef, list[str], list[str]]
 STYLES = ("zoo", "caffe2")
 
 
-class Names:
+class ValueNames:
     """The ONNX name of every version of every blob, and names for helper nodes that meet none of them.
 
     Version 0 is what a blob holds before the net runs; every write makes the next one. Style `zoo` always appends the

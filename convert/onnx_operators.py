@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from onnx.helper import tensor_dtype_to_np_dtype
 
 from zoosmith.convert.graph import Attribute, Value
 from zoosmith.convert.operator import Operator
@@ -14,7 +13,15 @@ TO_THE_END = 2**63 - 1
 
 def scalar(op: Operator, content: float, like: Value) -> Value:
     """Make a constant scalar of the element type that `like` has."""
-    return op.constant(np.array(content, tensor_dtype_to_np_dtype(like.elem_type)))
+    dtype = op.constant_type(like)
+    if dtype.kind in "iu" and not float(content).is_integer():
+        op.refuse(f"{content} is no number of the type of {like.name!r}, {dtype}")
+    return op.constant(np.array(content, dtype))
+
+
+def number(op: Operator, content: float, dtype: type[np.generic] = np.float32) -> Value:
+    """Make a constant scalar of this numpy element type."""
+    return op.constant(np.array(content, dtype))
 
 
 def cast(op: Operator, x: Value, elem_type: int, *, to: int | None = None) -> Value:
@@ -26,13 +33,15 @@ def cast(op: Operator, x: Value, elem_type: int, *, to: int | None = None) -> Va
 
 def unsqueeze(op: Operator, x: Value, axes: Sequence[int], *, to: int | None = None) -> Value:
     """Insert dimensions of size 1 at these axes of the result."""
+    if x.ready and x.shape is not None and axes and not (min(axes) >= 0 and max(axes) < len(x.shape) + len(axes)):
+        op.refuse(f"{x.name!r} has {len(x.shape)} dimensions, which cannot get others at {list(axes)}")
     if op.opset < 13:
         made = op.emit("Unsqueeze", x, to=to, axes=list(axes))
     else:
         made = op.emit("Unsqueeze", x, op.int64s(*axes), to=to)
     if x.ready and x.shape is not None:
         sizes = iter(x.shape)
-        made.know(x.elem_type, tuple(1 if i in axes else next(sizes) for i in range(len(x.shape) + len(axes))))
+        made.set_type(x.elem_type, tuple(1 if i in axes else next(sizes) for i in range(len(x.shape) + len(axes))))
     return made
 
 
@@ -64,7 +73,7 @@ def reshape_like(op: Operator, x: Value, other: Value, *, to: int | None = None)
     """Give `x` the shape of `other`, symbolic sizes included, which ONNX itself would lose."""
     elem_type, shape = x.elem_type, other.shape
     made = reshape(op, x, shape_of(op, other), to=to)
-    made.know(elem_type, shape)
+    made.set_type(elem_type, shape)
     return made
 
 

@@ -1,18 +1,17 @@
 """What each Caffe2 blob holds while the net is followed, and which blobs share memory."""
 
-from collections.abc import Iterable
 from math import prod
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.graph import Value
-from zoosmith.convert.operator import Later, Operator
+from zoosmith.convert.operator import DeferredValue, Operator
 
 
-class Storage:
+class BlobValues:
     """The current value of every blob. Blobs that share memory change together."""
 
     def __init__(self) -> None:
-        self._values: dict[str, Value | Later | None] = {}
+        self._values: dict[str, Value | DeferredValue | None] = {}
         self._shared: dict[str, set[str]] = {}
 
     def read(self, blob: str, reader: str) -> Value:
@@ -27,13 +26,9 @@ class Storage:
         made = self._values[blob] = value()
         return made
 
-    def write(self, blob: str, value: Value | Later | None) -> None:
+    def write(self, blob: str, value: Value | DeferredValue | None) -> None:
         """Put a value into a blob; None for one that cannot be translated."""
         self._values[blob] = value
-
-    def are_plain(self, blobs: Iterable[str]) -> bool:
-        """Tell whether none of the blobs shares its memory with another."""
-        return not self._shared or self._shared.keys().isdisjoint(blobs)
 
     def finish(self, op: Operator, sources: list[str], targets: list[str]) -> None:
         """Put the results of an operator into the blobs it writes."""
@@ -51,7 +46,7 @@ class Storage:
         # what is still to be computed refers to the operator, which then must not refer to it
         op.bound.clear()
 
-    def _overwrite_shared(self, blob: str, value: Value | Later | None, op: Operator) -> Value:
+    def _overwrite_shared(self, blob: str, value: Value | DeferredValue | None, op: Operator) -> Value:
         """Change all blobs that share memory with `blob`, or none of them where the new tensor needs more memory."""
         if callable(value):
             value = value()

@@ -1,0 +1,101 @@
+"""A wrong net is refused in one line that names the operator; a bug of our own is never reported as a wrong net."""
+
+from collections.abc import Iterator
+
+import pytest
+from onnx import TensorProto
+from onnx.helper import np_dtype_to_tensor_dtype
+
+from tests.caffe2_cases import operator_cases
+from tests.caffe2_cases.case import OperatorCase
+from tests.validation.caffe2_nets import net_of
+from zoosmith.convert import ConvertError, caffe2_to_onnx, translation
+from zoosmith.convert.operator import Operator
+from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef
+from zoosmith.convert.registry import translators
+
+Info = dict[str, tuple[int, list[int | str | None]]]
+CASES = [case for case in operator_cases() if case.operator in translators()]
+
+
+def damaged_arguments(argument: Argument) -> Iterator[Argument]:
+    for integer in (-7, -1, 0, 2, 99, 2**40) if argument.HasField("i") else ():
+        yield Argument(name=argument.name, i=integer)
+    for number in (-1.0, 0.0, float("nan"), float("inf")) if argument.HasField("f") else ():
+        yield Argument(name=argument.name, f=number)
+    if argument.HasField("s"):
+        yield Argument(name=argument.name, s=b"nonsense")
+    count = len(argument.ints)
+    for integers in ([], [99], [-9] * count, [*argument.ints, 1], [0] * count) if count else ():
+        yield Argument(name=argument.name, ints=integers)
+    if argument.floats:
+        yield Argument(name=argument.name, floats=argument.floats[:1])
+
+
+def damaged_inputs(elem_type: int, shape: list[int]) -> Iterator[tuple[int, list[int | str | None]]]:
+    rank = len(shape)
+    shapes: list[list[int | str | None]] = [[], [*shape[1:]], [1, *shape], [0] * rank, ["n"] * rank, [None] * rank]
+    for other in [*shapes, [size + 1 for size in shape]]:
+        yield elem_type, other
+    for other_type in (TensorProto.INT64, TensorProto.STRING, TensorProto.BOOL, TensorProto.FLOAT16):
+        yield other_type, [*shape]
+
+
+def variants(case: OperatorCase) -> Iterator[tuple[NetDef, Info]]:
+    """The net of a case with one argument, one input or the outputs of its operator changed."""
+    shapes = {blob: (np_dtype_to_tensor_dtype(x.dtype), list(x.shape)) for blob, x in case.inputs.items()}
+    info: Info = {blob: (elem_type, [*shape]) for blob, (elem_type, shape) in shapes.items()}
+    (place, *_) = [n for n, op in enumerate(case.net.op) if op.type == case.operator]
+
+    def copy() -> NetDef:
+        net = NetDef()
+        net.CopyFrom(case.net)
+        return net
+
+    for n, argument in enumerate(case.net.op[place].arg):
+        net = copy()
+        del net.op[place].arg[n]
+        yield net, info
+        for other in damaged_arguments(argument):
+            net = copy()
+            net.op[place].arg[n].CopyFrom(other)
+            yield net, info
+    for blob, (elem_type, shape) in shapes.items():
+        for changed in damaged_inputs(elem_type, shape):
+            yield copy(), {**info, blob: changed}
+    for outputs in ([], list(case.net.op[place].output)[:1], [*case.net.op[place].output, "more"]):
+        net = copy()
+        del net.op[place].output[:]
+        net.op[place].output.extend(outputs)
+        yield net, info
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_damaged_operator_is_translated_or_refused_never_an_internal_error(case: OperatorCase) -> None:
+    for net, info in variants(case):
+        try:
+            caffe2_to_onnx(net, case.parameters, inputs=info, opset=None)
+        except ConvertError as refusal:
+            assert "\n" not in str(refusal)
+
+
+def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_translator_is_called() -> None:
+    for read in ("x", "x x x"):
+        with pytest.raises(ConvertError, match=r"Add that makes 'y': it has [13] inputs, expected 2"):
+            caffe2_to_onnx(net_of(("Add", read, "y")), None, inputs={"x": (1, [2])})
+    with pytest.raises(ConvertError, match="Conv that makes 'y': it has 1 inputs, expected 2 or 3"):
+        caffe2_to_onnx(net_of(("Conv", "x", "y")), None, inputs={"x": (1, [1, 1, 2, 2])})
+    with pytest.raises(ConvertError, match="WeightedSum that makes 'y': it has 1 inputs, expected 2 or more"):
+        caffe2_to_onnx(net_of(("WeightedSum", "x", "y")), None, inputs={"x": (1, [2])})
+
+
+@pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ValueError, ZeroDivisionError])
+def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(op: Operator) -> None:
+        raise error("a bug")
+
+    known = translators()
+    monkeypatch.setattr(translation, "translators", lambda: {**known, "Relu": known["Relu"]._replace(translate=broken)})
+    with pytest.raises(error, match="a bug"):
+        caffe2_to_onnx(net_of(("Relu", "x", "y")), None, inputs={"x": (1, [2])})
