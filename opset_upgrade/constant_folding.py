@@ -58,9 +58,7 @@ def fold(
 ) -> dict[str, np.ndarray | None]:
     """Values of the node's outputs; None for those that are computed at run time or have more than `limit` elements."""
     unknown: dict[str, np.ndarray | None] = {name: None for name in node.output if name}
-    if node.domain or subgraphs(node) or node.op_type in _RANDOM or any(a.ref_attr_name for a in node.attribute):
-        return unknown
-    if not is_evaluated(node, opset):
+    if not _is_foldable(node, opset):
         return unknown
     if reads_shape_only(node):
         return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
@@ -78,6 +76,13 @@ def fold(
         if name and isinstance(result, np.ndarray | np.generic) and result.size <= limit:
             unknown[name] = np.asarray(result)
     return unknown
+
+
+def _is_foldable(node: NodeProto, opset: int) -> bool:
+    """Whether the node computes the same in every run, and the evaluator computes it."""
+    if node.domain or node.op_type in _RANDOM or subgraphs(node):
+        return False
+    return is_evaluated(node, opset) and not any(attribute.ref_attr_name for attribute in node.attribute)
 
 
 def _size(dimensions: Iterable[int]) -> int:

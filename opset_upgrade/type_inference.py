@@ -69,12 +69,7 @@ def infer_outputs(
         node, opset = _cast_of_opset_6(node), 6
         schema = schema_at("Cast", 6) or schema
     types = {name: found for name in node.input if name and (found := type_of(name)) is not None}
-    data = {}
-    for name, found_type in types.items():
-        if prod(abs(d.dim_value) for d in found_type.tensor_type.shape.dim) <= _DATA_ELEMENTS:
-            value = value_of(name)
-            if value is not None:
-                data[name] = numpy_helper.from_array(value, name)
+    data = _small_inputs(types, value_of)
     for newer in history()[node.op_type]:
         if newer.since_version < schema.since_version or newer.deprecated:
             continue
@@ -88,6 +83,19 @@ def infer_outputs(
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
     return {}
+
+
+def _small_inputs(
+    types: Mapping[str, TypeProto], value_of: Callable[[str], np.ndarray | None]
+) -> dict[str, TensorProto]:
+    """The small constants among inputs, which shape inference may want to read."""
+    data = {}
+    for name, found in types.items():
+        if prod(abs(d.dim_value) for d in found.tensor_type.shape.dim) <= _DATA_ELEMENTS:
+            value = value_of(name)
+            if value is not None:
+                data[name] = numpy_helper.from_array(value, name)
+    return data
 
 
 def _cast_of_opset_6(node: NodeProto) -> NodeProto:

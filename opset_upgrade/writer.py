@@ -243,26 +243,39 @@ def _without_trailing_blanks(names: Iterable[str]) -> list[str]:
 
 
 def _rename(node: NodeProto, names: dict[str, str], given: dict[str, Any], fresh: Callable[[str], str]) -> None:
+    """Replace names and the attributes that refer to a parameter of the function, in subgraphs too."""
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
+    _fill_parameters(node, given)
+    # from the last to the first, the order in which new names are made
+    for attribute in reversed(node.attribute):
+        for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+            _rename_graph(graph, names, given, fresh)
+
+
+def _fill_parameters(node: NodeProto, given: dict[str, Any]) -> None:
+    """Replace each attribute that refers to a parameter of the function by what is given for it; drop it if nothing."""
     for index in reversed(range(len(node.attribute))):
         attribute = node.attribute[index]
-        if attribute.ref_attr_name:
-            actual = given.get(attribute.ref_attr_name)
-            if actual is None:
-                del node.attribute[index]
-                continue
-            name = attribute.name
-            attribute.CopyFrom(actual)
-            attribute.name = name
-        for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
-            # names of the inner graph hide those around it, and must be unique in the model
-            own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-            own.update(name for inner in graph.node for name in inner.output if name)
-            visible = {**names, **{name: fresh(name) for name in sorted(own)}}
-            for inner in graph.node:
-                _rename(inner, visible, given, fresh)
-            for value in (*graph.input, *graph.output, *graph.value_info):
-                value.name = visible.get(value.name, value.name)
-            for tensor in graph.initializer:
-                tensor.name = visible[tensor.name]
+        if not attribute.ref_attr_name:
+            continue
+        actual = given.get(attribute.ref_attr_name)
+        if actual is None:
+            del node.attribute[index]
+            continue
+        name = attribute.name
+        attribute.CopyFrom(actual)
+        attribute.name = name
+
+
+def _rename_graph(graph: GraphProto, names: dict[str, str], given: dict[str, Any], fresh: Callable[[str], str]) -> None:
+    """Rename within a subgraph, whose own names hide those around it and must be unique in the model."""
+    own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    own.update(name for inner in graph.node for name in inner.output if name)
+    visible = {**names, **{name: fresh(name) for name in sorted(own)}}
+    for inner in graph.node:
+        _rename(inner, visible, given, fresh)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        value.name = visible.get(value.name, value.name)
+    for tensor in graph.initializer:
+        tensor.name = visible[tensor.name]

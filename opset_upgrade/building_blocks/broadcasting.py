@@ -1,5 +1,7 @@
 """Element-wise operators: limited broadcasting by attribute below opset 7, as numpy does since."""
 
+from collections.abc import Iterable
+
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute
@@ -45,6 +47,12 @@ def to_limited_broadcast(node: NodeProto, g: Writer) -> None:
         left, right = right, left
     if left != common:
         node.input[0] = _tile(g, node.input[0], left, common)
+    _state_broadcast(node, g, right, common)
+    g.keep()
+
+
+def _state_broadcast(node: NodeProto, g: Writer, right: Shape, common: Shape) -> None:
+    """Broadcast the second input to `common` by the attributes, or repeat it where they cannot say how."""
     first, middle = _middle(right, len(common))
     if middle != common[first : first + len(middle)]:
         node.input[1] = _tile(g, node.input[1], right, common)
@@ -54,7 +62,6 @@ def to_limited_broadcast(node: NodeProto, g: Writer) -> None:
             node.input[1] = g.op("Reshape", node.input[1], g.constant(middle))
         if middle and first + len(middle) < len(common):
             set_attribute(node, "axis", first)
-    g.keep()
 
 
 def repeat_to_one_shape(node: NodeProto, g: Writer) -> None:
@@ -64,15 +71,20 @@ def repeat_to_one_shape(node: NodeProto, g: Writer) -> None:
         return
     if any(shape is None for shape in shapes):
         g.refuse("the shapes of its inputs are not known, and before opset 8 they must be the same")
-    common: Shape | None = ()
-    for shape in shapes:
-        common = _broadcast(common, shape) if common is not None and shape is not None else None
+    common = _broadcast_all(shape for shape in shapes if shape is not None)
     if common is None:
         g.refuse(f"shapes {shapes} do not determine how they broadcast")
     for index, shape in enumerate(shapes):
         if shape != common and shape is not None:
             node.input[index] = _tile(g, node.input[index], shape, common)
     g.keep()
+
+
+def _broadcast_all(shapes: Iterable[Shape]) -> Shape | None:
+    common: Shape | None = ()
+    for shape in shapes:
+        common = None if common is None else _broadcast(common, shape)
+    return common
 
 
 def _broadcast(left: Shape, right: Shape) -> Shape | None:

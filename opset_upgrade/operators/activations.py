@@ -34,7 +34,7 @@ def _clip_bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     names = [input_at(node, 1), input_at(node, 2)]
     values = [g.value(name) if name else None for name in names]
     if any(name and value is None for name, value in zip(names, values, strict=True)):
-        # bounds that only the run tells: the operator by its definition
+        # bounds that are computed at run time: the operator by its definition
         for operator, name in zip(("Max", "Min"), names, strict=True):
             if name:
                 data = g.op(operator, data, name)

@@ -35,12 +35,7 @@ def _batch_of_one(node: NodeProto, g: Writer) -> None:
 @adapter("Scan", source=8, target=9)
 def _scan_of_scans(node: NodeProto, g: Writer) -> None:
     """Version 8 scans a batch of sequences: scan over the batch, and in each step over the sequence."""
-    if input_at(node, 0):
-        g.refuse("sequences of different lengths (sequence_lens) do not exist there")
-    for _, body in subgraphs(node):
-        changed = [inner.op_type for inner in body.node if not inner.domain and next_step(inner.op_type, 8, 9)]
-        if changed:
-            g.refuse(f"its body has operators that changed as well ({', '.join(changed)})")
+    _refuse_what_9_lacks(node, g)
     directions = get_attribute(node, "directions")
     drop_attribute(node, "directions")
     if directions is not None:
@@ -62,6 +57,15 @@ def _scan_of_scans(node: NodeProto, g: Writer) -> None:
             num_scan_inputs=len(inner.input),
         )
     )
+
+
+def _refuse_what_9_lacks(node: NodeProto, g: Writer) -> None:
+    if input_at(node, 0):
+        g.refuse("sequences of different lengths (sequence_lens) do not exist there")
+    for _, body in subgraphs(node):
+        changed = [inner.op_type for inner in body.node if not inner.domain and next_step(inner.op_type, 8, 9)]
+        if changed:
+            g.refuse(f"its body has operators that changed as well ({', '.join(changed)})")
 
 
 @adapter("Scan", source=11, target=9)

@@ -34,10 +34,7 @@ def _grid_sample(node: NodeProto, g: Writer) -> None:
     shape, places = g.static_shape(data), g.static_shape(grid)[:-1]
     sizes, axes = shape[2:], range(len(shape) - 2)
     mode, padding = g.attribute("mode").removeprefix("bi"), g.attribute("padding_mode")
-    if mode != "nearest" and g.element_type(data) not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
-        g.refuse(f"{g.type_string(data)} is not interpolated there")
-    if g.attribute("align_corners") and padding == "reflection" and 1 in sizes:
-        g.refuse("a reflection between borders that coincide is not defined")
+    _refuse_what_arithmetic_lacks(g, data, sizes)
     taps = []
     for axis, size in zip(axes, sizes, strict=True):
         # the last axis of the grid counts the axes of the image from the last
@@ -58,11 +55,10 @@ def _grid_sample(node: NodeProto, g: Writer) -> None:
         if inside:
             index = _or_nothing(g, index, inside, shape[0] * prod(sizes))
         term = g.op("Gather", pixels, index, axis=0)
-        for _, weight, _ in combination:
-            if weight:
-                factor = g.op("Cast", weight, to=g.element_type(data))
-                factor = g.op("Unsqueeze", factor, g.constant([len(places)]), opset=AXES_AS_INPUTS)
-                term = g.op("Mul", term, factor)
+        for weight in (tap[1] for tap in combination if tap[1]):
+            factor = g.op("Cast", weight, to=g.element_type(data))
+            factor = g.op("Unsqueeze", factor, g.constant([len(places)]), opset=AXES_AS_INPUTS)
+            term = g.op("Mul", term, factor)
         total = g.op("Add", total, term) if total else term
     g.op("Transpose", total, perm=[0, len(shape) - 1, *(axis + 1 for axis in axes)], output=node.output[0])
 
@@ -80,6 +76,14 @@ def _grid_sample_20_to_16(node: NodeProto, g: Writer) -> None:
     else:
         mode = g.attribute("mode")
         set_attribute(node, "mode", _NAMES_BEFORE_20.get(mode, mode))
+
+
+def _refuse_what_arithmetic_lacks(g: Writer, data: str, sizes: tuple[int, ...]) -> None:
+    floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+    if g.attribute("mode") != "nearest" and g.element_type(data) not in floats:
+        g.refuse(f"{g.type_string(data)} is not interpolated there")
+    if g.attribute("align_corners") and g.attribute("padding_mode") == "reflection" and 1 in sizes:
+        g.refuse("a reflection between borders that coincide is not defined")
 
 
 def _or_nothing(g: Writer, index: str, inside: list[str], nothing: int) -> str:

@@ -35,7 +35,7 @@ def _inference_only(node: NodeProto, g: Writer) -> None:
 @adapter("BatchNormalization", source=7, target=6)
 def _state_inference(node: NodeProto, g: Writer) -> None:
     if any(node.output[1:]):
-        g.refuse("it is in training mode (more than one output), which cannot be told from the older attributes")
+        g.refuse("it is in training mode (more than one output), which cannot be derived from the older attributes")
     set_attribute(node, "is_test", 1)
 
 

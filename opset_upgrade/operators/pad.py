@@ -88,7 +88,7 @@ def _pads_for_all_axes(node: NodeProto, g: Writer) -> None:
 
 
 def _spread_at_run_time(g: Writer, pads: str, axes: str, rank: int) -> str:
-    """Pads of all axes from those of axes that only the run tells: each axis takes the pads of where it is named."""
+    """Pads of all axes from those of axes that are computed at run time: each axis looks up its own."""
     count = g.static_shape(axes)[0]
     kind = g.element_type(axes)
     modulus = g.typed_constant(np.asarray(rank), kind)

@@ -129,7 +129,7 @@ def _round_down(node: NodeProto, g: Writer) -> None:
         end = (out - 1) * s + (k - 1) * d + 1 - n - begin
         if end < 0 or (counted and end > pads[place]):
             if counted:
-                g.refuse("ceil_mode=1 with count_include_pad=1 cannot be told by padding")
+                g.refuse("ceil_mode=1 with count_include_pad=1 cannot be expressed by padding")
             end = pads[place]
         pads[place] = end
     if any(pads):

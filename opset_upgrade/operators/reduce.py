@@ -115,7 +115,7 @@ def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> 
 
 
 def _reduce_over_one_of(node: NodeProto, g: Writer, names: str, rank: int, candidates: list[tuple[int, ...]]) -> None:
-    """Reduce over the candidate that the run names: all leave one shape."""
+    """Reduce over the candidate that is given at run time: all leave one shape."""
     data, keep = node.input[0], g.attribute("keepdims")
     result = g.op(node.op_type, data, axes=list(candidates[-1]), keepdims=keep)
     for candidate in candidates[:-1]:
@@ -128,7 +128,7 @@ def _reduce_over_one_of(node: NodeProto, g: Writer, names: str, rank: int, candi
 
 
 def _named(g: Writer, axes: str, axis: int, rank: int) -> str:
-    """Whether `axis` is among those that the run names."""
+    """Emit whether `axis` is among axes that are computed at run time."""
     here = g.op("Or", g.op("Equal", axes, g.constant(axis)), g.op("Equal", axes, g.constant(axis - rank)))
     count = g.op("ReduceSum", g.op("Cast", here, to=TensorProto.FLOAT), keepdims=0)
     return g.op("Cast", count, to=TensorProto.BOOL)

@@ -62,7 +62,7 @@ def _zero_is_copied(node: NodeProto, g: Writer) -> None:
 def _value_or_stated_shape(node: NodeProto, g: Writer) -> np.ndarray:
     shape = g.value(node.input[1])
     if shape is None:
-        # a shape that only the run tells, but a result whose shape is stated
+        # the shape is computed at run time, but that of the result is stated
         stated = g.shape(node.output[0])
         if stated is None or sum(size is None for size in stated) > 1 or 0 in stated:
             g.refuse(f"the shape ({node.input[1]!r}) is computed at run time")

@@ -69,20 +69,10 @@ def _asymmetric(node: NodeProto, g: Writer) -> None:
 @adapter("Resize", source=11, target=10)
 def _only_asymmetric(node: NodeProto, g: Writer) -> None:
     """Version 10 takes the element at floor(x / scale), or interpolates from x / scale."""
-    mode = g.attribute("mode")
     scales = _scales(node, g)
-    how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
-    # a whole number of copies of each element is what half_pixel with rounding gives too
-    whole = scales is not None and all(scale.denominator == 1 and scale >= 1 for scale in scales)
-    copies = whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
-    if mode == "nearest":
-        exists = copies or ((how, nearest) == ("asymmetric", "floor") and _none_is_skipped(node, g, scales))
-    else:
-        exists = mode == "linear" and how == "asymmetric"
-    if scales is not None and any(Fraction(float(np.float32(scale))) != scale for scale in scales):
-        exists = False  # there are no sizes there, and of this scale they might come out one less
-    if not exists:
+    if not _exists_at_10(node, g, scales):
         if scales is None:
+            mode, how = g.attribute("mode"), g.attribute("coordinate_transformation_mode")
             g.refuse(f"mode={mode!r} with {how!r} coordinates does not exist there, and its scales are not known")
         _resize_by_gather(node, g, scales)
         return
@@ -98,6 +88,20 @@ def _only_asymmetric(node: NodeProto, g: Writer) -> None:
         node.input[0],
         input_at(node, 2) if scales is None else g.constant([float(scale) for scale in scales], np.float32),
     )
+
+
+def _exists_at_10(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
+    """Whether version 10 computes the same for these modes and scales."""
+    how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
+    if scales is not None and any(Fraction(float(np.float32(scale))) != scale for scale in scales):
+        return False  # version 10 takes no sizes, and with the rounded scale a size might come out one less
+    if g.attribute("mode") != "nearest":
+        return bool(g.attribute("mode") == "linear" and how == "asymmetric")
+    if (how, nearest) == ("asymmetric", "floor") and _none_is_skipped(node, g, scales):
+        return True
+    # half_pixel with rounding also copies each element a whole number of times
+    whole = scales is not None and all(scale.denominator == 1 and scale >= 1 for scale in scales)
+    return whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
 
 
 def _none_is_skipped(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
@@ -116,7 +120,7 @@ def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     if value is not None and value.size:
         return [Fraction(float(scale)) for scale in value]
     data, result = g.shape(node.input[0]), g.shape(node.output[0])
-    # sizes do not tell scales that the run names: 2.4 makes four of two as well
+    # sizes do not determine scales that are computed at run time: 2.4 makes four of two as well
     if not input_at(node, 3) or data is None or result is None or None in data or None in result or 0 in data:
         return None
     return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]

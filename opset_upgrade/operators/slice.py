@@ -28,16 +28,7 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     if any(name and g.value(name) is None for name in node.input[1:]):
         _slice_by_gather(node, g)
         return
-    starts, ends = g.constant_input(1, "starts"), g.constant_input(2, "ends")
-    axes, steps = g.constant_input(3, "axes"), g.constant_input(4, "steps")
-    if starts is None or ends is None:
-        g.refuse("starts and ends are missing")
-    places = list(range(len(starts))) if axes is None else [int(axis) for axis in axes]
-    if places and min(places) < 0:
-        places = [place % g.rank(node.input[0]) for place in places]
-    data = node.input[0]
-    strides = [1] * len(places) if steps is None else [int(step) for step in steps]
-    bounds = list(zip(places, starts.tolist(), ends.tolist(), strides, strict=True))
+    data, bounds = node.input[0], _constant_bounds(node, g)
     for axis, start, end, step in bounds:
         if step != 1:
             shape = g.shape(data)
@@ -53,6 +44,19 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     for name, values in zip(("axes", "starts", "ends"), zip(*plain, strict=True), strict=False):
         set_attribute(node, name, list(values))
     g.keep()
+
+
+def _constant_bounds(node: NodeProto, g: Writer) -> list[tuple[int, int, int, int]]:
+    """Axis (counted from the front), start, end and step of each axis that is sliced."""
+    starts, ends = g.constant_input(1, "starts"), g.constant_input(2, "ends")
+    axes, steps = g.constant_input(3, "axes"), g.constant_input(4, "steps")
+    if starts is None or ends is None:
+        g.refuse("starts and ends are missing")
+    places = list(range(len(starts))) if axes is None else [int(axis) for axis in axes]
+    if places and min(places) < 0:
+        places = [place % g.rank(node.input[0]) for place in places]
+    strides = [1] * len(places) if steps is None else [int(step) for step in steps]
+    return list(zip(places, starts.tolist(), ends.tolist(), strides, strict=True))
 
 
 def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
@@ -96,7 +100,7 @@ def _slice_by_gather(node: NodeProto, g: Writer) -> None:
 
 
 def _bounds_of_axis(g: Writer, bounds: tuple[str, str, str], axis: int, rank: int) -> tuple[str, str]:
-    """Start and step of an axis that the run names, or does not: then all of it."""
+    """Start and step of an axis where the axes are computed at run time; all of it if it is not among them."""
     starts, steps, axes = bounds
     kind = g.element_type(axes)
     here = [g.op("Equal", axes, g.typed_constant(np.array([place]), kind)) for place in (axis, axis - rank)]

@@ -24,7 +24,7 @@ def _known_axes_or_reshape(node: NodeProto, g: Writer) -> None:
     name = input_at(node, 1)
     axes = g.value(name) if name else None
     if name and axes is None:
-        # axes that only the run tells, but a shape that is stated: the operator is a Reshape
+        # the axes are computed at run time, but the shape of the result is stated: a Reshape
         shape = g.shape(node.output[0])
         if shape is None or sum(dimension is None for dimension in shape) > 1 or 0 in shape:
             g.refuse(f"axes ({name!r}) are computed at run time")
