@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, helper
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
@@ -12,13 +12,20 @@ from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.errors import OpsetError, Refusal
 from zoosmith.opset_upgrade.graph_editing import (
-    add_initializers,
     drop_unused,
     place_constants,
     replace_nodes,
     state_types,
 )
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
+from zoosmith.opset_upgrade.ir_version import (
+    choose_ir,
+    drop_stale_types,
+    drop_unused_imports,
+    free_initializers,
+    set_ir,
+)
+from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
 from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step
@@ -27,26 +34,30 @@ from zoosmith.opset_upgrade.writer import Writer
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
-def convert_version(model: ModelProto, target: int) -> ModelProto:
+def convert_version(model: ModelProto, target: int, *, ir: int | None = None) -> ModelProto:
     """Convert a model to another opset of the default domain, newer or older, with its meaning kept.
 
-    Takes the same arguments as `onnx.version_converter.convert_version`.
+    Takes the arguments of `onnx.version_converter.convert_version`, and one more.
 
     Args:
         model: the model; it is left as it is. Tensors that lie in external files are not loaded.
         target: the opset of the default domain, 1 to the newest of the installed onnx.
+        ir: the IR version of the result. By default it follows the target: that of the onnx release that brought the
+            opset, higher where the model needs it (see `needed_ir`); unchanged where the opset stays.
 
     Returns:
         A new model. What the conversion does not touch is the same, byte for byte. Other domains stay at their
-        versions; the IR version is raised if the target opset wants a newer one.
+        versions; imports of domains that no node is of go, and so does value_info of values that no longer exist.
+        Initializers are graph inputs below IR version 4, and no longer where a model from below 4 is raised.
 
     Raises:
-        OpsetError: the target does not exist, the model imports no opset of the default domain, or some node cannot be
-            expressed at the target; the message names every such node, its operator and the lowest opset that would do.
+        OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
+            default domain, or some node is malformed or cannot be expressed at the target; the message names every
+            such node, its operator and the lowest opset that would do.
     """
     if not 1 <= target <= NEWEST_OPSET:
         raise OpsetError(f"opset {target} does not exist: give one from 1 to {NEWEST_OPSET}, the newest of this onnx")
-    return _Conversion(model, target).run()
+    return _Conversion(model, target, ir).run()
 
 
 class _Pending(NamedTuple):
@@ -64,12 +75,12 @@ class _Pending(NamedTuple):
 
 
 class _Conversion:
-    def __init__(self, model: ModelProto, target: int) -> None:
+    def __init__(self, model: ModelProto, target: int, ir: int | None) -> None:
         self.model = model
         self.target = target
         self.names = Names(model)
         self.local = {(function.domain, function.name) for function in model.functions}
-        self.ir_version = model.ir_version
+        self.ir = ir
         self.refused: list[str] = []
         self.lowest: list[int | None] = []
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
@@ -84,8 +95,6 @@ class _Conversion:
             )
         result = ModelProto()
         result.CopyFrom(self.model)
-        if self.target > source:
-            self.ir_version = max(self.ir_version, _required_ir(self.target))
         overridable = _overridable(self.model)
         facts = GraphFacts(
             self.model.graph, self.names, source, None, lambda: self._types.get((), {}), overridable=overridable
@@ -95,9 +104,15 @@ class _Conversion:
             self._convert_function(mine, function, facts)
         if self.refused:
             raise OpsetError(self._message())
-        result.ir_version = self.ir_version
         _set_opset(result.opset_import, self.target)
+        ir = choose_ir(result, source, self.target, self.ir)
+        free_initializers(result, ir)
         drop_unused(result, self.released)
+        if self.target != source or self.ir is not None:
+            set_ir(result, ir)
+        if self.target != source:
+            drop_unused_imports(result)
+            drop_stale_types(result)
         return result
 
     @cached_property
@@ -143,9 +158,9 @@ class _Conversion:
             if replaced is not None:
                 converted.append((index, replaced))
         if isinstance(body, GraphProto):
-            add_initializers(body, facts.tensors, self.ir_version)
+            body.initializer.extend(facts.tensors)
         self.released.update(tensor.name for tensor in facts.constants.values())
-        constants = place_constants(body, facts.constants.values(), self.target, self.ir_version)
+        constants = place_constants(body, facts.constants.values(), self.target)
         if constants:
             first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
             converted.insert(0, (0, [*constants, *first]))
@@ -158,8 +173,12 @@ class _Conversion:
         self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
         """Nodes that replace `node` at the target; None if it stays in its place."""
+        if self._is_standard(node):
+            check_inputs(node, opset)
         if self._next(node, opset) is None and not subgraphs(node):
             return None
+        if self._is_standard(node):
+            check_attributes(node, opset)
         read, results = set(node.input), list(node.output)
         done: list[NodeProto] = []
         waiting = [_Pending(node, opset, opset)]
@@ -257,10 +276,6 @@ def _set_opset(entries: Iterable[OperatorSetIdProto], opset: int) -> None:
     for entry in entries:
         if entry.domain in DEFAULT_DOMAINS:
             entry.version = opset
-
-
-def _required_ir(opset: int) -> int:
-    return min(row[1] for row in helper.VERSION_TABLE if row[2] >= opset)
 
 
 def _overridable(model: ModelProto) -> frozenset[str]:

@@ -3,8 +3,11 @@
 from zoosmith.onnx_model.errors import ZoosmithError
 
 
-class OpsetError(ZoosmithError):
-    """A model that cannot be moved to the asked opset; the message is one line for the user."""
+class OpsetError(ZoosmithError, RuntimeError):
+    """A model that cannot be moved to the asked opset; the message is one line for the user.
+
+    A RuntimeError too, which is what onnx's own converter raises.
+    """
 
 
 class Refusal(Exception):

@@ -34,13 +34,11 @@ def replace_nodes(body: GraphProto | FunctionProto, replaced: Replaced) -> None:
     del nodes[sum(rank[0] != _GONE for rank in ranks) :]
 
 
-def place_constants(
-    body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int, ir_version: int
-) -> list[NodeProto]:
+def place_constants(body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int) -> list[NodeProto]:
     """Give the body the constants that its new nodes read; returns the Constant nodes to be put before all others.
 
     Constant nodes serve functions and every IR version; where the opset's Constant does not take the type (before 9,
-    integers), it becomes an initializer, which before IR 4 is a graph input too.
+    integers), it becomes an initializer.
     """
     made = []
     for tensor in tensors:
@@ -50,16 +48,8 @@ def place_constants(
             value.ClearField("name")
             made.append(helper.make_node("Constant", [], [tensor.name], value=value))
         elif isinstance(body, GraphProto):
-            add_initializers(body, [tensor], ir_version)
+            body.initializer.append(tensor)
     return made
-
-
-def add_initializers(graph: GraphProto, tensors: Iterable[TensorProto], ir_version: int) -> None:
-    """Give the graph new initializers; before IR 4 each is a graph input too."""
-    for tensor in tensors:
-        graph.initializer.append(tensor)
-        if ir_version < 4:
-            graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
 
 
 def state_types(graph: GraphProto, facts: GraphFacts) -> None:

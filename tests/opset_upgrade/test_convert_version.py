@@ -214,11 +214,6 @@ def test_operators_of_other_domains_are_left_alone() -> None:
     same(given, older, {"x": X[0]})
 
 
-def test_the_ir_version_rises_with_the_opset_and_never_falls() -> None:
-    assert convert_version(squeezing(), 21).ir_version == 10
-    assert convert_version(squeezing(), 9).ir_version == 8
-
-
 def test_before_ir_4_a_new_initializer_is_a_graph_input_too() -> None:
     body = graph(
         [helper.make_node("Pad", ["x"], ["p"], pads=[0, 1, 0, 0, 0, 2]), helper.make_node("Upsample", ["p4"], ["y"])],

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import ModelProto, checker, helper
 
 from tests.opset_upgrade.node_cases import assert_same
+from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.validation.runners import ReferenceRunner, runner_for
 
@@ -36,7 +37,7 @@ def _model(
 def _lowered(model: ModelProto, target: int, inputs: Sequence[np.ndarray]) -> Any:
     converted = convert_version(model, target)
     checker.check_model(converted, full_check=True)
-    feeds = dict(zip((value.name for value in converted.graph.input), inputs, strict=True))
+    feeds = dict(zip((value.name for value in required_inputs(converted.graph)), inputs, strict=True))
     try:
         return next(iter(runner_for(converted).run(feeds).values()))
     except Exception:  # no kernel for the type

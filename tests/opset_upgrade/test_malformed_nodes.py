@@ -1,0 +1,63 @@
+"""Nodes that lack what their operator requires: one clear error, whatever the operator."""
+
+import pytest
+from onnx import ModelProto, TensorProto, defs, helper
+
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+
+
+def alone(operator: str, opset: int, count: int) -> ModelProto:
+    """A model of one node with so many inputs."""
+    ports = [helper.make_tensor_value_info(f"i{k}", TensorProto.FLOAT, [2, 3]) for k in range(count)]
+    node = helper.make_node(operator, [port.name for port in ports], ["y"], name="node")
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])]
+    graph = helper.make_graph([node], "g", ports, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+LACKING = [
+    (schema.name, schema.since_version, count)
+    for schema in defs.get_all_schemas_with_history()
+    if not schema.domain and not schema.deprecated
+    for count in range(schema.min_input)
+]
+
+
+def test_a_node_without_a_required_input_never_ends_in_another_error() -> None:
+    for operator, since, count in LACKING:
+        for target in {NEWEST_OPSET, max(1, since - 1), 1}:
+            try:
+                convert_version(alone(operator, since, count), target)
+            except OpsetError as error:
+                assert "node 'node'" in str(error)
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "Reshape", "Gemm", "Concat", "Where", "Resize"])
+def test_the_message_names_the_input_that_is_missing(operator: str) -> None:
+    with pytest.raises(OpsetError, match=rf"node 'node' \({operator}\): its input \w+ is missing, which the operator"):
+        convert_version(alone(operator, 13, 0), 9)
+
+
+def test_an_input_that_is_left_out_by_an_empty_name_is_missing() -> None:
+    model = alone("Reshape", 13, 2)
+    model.graph.node[0].input[1] = ""
+    with pytest.raises(OpsetError, match="its input shape is missing"):
+        convert_version(model, 9)
+
+
+def test_an_attribute_of_another_kind_is_named_with_both_kinds() -> None:
+    model = alone("Softmax", 13, 1)
+    model.graph.node[0].attribute.append(helper.make_attribute("axis", "last"))
+    with pytest.raises(OpsetError, match="its attribute axis is of kind string, where the operator takes int"):
+        convert_version(model, 9)
+
+
+def test_a_required_attribute_that_is_missing_is_named() -> None:
+    with pytest.raises(OpsetError, match="its attribute to is missing, which the operator requires"):
+        convert_version(alone("Cast", 13, 1), 5)
+
+
+def test_the_error_is_a_runtime_error_as_that_of_onnx_s_converter() -> None:
+    with pytest.raises(RuntimeError):
+        convert_version(alone("Cast", 13, 1), 5)
