@@ -1,4 +1,4 @@
-"""Calibration samples: a model's inputs from images, from arrays in a file, or random."""
+"""Calibration samples: a model's inputs from images, from arrays in a file, made-up pictures, or random."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,7 @@ import onnx
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.natural_images import natural_images
 from zoosmith.validation import ImageFolder, load_images, random_inputs
 from zoosmith.validation.accuracy import Classifier
 from zoosmith.validation.images import OnBroken
@@ -19,6 +20,17 @@ from zoosmith.validation.preprocess import ToArray
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
     """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..."""
     return [random_inputs(model, seed=seed + index) for index in range(count)]
+
+
+def synthetic_samples(model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0) -> Samples:
+    """`count` pictures of `natural_images`, pre-processed, as many per sample as the model's batch holds.
+
+    Raises ValidationError where the model does not read images.
+    """
+    classifier = Classifier(model)
+    height, width = classifier.size
+    images = np.stack([preprocess(image, (height, width)) for image in natural_images(count, seed=seed)])
+    return _batches(images, next(port.name for port in input_ports(model.graph) if port.required), classifier.batch)
 
 
 def image_samples(
@@ -90,11 +102,26 @@ def read_samples(
     *,
     on_broken: OnBroken | None = None,
 ) -> Samples:
-    """Samples from what a user names: `random`, an NPZ file, or a folder of images (spread evenly over it)."""
+    """Samples from what a user names.
+
+    Args:
+        model: what reads them.
+        source: `random`, `synthetic` (pictures of natural statistics), an NPZ file, or a folder of images, spread
+            evenly over it.
+        count: the most samples to take.
+        preprocess: makes the model's input of a picture.
+        on_broken: told of images that cannot be read.
+
+    Raises:
+        QuantizeError: the source is not there, or is a file that does not fit the model.
+        ValidationError: the model does not read images, or no image can be read.
+    """
     if source == "random":
         return random_samples(model, count)
+    if source == "synthetic":
+        return synthetic_samples(model, count, preprocess)
     if not Path(source).exists():
-        raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file or random")
+        raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file, synthetic or random")
     if Path(source).is_dir():
         return image_samples(model, ImageFolder(source, limit=count), preprocess, on_broken=on_broken)
     return array_samples(model, source, count)

@@ -41,7 +41,7 @@ ALLOWED = {
         "numpy",
         "onnx",
         "onnx_ir",
-        "onnxsim",
+        "PIL",
     },
 }
 # What reads and writes nets: all of `convert` that the room which proves it may use.

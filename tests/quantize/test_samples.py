@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.natural_images import natural_images
 from zoosmith.quantize.samples import read_samples
 from zoosmith.validation import ValidationError, preprocessing
 
@@ -53,7 +54,7 @@ def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
         ("other.npz", "no array 'data', the model's input; it has image"),
         ("shape.npz", r"'data' is \[4, 1, 8, 8\]; expected \[N, 3, 8, 8\]"),
         ("junk.npz", "cannot be read as an NPZ file"),
-        ("absent.npz", "does not exist; expected a folder of images, an NPZ file or random"),
+        ("absent.npz", "does not exist; expected a folder of images, an NPZ file, synthetic or random"),
     ):
         with pytest.raises(QuantizeError, match=message) as caught:
             read(tmp_path / name)
@@ -63,3 +64,13 @@ def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="no images"):
         read(tmp_path)
+
+
+def test_synthetic_samples_are_preprocessed_pictures_in_batches_of_the_model() -> None:
+    net = Net([2, 3, 32, 32])
+    model = net.model(net.conv("data", 3, 4))
+    preprocess = preprocessing("torchvision")
+    samples = read_samples(model, "synthetic", 5, preprocess)
+    assert [sample["data"].shape for sample in samples] == [(2, 3, 32, 32)] * 2
+    images = [preprocess(image, (32, 32)) for image in natural_images(5)]
+    np.testing.assert_array_equal(np.concatenate([sample["data"] for sample in samples]), np.stack(images[:4]))

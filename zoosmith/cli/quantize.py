@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     "--calibrate",
     "source",
     required=True,
-    metavar="FOLDER|NPZ|random",
-    help="Images, arrays by input name with samples along axis 0, or uniform noise.",
+    metavar="FOLDER|NPZ|synthetic|random",
+    help="Images, arrays by input name with samples along axis 0, made-up pictures of natural statistics, or noise.",
 )
 @click.option("--samples", type=click.IntRange(1), default=200, show_default=True, help="How many of them to use.")
 @click.option(
