@@ -13,7 +13,7 @@ import pytest
 import zoosmith.validation.interpreter
 import zoosmith.validation.legacy
 from tests.validation.caffe2_nets import net_of
-from zoosmith.convert import ConvertError, caffe2_to_onnx, liveness
+from zoosmith.convert import ConvertError, caffe2_to_onnx, unread_operators
 from zoosmith.validation import OnnxRuntimeRunner, ValidationError, compare, interpret
 
 # Module -> the names that may be taken from it; None for any.
@@ -85,7 +85,7 @@ def test_a_fault_in_the_translators_rule_of_unread_operators_is_found(monkeypatc
                 read.update(ops[place].input)
         return dropped
 
-    monkeypatch.setattr(liveness, "unread", without_guard)
+    monkeypatch.setattr(unread_operators, "unread_operators", without_guard)
     caffe2_to_onnx(net, None, inputs=inputs)
     with pytest.raises(ValidationError, match="does not know the Caffe2 operator 'SomeUnknownOp'"):
         interpret(net, None, {"x": np.ones((2, 3), np.float32)})
