@@ -253,31 +253,8 @@ class Graph:
 
     def infer(self) -> None:
         """Infer types and shapes of all values that came since the last call."""
-        batch = ModelProto(ir_version=onnx.IR_VERSION)
-        batch.opset_import.add(version=max(self.opset, _INFERRED_OPSET))
-        graph = batch.graph
-        graph.name = "batch"
-        read: dict[str, None] = {}
-        unknown: dict[str, Value] = {}
-        for place in self._pending:
-            node = self.proto.node[place]
-            values = [self._values[name] for name in node.output if name]
-            if all(value.ready for value in values):
-                continue
-            unknown.update((value.name, value) for value in values)
-            if place in self._stand_ins:
-                node = NodeProto(op_type="Identity", input=[self._stand_ins[place]], output=node.output)
-            graph.node.append(node)
-            read.update(dict.fromkeys(node.input))
-        for name in read:
-            value = self._values.get(name)
-            if value is None or not value.ready or name in unknown:
-                continue
-            if value.elem_type and value.shape is not None:
-                value.describe_in(graph.input)
-                content = value.stored
-                if content is not None and content.nbytes <= _SHAPE_BYTES:
-                    graph.initializer.append(tensor_proto(name, content))
+        batch, unknown = self._pending_nodes()
+        self._describe_known(batch.graph, unknown)
         self._pending.clear()
         self._stand_ins.clear()
         try:
@@ -292,6 +269,35 @@ class Graph:
         for value in unknown.values():
             if not value.ready:
                 value.set_type(0, None)
+
+    def _pending_nodes(self) -> tuple[ModelProto, dict[str, Value]]:
+        """A model of the nodes that came since the last inference, and by name the values that they make."""
+        batch = ModelProto(ir_version=onnx.IR_VERSION)
+        batch.opset_import.add(version=max(self.opset, _INFERRED_OPSET))
+        batch.graph.name = "batch"
+        unknown: dict[str, Value] = {}
+        for place in self._pending:
+            node = self.proto.node[place]
+            values = [self._values[name] for name in node.output if name]
+            if all(value.ready for value in values):
+                continue
+            unknown.update((value.name, value) for value in values)
+            if place in self._stand_ins:
+                node = NodeProto(op_type="Identity", input=[self._stand_ins[place]], output=node.output)
+            batch.graph.node.append(node)
+        return batch, unknown
+
+    def _describe_known(self, graph: GraphProto, unknown: Mapping[str, Value]) -> None:
+        """Describe what the nodes read and do not make: types and shapes, and the contents of small constants."""
+        for name in dict.fromkeys(name for node in graph.node for name in node.input):
+            value = self._values.get(name)
+            if value is None or not value.ready or name in unknown:
+                continue
+            if value.elem_type and value.shape is not None:
+                value.describe_in(graph.input)
+                content = value.stored
+                if content is not None and content.nbytes <= _SHAPE_BYTES:
+                    graph.initializer.append(tensor_proto(name, content))
 
     def _attribute(self, name: str, content: Attribute) -> bytes:
         """The field `attribute` of a node, serialized: nodes have few different ones, and copying messages is slow."""
