@@ -95,6 +95,8 @@ def report(
         count["files"] += 1
         try:
             converted = case.model if opset is None else convert_version(case.model, opset)
+            if opset is not None and highest_ir is not None and converted.ir_version > highest_ir:
+                converted = convert_version(case.model, opset, ir=highest_ir)
         except ZoosmithError:
             count["not converted"] += 1
             continue

@@ -17,6 +17,7 @@ from zoosmith.opset_upgrade import convert_version
 from zoosmith.validation import ValidationError, random_inputs, runner_for
 from zoosmith.validation.runtimes import (
     PinnedRuntime,
+    Target,
     base_python,
     find_environment,
     install,
@@ -38,6 +39,15 @@ OTHERS = (
 )
 # what these runtimes compute wrongly, or not at all, in the converted form alone: ONNX Runtime agrees on it
 KNOWN = {"opencv-python-headless==5.0.0.93": {"moe_ts17", "unet_dyn18"}}
+# what does not load yet: Pad has no mode wrap there, booleans no Where and no Trilu
+_ALL = {"acts_dyn18", "moe_dyn18", "moe_ts17"}
+# and in 1.10 Reshape with allowzero takes no -1; Gemm without bias and Tanh are fused into what it then refuses itself
+STILL_REFUSED = {
+    "onnxruntime==1.4.0": _ALL,
+    "onnxruntime==1.6.0": _ALL,
+    "onnxruntime==1.10.0": _ALL | {"bert_dyn18", "bert_dyn23", "encoder_dyn18", "gpt2_dyn23", "vit_dyn18", "vit_dyn23"},
+    "onnxruntime==1.16.3": {"moe_dyn18", "moe_ts17"},
+}
 MODELS = sorted((SHARED / "models").glob("*.onnx"))
 
 
@@ -114,13 +124,22 @@ def proofs(runtime: PinnedRuntime, process_of: Callable[[PinnedRuntime], WorkerP
     for path in MODELS:
         model = load_model(path)
         try:
-            converted = convert_version(model, min(target.opset, default_opset(model) or 1))
+            converted = converted_for(model, target)
         except ZoosmithError:
             continue
         inputs, expected = run_here(path, model)
         process = process_of(runtime)
         results[path.stem] = prove_in(runtime, path, converted, inputs, expected=expected, process=process)
     return results
+
+
+def converted_for(model: ModelProto, target: Target) -> ModelProto:
+    """The model at the highest opset and IR version that both it and the target have."""
+    opset = min(target.opset, default_opset(model) or 1)
+    converted = convert_version(model, opset)
+    if target.ir is not None and converted.ir_version > target.ir:
+        return convert_version(model, opset, ir=target.ir)
+    return converted
 
 
 def run_here(path: Path, model: ModelProto) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,12 +155,12 @@ def run_here(path: Path, model: ModelProto) -> tuple[dict[str, Any], dict[str, A
 
 
 @needs_shared
-@pytest.mark.xfail(reason="the IR version does not follow the target opset yet", strict=False)
 @pytest.mark.parametrize(("name", "converted"), list(zip(OLD, (16, 17, 24, 25), strict=True)))
 def test_every_real_model_that_converts_for_an_old_onnx_runtime_loads_and_agrees_there(name, converted, process_of):
     results = proofs(ready(name), process_of)
-    failed = [f"{model}: {result}" for model, result in results.items() if not result.passed]
-    assert not failed, "\n".join([f"{len(failed)} of {len(results)} fail", *failed])
+    failed = {model: str(result) for model, result in results.items() if not result.passed}
+    new = [f"{model}: {reason}" for model, reason in failed.items() if model not in STILL_REFUSED[name]]
+    assert not new, "\n".join([f"{len(failed)} of {len(results)} fail, among them", *new])
     # so many of the 25 did convert when this was written: a refusal is no way to pass
     assert len(results) >= converted
 
