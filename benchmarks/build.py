@@ -142,13 +142,14 @@ def main() -> None:
         by_hand(*arguments.by_hand)
         return
     from zoosmith.convert import write_net
-    from zoosmith.recipes.densenet121 import predict_net, synthetic_weights
+    from zoosmith.recipes.densenet121 import DENSENET121_NET
 
     sides: dict[str, list[tuple[float, float, float]]] = {"old tools by hand": [], "zoosmith build": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "predict_net.pb").write_bytes(write_net(predict_net()))
-        (folder / "init_net.pb").write_bytes(synthetic_weights(0).init_net)
+        source = DENSENET121_NET.open(seed=0)
+        (folder / "predict_net.pb").write_bytes(write_net(source.predict_net))
+        (folder / "init_net.pb").write_bytes(source.init_net)
         for _ in range(arguments.rounds):
             for side, measured in sides.items():
                 out = folder / "out"

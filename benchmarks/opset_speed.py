@@ -98,13 +98,10 @@ def growth() -> None:
 
 
 def densenet(folder: Path) -> Path:
-    from zoosmith.convert import caffe2_to_onnx
-    from zoosmith.recipes import densenet121
+    from zoosmith.recipes.densenet121 import DENSENET121_NET
 
     path = folder / "densenet-9.onnx"
-    init_net = densenet121.synthetic_weights(0).init_net
-    inputs = {densenet121.INPUT: (TensorProto.FLOAT, densenet121.INPUT_SHAPE)}
-    path.write_bytes(caffe2_to_onnx(densenet121.predict_net(), init_net, inputs=inputs).SerializeToString())
+    path.write_bytes(DENSENET121_NET.open(seed=0).model(9))
     return path
 
 

@@ -1,9 +1,10 @@
 """What a build found out: every file, and every check with its figure and its limit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoosmith.recipes.source import FileFacts
 from zoosmith.validation.accuracy import Share
 
 
@@ -79,7 +80,7 @@ class Report:
 
     weights: str
     synthetic: bool
-    nets: dict[str, dict[str, Any]]
+    nets: Mapping[str, FileFacts]
     reference: str
     sets: int
     seed: int

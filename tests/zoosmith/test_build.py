@@ -17,11 +17,12 @@ from PIL import Image
 import zoosmith
 from tests.shared_data import SHARED, needs_shared
 from tests.zoosmith.built import FOLDER, Built
+from zoosmith import BuildOptions
 from zoosmith.bundles import validate
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.recipes import densenet121 as recipe
-from zoosmith.recipes.densenet121 import rows as recipe_rows
-from zoosmith.recipes.densenet121 import weights as recipe_weights
+from zoosmith.recipes.densenet121 import DENSENET121, DENSENET121_NET
+from zoosmith.recipes.published import PublishedFile
+from zoosmith.recipes.rows import RowMaker
 from zoosmith.validation.preprocess import preprocessing
 
 SIZES = {
@@ -130,7 +131,7 @@ def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -
 
 
 def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
-    zoosmith.build(tmp_path, rows="3,12,12-int8", jobs=1)
+    zoosmith.build(tmp_path, options=BuildOptions(rows="3,12,12-int8", jobs=1))
     again = digests(tmp_path)
     texts = {"report.json", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
     assert {name: digest for name, digest in again.items() if name not in texts} == {
@@ -237,34 +238,39 @@ def test_the_files_name_no_machine_and_no_time(default_build: Built) -> None:
 
 @pytest.mark.parametrize("row", ["3", "9", "12"])
 def test_the_weights_of_a_row_give_the_rows_back(row: str, default_build: Built, tmp_path: Path) -> None:
-    report = zoosmith.build(tmp_path, weights=default_build.model(row), rows="9", sets=1)
+    report = zoosmith.build(tmp_path, options=BuildOptions(weights=default_build.model(row), rows="9", sets=1))
     assert report.passed and report.weights.startswith("given, init net f6996644")
     assert (tmp_path / FOLDER / "model" / "densenet-9.onnx").read_bytes() == default_build.model("9").read_bytes()
 
 
 def test_with_the_published_weights_every_row_is_compared_with_the_published_one(
-    default_build: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_build: Built, tmp_path: Path
 ) -> None:
     sha256 = {row.name: row.model.sha256 for row in default_build.report.rows}
-    monkeypatch.setattr(recipe_weights, "PUBLISHED_INIT_NET", default_build.report.nets["init_net.pb"]["sha256"])
-    monkeypatch.setitem(recipe_rows.ROWS, "9", replace(recipe_rows.ROWS["9"], sha256=sha256["9"]))
-    report = zoosmith.build(tmp_path, weights=default_build.model("9"), rows="9,6,8", sets=1)
+    net = replace(DENSENET121_NET, published_init_net=default_build.report.nets["init_net.pb"]["sha256"])
+    row = DENSENET121.rows["9"]
+    assert row.published is not None
+    published = replace(row.published, model=PublishedFile(row.published.model.size, sha256["9"]))
+    rows = {**DENSENET121.rows, "9": replace(row, published=published)}
+    recipe = replace(DENSENET121, open_source=net.open, rows=rows)
+    report = zoosmith.build(tmp_path, recipe, BuildOptions(weights=default_build.model("9"), rows="9,6,8", sets=1))
     assert report.weights == "published"
     assert [row.published for row in report.rows] == [
         "match",
         "differs: the published densenet-6.onnx is the file of opset 9 under another name",
         "differs",
     ]
+    assert "densenet-9 match; densenet-6 differs" in (tmp_path / FOLDER / "README.md").read_text()
 
 
-def test_a_wrong_row_fails_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(maker: recipe.RowMaker) -> bytes:
-        model = onnx.ModelProto.FromString(maker.opset9)
+def test_a_wrong_row_fails_and_is_named(tmp_path: Path) -> None:
+    def wrong(maker: RowMaker) -> bytes:
+        model = onnx.ModelProto.FromString(maker.model(9))
         next(tensor for tensor in model.graph.initializer if tensor.name == "fc6_b_0").raw_data = bytes(4000)
         return model.SerializeToString()
 
-    monkeypatch.setitem(recipe_rows.ROWS, "8", replace(recipe_rows.ROWS["8"], make=wrong))
-    report = zoosmith.build(tmp_path, rows="8", sets=1)
+    rows = {**DENSENET121.rows, "8": replace(DENSENET121.rows["8"], make=wrong)}
+    report = zoosmith.build(tmp_path, replace(DENSENET121, rows=rows), BuildOptions(rows="8", sets=1))
     assert not report.passed
     failed = {check.name for check in report.rows[0].checks if not check.passed}
     assert {"declared opset", "data set 0: error"} <= failed
@@ -281,7 +287,7 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     another = tmp_path / ".download.partial"
     for path in [*leftovers, another]:
         path.touch()
-    zoosmith.build(tmp_path, rows="9", sets=1)
+    zoosmith.build(tmp_path, options=BuildOptions(rows="9", sets=1))
     assert [path.exists() for path in leftovers] == [False] * 3
     assert another.exists()
 
@@ -289,7 +295,7 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [{"sets": 0}, {"seed": -1}, {"seed": 2**32}, {"jobs": 0}, {"reference": "x"}])
 def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ZoosmithError, match="expected"):
-        zoosmith.build(tmp_path, **arguments)
+        zoosmith.build(tmp_path, options=BuildOptions(**arguments))
     assert not list(tmp_path.iterdir())
 
 
@@ -298,7 +304,7 @@ def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path
     with pytest.raises(
         ZoosmithError, match=r"no row '.*'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, and there is one"
     ):
-        zoosmith.build(tmp_path, rows=rows)
+        zoosmith.build(tmp_path, options=BuildOptions(rows=rows))
     assert not list(tmp_path.iterdir())
 
 
@@ -314,7 +320,7 @@ def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path
     ],
 )
 def test_rows_are_named_by_opset_range_or_both(text: str, names: list[str]) -> None:
-    rows = recipe.select_rows(text)
+    rows = DENSENET121.select_rows(text)
     assert [row.name for row in rows] == names
     assert [row.opset for row in rows] == [int(name.partition("-")[0]) for name in names]
 
@@ -322,11 +328,11 @@ def test_rows_are_named_by_opset_range_or_both(text: str, names: list[str]) -> N
 @pytest.mark.parametrize("text", ["", "9-3", "0", "1-99", "3-", "-3", "9,,12", "\u0663"])
 def test_what_names_no_row_is_refused(text: str) -> None:
     with pytest.raises(ZoosmithError, match="no row"):
-        recipe.select_rows(text)
+        DENSENET121.select_rows(text)
 
 
 def test_opsets_that_the_zoo_does_not_publish_are_built_too(tmp_path: Path) -> None:
-    report = zoosmith.build(tmp_path, rows="2,5,14", sets=1)
+    report = zoosmith.build(tmp_path, options=BuildOptions(rows="2,5,14", sets=1))
     assert report.passed
     assert "does not publish (2, 5, 14) are converted" in (tmp_path / FOLDER / "README.md").read_text()
     assert [(row.title, row.onnx_version, row.opset) for row in report.rows] == [
@@ -337,7 +343,7 @@ def test_opsets_that_the_zoo_does_not_publish_are_built_too(tmp_path: Path) -> N
 
 
 def test_the_optimized_row_computes_the_same_with_fewer_nodes(default_build: Built, tmp_path: Path) -> None:
-    report = zoosmith.build(tmp_path, rows="12-opt", sets=1)
+    report = zoosmith.build(tmp_path, options=BuildOptions(rows="12-opt", sets=1))
     assert report.passed
     optimized = onnx.load(tmp_path / FOLDER / "model" / "densenet-12-opt.onnx")
     assert len(optimized.graph.node) < len(onnx.load(default_build.model("12")).graph.node) / 2
@@ -351,12 +357,14 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
         Image.fromarray(pixels).save(images / f"{index}.png")
     (images / "labels.csv").write_text("name,label\n0.png,1\n1.png,2\n2.png,3\n")
     with pytest.raises(ZoosmithError, match="synthetic weights classify nothing"):
-        zoosmith.build(tmp_path / "out", data=images)
+        zoosmith.build(tmp_path / "out", options=BuildOptions(data=images))
     weights = default_build.model("9")
     with pytest.raises(ZoosmithError, match="no-such-folder: does not exist"):
-        zoosmith.build(tmp_path / "out", weights=weights, calibrate="no-such-folder")
+        zoosmith.build(tmp_path / "out", options=BuildOptions(weights=weights, calibrate=Path("no-such-folder")))
     assert not (tmp_path / "out").exists()
-    report = zoosmith.build(tmp_path / "out", weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
+    report = zoosmith.build(
+        tmp_path / "out", options=BuildOptions(weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
+    )
     assert report.passed and report.accuracy is not None
     assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
     card = (tmp_path / "out" / FOLDER / "README.md").read_text()

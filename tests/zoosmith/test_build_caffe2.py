@@ -9,6 +9,7 @@ import pytest
 
 import zoosmith
 from tests.zoosmith.built import FOLDER, Built
+from zoosmith import BuildOptions
 from zoosmith.validation import Caffe2Onnx, Caffe2Worker, compare
 
 pytestmark = pytest.mark.caffe2
@@ -24,7 +25,7 @@ def message(archive: Path, name: str) -> np.ndarray:
 def test_the_real_caffe2_is_a_reference_that_every_row_meets(
     caffe2_environment: Path, default_build: Built, tmp_path: Path
 ) -> None:
-    report = zoosmith.build(tmp_path, rows="3,9,12", sets=2, reference="caffe2")
+    report = zoosmith.build(tmp_path, options=BuildOptions(rows="3,9,12", sets=2, reference="caffe2"))
     assert report.passed
     assert "computed by the real Caffe2" in (tmp_path / FOLDER / "README.md").read_text()
     for index in range(2):

@@ -23,7 +23,7 @@ from zoosmith.cli import main
 from zoosmith.convert import write_net
 from zoosmith.onnx_model import files
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.recipes.densenet121 import predict_net
+from zoosmith.recipes.densenet121.net import predict_net
 
 
 @pytest.fixture

@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
-@click.option("--calibrate", metavar="FOLDER|NPZ", help="For the int8 row.  [default: random pictures]")
-@click.option("--data", metavar="FOLDER", help="Labelled images, for the accuracy column.")
-@click.option("--labels", metavar="FILE", help="Their labels, as for evaluate.")
+@click.option(
+    "--calibrate",
+    metavar="FOLDER|NPZ",
+    type=click.Path(path_type=Path),
+    help="For the int8 row.  [default: random pictures]",
+)
+@click.option(
+    "--data", metavar="FOLDER", type=click.Path(path_type=Path), help="Labelled images, for the accuracy column."
+)
+@click.option("--labels", metavar="FILE", type=click.Path(path_type=Path), help="Their labels, as for evaluate.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Threads.  [default: one a core, up to 4]")
 def build(
     out: Path,
@@ -34,9 +41,9 @@ def build(
     sets: int,
     seed: int,
     reference: str,
-    calibrate: str | None,
-    data: str | None,
-    labels: str | None,
+    calibrate: Path | None,
+    data: Path | None,
+    labels: Path | None,
     jobs: int | None,
 ) -> None:
     """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
@@ -51,32 +58,34 @@ def build(
       zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
+    from zoosmith.build_options import BuildOptions
     from zoosmith.builder import build as run
-    from zoosmith.recipes.densenet121 import DEFAULT_ROWS
+    from zoosmith.execution import Progress, Task
 
+    options = BuildOptions(
+        weights=weights,
+        rows=rows,
+        sets=sets,
+        seed=seed,
+        reference=reference,
+        calibrate=calibrate,
+        data=data,
+        labels=labels,
+        jobs=jobs,
+    )
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("weights", total=None)
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        line = bar.add_task("weights", total=None)
 
-        def show(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
+        class Shown(Progress):
+            def on_advance(self, task: Task, step: str) -> None:
+                bar.update(line, completed=task.done, total=task.total, description=step)
 
-        report = run(
-            out,
-            weights=weights,
-            rows=DEFAULT_ROWS if rows is None else rows,
-            sets=sets,
-            seed=seed,
-            reference=reference,
-            calibrate=calibrate,
-            data=data,
-            labels=labels,
-            jobs=jobs,
-            progress=show,
-        )
+        report = run(out, options=options, progress=Shown())
     _print_table(report)
     _print_summary(report, out)
     if not report.passed:

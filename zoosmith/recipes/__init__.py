@@ -1,1 +1,1 @@
-"""Recipes: what the zoo publishes of a model, and how to make it."""
+"""Recipes: what a build needs to know of a model, as values; and what the zoo published."""

@@ -11,14 +11,16 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.parameters import read_parameters
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.recipes.caffe2_source import Caffe2Source
+from zoosmith.recipes.densenet121 import DENSENET121_NET
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
-from zoosmith.recipes.densenet121.weights import Weights, read_weights, synthetic_weights, write_init_net
+from zoosmith.recipes.init_nets import write_init_net
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
-    return synthetic_weights(0)
+def weights() -> Caffe2Source:
+    return DENSENET121_NET.open(seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +34,27 @@ def as_model(parameters: dict[str, np.ndarray]) -> ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)])
 
 
-def test_the_init_net_has_the_published_size(weights: Weights) -> None:
+def test_the_init_net_has_the_published_size(weights: Caffe2Source) -> None:
     assert len(weights.init_net) == 40_785_727
 
 
-def test_a_seed_gives_the_same_bytes_on_every_machine(weights: Weights) -> None:
+def test_a_seed_gives_the_same_bytes_on_every_machine(weights: Caffe2Source) -> None:
     assert weights.sha256 == hashlib.sha256(weights.init_net).hexdigest()
     assert weights.sha256 == "f6996644c047aee22a0233a47d27a80b1fce79318b66ffa66bc9fa401b21fbce"
 
 
-def test_another_seed_gives_other_weights(weights: Weights) -> None:
-    assert synthetic_weights(1).sha256 != weights.sha256
+def test_another_seed_gives_other_weights(weights: Caffe2Source) -> None:
+    assert DENSENET121_NET.open(seed=1).sha256 != weights.sha256
 
 
-def test_the_init_net_reads_back_as_what_was_written(weights: Weights, parameters: dict[str, np.ndarray]) -> None:
+def test_the_init_net_reads_back_as_what_was_written(weights: Caffe2Source, parameters: dict[str, np.ndarray]) -> None:
     found = read_parameters(weights.init_net)
     assert list(found) == list(parameter_shapes())
     for name, values in parameters.items():
         np.testing.assert_array_equal(found[name], values)
 
 
-def test_the_init_net_is_written_as_protobuf_writes_it(weights: Weights) -> None:
+def test_the_init_net_is_written_as_protobuf_writes_it(weights: Caffe2Source) -> None:
     net = NetDef.FromString(weights.init_net)
     assert write_net(net) == weights.init_net
     assert all(operator.HasField("name") and operator.type == "GivenTensorFill" for operator in net.op)
@@ -68,25 +70,25 @@ def test_filters_are_he_scaled_and_some_variances_are_near_zero(parameters: dict
 
 
 def test_parameters_read_out_of_a_row_give_the_same_init_net(
-    weights: Weights, parameters: dict[str, np.ndarray], tmp_path: Path
+    weights: Caffe2Source, parameters: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     (tmp_path / "row.onnx").write_bytes(as_model(parameters).SerializeToString())
-    read = read_weights(tmp_path / "row.onnx")
+    read = DENSENET121_NET.open(tmp_path / "row.onnx")
     assert read.init_net == weights.init_net
     assert read.label == f"given, init net {weights.sha256[:12]}"
 
 
-def test_an_init_net_in_another_order_gives_the_same_init_net(weights: Weights, tmp_path: Path) -> None:
+def test_an_init_net_in_another_order_gives_the_same_init_net(weights: Caffe2Source, tmp_path: Path) -> None:
     net = read_net(weights.init_net)
     shuffled = NetDef(name="other", op=reversed(net.op))
     (tmp_path / "init_net.pb").write_bytes(write_net(shuffled))
-    assert read_weights(tmp_path / "init_net.pb").init_net == weights.init_net
+    assert DENSENET121_NET.open(tmp_path / "init_net.pb").init_net == weights.init_net
 
 
 @needs_shared
 def test_a_file_in_the_published_layout_comes_back_byte_for_byte() -> None:
     path = SHARED / "densenet121" / "init_net.pb"
-    assert read_weights(path).init_net == path.read_bytes()
+    assert DENSENET121_NET.open(path).init_net == path.read_bytes()
 
 
 def test_weights_that_do_not_fit_are_refused_with_all_that_is_wrong(
@@ -98,7 +100,7 @@ def test_weights_that_do_not_fit_are_refused_with_all_that_is_wrong(
     wrong["conv1/bn_w"] = np.full(64, np.nan, np.float32)
     (tmp_path / "row.onnx").write_bytes(as_model(wrong).SerializeToString())
     with pytest.raises(ZoosmithError) as refusal:
-        read_weights(tmp_path / "row.onnx")
+        DENSENET121_NET.open(tmp_path / "row.onnx")
     assert str(refusal.value) == (
         f"{tmp_path}/row.onnx: expected the 848 parameters of DenseNet-121, as an init net or a row of opset 3 to 12; "
         "1 missing (conv1_w), 1 misshapen (fc6_b is [10], not [1000]), 1 not finite (conv1/bn_w)"
@@ -109,22 +111,22 @@ def test_parameters_of_another_type_are_refused(parameters: dict[str, np.ndarray
     half = {name: values.astype(np.float16) for name, values in parameters.items()}
     (tmp_path / "row.onnx").write_bytes(as_model(half).SerializeToString())
     with pytest.raises(ZoosmithError, match=r"848 not float32 \(conv1_w, conv1/bn_scale, conv1/bn_bias, …\)"):
-        read_weights(tmp_path / "row.onnx")
+        DENSENET121_NET.open(tmp_path / "row.onnx")
 
 
 def test_a_predict_net_given_as_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "predict_net.pb").write_bytes(write_net(predict_net()))
     with pytest.raises(ConvertError, match=r"predict_net\.pb: expected constant fill operators only"):
-        read_weights(tmp_path / "predict_net.pb")
+        DENSENET121_NET.open(tmp_path / "predict_net.pb")
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ZoosmithError, match=r"none\.pb: cannot be read"):
-        read_weights(tmp_path / "none.pb")
+        DENSENET121_NET.open(tmp_path / "none.pb")
 
 
 def test_write_init_net_carries_lengths_of_every_varint_size() -> None:
     parameters = {f"p{size}": np.arange(size, dtype=np.float32) for size in (1, 20, 30, 4000, 500_000)}
-    net = NetDef.FromString(write_init_net(parameters))
-    assert net.SerializeToString() == write_init_net(parameters)
+    net = NetDef.FromString(write_init_net("net", parameters))
+    assert net.SerializeToString() == write_init_net("net", parameters)
     assert [len(operator.arg[0].floats) for operator in net.op] == [1, 20, 30, 4000, 500_000]

@@ -1,39 +1,82 @@
-"""DenseNet-121: the source net, its weights, and the rows that the zoo publishes.
-
-The names here are what `zoosmith.build` and the model card need of it.
-"""
+"""DenseNet-121: the recipe of the seven rows that the zoo publishes, and one without the affine operators."""
 
 import numpy as np
+from onnx import TensorProto
 
-from zoosmith.recipes.densenet121.net import INPUT as INPUT
-from zoosmith.recipes.densenet121.net import INPUT_SHAPE as INPUT_SHAPE
-from zoosmith.recipes.densenet121.net import OUTPUT as OUTPUT
-from zoosmith.recipes.densenet121.net import predict_net as predict_net
-from zoosmith.recipes.densenet121.rows import DEFAULT_ROWS as DEFAULT_ROWS
-from zoosmith.recipes.densenet121.rows import INTEGER_ROW as INTEGER_ROW
-from zoosmith.recipes.densenet121.rows import ROWS as ROWS
-from zoosmith.recipes.densenet121.rows import Row as Row
-from zoosmith.recipes.densenet121.rows import RowMaker as RowMaker
-from zoosmith.recipes.densenet121.rows import select_rows as select_rows
-from zoosmith.recipes.densenet121.weights import Weights as Weights
-from zoosmith.recipes.densenet121.weights import read_weights as read_weights
-from zoosmith.recipes.densenet121.weights import synthetic_weights as synthetic_weights
+from zoosmith.recipes.caffe2_source import Caffe2Net
+from zoosmith.recipes.densenet121.card import card_facts
+from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, NET_NAME, parameter_shapes, predict_net
+from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
+from zoosmith.recipes.published import families
+from zoosmith.recipes.recipe import Recipe, SampleInputs
+from zoosmith.recipes.rows import (
+    INTEGER_ROW,
+    OPTIMIZED_ROW,
+    Row,
+    optimized,
+    published_row,
+    quantized,
+    relabelled,
+    translated,
+    upgraded_to_12,
+)
+from zoosmith.recipes.source import Arrays
 from zoosmith.validation.preprocess import preprocessing
 
-# the model's folder in the zoo's tree, and the tags that the hub finds it by
-FOLDER = "vision/classification/densenet-121"
-TAGS = ("vision", "classification", "densenet-121")
+_PUBLISHED = families()["densenet"]
+_PREPROCESSING = preprocessing("caffe-densenet")
 
-# what the rows call the source net's input, its output, and the features before the classifier
-MODEL_INPUT = f"{INPUT}_0"
-MODEL_OUTPUT = f"{OUTPUT}_1"
-MODEL_FEATURES = "pool5_1"
+# the translation to opset 6, which was never published: the file under its name is of opset 9
+_SIZE_OF_OPSET_6 = 32_715_083
 
-PREPROCESSING = preprocessing("caffe-densenet")
+DENSENET121_NET = Caffe2Net(
+    title=_PUBLISHED.title,
+    predict_net=predict_net,
+    shapes=parameter_shapes,
+    inputs={INPUT: (int(TensorProto.FLOAT), INPUT_SHAPE)},
+    init_name=f"{NET_NAME}_init",
+    synthesize=synthetic_parameters,
+    published_init_net=_PUBLISHED.init_net.sha256 if _PUBLISHED.init_net else None,
+)
 
 
-def sample_input(seed: int, index: int) -> np.ndarray:
-    """Return input `index` of the sample test data: a picture of random pixels, pre-processed as the card says."""
+def _picture(seed: int, index: int) -> Arrays:
+    """A picture of random pixels, pre-processed as the card says."""
     pixels = np.random.RandomState([seed, index]).randint(0, 256, INPUT_SHAPE)
-    mean, scale = (np.reshape(values, (1, 3, 1, 1)) for values in (PREPROCESSING.mean, PREPROCESSING.scale))
-    return ((pixels - mean) * scale).astype(np.float32)
+    mean, scale = (np.reshape(values, (1, 3, 1, 1)) for values in (_PREPROCESSING.mean, _PREPROCESSING.scale))
+    return {f"{INPUT}_0": ((pixels - mean) * scale).astype(np.float32)}
+
+
+_PUBLISHED_ROWS = [
+    published_row(_PUBLISHED, "3", translated(3)),
+    published_row(_PUBLISHED, "6", translated(6), size=_SIZE_OF_OPSET_6),
+    published_row(_PUBLISHED, "7", relabelled(7, original=9)),
+    published_row(_PUBLISHED, "8", relabelled(8, original=9)),
+    published_row(_PUBLISHED, "9", translated(9)),
+    published_row(_PUBLISHED, "12", upgraded_to_12),
+    published_row(
+        _PUBLISHED, INTEGER_ROW, quantized, remark="another quantizer made the published file", exact=False
+    ),
+]  # fmt: skip
+_OPTIMIZED = Row(
+    OPTIMIZED_ROW,
+    12,
+    optimized,
+    title=f"{_PUBLISHED.title}-{OPTIMIZED_ROW}",
+    onnx_version=_PUBLISHED.rows["12"].onnx_version,
+)
+
+DENSENET121 = Recipe(
+    title=_PUBLISHED.title,
+    prefix=_PUBLISHED.prefix,
+    folder=_PUBLISHED.folder,
+    tags=("vision", "classification", "densenet-121"),
+    open_source=DENSENET121_NET.open,
+    rows={row.name: row for row in [*_PUBLISHED_ROWS, _OPTIMIZED]},
+    default_rows=",".join(row.name for row in _PUBLISHED_ROWS),
+    samples=SampleInputs(_picture, "random pictures"),
+    features=("pool5_1",),
+    classifies=True,
+    preprocessing=_PREPROCESSING,
+    card=card_facts(_PREPROCESSING, _PUBLISHED.license),
+)

@@ -14,6 +14,7 @@ EPSILON = 1e-5
 
 INPUT = "data"
 OUTPUT = "fc6"
+NET_NAME = "densenet121"
 INPUT_SHAPE = (1, 3, 224, 224)
 
 # what a BatchNormalization and the Scale after it read, in the order of the net's external inputs
@@ -37,7 +38,7 @@ def _shapes() -> Mapping[str, tuple[int, ...]]:
 
 class _Builder:
     def __init__(self) -> None:
-        self.net = NetDef(name="densenet121")
+        self.net = NetDef(name=NET_NAME)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._conv(INPUT, "conv1", INPUT_SHAPE[1], STEM, kernel=7, stride=2, pad=3)
         blob = self._norm_relu("conv1", "conv1/bn", STEM)

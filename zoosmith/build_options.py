@@ -1,0 +1,60 @@
+"""What a caller chooses of a build."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoosmith.execution import default_workers
+from zoosmith.onnx_model.errors import ZoosmithError
+
+REFERENCES = ("builtin", "caffe2")
+
+# each thread has a model in memory, and a row takes less than a second
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a caller chooses of a build. The same options give the same files, for any `jobs`.
+
+    Attributes:
+        weights: file with the weights, of a kind that the recipe reads (DenseNet-121: an init net or a row in ONNX);
+            None for the source's own or, where it has none, synthetic ones from `seed`.
+        rows: as `Recipe.select_rows` reads them; None for the recipe's default.
+        sets: number of data sets in an archive, from 1.
+        seed: of the inputs in the data sets and of synthetic weights, 0 .. 2**32 - 1.
+        reference: what computes the outputs that rows must give: `builtin` (the interpreter) or `caffe2` (real Caffe2).
+        calibrate: folder of images or NPZ file on which the integer row is calibrated; None for the recipe's samples.
+        data: folder of labelled images on which top-1 and top-5 are measured; None to measure nothing.
+        labels: of `data`, as for `validation.ImageFolder`.
+        jobs: number of threads, from 1; None for one a core, but no more than 4.
+
+    Raises:
+        ZoosmithError: a value is out of its range, or a file to calibrate on does not exist.
+    """
+
+    weights: Path | None = None
+    rows: str | None = None
+    sets: int = 3
+    seed: int = 0
+    reference: str = REFERENCES[0]
+    calibrate: Path | None = None
+    data: Path | None = None
+    labels: Path | None = None
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference not in REFERENCES:
+            raise ZoosmithError(f"no reference {self.reference!r}; expected {' or '.join(REFERENCES)}")
+        if self.sets < 1 or not 0 <= self.seed < 2**32 or (self.jobs is not None and self.jobs < 1):
+            raise ZoosmithError(
+                f"expected sets and jobs from 1 and a seed below 2**32, found {self.sets}, {self.jobs} and {self.seed}"
+            )
+        if self.calibrate is not None and not self.calibrate.exists():
+            raise ZoosmithError(
+                f"{self.calibrate}: does not exist; expected a folder of images or an NPZ file to calibrate on"
+            )
+
+    @property
+    def threads(self) -> int:
+        """The number of threads to use."""
+        return self.jobs or default_workers(_MOST_THREADS)

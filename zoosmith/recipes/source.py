@@ -1,0 +1,53 @@
+"""A source model with its weights: what rows are made of, and what they are compared with."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypedDict
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]
+"""Runs a model: arrays of the inputs by name in, arrays of the outputs by name out."""
+
+
+class FileFacts(TypedDict):
+    """Size and SHA-256 (hexadecimal) of a file, as the report lists them."""
+
+    bytes: int
+    sha256: str
+
+
+class Source(Protocol):
+    """A model of any format, weights included.
+
+    Inputs and outputs have the names of the rows, whatever the source itself calls them.
+    """
+
+    @property
+    def label(self) -> str:
+        """What tables say of the weights."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the weights were made from a seed."""
+
+    @property
+    def published(self) -> bool:
+        """Whether the weights are the published ones, by SHA-256."""
+
+    def files(self) -> dict[str, FileFacts]:
+        """Return the files of the source by name."""
+
+    def model(self, opset: int) -> bytes:
+        """Return the model in ONNX at `opset`, made of the source itself.
+
+        Raises:
+            ZoosmithError: the source cannot be expressed at this opset.
+        """
+
+    def nearest_opset(self, opset: int) -> int:
+        """Return the opset of `model` from which another opset is best converted."""
+
+    def reference(self, name: str) -> AbstractContextManager[Run]:
+        """Open what computes the outputs that rows must give: one of `BuildOptions.reference`."""
