@@ -45,7 +45,7 @@ ALLOWED = {
     },
 }
 # What reads and writes nets: all of `convert` that the room which proves it may use.
-READER_OF_NETS = ("errors", "liveness", "nets", "parameters", "proto", "proto.caffe2_pb2")
+READER_OF_NETS = ("errors", "nets", "parameters", "proto", "proto.caffe2_pb2")
 READER_NAMES = {"ConvertError", "NetSource", "read_net", "read_parameters", "write_net"}
 # The backends run in the Pythons of other runtimes, in which nothing of ours is installed.
 FOREIGN = {"caffe2", "cv2", "openvino"}
