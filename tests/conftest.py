@@ -13,6 +13,7 @@ from zoosmith.validation.runtimes import base_python, find_environment, install,
 
 # a busy machine is no reason to fail, and in CI a run says the same each time
 settings.register_profile("zoosmith", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("long", deadline=None, max_examples=5000)  # pytest --hypothesis-profile=long
 settings.load_profile("zoosmith")
 
 # tests run side by side: numpy takes one core each

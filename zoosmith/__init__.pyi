@@ -1,4 +1,5 @@
 from . import convert as convert
+from . import execution as execution
 from . import onnx_model as onnx_model
 from . import opset_upgrade as opset_upgrade
 from . import quantize as quantize

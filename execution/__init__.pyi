@@ -1,0 +1,11 @@
+from .executor import Executor as Executor
+from .executor import Job as Job
+from .executor import ProcessExecutor as ProcessExecutor
+from .executor import ThreadExecutor as ThreadExecutor
+from .executor import default_workers as default_workers
+from .executor import local_executor as local_executor
+from .isolation import ProcessDied as ProcessDied
+from .isolation import call_in_process as call_in_process
+from .progress import SILENT as SILENT
+from .progress import Progress as Progress
+from .progress import Task as Task
