@@ -2,6 +2,7 @@ from . import convert as convert
 from . import execution as execution
 from . import onnx_model as onnx_model
 from . import opset_upgrade as opset_upgrade
+from . import optimize as optimize
 from . import quantize as quantize
 from . import validation as validation
 from .build_options import BuildOptions as BuildOptions
