@@ -81,6 +81,7 @@ class _Conversion:
         self.names = Names(model)
         self.local = {(function.domain, function.name) for function in model.functions}
         self.ir = ir
+        self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.refused: list[str] = []
         self.lowest: list[int | None] = []
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
@@ -112,7 +113,7 @@ class _Conversion:
             set_ir(result, ir)
         if self.target != source:
             drop_unused_imports(result)
-            drop_stale_types(result)
+            drop_stale_types(self.typed)
         return result
 
     @cached_property
@@ -166,6 +167,8 @@ class _Conversion:
             converted.insert(0, (0, [*constants, *first]))
         if converted:
             replace_nodes(body, converted)
+        if isinstance(body, GraphProto) and body.value_info:
+            self.typed.append(body)
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
             state_types(body, facts)
 
@@ -173,11 +176,12 @@ class _Conversion:
         self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
         """Nodes that replace `node` at the target; None if it stays in its place."""
-        if self._is_standard(node):
+        standard = self._is_standard(node)
+        if standard:
             check_inputs(node, opset)
-        if self._next(node, opset) is None and not subgraphs(node):
+        if self._next(node, opset) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
             return None
-        if self._is_standard(node):
+        if standard:
             check_attributes(node, opset)
         read, results = set(node.input), list(node.output)
         done: list[NodeProto] = []

@@ -100,18 +100,18 @@ def drop_unused_imports(model: ModelProto) -> None:
                 del body.opset_import[index]
 
 
-def drop_stale_types(model: ModelProto) -> None:
+def drop_stale_types(graphs: Iterable[GraphProto]) -> None:
     """Remove value_info of values that no longer exist."""
-    for graph in all_graphs(model):
-        if graph.value_info:
-            made = {name for node in graph.node for name in node.output} | initializer_names(graph)
-            _keep(graph.value_info, made | {value.name for value in graph.input})
+    for graph in graphs:
+        made = {name for node in graph.node for name in node.output} | initializer_names(graph)
+        _keep(graph.value_info, made | {value.name for value in graph.input})
 
 
 def _keep(values: MutableSequence[ValueInfoProto], names: set[str], *, absent: bool = False) -> None:
-    for index in reversed(range(len(values))):
-        if (values[index].name in names) == absent:
-            del values[index]
+    kept = [value for value in values if (value.name in names) != absent]
+    if len(kept) < len(values):
+        del values[:]
+        values.extend(kept)
 
 
 def _needs(model: ModelProto) -> Iterator[Need]:
