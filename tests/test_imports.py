@@ -30,6 +30,7 @@ ALLOWED = {
         "onnx",
         "google.protobuf",
         "onnxruntime",
+        "isal",
         "ml_dtypes",
         "PIL",
         "platformdirs",

@@ -8,6 +8,8 @@ from .comparison import compare as compare
 from .errors import ValidationError as ValidationError
 from .images import ImageFolder as ImageFolder
 from .images import load_images as load_images
+from .inputs import InputSource as InputSource
+from .inputs import read_feed as read_feed
 from .interpreter.engine import NetInterpreter as NetInterpreter
 from .interpreter.engine import interpret as interpret
 from .latency import Latency as Latency
@@ -18,3 +20,8 @@ from .runners import OnnxRuntimeRunner as OnnxRuntimeRunner
 from .runners import ReferenceRunner as ReferenceRunner
 from .runners import runner_for as runner_for
 from .testdata import random_inputs as random_inputs
+from .verification import Limits as Limits
+from .verification import Proof as Proof
+from .verification import verify as verify
+from .verification import verify_models as verify_models
+from .verification import verify_net as verify_net

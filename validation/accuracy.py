@@ -1,15 +1,17 @@
 """How often classifiers are right on a folder of images, and how often they agree with each other."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import input_ports
 from zoosmith.validation.errors import ValidationError
@@ -116,14 +118,16 @@ def evaluate(
     preprocess: ToArray,
     *,
     on_broken: OnBroken | None = None,
-    on_images: Callable[[int], None] | None = None,
+    providers: Sequence[str] | None = None,
+    jobs: int = 1,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Run classifiers over the labelled images of `folder`; memory does not grow with their number.
 
     A model has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is taken as 224), the same H and
     W in all of them, and a first output of logits, [N, classes] with any further dimensions 1. Where logits are equal
     the lower class counts as the better answer. `on_broken` is told of images that cannot be read, which are left out
-    and counted; `on_images` is told how many more images are done.
+    and counted; `providers` are ONNX Runtime's; `jobs` threads decode images; `progress` is told of every image.
 
     Raises ValidationError: images without labels, a label beyond the classes, a model of another shape, logits that are
     not finite, no readable image.
@@ -134,23 +138,23 @@ def evaluate(
         raise ValidationError(f"{folder.path}: {name} has no label; give a labels file, or put images in class folders")
     if not models:
         raise ValidationError("no model to evaluate")
-    classifiers = [Classifier(model) for model in models]
+    classifiers = [Classifier(model, providers) for model in models]
     size = _common_size(classifiers)
     tallies = [_Tally() for _ in classifiers]
     pairs = [(i, j, _Distance()) for i, j in combinations(range(len(classifiers)), 2)]
     group = max(classifier.batch for classifier in classifiers)
     highest = max(truth)
     total = 0
-    for images, labels in _batches(folder, preprocess, size, group, on_broken):
-        logits = [classifier.logits(images) for classifier in classifiers]
-        _check_classes(logits, classifiers, highest, folder)
-        for tally, values in zip(tallies, logits, strict=True):
-            tally.add(values, labels)
-        for i, j, distance in pairs:
-            distance.add(logits[i], logits[j])
-        total += len(images)
-        if on_images is not None:
-            on_images(len(images))
+    with progress.task("images", len(folder)) as task, ThreadExecutor(jobs) as decoders:
+        for images, labels in _batches(folder, preprocess, size, group, decoders, _counted(task, on_broken)):
+            logits = [classifier.logits(images) for classifier in classifiers]
+            _check_classes(logits, classifiers, highest, folder)
+            for tally, values in zip(tallies, logits, strict=True):
+                tally.add(values, labels)
+            for i, j, distance in pairs:
+                distance.add(logits[i], logits[j])
+            total += len(images)
+            task.advance(steps=len(images))
     if not total:
         raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
     names = [classifier.name for classifier in classifiers]
@@ -165,10 +169,26 @@ def evaluate(
     )
 
 
+def _counted(task: Task, on_broken: OnBroken | None) -> OnBroken:
+    """What is told of a broken image: it is done, too."""
+
+    def skip(path: Path, reason: str) -> None:
+        if on_broken is not None:
+            on_broken(path, reason)
+        task.advance()
+
+    return skip
+
+
 def _batches(
-    folder: ImageFolder, preprocess: ToArray, size: tuple[int, int], group: int, on_broken: OnBroken | None
+    folder: ImageFolder,
+    preprocess: ToArray,
+    size: tuple[int, int],
+    group: int,
+    decoders: Executor,
+    on_broken: OnBroken,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    stream = folder.arrays(preprocess, size, on_broken=on_broken or (lambda path, reason: None))
+    stream = folder.arrays(preprocess, size, on_broken=on_broken, executor=decoders)
     while part := list(islice(stream, group)):
         labels = [sample.label for sample, _ in part]
         yield np.stack([array for _, array in part]), np.array(labels, np.int64)
@@ -177,7 +197,7 @@ def _batches(
 class Classifier:
     """A model that reads images: `size` is the (height, width) it wants, `batch` how many images it takes at once."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, providers: Sequence[str] | None = None) -> None:
         self.name = model_name(model)
         required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
         if len(required) != 1:
@@ -200,7 +220,7 @@ class Classifier:
         self.size = tuple(side if isinstance(side, int) else _USUAL_SIDE for side in shape[2:])
         if 0 in (self.batch, *self.size):
             raise ValidationError(f"{self.name}: input {self._input.name!r} has a dimension of 0, so no image fits")
-        self._runner = runner_for(model)
+        self._runner = runner_for(model, providers=providers)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the first output for images [n, 3, height, width] as [n, classes]. Raises ValidationError."""

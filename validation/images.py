@@ -2,15 +2,16 @@
 
 import csv
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoosmith.execution import Executor, ThreadExecutor
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.preprocess import ToArray
 
@@ -74,25 +75,28 @@ class ImageFolder:
         return iter(self.samples)
 
     def arrays(
-        self, preprocess: ToArray, size: tuple[int, int], *, on_broken: OnBroken | None = None, workers: int = 1
+        self,
+        preprocess: ToArray,
+        size: tuple[int, int],
+        *,
+        on_broken: OnBroken | None = None,
+        executor: Executor | None = None,
     ) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
         """Yield every readable image with its array, float32 [3, height, width] for `size`, in order.
 
-        `workers` threads decode up to 16 images ahead. An image that cannot be read is told to `on_broken` and skipped;
-        without `on_broken` it raises ValidationError.
+        `executor`, by default one thread, decodes up to 16 images ahead. An image that cannot be read is told to
+        `on_broken` and skipped; without `on_broken` it raises ValidationError.
         """
-        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-            waiting: deque[tuple[Sample, Future[NDArray[np.float32]]]] = deque()
-            try:
-                for sample in self.samples:
-                    waiting.append((sample, pool.submit(load_image, sample.path, preprocess, size)))
-                    if len(waiting) == _AHEAD:
-                        yield from _finished(waiting, on_broken)
-                while waiting:
-                    yield from _finished(waiting, on_broken)
-            finally:
-                for _, future in waiting:
-                    future.cancel()
+        load = partial(_loaded, preprocess=preprocess, size=size)
+        with ThreadExecutor(1) if executor is None else nullcontext(executor) as decoders:
+            loaded = decoders.map(load, (sample.path for sample in self.samples), ahead=_AHEAD)
+            for sample, array in zip(self.samples, loaded, strict=True):
+                if not isinstance(array, ValidationError):
+                    yield sample, array
+                elif on_broken is None:
+                    raise array
+                else:
+                    on_broken(sample.path, str(array).removeprefix(f"{sample.path}: "))
 
 
 def load_image(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -124,18 +128,12 @@ def load_images(
     return np.stack(arrays)
 
 
-def _finished(
-    waiting: "deque[tuple[Sample, Future[NDArray[np.float32]]]]", on_broken: OnBroken | None
-) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
-    sample, future = waiting.popleft()
+def _loaded(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArray[np.float32] | ValidationError:
+    """The image, or why it cannot be read: one that is broken does not end the others."""
     try:
-        array = future.result()
+        return load_image(path, preprocess, size)
     except ValidationError as error:
-        if on_broken is None:
-            raise
-        on_broken(sample.path, str(error).removeprefix(f"{sample.path}: "))
-        return
-    yield sample, array
+        return error
 
 
 def _visible(folder: Path) -> list[Path]:

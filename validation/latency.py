@@ -2,16 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.loading import Model, external_files, load_model, model_name
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.memory import peak_memory
 from zoosmith.validation.runners import OnnxRuntimeRunner
-from zoosmith.validation.testdata import random_inputs
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,39 @@ def measure(
     threads: int = 1,
     runs: int = 20,
     warmup: int = 3,
-    dims: Mapping[str, int] | None = None,
-    on_round: Callable[[], None] | None = None,
+    inputs: InputSource | None = None,
+    providers: Sequence[str] | None = None,
+    progress: Progress = SILENT,
 ) -> list[Latency]:
-    """Time `models` in ONNX Runtime with random inputs, one after the other in each of `runs` rounds (A B A B ...).
+    """Time models in ONNX Runtime, one after the other in each of `runs` rounds (A B A B ...).
 
-    All are loaded first and run `warmup` rounds that do not count. `dims` gives symbolic dimensions of inputs by name
-    (1 where not given); `on_round` is called after every round, the `warmup` ones too. Raises ValidationError for a
-    model that cannot be loaded or run, and for counts out of range.
+    All are loaded first and run `warmup` rounds that do not count.
+
+    Args:
+        models: what is timed.
+        threads: inside an operator.
+        runs: rounds that count.
+        warmup: rounds before them.
+        inputs: where they come from; random ones by default.
+        providers: execution providers of ONNX Runtime.
+        progress: told of every round, those before, too.
+
+    Raises:
+        ValidationError: a model cannot be loaded or run, or a count is out of range.
     """
     for name, value, least in (("threads", threads, 1), ("runs", runs, 1), ("warmup", warmup, 0)):
         if value < least:
             raise ValidationError(f"{name} is {value}: expected at least {least}")
-    runners = [OnnxRuntimeRunner(model, threads=threads) for model in models]
-    inputs = [random_inputs(model, seed=0, dims=dims) for model in models]
+    source = inputs or InputSource()
+    runners = [OnnxRuntimeRunner(model, threads=threads, providers=providers) for model in models]
+    fed = [source.cases(model)[0] for model in models]
     rounds = []
-    for index in range(warmup + runs):
-        times = [_time(runner, values) for runner, values in zip(runners, inputs, strict=True)]
-        if index >= warmup:
-            rounds.append(times)
-        if on_round is not None:
-            on_round()
+    with progress.task(f"{threads} thread{'s' if threads > 1 else ''}", warmup + runs) as task:
+        for index in range(warmup + runs):
+            times = [_time(runner, values) for runner, values in zip(runners, fed, strict=True)]
+            if index >= warmup:
+                rounds.append(times)
+            task.advance()
     return [
         Latency(
             model_name(model),
@@ -71,6 +85,33 @@ def measure(
         )
         for column, model in enumerate(models)
     ]
+
+
+def measure_all(
+    models: Sequence[str | os.PathLike[str]],
+    *,
+    threads: Sequence[int],
+    runs: int,
+    warmup: int,
+    inputs: InputSource,
+    providers: Sequence[str] | None,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Measure latency, size and memory of model files for each number of threads; plain values for JSON.
+
+    Arguments and errors are those of `measure` and `peak_memory`.
+    """
+    names = [os.fspath(model) for model in models]
+    sizes = [stored_size(name) for name in names]
+    rows = []
+    for count in threads:
+        measured = measure(
+            names, threads=count, runs=runs, warmup=warmup, inputs=inputs, providers=providers, progress=progress
+        )
+        for latency, size in zip(measured, sizes, strict=True):
+            memory = peak_memory(latency.model, threads=count, inputs=inputs, providers=providers)
+            rows.append({**latency.to_dict(), "bytes": size, "peak_memory_bytes": memory})
+    return rows
 
 
 def _time(runner: OnnxRuntimeRunner, inputs: Mapping[str, Any]) -> float:

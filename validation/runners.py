@@ -2,9 +2,12 @@
 
 import ctypes
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -12,6 +15,7 @@ import onnxruntime
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
+from zoosmith.execution import ProcessDied, call_in_process
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
@@ -41,28 +45,80 @@ _TYPE_NAMES = {
 }
 
 
-class OnnxRuntimeRunner:
-    """Runs a model in ONNX Runtime on the CPU.
+_CPU = "CPUExecutionProvider"
 
-    Args:
-        model: a path (data in files beside it is found), the file's content or a ModelProto.
-        threads: the number of threads inside an operator; None leaves it to ONNX Runtime.
 
-    Raises:
-        ValidationError: ONNX Runtime cannot load the model, or moves no tensors of its inputs' or outputs' types.
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a model: its name and version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Runner(Protocol):
+    """A model made ready to be run.
+
+    Attributes:
+        name: what an error message calls the model.
+        runtime: what runs it.
+        output_names: names of the outputs in their order.
     """
 
-    def __init__(self, model: Model, *, threads: int | None = None):
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def runtime(self) -> Runtime: ...  # noqa: D102
+
+    @property
+    def output_names(self) -> list[str]: ...  # noqa: D102
+
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name.
+
+        Args:
+            inputs: values by the names of the inputs.
+            timeout: seconds after which the run is stopped; None to let it run.
+
+        Raises:
+            ValidationError: an input is missing, unknown or does not fit, an operator fails, or the run was stopped.
+        """
+        ...
+
+
+class OnnxRuntimeRunner:
+    """Runs a model in ONNX Runtime.
+
+    Args:
+        model: a path (data in files beside it is found), the file's content or a message.
+        threads: inside an operator; None leaves it to ONNX Runtime.
+        providers: execution providers, the preferred first, such as `CUDA` or `CUDAExecutionProvider`; the CPU's by
+            default, which also runs what the others cannot.
+
+    Raises:
+        ValidationError: ONNX Runtime cannot load the model, or has not one of the providers.
+    """
+
+    def __init__(self, model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None):
         self.name = model_name(model)
+        self.runtime = Runtime("ONNX Runtime", onnxruntime.__version__)
+        wanted = available_providers(providers or [_CPU])
         source = _onnx_runtime_source(model, self.name)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
         try:
-            self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys([*wanted, _CPU])))
         except Exception as error:
             # ONNX Runtime's exceptions share no base class
             raise ValidationError(f"{self.name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+        for provider in wanted:
+            if provider not in self.session.get_providers():
+                raise ValidationError(f"{self.name}: ONNX Runtime could not start {provider} on this machine")
         optional = [(value, False) for value in self.session.get_overridable_initializers()]
         self.inputs = [_session_port(v, r) for v, r in [(v, True) for v in self.session.get_inputs()] + optional]
         self.output_names: list[str] = [value.name for value in self.session.get_outputs()]
@@ -72,34 +128,30 @@ class OnnxRuntimeRunner:
             kinds = ", ".join(TensorProto.DataType.Name(kind) for kind in sorted(types & _IMMOVABLE))
             raise ValidationError(f"{self.name}: ONNX Runtime moves no tensors of type {kinds} in or out")
         self._by_bits = bool(types & set(_AS_BITS))
-        self._options = onnxruntime.RunOptions()
-        self._options.log_severity_level = 4
 
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run the model.
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
 
-        Args:
-            inputs: arrays by input name, of the type and shape that the model states; lists for sequences.
-
-        Returns:
-            The outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
-
-        Raises:
-            ValidationError: an input is missing, unknown or of another type or shape; an operator fails.
+        At `timeout` (seconds) ONNX Runtime stops before the next operator. Raises as `Runner.run` does.
         """
         feeds = _checked(self.inputs, inputs, self.name)
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
         try:
-            if self._by_bits:
-                return self._run_by_bits(feeds)
-            results = self.session.run(None, feeds, self._options)
+            with _terminated_at(timeout, options):
+                if self._by_bits:
+                    return self._run_by_bits(feeds, options)
+                results = self.session.run(None, feeds, options)
         except Exception as error:
+            if options.terminate:
+                raise _stopped(self.name, timeout) from error
             raise ValidationError(f"{self.name}: ONNX Runtime failed: {_first_line(error)}") from error
         return dict(zip(self.output_names, results, strict=True))
 
-    def _run_by_bits(self, feeds: dict[str, Any]) -> dict[str, Any]:
+    def _run_by_bits(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
         types = {port.name: port.elem_type for port in self.inputs}
         values = {name: _to_ort(value, types[name]) for name, value in feeds.items()}
-        results = self.session.run_with_ort_values(self.output_names, values, self._options)
+        results = self.session.run_with_ort_values(self.output_names, values, options)
         return {name: _from_ort(value) for name, value in zip(self.output_names, results, strict=True)}
 
 
@@ -117,6 +169,8 @@ class ReferenceRunner:
 
     def __init__(self, model: Model):
         self.name = model_name(model)
+        self.runtime = Runtime("onnx's reference evaluator", onnx.__version__)
+        self._model = model
         whole = load_model(model)
         self.inputs = input_ports(whole.graph)
         self.output_names: list[str] = [value.name for value in whole.graph.output]
@@ -130,19 +184,16 @@ class ReferenceRunner:
                 f"{self.name}: the reference evaluator cannot load it: {_first_line(error)}"
             ) from error
 
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run the model.
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
 
-        Args:
-            inputs: arrays by input name, of the type and shape that the model states; lists for sequences.
-
-        Returns:
-            The outputs by name: arrays, lists for sequences, None for an empty optional.
-
-        Raises:
-            ValidationError: an input is missing, unknown or of another type or shape; an operator fails.
+        With a `timeout` (seconds) the model runs in a process of its own, which can be stopped. Raises as `Runner.run`
+        does.
         """
         feeds = _checked(self.inputs, inputs, self.name)
+        if timeout is not None:
+            source = self._model.SerializeToString() if isinstance(self._model, onnx.ModelProto) else self._model
+            return run_apart(self.name, timeout, _run_reference, source, dict(inputs), self.name)
         try:
             with np.errstate(all="ignore"):
                 results = self._evaluator.run(None, feeds)
@@ -153,19 +204,24 @@ class ReferenceRunner:
         return dict(zip(self.output_names, results, strict=True))
 
 
-def runner_for(model: Model, *, threads: int | None = None) -> OnnxRuntimeRunner | ReferenceRunner:
-    """Return a runner that can run `model`: ONNX Runtime from opset 7 on, else the reference evaluator.
+def runner_for(
+    model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None
+) -> OnnxRuntimeRunner | ReferenceRunner:
+    """Return a runner that can run a model: ONNX Runtime from opset 7 on, else the reference evaluator.
 
     The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
     newer than it knows).
 
     Args:
-        model: a path, the file's content or a ModelProto.
-        threads: for ONNX Runtime: the number of threads inside an operator; None leaves it to it.
+        model: as for OnnxRuntimeRunner.
+        threads: for ONNX Runtime.
+        providers: for ONNX Runtime, and nothing but it may run the model then.
 
     Raises:
-        ValidationError: neither can load it; the message is ONNX Runtime's.
+        ValidationError: ONNX Runtime's, where neither can.
     """
+    if providers:
+        return OnnxRuntimeRunner(model, threads=threads, providers=providers)
     opset = default_opset(load_model(model, external_data=False)) or 1
     if opset < _OLDEST_OF_ONNX_RUNTIME:
         return ReferenceRunner(model)
@@ -176,6 +232,57 @@ def runner_for(model: Model, *, threads: int | None = None) -> OnnxRuntimeRunner
             return ReferenceRunner(model)
         except ValidationError:
             raise refusal from None
+
+
+def available_providers(names: Sequence[str]) -> list[str]:
+    """Full names of execution providers. Raises ValidationError where the installed ONNX Runtime lacks one."""
+    known = onnxruntime.get_available_providers()
+    full = [name if name.endswith("ExecutionProvider") else f"{name}ExecutionProvider" for name in names]
+    for name, spelled in zip(names, full, strict=True):
+        if spelled not in known:
+            have = ", ".join(provider.removesuffix("ExecutionProvider") for provider in known)
+            raise ValidationError(
+                f"provider {name!r}: the installed ONNX Runtime {onnxruntime.__version__} lacks it; it has {have}"
+            )
+    return full
+
+
+def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
+    """Call a function of an importable module in a process that is stopped at `timeout`.
+
+    Raises ValidationError, which names the model `name`, where it was stopped or died; and what the function raises.
+    """
+    try:
+        return call_in_process(function, timeout, *args)
+    except TimeoutError as error:
+        raise _stopped(name, timeout) from error
+    except ProcessDied as error:
+        raise ValidationError(f"{name}: {error}") from error
+
+
+def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, Any]:
+    runner = ReferenceRunner(source)
+    runner.name = name
+    return runner.run(inputs)
+
+
+@contextmanager
+def _terminated_at(timeout: float | None, options: Any) -> Iterator[None]:
+    """Have ONNX Runtime end a run with these options when the time is over."""
+    if timeout is None:
+        yield
+        return
+    timer = threading.Timer(timeout, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _stopped(name: str, timeout: float | None) -> ValidationError:
+    return ValidationError(f"{name}: stopped: no result after {timeout:g} s")
 
 
 class _LegacyEvaluator(ReferenceEvaluator):

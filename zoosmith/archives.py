@@ -1,34 +1,19 @@
 """Archives as the zoo publishes them: a model and its data sets in a tar.gz, the same bytes every time."""
 
-import gzip
 import hashlib
 import io
 import tarfile
-import tempfile
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
-from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import atomic_writer
 
 # what the compressor is fed at a time: the compressed bytes depend on it
 _PIECE = 1 << 20
 _LEVEL = 1
-
-# An archive may unpack to 256 MiB, or to 100 times its size where that is more; and to so many members.
-_ALWAYS_ALLOWED = 1 << 28
-_LARGEST_RATIO = 100
-_MOST_MEMBERS = 10_000
-
-# isal's type hints leave these open
-_ISAL_ERROR: Any = isal_zlib.error
-_open_gzip: Any = igzip.open
 
 
 @dataclass(frozen=True)
@@ -60,43 +45,6 @@ def write_archive(path: Path, members: Iterable[Member]) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """Unpack a `.tar.gz` or `.tar` into a temporary folder, which is given, and removed afterwards.
-
-    Raises ZoosmithError for a file that is missing, damaged or no archive, and for a hostile one: members that climb
-    out of the folder, links and devices, or content out of all proportion to the file's size.
-    """
-    with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
-        folder = Path(name)
-        try:
-            with path.open("rb") as file:
-                _extract(path, file, folder)
-        except OSError as error:
-            if isinstance(error, gzip.BadGzipFile):
-                raise _damaged(path) from error
-            raise ZoosmithError(f"{path}: cannot be unpacked: {error.strerror or error}") from error
-        except (tarfile.TarError, EOFError, zlib.error, _ISAL_ERROR, ValueError) as error:
-            raise _damaged(path) from error
-        yield folder
-
-
-class _LimitedReader:
-    """The `read` that tarfile needs, which ends an archive that unpacks to more than it may."""
-
-    def __init__(self, path: Path, stream: Any):
-        self._path = path
-        self._stream = stream
-        self._left = self._limit = max(_ALWAYS_ALLOWED, _LARGEST_RATIO * path.stat().st_size)
-
-    def read(self, size: int) -> bytes:
-        data: bytes = self._stream.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise ZoosmithError(f"{self._path}: refused: it unpacks to more than {self._limit} bytes")
-        return data
-
-
 def _tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
     for member in members:
         # TarInfo's own defaults are what stays the same: time 0, owner 0 without a name, mode 0644
@@ -109,35 +57,3 @@ def _tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
                 yield piece
         yield bytes(-info.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
-
-
-def _extract(path: Path, file: IO[bytes], folder: Path) -> None:
-    compressed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    limited: Any = _LimitedReader(path, _open_gzip(file, "rb") if compressed else file)
-    with tarfile.open(fileobj=limited, mode="r|", bufsize=_PIECE) as tar:
-        for count, member in enumerate(tar, start=1):
-            if count > _MOST_MEMBERS:
-                raise ZoosmithError(f"{path}: refused: it has more than {_MOST_MEMBERS} members")
-            target = folder / _safe_path(path, member.name)
-            if member.isdir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            content = None if member.issparse() or not member.isreg() else tar.extractfile(member)
-            if content is None:
-                raise ZoosmithError(f"{path}: refused: member {member.name!r} is a link or no regular file")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as copy:
-                while piece := content.read(_PIECE):
-                    copy.write(piece)
-
-
-def _safe_path(path: Path, name: str) -> Path:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or Path(name).drive:
-        raise ZoosmithError(f"{path}: refused: member {name!r} climbs out of the folder")
-    return Path(*parts.parts)
-
-
-def _damaged(path: Path) -> ZoosmithError:
-    return ZoosmithError(f"{path}: expected a tar.gz archive, found something else or a damaged file")

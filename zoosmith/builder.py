@@ -15,7 +15,7 @@ from zoosmith.build_options import BuildOptions
 from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_exact, check_file, check_integer
-from zoosmith.datasets import DataSet
+from zoosmith.validation.datasets import DataSet
 from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
 from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.manifest import manifest

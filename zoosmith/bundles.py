@@ -1,32 +1,58 @@
 """Bundles: an archive of one model with its data sets, made of any model, and run to see that it gives its outputs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 import onnx
 
-from zoosmith.archives import Member, unpacked, write_archive
-from zoosmith.datasets import DataSet, data_files, read_data_sets
+from zoosmith.archives import Member, write_archive
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import external_files, load_model
-from zoosmith.validation import Comparison, compare, random_inputs, runner_for
+from zoosmith.validation import Comparison, InputSource, Limits, compare, runner_for
+from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
+from zoosmith.validation.unpacking import unpacked
 
 
-def bundle(model: Path, output: Path, *, sets: int = 3, seed: int = 0, dims: Mapping[str, int] | None = None) -> None:
-    """Pack `model`, an ONNX file, with `sets` data sets of random inputs and the outputs that it gives for them.
+def bundle(
+    model: Path,
+    output: Path,
+    *,
+    sets: int = 3,
+    inputs: InputSource | None = None,
+    timeout: float | None = None,
+    progress: Progress = SILENT,
+) -> int:
+    """Pack an ONNX file with data sets: inputs and the outputs that the model gives for them.
 
-    Set k is made of seed `seed` + k; `dims` gives the size of symbolic dimensions by name. Files that hold tensors of
-    the model are packed beside it. Raises ZoosmithError or ValidationError for a model that cannot be read or run.
+    Files that hold tensors of the model are packed beside it.
+
+    Args:
+        model: the file.
+        output: the archive to write.
+        sets: how many data sets of random inputs; a feed gives its own number.
+        inputs: where they come from; random ones by default.
+        timeout: seconds after which a run is stopped.
+        progress: told of every data set.
+
+    Returns:
+        The number of data sets.
+
+    Raises:
+        ZoosmithError: the model cannot be read or run, or the archive not written.
     """
     structure = load_model(model, external_data=False)
+    cases = (inputs or InputSource()).cases(structure, sets)
     runner = runner_for(model)
     made = []
-    for index in range(sets):
-        inputs = random_inputs(structure, seed=seed + index, dims=dims)
-        made.append(DataSet(inputs, runner.run(inputs)))
+    with progress.task("data sets", len(cases)) as task:
+        for case in cases:
+            made.append(DataSet(case, runner.run(case, timeout=timeout)))
+            task.advance()
     folder = output.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
     write_archive(output, bundle_members(folder, model, structure, made))
+    return len(made)
 
 
 def bundle_members(
@@ -45,18 +71,39 @@ def bundle_members(
             yield Member(f"{folder}/{name}", file)
 
 
-def validate(path: Path, *, rtol: float = 1e-3, atol: float = 1e-5) -> dict[str, Comparison]:
-    """Run every data set of a bundle, an archive or its unpacked folder; return the comparisons by the sets' names.
+def validate(
+    path: Path,
+    *,
+    limits: Limits | None = None,
+    providers: Sequence[str] | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Comparison]:
+    """Run every data set of a bundle and compare what the model gives with what is stored.
 
-    Raises ZoosmithError for what is no bundle, ValidationError for a model that does not run.
+    Args:
+        path: an archive or its unpacked folder.
+        limits: what is accepted.
+        providers: execution providers of ONNX Runtime.
+        progress: told of every data set.
+
+    Returns:
+        The comparisons by the data sets' names.
+
+    Raises:
+        ZoosmithError: it is no bundle, or its model does not run.
     """
+    limits = limits or Limits()
     with nullcontext(path) if path.is_dir() else unpacked(path) as folder:
         model = _model_in(folder, path)
-        runner = runner_for(model)
+        runner = runner_for(model, providers=providers)
         sets = read_data_sets(model.parent, load_model(model, external_data=False).graph)
-        return {
-            name: compare(data.outputs, runner.run(data.inputs), rtol=rtol, atol=atol) for name, data in sets.items()
-        }
+        compared = {}
+        with progress.task("data sets", len(sets)) as task:
+            for name, data in sets.items():
+                outputs = runner.run(data.inputs, timeout=limits.timeout)
+                compared[name] = compare(data.outputs, outputs, rtol=limits.rtol, atol=limits.atol)
+                task.advance()
+        return compared
 
 
 def _model_in(folder: Path, path: Path) -> Path:

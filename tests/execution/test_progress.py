@@ -1,24 +1,7 @@
 """Progress is told from any thread and shown by whoever wants to."""
 
-from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
-
-
-class Recording(Progress):
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[tuple[object, ...]] = []
-
-    def on_begin(self, task: Task) -> None:
-        self.told.append(("begin", task.label, task.total))
-
-    def on_advance(self, task: Task, step: str) -> None:
-        self.told.append((task.label, task.done, step))
-
-    def on_end(self, task: Task) -> None:
-        self.told.append(("end", task.label, task.done))
-
-    def on_note(self, text: str) -> None:
-        self.told.append(("note", text))
+from tests.progress import Recording
+from zoosmith.execution import SILENT, ThreadExecutor
 
 
 def test_a_task_tells_its_beginning_its_steps_and_its_end() -> None:

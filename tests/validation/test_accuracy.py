@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from tests.progress import Recording
 from tests.shared_data import SHARED, needs_shared
 from zoosmith.validation.accuracy import Share, evaluate
 from zoosmith.validation.errors import ValidationError
@@ -75,9 +76,10 @@ def expected_hits(folder: ImageFolder, weights: np.ndarray, best: int) -> int:
 @pytest.mark.parametrize("shape", [(1, 3, 8, 8), ("N", 3, 8, 8), (5, 3, 8, 8), (40, 3, 8, 8), ("N", "C", 8, 8)])
 @pytest.mark.parametrize("flat", [True, False])
 def test_hits_are_those_of_a_plain_sort(tmp_path: Path, pictures: ImageFolder, shape: tuple, flat: bool) -> None:
-    done: list[int] = []
-    result = evaluate([classifier(tmp_path / "a.onnx", shape=shape, flat=flat)], pictures, RAW, on_images=done.append)
-    assert (result.images, result.broken, sum(done)) == (23, 0, 23)
+    progress = Recording()
+    result = evaluate([classifier(tmp_path / "a.onnx", shape=shape, flat=flat)], pictures, RAW, progress=progress)
+    assert (result.images, result.broken, progress.steps("images")[-1]) == (23, 0, 23)
+    assert progress.told[0] == ("begin", "images", 23) and progress.told[-1] == ("end", "images", 23)
     assert result.accuracies[0].top1 == Share(expected_hits(pictures, WEIGHTS, 1), 23)
     assert result.accuracies[0].top5 == Share(expected_hits(pictures, WEIGHTS, 5), 23)
     assert 0 < result.accuracies[0].top1.hits < result.accuracies[0].top5.hits < 23

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zoosmith.execution import ThreadExecutor
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import ImageFolder, Sample, load_images, read_labels
 from zoosmith.validation.preprocess import preprocessing
@@ -71,7 +72,9 @@ def test_the_limit_is_spread_over_the_whole_folder(flat: Path) -> None:
 
 
 def test_arrays_come_in_order_and_agree_with_the_files(flat: Path) -> None:
-    levels = [(sample.path.stem, array[0, 0, 0]) for sample, array in ImageFolder(flat).arrays(RAW, (7, 7), workers=3)]
+    with ThreadExecutor(3) as executor:
+        arrays = list(ImageFolder(flat).arrays(RAW, (7, 7), executor=executor))
+    levels = [(sample.path.stem, array[0, 0, 0]) for sample, array in arrays]
     assert levels == [(str(n), n) for n in range(10)]
 
 

@@ -7,8 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.progress import Recording
 from zoosmith.validation import latency
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.latency import measure, stored_size
 from zoosmith.validation.memory import peak_memory
 
@@ -39,17 +41,17 @@ def test_models_take_turns_and_warm_up_rounds_do_not_count(tmp_path: Path, monke
         return next(seconds)
 
     monkeypatch.setattr(latency, "_time", fake_time)
-    rounds: list[int] = []
-    first, second = measure(models, runs=4, warmup=1, on_round=lambda: rounds.append(1))
+    progress = Recording()
+    first, second = measure(models, runs=4, warmup=1, progress=progress)
     assert order == ["a", "b"] * 5
-    assert len(rounds) == 5
+    assert progress.steps("1 thread") == [1, 2, 3, 4, 5]
     assert (first.median_ms, first.fastest_ms, first.speed) == (pytest.approx(6.0), pytest.approx(4.0), 1.0)
     assert (second.median_ms, second.fastest_ms, second.speed) == (pytest.approx(2.0), pytest.approx(2.0), 2.0)
 
 
 def test_real_times_are_positive_and_in_order(tmp_path: Path) -> None:
     small, large = product(tmp_path / "a.onnx", 4), product(tmp_path / "b.onnx", 1024)
-    results = measure([small, large], runs=5, threads=2, dims={"batch": 64})
+    results = measure([small, large], runs=5, threads=2, inputs=InputSource(dims={"batch": 64}))
     assert [(entry.model, entry.threads, entry.runs) for entry in results] == [(str(small), 2, 5), (str(large), 2, 5)]
     assert all(0 < entry.fastest_ms <= entry.median_ms for entry in results)
     assert set(results[0].to_dict()) == {"model", "threads", "runs", "median_ms", "fastest_ms", "speed"}
@@ -63,7 +65,7 @@ def test_counts_out_of_range_are_refused(tmp_path: Path, counts: dict[str, int])
 
 def test_a_dimension_that_no_input_has_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="'height'"):
-        measure([product(tmp_path / "a.onnx", 4)], dims={"height": 4})
+        measure([product(tmp_path / "a.onnx", 4)], inputs=InputSource(dims={"height": 4}))
 
 
 def test_the_size_holds_the_files_beside_the_model(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_the_size_holds_the_files_beside_the_model(tmp_path: Path) -> None:
 
 def test_memory_grows_by_what_a_model_holds(tmp_path: Path) -> None:
     small = peak_memory(product(tmp_path / "a.onnx", 4))
-    large = peak_memory(product(tmp_path / "b.onnx", 2048), dims={"batch": 2})
+    large = peak_memory(product(tmp_path / "b.onnx", 2048), inputs=InputSource(dims={"batch": 2}))
     if small is None or large is None:
         pytest.skip("the system does not tell the memory of a process")
     assert 2048 * 2048 * 4 < large - small < 6 * 2048 * 2048 * 4

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoosmith import archives
-from zoosmith.archives import Member, unpacked, write_archive
+from zoosmith.archives import Member, write_archive
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.validation import unpacking
+from zoosmith.validation.unpacking import unpacked
 
 
 def tar_of(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -87,7 +88,7 @@ def test_links_and_devices_are_refused(kind: bytes, tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr(unpacking, "_ALWAYS_ALLOWED", 1 << 20)
     bomb = gzip.compress(tar_of(member("m/model.onnx"), content=bytes(50_000_000)))
     (tmp_path / "bomb.tar.gz").write_bytes(bomb)
     with pytest.raises(ZoosmithError, match="refused: it unpacks to more than"), unpacked(tmp_path / "bomb.tar.gz"):
@@ -97,7 +98,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
 def test_a_header_that_announces_a_giant_name_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr(unpacking, "_ALWAYS_ALLOWED", 1 << 20)
     info = member("name", tarfile.GNUTYPE_LONGNAME)
     info.size = 40_000_000
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + b"a" * 40_000_512))
@@ -106,7 +107,7 @@ def test_a_header_that_announces_a_giant_name_is_refused_before_it_is_read(
 
 
 def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_MOST_MEMBERS", 3)
+    monkeypatch.setattr(unpacking, "_MOST_MEMBERS", 3)
     (tmp_path / "many.tar").write_bytes(tar_of(*(member(f"m/{index}") for index in range(4))))
     with pytest.raises(ZoosmithError, match="more than 3 members"), unpacked(tmp_path / "many.tar"):
         pass

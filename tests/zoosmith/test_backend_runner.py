@@ -14,10 +14,10 @@ from onnx.backend.test.case.test_case import TestCase as BackendCase
 
 from tests.zoosmith.built import Built
 from tests.zoosmith.small_models import scaling_model
-from zoosmith.archives import unpacked
 from zoosmith.bundles import bundle
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation import OnnxRuntimeRunner
+from zoosmith.validation.unpacking import unpacked
 
 
 class _Prepared(BackendRep):

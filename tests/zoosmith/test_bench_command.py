@@ -33,7 +33,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = [product(tmp_path / "a.onnx", 4), product(tmp_path / "b.onnx", 512)]
     code, out, _ = run(capsys, *models, "--threads", "1,2", "--runs", 3, "--warmup", 1, "--dim", "batch=4", "--json")
-    rows = json.loads(out)
+    rows = json.loads(out)["result"]["models"]
     assert code == 0
     assert [(row["model"], row["threads"]) for row in rows] == [(model, n) for n in (1, 2) for model in models]
     assert [row["bytes"] for row in rows[:2]] == [Path(model).stat().st_size for model in models]
@@ -53,10 +53,10 @@ def test_the_table_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--threads", "one"], "'one' is not a list of numbers"),
-        (["--threads", "0,1"], "0 threads"),
+        (["--threads", "one"], "'one': expected numbers from 1"),
+        (["--threads", "0,1"], "'0,1': expected numbers from 1"),
         (["--runs", "0"], "--runs"),
-        (["--dim", "batch"], "not of the form NAME=SIZE"),
+        (["--dim", "batch"], "expected NAME=SIZE"),
         (["--dim", "height=3"], "no input has a dimension named 'height'"),
     ],
 )

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tests.zoosmith.small_models import identity_model, scaling_model
-from zoosmith.archives import unpacked
 from zoosmith.bundles import bundle, validate
 from zoosmith.onnx_model import saving
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.unpacking import unpacked
 
 CONTENT = "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
 
@@ -87,7 +88,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(packed: 
     contents = []
     for name, seed in (("again", 0), ("other", 1)):
         (tmp_path / name).mkdir()
-        bundle(tmp_path / "scale.onnx", tmp_path / name / "scale.tar.gz", seed=seed)
+        bundle(tmp_path / "scale.onnx", tmp_path / name / "scale.tar.gz", inputs=InputSource(seed=seed))
         contents.append((tmp_path / name / "scale.tar.gz").read_bytes())
     assert contents[0] == packed.read_bytes()
     assert contents[1] != packed.read_bytes()
@@ -133,7 +134,7 @@ NUMPY_TYPES = [
 @pytest.mark.parametrize("elem_type", NUMPY_TYPES, ids=TensorProto.DataType.Name)
 def test_every_tensor_type_survives_packing(elem_type: int, tmp_path: Path) -> None:
     save_model(identity_model((elem_type, ["batch", 3])), tmp_path / "identity.onnx")
-    bundle(tmp_path / "identity.onnx", tmp_path / "identity.tar.gz", sets=1, dims={"batch": 2})
+    bundle(tmp_path / "identity.onnx", tmp_path / "identity.tar.gz", sets=1, inputs=InputSource(dims={"batch": 2}))
     comparison = validate(tmp_path / "identity.tar.gz")["test_data_set_0"]
     assert comparison.passed, comparison.reason
     with tarfile.open(tmp_path / "identity.tar.gz") as tar:

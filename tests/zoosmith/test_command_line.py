@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from zoosmith import cli
+from zoosmith.cli import application
 
 
 def _exit(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -40,12 +41,12 @@ def test_verbose_shows_the_traceback_at_either_place(capsys: pytest.CaptureFixtu
 def test_a_fault_of_our_own_is_told_apart_from_bad_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "build", "zoosmith.no_such_module:build")
+    monkeypatch.setitem(application.COMMANDS, "build", "zoosmith.no_such_module:build")
     code, _, err = _exit(capsys, "build")
     assert code == 70 and "internal error" in err and "Traceback" not in err
 
 
-@pytest.mark.parametrize("command", list(cli.COMMANDS))
+@pytest.mark.parametrize("command", list(application.COMMANDS))
 def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = _exit(capsys, command, "--help")
     assert code == 0

@@ -62,8 +62,8 @@ def test_a_value_info_file_declares_inputs(nets: Path) -> None:
     ("arguments", "says"),
     [
         (["--input", "y=2,4"], "the net has no input 'y'"),
-        (["--input", "x"], "--input x: expected BLOB"),
-        (["--input", "x=nonsense:2,4"], "--input x=nonsense:2,4: expected"),
+        (["--input", "x"], "'x': expected NAME=SHAPE"),
+        (["--input", "x=nonsense:2,4"], "'nonsense' is no type"),
         (["--input", "x=2,-4"], "size -4 is negative"),
         (["--input", "x=2,5"], "takes 4 values"),
         (["--input", "x=2,4", "--opset", "2"], "opset 2: expected 3 to"),

@@ -54,7 +54,7 @@ def test_json_holds_accuracy_and_agreement(tmp_path: Path, data: Path, capsys: p
     (data / "1green" / "3.png").write_bytes(b"broken")
     models = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", np.eye(3)[[1, 0, 2]])]
     code, out, err = run(capsys, *models, "--data", data, "--preprocess", "none", "--json")
-    report: dict[str, Any] = json.loads(out)
+    report: dict[str, Any] = json.loads(out)["result"]
     assert code == 0
     assert (report["images"], report["broken"], report["preprocess"]) == (11, 1, "none")
     assert [entry["top1"]["images"] for entry in report["models"]] == [10, 3]
@@ -86,7 +86,7 @@ def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
     model = red_green_blue(tmp_path / "bgr.onnx", np.eye(3))
     options = ["--labels", tmp_path / "classes.txt", "--preprocess", "caffe", "--limit", 6, "--disturb", "darkened"]
     code, out, _ = run(capsys, model, "--data", data, *options, "--json")
-    report = json.loads(out)
+    report = json.loads(out)["result"]
     assert code == 0
     assert (report["images"], report["disturb"]) == (6, "darkened")
     # of the six, the red picture among the blue ones is the one that fails

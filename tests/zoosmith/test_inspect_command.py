@@ -73,7 +73,7 @@ def test_an_archive_shows_its_members(files: dict[str, Path]) -> None:
 
 
 def test_json_describes_all_files_in_order(files: dict[str, Path]) -> None:
-    described = json.loads(run("--json", *files.values()).output)
+    described = json.loads(run("--json", *files.values()).output)["result"]["files"]
     assert [entry["kind"] for entry in described] == [
         "caffe2 net",
         "caffe2 net",

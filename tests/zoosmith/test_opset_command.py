@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from zoosmith.verification import verify
+from zoosmith.validation import verify_models
 
 
 def zoosmith(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -50,10 +50,10 @@ def test_it_converts_verifies_and_says_so_in_one_line(model: Path) -> None:
 
 def test_json_tells_the_largest_error(model: Path) -> None:
     done = zoosmith("opset", "m.onnx", "-o", "newer.onnx", "--to", "21", "--json", folder=model)
-    report = json.loads(done.stdout)
-    assert report["passed"] and report["verified"]
+    report = json.loads(done.stdout)["result"]
+    assert report["proof"]["verdict"] in ("equal", "close")
     assert report["from"] == 13 and report["to"] == 21
-    assert report["max_abs_error"] <= 1e-5
+    assert report["proof"]["largest_error"] <= 1e-5
 
 
 def test_without_verification_it_says_that_nothing_was_proved(model: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_the_target_lacks_is_refused_by_name_with_the_lowest_opset_that_wou
         (("missing.onnx", "--to", "12"), "missing.onnx"),
         (("text.onnx", "--to", "12"), "text.onnx: expected an ONNX model"),
         (("m.onnx", "--to", "99"), "opset 99 does not exist"),
-        (("m.onnx", "--to", "12", "--dim", "batch"), "give NAME=SIZE"),
+        (("m.onnx", "--to", "12", "--dim", "batch"), "expected NAME=SIZE"),
         (("m.onnx", "--to", "12", "--dim", "rows=2"), "no input has a dimension named 'rows'"),
     ],
 )
@@ -128,6 +128,6 @@ def test_tensors_in_files_stay_in_them_and_go_along(tmp_path: Path) -> None:
 
 
 def test_the_first_node_that_differs_is_named_not_the_last() -> None:
-    result = verify(softmax_model(), softmax_model(weight=np.zeros(4, dtype=np.float32)))
-    assert not result.comparison.passed
-    assert result.first == "scale (Mul), output 'scaled'"
+    result = verify_models(softmax_model(), softmax_model(weight=np.zeros(4, dtype=np.float32)))
+    assert result.verdict == "differs"
+    assert result.first_difference == "scale (Mul), output 'scaled'"

@@ -48,7 +48,8 @@ def colour_classifier(path: Path) -> Path:
 def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "int8.onnx"
     code, out, err = run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "calibrating: 10 of 10" in err
     assert out.startswith(f"{output}: ")
     assert "12 integer convolutions, 2 borders to float" in out
     assert sum(node.op_type == "QLinearConv" for node in onnx.load(output).graph.node) == 12
@@ -58,7 +59,7 @@ def test_arrays_and_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     np.savez(tmp_path / "data.npz", data=np.random.RandomState(0).rand(5, 3, 32, 32).astype(np.float32))
     arguments = ["quantize", model, "-o", tmp_path / "o.onnx", "--calibrate", tmp_path / "data.npz", "--json"]
     code, out, _ = run(capsys, *arguments, "--method", "percentile")
-    report = json.loads(out)
+    report = json.loads(out)["result"]
     assert code == 0
     assert (report["samples"], report["borders"], report["relative_top1_drop"]) == (5, 2, None)
     assert report["bytes"] == (tmp_path / "o.onnx").stat().st_size
@@ -68,8 +69,8 @@ def test_arrays_and_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_images_calibrate_and_measure(tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = colour_classifier(tmp_path / "net.onnx")
     options = ["--calibrate", colours, "--data", colours, "--preprocess", "none", "--max-drop", "0.01"]
-    code, out, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
-    assert (code, err) == (0, "")
+    code, out, _ = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    assert code == 0
     assert "top-1 drop 0.00 %" in out
 
 
@@ -94,7 +95,7 @@ def test_a_broken_image_is_reported_and_skipped(
     code, out, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
     assert code == 0
     assert "skipped: " in err
-    assert json.loads(out)["samples"] == 12
+    assert json.loads(out)["result"]["samples"] == 12
 
 
 def test_bad_input_is_one_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +124,7 @@ def test_simplify_writes_fewer_nodes_and_the_error(
     output = tmp_path / "opt.onnx"
     code, out, _ = run(capsys, "simplify", model, "-o", output)
     assert code == 0
-    assert out.startswith(f"{output}: 22 nodes of 42, largest error ")
+    assert out.startswith(f"{output}: 22 nodes of 42, verified, ")
     assert len(onnx.load(output).graph.node) == 22
 
 
@@ -138,12 +139,12 @@ def test_simplify_refuses_a_difference(tmp_path: Path, capsys: pytest.CaptureFix
     output = tmp_path / "opt.onnx"
     code, out, err = run(capsys, "simplify", tmp_path / "net.onnx", "-o", output)
     assert (code, out) == (1, "")
-    assert "differs, nothing written" in err
+    assert "differs: " in err
     assert not output.exists()
     code, out, _ = run(capsys, "simplify", tmp_path / "net.onnx", "-o", output, "--json")
     assert code == 1
-    assert json.loads(out)["output"] is None
-    assert run(capsys, "simplify", tmp_path / "net.onnx", "-o", output, "--tolerance", "10")[0] == 0
+    assert json.loads(out)["result"]["output"] is None
+    assert run(capsys, "simplify", tmp_path / "net.onnx", "-o", output, "--atol", "10")[0] == 0
 
 
 def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,26 @@
-"""`zoosmith build`: the zoo's rows of DenseNet-121, proved and packed."""
+"""`zoosmith build`: the zoo's rows of DenseNet-121, verified and packed."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH, jobs_option, seed_option
+from zoosmith.cli.terminal import Terminal
+
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from zoosmith.report import Report
 
 
-@click.command()
-@click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--weights", metavar="PATH", type=click.Path(path_type=Path), help="init_net.pb, or a row in ONNX.")
+@click.command(cls=Command)
+@click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=PATH)
+@click.option("--weights", metavar="PATH", type=PATH, help="init_net.pb, or a row in ONNX.")
 @click.option("--rows", metavar="LIST", help="Rows, or opsets such as 1-28.  [default: the published ones]")
 @click.option("--sets", type=click.IntRange(1), default=3, show_default=True, help="Data sets in each archive.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Weights and inputs.")
+@seed_option("Weights and inputs.")
 @click.option(
     "--reference",
     type=click.Choice(["builtin", "caffe2"]),
@@ -23,18 +28,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
-@click.option(
-    "--calibrate",
-    metavar="FOLDER|NPZ",
-    type=click.Path(path_type=Path),
-    help="For the int8 row.  [default: random pictures]",
-)
-@click.option(
-    "--data", metavar="FOLDER", type=click.Path(path_type=Path), help="Labelled images, for the accuracy column."
-)
-@click.option("--labels", metavar="FILE", type=click.Path(path_type=Path), help="Their labels, as for evaluate.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Threads.  [default: one a core, up to 4]")
+@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: random pictures]")
+@click.option("--data", metavar="FOLDER", type=PATH, help="Labelled images, for the accuracy column.")
+@click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
+@jobs_option("Threads.  [default: one a core, up to 4]")
 def build(
+    terminal: Terminal,
     out: Path,
     weights: Path | None,
     rows: str | None,
@@ -45,7 +44,7 @@ def build(
     data: Path | None,
     labels: Path | None,
     jobs: int | None,
-) -> None:
+) -> int:
     """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
 
     Writes the models, their archives with test data, the model card, the hub manifest and report.json below FOLDER, in
@@ -57,13 +56,8 @@ def build(
       zoosmith build --out zoo --weights init_net.pb --rows 9,12
       zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
     from zoosmith.build_options import BuildOptions
     from zoosmith.builder import build as run
-    from zoosmith.execution import Progress, Task
 
     options = BuildOptions(
         weights=weights,
@@ -76,25 +70,23 @@ def build(
         labels=labels,
         jobs=jobs,
     )
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    console = Console(stderr=True)
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        line = bar.add_task("weights", total=None)
+    report = run(out, options=options, progress=terminal.progress())
+    checks = [(row.name, check) for row in report.rows for check in row.checks]
+    failed = [(name, check) for name, check in checks if not check.passed]
+    count = f"{len(report.rows)} row{'s' if len(report.rows) > 1 else ''}"
+    terminal.result(
+        {"out": str(out), **report.as_dict()},
+        f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output.",
+        _table(report),
+        f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.json'}",
+    )
+    for name, check in failed:
+        terminal.failure(f"failed: densenet-{name}: {check.name}: {check.figure}, expected {check.limit}")
+    return 0 if report.passed else 1
 
-        class Shown(Progress):
-            def on_advance(self, task: Task, step: str) -> None:
-                bar.update(line, completed=task.done, total=task.total, description=step)
 
-        report = run(out, options=options, progress=Shown())
-    _print_table(report)
-    _print_summary(report, out)
-    if not report.passed:
-        sys.exit(1)
-
-
-def _print_table(report: "Report") -> None:
+def _table(report: "Report") -> "Table":
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     compared = any(row.published for row in report.rows)
@@ -121,18 +113,4 @@ def _print_table(report: "Report") -> None:
         if compared:
             cells.append(row.published or "none published")
         table.add_row(*cells, style=None if row.passed else "red")
-    # a file or a pipe has no width: lines stay whole
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    heading = f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output."
-    console.print(heading, highlight=False, soft_wrap=True)
-    console.print(table)
-
-
-def _print_summary(report: "Report", out: Path) -> None:
-    checks = [(row.name, check) for row in report.rows for check in row.checks]
-    failed = [(name, check) for name, check in checks if not check.passed]
-    for name, check in failed:
-        click.echo(f"failed: densenet-{name}: {check.name}: {check.figure}, expected {check.limit}", err=True)
-    passed = len(checks) - len(failed)
-    rows = f"{len(report.rows)} row{'s' if len(report.rows) > 1 else ''}"
-    click.echo(f"{passed} of {len(checks)} checks passed; {rows} in {out}, see {out / 'report.json'}")
+    return table

@@ -5,30 +5,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH, input_options, limit_options, output_option, verify_option
+from zoosmith.cli.terminal import Terminal
+
 if TYPE_CHECKING:
-    import onnx
-
-    from zoosmith.convert.translation import InputInfo
-
-# where ONNX's own name differs from numpy's
-_NUMPY_NAMES = {"": "FLOAT", "float32": "FLOAT", "float64": "DOUBLE"}
+    from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.verification import Limits
 
 
-@click.command()
-@click.argument("predict_net", type=click.Path(exists=True, dir_okay=False))
-@click.argument("init_net", type=click.Path(exists=True, dir_okay=False), required=False)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The ONNX file to write.")
+@click.command(cls=Command)
+@click.argument("predict_net", type=PATH)
+@click.argument("init_net", type=PATH, required=False)
+@output_option("The ONNX file to write.")
 @click.option("--opset", type=int, help="Opset of the file. Default: 9, or the lowest above that can express the net.")
 @click.option(
-    "--input",
-    "declared",
-    multiple=True,
-    metavar="BLOB=SHAPE",
-    help="Shape of a float32 input, or BLOB=TYPE:SHAPE for another type; a size may be a name. Repeatable.",
-)
-@click.option(
     "--value-info",
-    type=click.Path(exists=True, dir_okay=False),
+    type=PATH,
+    metavar="FILE",
     help="JSON file with ONNX element type and shape for each input, as Caffe2 zoos have.",
 )
 @click.option(
@@ -38,100 +32,50 @@ _NUMPY_NAMES = {"": "FLOAT", "float32": "FLOAT", "float64": "DOUBLE"}
     show_default=True,
     help="zoo: every name carries its version, as in the ONNX model zoo. caffe2: only names of rewritten blobs do.",
 )
-@click.option(
-    "--verify/--no-verify",
-    default=True,
-    show_default=True,
-    help="Run the model and the source net on random inputs and compare them, before anything is written.",
-)
+@verify_option
+@input_options
+@limit_options()
 def convert(
-    predict_net: str,
-    init_net: str | None,
-    output: str,
+    terminal: Terminal,
+    predict_net: Path,
+    init_net: Path | None,
+    output: Path,
     opset: int | None,
-    declared: tuple[str, ...],
-    value_info: str | None,
+    value_info: Path | None,
     names: str,
     verify: bool,
-) -> None:
+    inputs: "InputSource",
+    limits: "Limits",
+) -> int:
     """Translate the Caffe2 net PREDICT_NET with the parameters of INIT_NET to ONNX.
+
+    --input gives the shape of each input of the net, float32 unless a type is named; a size may be a name, which stays
+    symbolic in the file. Net and model run on the same inputs, with symbolic sizes taken as 2 unless --dim names
+    another: where they differ, nothing is written and the exit code is 1.
 
     \b
     Example:
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=1,3,224,224
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=N,3,224,224 --input ids=int64:N
     """
-    from zoosmith.convert import caffe2_to_onnx
-    from zoosmith.onnx_model.saving import save_model
+    from zoosmith.conversion import convert_net, declared_inputs
 
-    inputs = read_inputs(declared, value_info)
-    model = caffe2_to_onnx(predict_net, init_net, inputs=inputs, opset=opset, names=names)
-    checked = _verified(predict_net, init_net, model, names) if verify else "not verified"
-    save_model(model, output)
-    opset_made, size = model.opset_import[0].version, Path(output).stat().st_size
-    click.echo(f"{output}: {len(model.graph.node)} nodes, opset {opset_made}, {size:,} bytes, {checked}")
-
-
-def _verified(predict_net: str, init_net: str | None, model: "onnx.ModelProto", names: str) -> str:
-    """Compare the model with its net; gives what to say of it, and ends the command with 1 where they differ."""
-    from rich.console import Console
-
-    from zoosmith.conversion import verify_conversion
-    from zoosmith.validation import ValidationError
-
-    try:
-        with Console(stderr=True).status("Comparing with the source net"):
-            comparison = verify_conversion(predict_net, init_net, model, names=names)
-    except ValidationError as error:
-        return f"not verified ({error})"
-    if not comparison.passed:
-        click.echo(
-            f"the model and its net differ, nothing is written (--no-verify does): {comparison.reason}", err=True
-        )
-        raise SystemExit(1)
-    return f"verified, {comparison}"
-
-
-def read_inputs(declared: tuple[str, ...], value_info: str | None) -> "InputInfo":
-    """Read the declared inputs of a net, from the command line over those of a file. Raises ZoosmithError."""
-    import json
-
-    from onnx import TensorProto
-
-    from zoosmith.onnx_model.errors import ZoosmithError
-
-    inputs: dict[str, tuple[int, list[int | str]]] = {}
-    if value_info is not None:
-        try:
-            with open(value_info, encoding="utf-8") as file:
-                found = json.load(file)
-            for blob, (elem_type, shape) in found.items():
-                TensorProto.DataType.Name(elem_type)
-                inputs[blob] = (elem_type, [size if isinstance(size, str) else int(size) for size in shape])
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ZoosmithError(
-                f'{value_info}: expected JSON like {{"data": [1, [1, 3, 224, 224]]}}: {error}'
-            ) from error
-    for text in declared:
-        blob, _, description = text.rpartition("=")
-        kind, _, sizes = description.rpartition(":")
-        try:
-            elem_type = TensorProto.DataType.Value(_NUMPY_NAMES.get(kind, kind.upper()))
-            shape = [_size(size) for size in sizes.split(",") if size]
-        except ValueError as error:
-            raise ZoosmithError(f"--input {text}: expected BLOB=1,3,224,224 or BLOB=TYPE:SHAPE: {error}") from error
-        if not blob:
-            raise ZoosmithError(f"--input {text}: expected BLOB=SHAPE, as in data=1,3,224,224")
-        inputs[blob] = (elem_type, shape)
-    return inputs
-
-
-def _size(text: str) -> int | str:
-    text = text.strip()
-    if text.lstrip("-").isdigit():
-        if int(text) < 0:
-            raise ValueError(f"size {text} is negative")
-        return int(text)
-    if not text.isidentifier():
-        raise ValueError(f"size {text!r} is neither a number nor a name")
-    return text
+    found = convert_net(
+        predict_net,
+        init_net,
+        output,
+        declared=declared_inputs(inputs.shapes, value_info),
+        opset=opset,
+        names=names,
+        verify=verify,
+        inputs=inputs,
+        limits=limits,
+        progress=terminal.progress(),
+    )
+    result = found.as_dict()
+    done = [f"{output}: {result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes, {found.verified}"]
+    terminal.result({"net": str(predict_net), **result}, *(done if found.output else []))
+    if found.output is None:
+        terminal.failure(f"{predict_net}: the model of the net {found.verified}; nothing written (--no-verify does)")
+        return 1
+    return 0

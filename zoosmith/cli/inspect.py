@@ -1,16 +1,20 @@
 """`zoosmith inspect`: what a file is and what it holds."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH
+from zoosmith.cli.terminal import Terminal
+
 _LISTED = 12
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with one object for each file.")
-def inspect(files: tuple[str, ...], as_json: bool) -> None:
+@click.command(cls=Command)
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     """Say what each file is (Caffe2 net, init net, ONNX model, archive) and what it holds.
 
     For a Caffe2 net it names the operators that cannot be translated, so that nobody waits for a conversion to fail.
@@ -19,16 +23,10 @@ def inspect(files: tuple[str, ...], as_json: bool) -> None:
     Example:
       zoosmith inspect predict_net.pb init_net.pb densenet-9.onnx
     """
-    import json
-
     from zoosmith.inspection import inspect_file
 
     descriptions = [inspect_file(file) for file in files]
-    if as_json:
-        click.echo(json.dumps(descriptions, indent=1))
-        return
-    for description in descriptions:
-        click.echo("\n".join(_lines(description)))
+    terminal.result({"files": descriptions}, *("\n".join(_lines(description)) for description in descriptions))
 
 
 def _lines(description: dict[str, Any]) -> list[str]:

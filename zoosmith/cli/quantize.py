@@ -1,20 +1,23 @@
 """`zoosmith quantize`: an integer model from a float one."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH, input_options, limit_options, output_option
+from zoosmith.cli.terminal import Terminal
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from zoosmith.quantization import Quantized
+    from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.verification import Limits
 
-    from rich.console import Console
 
-
-@click.command()
-@click.argument("model", metavar="MODEL.onnx")
-@click.option("-o", "--output", required=True, metavar="OUT.onnx", help="The ONNX file to write.")
+@click.command(cls=Command)
+@click.argument("model", metavar="MODEL.onnx", type=PATH)
+@output_option("The ONNX file to write.")
 @click.option(
     "--calibrate",
     "source",
@@ -43,26 +46,35 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Largest relative drop of top-1: 0.01 is 1 %. Layers stay in float until it is kept.",
 )
-@click.option("--data", metavar="FOLDER", help="Labelled images to measure the drop on; not those to calibrate on.")
-@click.option("--labels", metavar="FILE", help="Their labels, as for evaluate.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    type=PATH,
+    help="Labelled images to measure the drop on; not those to calibrate on.",
+)
+@click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
+@input_options
+@limit_options(rtol=None, atol=None)
 def quantize(
-    model: str,
-    output: str,
+    terminal: Terminal,
+    model: Path,
+    output: Path,
     source: str,
     samples: int,
     method: str,
     preprocess: str,
     max_drop: float | None,
-    data: str | None,
-    labels: str | None,
-    as_json: bool,
+    data: Path | None,
+    labels: Path | None,
+    inputs: "InputSource",
+    limits: "Limits | None",
 ) -> int:
     """Turn a float32 model into one of int8 weights and uint8 activations.
 
     Convolutions, fully connected layers, per-channel affines, pooling, Relu and Concat become standard ONNX integer
     operators; what has no integer form stays in float. With --max-drop, the layers that cost most stay in float, as few
-    as keep the drop of top-1 on --data inside the limit; where that is impossible nothing is written, exit code 1.
+    as keep the drop of top-1 on --data inside the limit. With --atol or --rtol both models are run on the samples, or
+    on --feed, and compared. Where a limit cannot be kept nothing is written, exit code 1.
 
     \b
     Example:
@@ -70,84 +82,41 @@ def quantize(
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
-    import json
-
-    import onnx
-    from rich.console import Console
-
-    from zoosmith.onnx_model.loading import load_model
-    from zoosmith.onnx_model.saving import save_model
-    from zoosmith.quantize import QuantizeError, quantize_within
-    from zoosmith.quantize.report import summarize
-    from zoosmith.quantize.samples import read_samples
-    from zoosmith.validation import ImageFolder, preprocessing
-    from zoosmith.validation.accuracy import evaluate
+    from zoosmith.quantization import Calibration, quantize_file
+    from zoosmith.validation.images import ImageFolder
 
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
-    console = Console(stderr=True)
-
-    def skip(path: Path, reason: str) -> None:
-        console.print(f"skipped: {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
-
-    original = load_model(model)
-    to_array = preprocessing(preprocess)
-    calibration = read_samples(original, source, samples, to_array, on_broken=skip)
-    folder = ImageFolder(data, labels) if data is not None else None
-
-    def top1(candidate: "onnx.ModelProto") -> float:
-        assert folder is not None
-        return evaluate([candidate], folder, to_array).accuracies[0].top1.value
-
-    exact = top1(original) if folder is not None else 0.0
-
-    def drop_of(candidate: "onnx.ModelProto") -> float:
-        return (exact - top1(candidate)) / exact if folder is not None and exact else 0.0
-
-    limit = 1.0 if max_drop is None else max_drop
-    try:
-        with _progress(console) as progress:
-            result = quantize_within(original, calibration, drop_of, limit, method=method, progress=progress)
-    except QuantizeError as error:
-        raise QuantizeError(f"{model}: {error}") from error
-    summary = summarize(original, result.model, calibration)
-    drop = result.drop if folder is not None else None
-    figures = {
-        "model": model,
-        "output": output if result.met else None,
-        "samples": len(calibration),
-        **summary.to_dict(),
-        "kept_in_float": list(result.kept),
-        "relative_top1_drop": drop,
-    }
-    if result.met:
-        save_model(result.model, output)
-    if as_json:
-        click.echo(json.dumps(figures, indent=2))
-    elif result.met:
-        measured = "" if drop is None else f", top-1 drop {100 * drop:.2f} % on {data}"
-        kept = f", {len(result.kept)} layers kept in float" if result.kept else ""
-        click.echo(f"{output}: {summary}{kept}{measured}")
-    if not result.met:
-        click.echo(
-            f"{model}: top-1 drops by {100 * result.drop:.2f} % at best, {100 * (result.drop - limit):.2f} % beyond "
-            f"the limit of {100 * limit:g} %; nothing written",
-            err=True,
+    if inputs.feed is not None and limits is None:
+        raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
+    found = quantize_file(
+        model,
+        output,
+        Calibration(source, samples, method, preprocess),
+        max_drop=max_drop,
+        labelled=None if data is None else ImageFolder(data, labels),
+        inputs=inputs,
+        limits=limits,
+        progress=terminal.progress(),
+    )
+    terminal.result({"model": str(model), **found.as_dict()}, *_line(found, data))
+    if found.output is not None:
+        return 0
+    if found.proof is not None and not found.proof.passed:
+        terminal.failure(f"{model}: the integer model {found.proof}; nothing written")
+    else:
+        drop, limit = found.drop or 0.0, found.max_drop
+        terminal.failure(
+            f"{model}: top-1 drops by {100 * drop:.2f} % at best, {100 * (drop - limit):.2f} % beyond "
+            f"the limit of {100 * limit:g} %; nothing written"
         )
-    return 0 if result.met else 1
+    return 1
 
 
-@contextmanager
-def _progress(console: "Console") -> "Iterator[Callable[[str, int, int], None]]":
-    """A bar for each stage, told of its name, what is done and what there is to do."""
-    from rich.progress import Progress, TaskID
-
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        yield advance
+def _line(found: "Quantized", data: Path | None) -> list[str]:
+    if found.output is None:
+        return []
+    kept = f", {len(found.kept)} layers kept in float" if found.kept else ""
+    drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
+    proof = "" if found.proof is None else f", {found.proof}"
+    return [f"{found.output}: {found.summary}{kept}{drop}{proof}"]

@@ -1,18 +1,23 @@
 """`zoosmith validate`: run the test data of an archive."""
 
-import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH, limit_options, providers_option
+from zoosmith.cli.terminal import Terminal
 
-@click.command()
-@click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--rtol", type=click.FloatRange(0), default=1e-3, show_default=True, help="Relative limit.")
-@click.option("--atol", type=click.FloatRange(0), default=1e-5, show_default=True, help="Limit in standard deviations.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
-def validate(bundle: Path, rtol: float, atol: float, as_json: bool) -> None:
+if TYPE_CHECKING:
+    from zoosmith.validation.verification import Limits
+
+
+@click.command(cls=Command)
+@click.argument("bundle", metavar="BUNDLE", type=PATH)
+@limit_options()
+@providers_option
+def validate(terminal: Terminal, bundle: Path, limits: "Limits", providers: list[str] | None) -> int:
     """Run a bundle's model on its data sets and compare; exit 1 where an output differs.
 
     BUNDLE is a .tar.gz or .tar with one model and its test_data_set_N (or test_data_N.npz), or the unpacked folder. An
@@ -25,15 +30,16 @@ def validate(bundle: Path, rtol: float, atol: float, as_json: bool) -> None:
     """
     from zoosmith.bundles import validate as run
 
-    comparisons = run(bundle, rtol=rtol, atol=atol)
+    comparisons = run(bundle, limits=limits, providers=providers, progress=terminal.progress())
     passed = all(comparison.passed for comparison in comparisons.values())
-    if as_json:
-        sets = {name: comparison.as_dict() for name, comparison in comparisons.items()}
-        click.echo(
-            json.dumps({"bundle": str(bundle), "passed": passed, "rtol": rtol, "atol": atol, "sets": sets}, indent=2)
-        )
-    else:
-        for name, comparison in comparisons.items():
-            click.echo(f"{name}: {comparison}")
-    if not passed:
-        sys.exit(1)
+    terminal.result(
+        {
+            "bundle": str(bundle),
+            "passed": passed,
+            "rtol": limits.rtol,
+            "atol": limits.atol,
+            "sets": {name: comparison.as_dict() for name, comparison in comparisons.items()},
+        },
+        *(f"{name}: {comparison}" for name, comparison in comparisons.items()),
+    )
+    return 0 if passed else 1

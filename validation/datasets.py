@@ -71,6 +71,20 @@ def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
     raise ZoosmithError(f"{folder.name}: no test data: expected test_data_set_0 with input_0.pb and output_0.pb in it")
 
 
+def read_input_sets(folder: Path, graph: GraphProto) -> dict[str, dict[str, Any]]:
+    """Read only the inputs of the data sets below `folder`, or of the one that it is (`input_0.pb` lies in it).
+
+    Raises as `read_data_sets` does.
+    """
+    inputs = required_inputs(graph)
+    if (folder / "input_0.pb").is_file():
+        return {folder.name: _read_side(folder, "input", inputs)}
+    folders = sorted((path for path in folder.glob("test_data_set_*") if path.is_dir()), key=_number)
+    if folders:
+        return {path.name: _read_side(path, "input", inputs) for path in folders}
+    return {name: dict(data.inputs) for name, data in read_data_sets(folder, graph).items()}
+
+
 def _number(path: Path) -> tuple[int, str]:
     digits = re.search(r"\d+", path.name)
     return (int(digits.group()) if digits else 0, path.name)

@@ -5,9 +5,9 @@ import pytest
 from onnx import TensorProto
 
 from tests.validation.caffe2_nets import net_of
-from zoosmith.conversion import verify_conversion, with_image_sizes
 from zoosmith.convert import caffe2_to_onnx
-from zoosmith.validation import interpret
+from zoosmith.validation import interpret, verify_net
+from zoosmith.validation.verification import with_image_sizes
 
 
 def proposals():
@@ -27,7 +27,7 @@ def proposals():
 def test_a_detection_net_is_verified(names: str):
     net, init, info = proposals()
     model = caffe2_to_onnx(net, init, inputs=info, opset=None, names=names)
-    assert verify_conversion(net, init, model, names=names).passed
+    assert verify_net(net, init, model, names=names).passed
 
 
 def test_boxes_are_found_in_the_images_that_verification_takes():
@@ -35,11 +35,11 @@ def test_boxes_are_found_in_the_images_that_verification_takes():
     inputs = {name: np.zeros(size, np.float32) for name, (_, size) in info.items()}
     inputs["s"] += np.arange(72, dtype=np.float32).reshape(1, 2, 6, 6)
     assert len(interpret(net, init, inputs)["y"]) == 0
-    assert len(interpret(net, init, with_image_sizes(net, inputs))["y"]) == 20
+    assert len(interpret(net, init, with_image_sizes(net, {}, inputs))["y"]) == 20
 
 
 def test_the_size_is_the_images_own():
     net = net_of(("BBoxTransform", "r d i", "y"), inputs="data r d i")
     inputs = {"data": np.zeros((2, 3, 32, 48), np.float32), "i": np.zeros((2, 3), np.float32)}
-    assert with_image_sizes(net, inputs)["i"].tolist() == [[32, 48, 1], [32, 48, 1]]
-    assert with_image_sizes(net, inputs)["data"] is inputs["data"]
+    assert with_image_sizes(net, {}, inputs)["i"].tolist() == [[32, 48, 1], [32, 48, 1]]
+    assert with_image_sizes(net, {}, inputs)["data"] is inputs["data"]

@@ -1,0 +1,132 @@
+"""The group of all commands, and the one place where errors become a line and an exit code."""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from zoosmith.cli import terminal
+from zoosmith.cli.command import Settings, verbose_option
+from zoosmith.onnx_model.errors import ZoosmithError
+
+# Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
+COMMANDS: dict[str, str] = {
+    "build": "zoosmith.cli.build:build",
+    "convert": "zoosmith.cli.convert:convert",
+    "opset": "zoosmith.cli.opset:opset",
+    "inspect": "zoosmith.cli.inspect:inspect",
+    "bundle": "zoosmith.cli.bundle:bundle",
+    "validate": "zoosmith.cli.validate:validate",
+    "simplify": "zoosmith.cli.simplify:simplify",
+    "quantize": "zoosmith.cli.quantize:quantize",
+    "evaluate": "zoosmith.cli.evaluate:evaluate",
+    "bench": "zoosmith.cli.bench:bench",
+    "runtime": "zoosmith.cli.runtime:runtime",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="zoosmith")
+@verbose_option
+def cli() -> None:
+    """Take Caffe2 nets to ONNX, move ONNX between opsets, quantize, verify and pack.
+
+    Every command takes --json, which prints one JSON object instead of text, -q, which prints errors only, and
+    --verbose, which shows the traceback of an error.
+    """
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    settings = Settings()
+    with _interrupts() as interrupted:
+        try:
+            return _call(list(sys.argv[1:] if arguments is None else arguments), settings)
+        except BaseException as error:
+            # an interrupt inside of C code that imports a module comes out as an error of another type
+            if interrupted.is_set() and not isinstance(error, SystemExit):
+                raise KeyboardInterrupt from error
+            return _explain(error, verbose=settings.verbose)
+
+
+def _call(arguments: list[str], settings: Settings) -> int:
+    if "_ZOOSMITH_COMPLETE" in os.environ:  # the shell asks for completions
+        cli.main(arguments, prog_name="zoosmith", complete_var="_ZOOSMITH_COMPLETE")
+    # click's own `main` prints an empty line at an interrupt
+    with cli.make_context("zoosmith", arguments, obj=settings) as context:
+        return int(cli.invoke(context) or 0)
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Note an interrupt as well as raising it. A second one ends the process at once."""
+    noted = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.set()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        if not noted.is_set():
+            signal.signal(signal.SIGINT, before)
+
+
+def _explain(error: BaseException, *, verbose: bool) -> int:
+    """Say in one line what went wrong; return the exit code."""
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        raise KeyboardInterrupt from error
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
+    if isinstance(error, click.ClickException):
+        usage = getattr(error, "ctx", None)
+        hint = f"; {usage.command_path} --help shows the usage" if usage is not None else ""
+        terminal.error(f"{' '.join(error.format_message().split()).rstrip('.')}{hint}")
+        return 2
+    if isinstance(error, BrokenPipeError):
+        # the reader of our output left; say nothing and let the interpreter's own flush find an open file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if not isinstance(error, Exception):
+        raise error
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, (OSError, ZoosmithError)):
+        terminal.error(_one_line(error))
+        return 2
+    terminal.internal_error(error)
+    return 70
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

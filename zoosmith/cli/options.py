@@ -1,0 +1,214 @@
+"""Options and types of options that several commands share. A command takes them as values, ready for its service."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from zoosmith.validation.testdata import InputShape
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+# where ONNX's own name differs from numpy's
+_NUMPY_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
+
+
+class Dimension(click.ParamType):
+    """`NAME=SIZE`: the size of a symbolic dimension."""
+
+    name = "NAME=SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return name and size."""
+        if isinstance(value, tuple):
+            return value
+        name, _, size = value.rpartition("=")
+        if not name or not size.isdecimal():
+            self.fail(f"{value!r}: expected NAME=SIZE, as in batch=2", param, ctx)
+        return name, int(size)
+
+
+class NamedShape(click.ParamType):
+    """`NAME=1,3,64,64` or `NAME=int64:N,4`: the shape of an input, and its type."""
+
+    name = "NAME=[TYPE:]SHAPE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "tuple[str, InputShape]":
+        """Return the input's name and its shape."""
+        if isinstance(value, tuple):
+            return value
+        from onnx import TensorProto
+
+        from zoosmith.validation.testdata import InputShape
+
+        name, _, description = value.rpartition("=")
+        kind, _, sizes = description.rpartition(":")
+        if not name:
+            self.fail(f"{value!r}: expected NAME=SHAPE, as in data=1,3,224,224", param, ctx)
+        try:
+            elem_type = TensorProto.DataType.Value(_NUMPY_NAMES.get(kind, kind.upper())) if kind else None
+        except ValueError:
+            self.fail(f"{value!r}: {kind!r} is no type; expected float32, int64, bool, ...", param, ctx)
+        parts = [size.strip() for size in sizes.split(",") if size]
+        return name, InputShape(tuple(self._size(part, value, param, ctx) for part in parts), elem_type)
+
+    def _size(self, text: str, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if text.isdecimal():
+            return int(text)
+        if text.removeprefix("-").isdecimal():
+            self.fail(f"{value!r}: size {text} is negative", param, ctx)
+        if not text.isidentifier():
+            self.fail(f"{value!r}: size {text!r} is neither a number nor a name", param, ctx)
+        return text
+
+
+class Names(click.ParamType):
+    """`A,B`: names, separated by commas."""
+
+    name = "LIST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """Return the names."""
+        if isinstance(value, list):
+            return value
+        names = [name.strip() for name in value.split(",")]
+        if not all(names):
+            self.fail(f"{value!r}: expected names separated by commas", param, ctx)
+        return names
+
+
+class Counts(click.ParamType):
+    """`1,2`: numbers from 1, each taken once."""
+
+    name = "LIST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """Return the numbers."""
+        if isinstance(value, list):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r}: expected numbers from 1, as in 1,2", param, ctx)
+        return list(dict.fromkeys(map(int, parts)))
+
+
+_SEED = click.IntRange(0, 2**32 - 1)
+
+
+def seed_option(help: str = "Chooses the random inputs.") -> Callable[[Function], Function]:
+    """`--seed`."""
+    return click.option("--seed", type=_SEED, default=0, show_default=True, help=help)
+
+
+def output_option(help: str, metavar: str = "OUT.onnx") -> Callable[[Function], Function]:
+    """`-o/--output`: a file to write."""
+    return click.option("-o", "--output", required=True, metavar=metavar, type=PATH, help=help)
+
+
+def providers_option(function: Function) -> Function:
+    """`--providers`: execution providers of ONNX Runtime, as a list of names or None."""
+    return click.option(
+        "--providers",
+        type=Names(),
+        metavar="LIST",
+        help="Execution providers of ONNX Runtime, the preferred first, as in CUDA,CPU.  [default: CPU]",
+    )(function)
+
+
+def jobs_option(help: str) -> Callable[[Function], Function]:
+    """`--jobs`: how much runs at the same time."""
+    return click.option("--jobs", type=click.IntRange(1), metavar="N", help=help)
+
+
+def verify_option(function: Function) -> Function:
+    """`--verify/--no-verify`."""
+    return click.option(
+        "--verify/--no-verify",
+        default=True,
+        show_default=True,
+        help="Run both on the same inputs and compare, before anything is written.",
+    )(function)
+
+
+def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--dim`, `--input`, `--feed` and `--seed`, which reach the command as one `InputSource` named `inputs`."""
+
+    @wraps(function)
+    def with_inputs(
+        *args: Any,
+        dims: tuple[tuple[str, int], ...],
+        shapes: "tuple[tuple[str, InputShape], ...]",
+        feed: Path | None,
+        seed: int,
+        **named: Any,
+    ) -> Any:
+        from zoosmith.validation.inputs import InputSource
+
+        return function(*args, inputs=InputSource(seed, dict(dims), dict(shapes), feed), **named)
+
+    for option in (
+        seed_option(),
+        click.option(
+            "--feed", type=PATH, metavar="FILE", help="Data instead: .npz, .npy, a data set's folder, a bundle."
+        ),
+        click.option(
+            "--input",
+            "shapes",
+            type=NamedShape(),
+            multiple=True,
+            help="Shape of an input, as in x=1,3,64,64 or x=int64:N. Repeatable.",
+        ),
+        click.option(
+            "--dim", "dims", type=Dimension(), multiple=True, help="Size of a symbolic dimension. Repeatable."
+        ),
+    ):
+        with_inputs = option(with_inputs)
+    return with_inputs
+
+
+def limit_options(
+    rtol: float | None = 1e-3, atol: float | None = 1e-5, timeout: float = 300
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--rtol`, `--atol` and `--timeout` with these defaults; they reach the command as one `Limits` named `limits`.
+
+    Where both have no default and none is given, `limits` is None.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def with_limits(*args: Any, rtol: float | None, atol: float | None, timeout: float, **named: Any) -> Any:
+            from zoosmith.validation.verification import Limits
+
+            limits = None if rtol is atol is None else Limits(rtol or 0.0, atol or 0.0, timeout)
+            return function(*args, limits=limits, **named)
+
+        for option in (
+            timeout_option(timeout),
+            _limit("--atol", atol, "Limit in standard deviations of the output."),
+            _limit("--rtol", rtol, "Relative limit."),
+        ):
+            with_limits = option(with_limits)
+        return with_limits
+
+    return decorate
+
+
+def timeout_option(default: float) -> Callable[[Function], Function]:
+    """`--timeout`."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop a run that takes longer.",
+    )
+
+
+def _limit(name: str, default: float | None, help: str) -> Callable[[Function], Function]:
+    return click.option(name, type=click.FloatRange(0), default=default, show_default=True, help=help)

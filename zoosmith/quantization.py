@@ -1,0 +1,163 @@
+"""A model's file in integers: calibrated, held to a limit of accuracy, measured, written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from zoosmith.execution import SILENT, Progress, Task
+from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.saving import save_model
+from zoosmith.quantize import QuantizeError, quantize_within
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.report import Summary, summarize
+from zoosmith.quantize.samples import read_samples
+from zoosmith.validation import ImageFolder, InputSource, Limits, Proof, evaluate, preprocessing, runner_for, verify
+from zoosmith.validation.images import OnBroken
+from zoosmith.validation.preprocess import ToArray
+
+# samples that a limit is verified on
+_VERIFIED = 8
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a model is calibrated on.
+
+    Attributes:
+        source: `random`, an NPZ file, or a folder of images.
+        samples: how many of them to use.
+        method: how ranges come from samples, as `quantize` takes it.
+        preprocess: the convention for images.
+    """
+
+    source: str
+    samples: int = 200
+    method: str = "minmax"
+    preprocess: str = "caffe-densenet"
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What became of a model.
+
+    Attributes:
+        output: the file; None where a limit was not kept and nothing was written.
+        samples: how many were used.
+        summary: sizes, counts and the error on the samples.
+        kept: layers that stayed in float.
+        drop: relative drop of top-1; None where it was not measured.
+        max_drop: the largest one that was allowed.
+        proof: of the verification; None where there was none.
+    """
+
+    output: Path | None
+    samples: int
+    summary: Summary
+    kept: tuple[str, ...]
+    drop: float | None
+    max_drop: float
+    proof: Proof | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "output": None if self.output is None else str(self.output),
+            "samples": self.samples,
+            **self.summary.to_dict(),
+            "kept_in_float": list(self.kept),
+            "relative_top1_drop": self.drop,
+            "proof": None if self.proof is None else self.proof.as_dict(),
+        }
+
+
+def quantize_file(
+    source: Path,
+    output: Path,
+    calibration: Calibration,
+    *,
+    max_drop: float | None = None,
+    labelled: ImageFolder | None = None,
+    inputs: InputSource | None = None,
+    limits: Limits | None = None,
+    progress: Progress = SILENT,
+) -> Quantized:
+    """Write a model of integer operators.
+
+    Args:
+        source: the ONNX file, in float32.
+        output: the file to write.
+        calibration: what ranges are measured on.
+        max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
+        labelled: images to measure the drop on.
+        inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
+        limits: how far the integer model may be from the original; nothing is written where it is farther. By default
+            any error is accepted, and nothing is verified.
+        progress: told of every stage.
+
+    Raises:
+        ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.
+    """
+    inputs = inputs or InputSource()
+    original = load_model(source)
+    to_array = preprocessing(calibration.preprocess)
+    samples = _samples(
+        original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
+    )
+    drop_of = _drop(original, labelled, to_array) if labelled is not None else lambda model: 0.0
+    limit = 1.0 if max_drop is None else max_drop
+    with _Stages(progress) as stages:
+        try:
+            result = quantize_within(original, samples, drop_of, limit, method=calibration.method, progress=stages.tell)
+        except QuantizeError as error:
+            raise QuantizeError(f"{source}: {error}") from error
+    proof = None
+    if limits is not None and result.met:
+        cases = samples[:_VERIFIED] if inputs.feed is None else inputs.cases(original)
+        origin = f"samples of {calibration.source}" if inputs.feed is None else str(inputs)
+        sides = runner_for(original), runner_for(result.model)
+        proof = verify(*sides, cases, source=origin, limits=limits, progress=progress)
+    met = result.met and (proof is None or proof.passed)
+    summary = summarize(original, result.model, samples)
+    if met:
+        save_model(result.model, output)
+    drop = None if labelled is None else result.drop
+    return Quantized(output if met else None, len(samples), summary, result.kept, drop, limit, proof)
+
+
+def _samples(
+    model: ModelProto, calibration: Calibration, inputs: InputSource, to_array: ToArray, skip: OnBroken
+) -> Samples:
+    if calibration.source == "random":
+        return InputSource(inputs.seed, inputs.dims, inputs.shapes).cases(model, calibration.samples)
+    return read_samples(model, calibration.source, calibration.samples, to_array, on_broken=skip)
+
+
+def _drop(original: ModelProto, labelled: ImageFolder, to_array: ToArray) -> Callable[[ModelProto], float]:
+    def top1(model: ModelProto) -> float:
+        return evaluate([model], labelled, to_array).accuracies[0].top1.value
+
+    exact = top1(original)
+    return lambda model: (exact - top1(model)) / exact if exact else 0.0
+
+
+class _Stages:
+    """The stages of quantization as tasks, each begun when it is first told of."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Task] = {}
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.task(stage, total)
+        self._tasks[stage].advance(steps=done - self._tasks[stage].done)
+
+    def __enter__(self) -> "_Stages":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for task in self._tasks.values():
+            task.close()

@@ -1,0 +1,76 @@
+"""A model's file with fewer nodes, verified before it is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoosmith.execution import SILENT, Progress
+from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.saving import save_model
+from zoosmith.optimize import OptimizeError, optimize
+from zoosmith.validation import InputSource, Limits, Proof, verify_models
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """What became of a model.
+
+    Attributes:
+        output: the file; None where the verification failed and nothing was written.
+        nodes_before: nodes of the original.
+        nodes: nodes of the result.
+        proof: of the verification; None where there was none.
+    """
+
+    output: Path | None
+    nodes_before: int
+    nodes: int
+    proof: Proof | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "output": None if self.output is None else str(self.output),
+            "nodes_before": self.nodes_before,
+            "nodes": self.nodes,
+            "proof": None if self.proof is None else self.proof.as_dict(),
+        }
+
+
+def simplify_file(
+    source: Path,
+    output: Path,
+    *,
+    verify: bool = True,
+    inputs: InputSource | None = None,
+    cases: int = 3,
+    limits: Limits | None = None,
+    progress: Progress = SILENT,
+) -> Simplified:
+    """Write a model that computes the same with fewer nodes.
+
+    Args:
+        source: the ONNX file.
+        output: the file to write.
+        verify: whether both models are run and compared; where they differ nothing is written.
+        inputs: of the verification.
+        cases: how many random inputs.
+        limits: of the verification.
+        progress: told of it.
+
+    Raises:
+        ZoosmithError: the model cannot be read, optimized, run or written.
+    """
+    original = load_model(source)
+    try:
+        with progress.task("simplifying"):
+            result = optimize(original)
+    except OptimizeError as error:
+        raise OptimizeError(f"{source}: {error}") from error
+    proof = None
+    if verify:
+        proof = verify_models(original, result, inputs=inputs, cases=cases, limits=limits, progress=progress)
+    passed = proof is None or proof.passed
+    if passed:
+        save_model(result, output)
+    return Simplified(output if passed else None, len(original.graph.node), len(result.graph.node), proof)
