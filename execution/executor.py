@@ -18,8 +18,12 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Job(Protocol[Result_co]):
     """A function that was submitted."""
 
-    def result(self) -> Result_co:
-        """Wait for the function; return what it returns, or raise what it raises."""
+    def result(self, timeout: float | None = None) -> Result_co:
+        """Wait for the function; return what it returns, or raise what it raises.
+
+        Raises an error of the standard library, `concurrent.futures.TimeoutError`, where it takes longer than
+        `timeout` seconds; the function goes on then.
+        """
         ...
 
     def cancel(self) -> bool:

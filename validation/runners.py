@@ -2,9 +2,7 @@
 
 import ctypes
 import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +13,7 @@ import onnxruntime
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from zoosmith.execution import ProcessDied, call_in_process
+from zoosmith.execution import ProcessDied, ThreadExecutor, call_in_process
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
@@ -138,15 +136,16 @@ class OnnxRuntimeRunner:
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         try:
-            with _terminated_at(timeout, options):
-                if self._by_bits:
-                    return self._run_by_bits(feeds, options)
-                results = self.session.run(None, feeds, options)
+            return _watched(lambda: self._run(feeds, options), timeout, options)
         except Exception as error:
             if options.terminate:
                 raise _stopped(self.name, timeout) from error
             raise ValidationError(f"{self.name}: ONNX Runtime failed: {_first_line(error)}") from error
-        return dict(zip(self.output_names, results, strict=True))
+
+    def _run(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
+        if self._by_bits:
+            return self._run_by_bits(feeds, options)
+        return dict(zip(self.output_names, self.session.run(None, feeds, options), strict=True))
 
     def _run_by_bits(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
         types = {port.name: port.elem_type for port in self.inputs}
@@ -266,19 +265,21 @@ def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, 
     return runner.run(inputs)
 
 
-@contextmanager
-def _terminated_at(timeout: float | None, options: Any) -> Iterator[None]:
-    """Have ONNX Runtime end a run with these options when the time is over."""
+def _watched(run: Callable[[], dict[str, Any]], timeout: float | None, options: Any) -> dict[str, Any]:
+    """Call `run`, whose ONNX Runtime run has these options; end it when the time is over or at an interrupt.
+
+    Python tells nobody of an interrupt while its main thread is inside of ONNX Runtime, so another thread runs it.
+    """
     if timeout is None:
-        yield
-        return
-    timer = threading.Timer(timeout, setattr, (options, "terminate", True))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        return run()
+    with ThreadExecutor(1) as executor:
+        job = executor.submit(run)
+        try:
+            return job.result(timeout)
+        except BaseException:
+            # what `run` itself raised has ended it already
+            options.terminate = not job.done()
+            raise
 
 
 def _stopped(name: str, timeout: float | None) -> ValidationError:

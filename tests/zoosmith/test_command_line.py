@@ -1,8 +1,13 @@
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import onnx
 import pytest
 
+from tests.zoosmith.endless import endless_model
 from zoosmith import cli
 from zoosmith.cli import application
 
@@ -60,3 +65,35 @@ def test_the_help_imports_nothing_heavy() -> None:
         f"try: main(['--help'])\nfinally: assert not {heavy} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_an_interrupt_is_one_line_and_exit_code_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # one while a module is imported, and one that C code turned into an error of another type
+    for body in ("raise KeyboardInterrupt", INTERRUPTED_IMPORT):
+        (tmp_path / "interrupted_module.py").write_text(body)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setitem(application.COMMANDS, "build", "interrupted_module:build")
+        assert _exit(capsys, "build") == (130, "", "interrupted\n")
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    raise ImportError("initialization failed")
+"""
+
+
+def test_a_real_interrupt_ends_a_run_without_an_end(tmp_path: Path) -> None:
+    onnx.save(endless_model(), tmp_path / "endless.onnx")
+    command = [sys.executable, "-m", "zoosmith", "bundle", "endless.onnx", "-o", "o.tar.gz", "--timeout", "20"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["endless.onnx"]
