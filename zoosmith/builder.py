@@ -15,7 +15,6 @@ from zoosmith.build_options import BuildOptions
 from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_exact, check_file, check_integer
-from zoosmith.validation.datasets import DataSet
 from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
 from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.manifest import manifest
@@ -28,6 +27,7 @@ from zoosmith.recipes.rows import Row, RowMaker
 from zoosmith.recipes.source import Source
 from zoosmith.report import Accuracy, BuiltFile, Report, RowReport
 from zoosmith.validation import Comparison, ImageFolder, compare, evaluate, runner_for
+from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given

@@ -131,3 +131,9 @@ def test_values_are_those_without_shapes() -> None:
     plain = random_inputs(model, seed=5, dims={"n": 3})
     shaped = random_inputs(model, seed=5, shapes={"x0": InputShape((3, 2))})
     assert plain["x0"].tolist() == shaped["x0"].tolist()
+
+
+def test_each_case_has_values_of_its_own() -> None:
+    first, second = InputSource(seed=7).cases(MODEL, 2)
+    assert first["x"].tolist() == random_inputs(MODEL, seed=7)["x"].tolist()
+    assert second["x"].tolist() == random_inputs(MODEL, seed=8)["x"].tolist()

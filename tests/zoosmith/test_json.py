@@ -53,7 +53,7 @@ CALLS: dict[str, tuple[list[str], set[str]]] = {
     ),
     "evaluate": (["evaluate", "c.onnx", "--data", "images", "--preprocess", "none"], {"images", "models", "data"}),
     "bench": (["bench", "m.onnx", "--runs", "1"], {"models"}),
-    "caffe2": (["caffe2", "status"], {"installed", "location", "python"}),
+    "runtime": (["runtime", "list"], {"runtimes"}),
 }
 
 
@@ -75,9 +75,9 @@ def test_json_is_one_object_with_command_version_and_result(
     arguments, keys = CALLS[command]
     code, out, _ = call(capsys, *arguments, "--json")
     answer: dict[str, Any] = json.loads(out)
-    assert code == (1 if command == "caffe2" else 0)
+    assert code == 0
     assert list(answer) == ["command", "version", "result"]
-    assert answer["command"] == ("caffe2 status" if command == "caffe2" else command)
+    assert answer["command"] == ("runtime list" if command == "runtime" else command)
     assert answer["version"] == zoosmith.__version__
     assert keys <= set(answer["result"])
 

@@ -38,7 +38,7 @@ def test_list_says_what_is_installed_what_can_be_and_what_it_needs():
 
 def test_list_gives_the_same_as_json():
     home = installed()
-    rows = json.loads(CliRunner().invoke(runtime, ["list", "--json"]).output)
+    rows = json.loads(CliRunner().invoke(runtime, ["list", "--json"]).output)["result"]["runtimes"]
     found = {row["runtime"]: row for row in rows}
     assert found["onnxruntime==1.6.0"]["python"] == str(home / "bin/python")
     assert found["onnxruntime==1.4.0"] == {

@@ -1,11 +1,16 @@
 """`zoosmith runtime`: environments with other runtimes."""
 
+from typing import Any
+
 import click
+
+from zoosmith.cli.command import Command
+from zoosmith.cli.terminal import Terminal
 
 
 @click.group()
 def runtime() -> None:
-    """Install runtimes to prove files in: old ONNX Runtimes, OpenVINO, OpenCV, the real Caffe2.
+    """Install runtimes to verify files in: old ONNX Runtimes, OpenVINO, OpenCV, the real Caffe2.
 
     Each gets an environment of its own in the user's cache folder (the environment variable ZOOSMITH_CACHE names
     another), made from wheels whose SHA-256 zoosmith knows.
@@ -17,9 +22,9 @@ def runtime() -> None:
     """
 
 
-@runtime.command()
+@runtime.command(cls=Command)
 @click.argument("names", metavar="RUNTIME...", nargs=-1, required=True)
-def install(names: tuple[str, ...]) -> None:
+def install(terminal: Terminal, names: tuple[str, ...]) -> None:
     """Make an environment with each RUNTIME: NAME==VERSION, or NAME for the newest that is listed.
 
     A fitting Python is looked for on PATH, in pyenv and by uv. Nothing is done where it is installed already.
@@ -29,28 +34,25 @@ def install(names: tuple[str, ...]) -> None:
       zoosmith runtime install onnxruntime==1.6.0
       zoosmith runtime install caffe2
     """
-    from rich.console import Console
-
     from zoosmith.validation import runtimes
 
-    console = Console(stderr=True)
+    progress = terminal.progress()
+    made = {}
     for wanted in [runtimes.runtime_for(name) for name in names]:
-        with console.status(f"installing {wanted}") as status:
-            runtimes.install(wanted, status.update)
-        click.echo(f"{wanted} is installed in {runtimes.location(wanted)}")
+        with progress.task(f"installing {wanted}") as task:
+            runtimes.install(wanted, task.advance)
+        made[str(wanted)] = str(runtimes.location(wanted))
+    terminal.result({"installed": made}, *(f"{name} is installed in {location}" for name, location in made.items()))
 
 
-@runtime.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_command(as_json: bool) -> None:
+@runtime.command("list", cls=Command)
+def list_command(terminal: Terminal) -> None:
     """Say which runtimes are installed, and which can be.
 
     \b
     Example:
       zoosmith runtime list
     """
-    import json
-
     from zoosmith.validation import runtimes
 
     rows = []
@@ -67,23 +69,22 @@ def list_command(as_json: bool) -> None:
                 "installable": python is not None or base is not None,
             }
         )
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
     width = max(len(str(row["runtime"])) for row in rows)
-    for known, row in zip(runtimes.supported(), rows, strict=True):
-        if row["installed"]:
-            state = f"installed in {row['location']}"
-        elif row["installable"]:
-            state = "can be installed"
-        else:
-            state = f"needs a Python {' or '.join(known.pythons)}"
-        click.echo(f"{row['runtime']!s:{width}}  {state}")
+    lines = [f"{row['runtime']!s:{width}}  {_state(row)}" for row in rows]
+    terminal.result({"runtimes": rows}, *lines)
 
 
-@runtime.command()
+def _state(row: dict[str, Any]) -> str:
+    if row["installed"]:
+        return f"installed in {row['location']}"
+    if row["installable"]:
+        return "can be installed"
+    return f"needs a Python {' or '.join(row['pythons'])}"
+
+
+@runtime.command(cls=Command)
 @click.argument("names", metavar="RUNTIME...", nargs=-1, required=True)
-def remove(names: tuple[str, ...]) -> None:
+def remove(terminal: Terminal, names: tuple[str, ...]) -> None:
     """Delete the environment of each RUNTIME.
 
     \b
@@ -92,6 +93,8 @@ def remove(names: tuple[str, ...]) -> None:
     """
     from zoosmith.validation import runtimes
 
-    for wanted in [runtimes.runtime_for(name) for name in names]:
-        there = runtimes.remove(wanted)
-        click.echo(f"{wanted} is removed" if there else f"{wanted} was not installed")
+    removed = {str(wanted): runtimes.remove(wanted) for wanted in [runtimes.runtime_for(name) for name in names]}
+    terminal.result(
+        {"removed": removed},
+        *(f"{name} is removed" if there else f"{name} was not installed" for name, there in removed.items()),
+    )
