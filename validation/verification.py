@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 from zoosmith.convert import NetSource, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.execution import SILENT, Progress
+from zoosmith.onnx_model.loading import Model
 from zoosmith.onnx_model.ports import input_ports, required_inputs, symbolic_sizes
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.validation.comparison import Comparison, compare
@@ -21,6 +22,9 @@ from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.interpreter import interpret
 from zoosmith.validation.runners import Runner, Runtime, run_apart, runner_for
+from zoosmith.validation.runtimes.pins import runtime_for
+from zoosmith.validation.runtimes.proving import ForeignResult, prove_in
+from zoosmith.validation.runtimes.runner import start
 
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 # a batch of one would hide what a wrong batch does
@@ -28,6 +32,8 @@ _SYMBOLIC_SIZE = 2
 # operators whose third input is (height, width, scale) of each image
 _WITH_IMAGE_SIZES = {"GenerateProposals", "GenerateProposalsCPP", "BBoxTransform"}
 _IMAGE_SIZE = 320
+# seconds that another runtime may take where no limit is given
+_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,13 @@ class Limits:
         rtol: relative limit, as `compare` takes it.
         atol: limit in standard deviations of the output, as `compare` takes it.
         timeout: seconds after which one run is stopped; None to let it run.
+        prove_in: other runtimes, as `onnxruntime==1.6.0`, in which what was made has to run and agree as well.
     """
 
     rtol: float = 1e-3
     atol: float = 1e-5
     timeout: float | None = None
+    prove_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Proof:
         limits: what was accepted.
         first_difference: the first node of the original whose output differs, in words; None if none does or it is not
             known.
+        elsewhere: what became of the model in other runtimes, of each the last run.
     """
 
     original: Runtime
@@ -67,11 +76,13 @@ class Proof:
     comparisons: tuple[Comparison, ...]
     limits: Limits
     first_difference: str | None = None
+    elsewhere: tuple[ForeignResult, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether the outputs of every run are inside the limits."""
-        return all(comparison.passed for comparison in self.comparisons)
+        """Whether the outputs of every run, in every runtime, are inside the limits."""
+        here = all(comparison.passed for comparison in self.comparisons)
+        return here and all(result.passed for result in self.elsewhere)
 
     @property
     def largest_error(self) -> float | None:
@@ -80,7 +91,10 @@ class Proof:
 
     @property
     def verdict(self) -> str:
-        """`equal`, `close` (inside the limits) or `differs`."""
+        """`equal`, `close` (inside the limits), `differs`, or `refused` where another runtime does not take it."""
+        failed = [result.outcome for result in self.elsewhere if not result.passed]
+        if failed:
+            return failed[0]
         if not self.passed:
             return "differs"
         return "close" if self.largest_error else "equal"
@@ -88,9 +102,16 @@ class Proof:
     @property
     def reason(self) -> str | None:
         """Why it differs; None if it does not."""
-        return next((comparison.reason for comparison in self.comparisons if not comparison.passed), None)
+        reasons = [comparison.reason for comparison in self.comparisons if not comparison.passed]
+        return next(iter([*reasons, *(result.reason for result in self.elsewhere if not result.passed)]), None)
 
     def __str__(self) -> str:
+        for result in self.elsewhere:
+            if not result.passed:
+                return f"fails in {result.runtime}: {result.reason}"
+        return "; ".join([self._here(), *map(str, self.elsewhere)])
+
+    def _here(self) -> str:
         if not self.passed:
             where = f"; the first node that differs is {self.first_difference}" if self.first_difference else ""
             return f"differs: {self.reason}{where}"
@@ -106,6 +127,7 @@ class Proof:
             "largest_error": self.largest_error,
             "reason": self.reason,
             "first_difference": self.first_difference,
+            "elsewhere": [result.as_dict() for result in self.elsewhere],
             "original": {"runtime": self.original.name, "version": self.original.version},
             "converted": {"runtime": self.converted.name, "version": self.converted.version},
             "inputs": self.source,
@@ -183,10 +205,11 @@ def verify_models(
         raise ValidationError(f"it draws random numbers ({', '.join(drawing)}), so two runs differ")
     made = inputs.cases(original, cases)
     run = _Pair(folder, providers)
-    with run.both(original, converted) as (before, after):
+    with run.sources(original, converted) as sources:
+        before, after = map(run.runner, sources)
         proof = verify(before, after, made, source=str(inputs), limits=limits, progress=progress)
-    if proof.passed:
-        return proof
+        if proof.passed:
+            return replace(proof, elsewhere=_elsewhere(*sources, before, made, limits, progress))
     failed = made[len(proof.comparisons) - 1]
     return replace(proof, first_difference=_first_difference(original, converted, failed, run, limits))
 
@@ -224,7 +247,11 @@ def verify_net(
         cases = [with_image_sizes(source.net, source.blobs, case) for case in cases]
     else:
         cases = inputs.cases(model)
-    return verify(source, runner_for(model), cases, source=str(inputs), limits=limits, progress=progress)
+    limits = limits or Limits()
+    proof = verify(source, runner_for(model), cases, source=str(inputs), limits=limits, progress=progress)
+    if not proof.passed:
+        return proof
+    return replace(proof, elsewhere=_elsewhere(None, model, source, cases, limits, progress))
 
 
 def with_image_sizes(net: NetDef, blobs: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,9 +304,9 @@ class _Pair:
         self._providers = providers
 
     @contextmanager
-    def both(self, original: ModelProto, converted: ModelProto) -> Iterator[tuple[Runner, Runner]]:
+    def sources(self, original: ModelProto, converted: ModelProto) -> Iterator[tuple[Model, Model]]:
         if self._folder is None:
-            yield self._runner(original), self._runner(converted)
+            yield original, converted
             return
         paths: list[Path] = []
         try:
@@ -288,13 +315,59 @@ class _Pair:
                 with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".onnx", delete=False) as file:
                     paths.append(Path(file.name))
                     file.write(model.SerializeToString())
-            yield self._runner(paths[0]), self._runner(paths[1])
+            yield paths[0], paths[1]
         finally:
             for path in paths:
                 path.unlink()
 
-    def _runner(self, model: ModelProto | Path) -> Runner:
+    def runner(self, model: Model) -> Runner:
         return runner_for(model, providers=self._providers)
+
+
+def _elsewhere(
+    original: Model | None,
+    converted: Model,
+    before: Runner,
+    cases: Sequence[Mapping[str, Any]],
+    limits: Limits,
+    progress: Progress,
+) -> tuple[ForeignResult, ...]:
+    """Prove what was made in each other runtime, up to the first case that fails there."""
+    return tuple(
+        _proved_in(runtime, original, converted, before, cases, limits, progress) for runtime in limits.prove_in
+    )
+
+
+def _proved_in(
+    runtime: str,
+    original: Model | None,
+    converted: Model,
+    before: Runner,
+    cases: Sequence[Mapping[str, Any]],
+    limits: Limits,
+    progress: Progress,
+) -> ForeignResult:
+    target = runtime_for(runtime)
+    with start(target, timeout=limits.timeout or _TIMEOUT) as process, progress.task(f"{target}", len(cases)) as task:
+        for inputs in cases:
+            result = prove_in(
+                target,
+                original,
+                converted,
+                inputs,
+                expected=before.run(inputs, timeout=limits.timeout),
+                process=process,
+                rtol=limits.rtol,
+                atol=limits.atol,
+            )
+            if result.outcome == "unjudged":
+                raise ValidationError(
+                    f"{target} cannot prove it: that runtime cannot do the original either: {result.reason}"
+                )
+            task.advance()
+            if not result.passed:
+                break
+    return result
 
 
 def _first_difference(
@@ -303,8 +376,8 @@ def _first_difference(
     made = {name for node in converted.graph.node for name in node.output if name}
     shared = [(name, node) for node in original.graph.node for name in node.output if name in made]
     try:
-        with run.both(_showing(original, shared), _showing(converted, shared)) as sides:
-            expected, actual = (side.run(inputs, timeout=limits.timeout) for side in sides)
+        with run.sources(_showing(original, shared), _showing(converted, shared)) as sources:
+            expected, actual = (run.runner(side).run(inputs, timeout=limits.timeout) for side in sources)
     except ValidationError:  # a runner may refuse values as outputs that it can compute with
         return None
     for name, node in shared:

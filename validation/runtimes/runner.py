@@ -15,6 +15,7 @@ from zoosmith.onnx_model.ports import input_ports, output_ports
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.input_checks import check_inputs, check_tensor
+from zoosmith.validation.runners import Runtime
 from zoosmith.validation.runtimes.environment import installed_python
 from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
@@ -50,6 +51,7 @@ class ForeignRunner:
 
     Attributes:
         name: what messages call the model.
+        runtime: what runs it, with the version that it reports.
         inputs: its inputs.
         output_names: its outputs, in order.
         versions: what runs it: the runtime's, numpy's and Python's version.
@@ -77,6 +79,7 @@ class ForeignRunner:
         self.process = process or start(pinned, timeout=timeout, memory=memory)
         try:
             self.versions: dict[str, str] = self.process.request("versions")
+            self.runtime = Runtime(pinned.name, next(iter(self.versions.values())))
             required = [port.name for port in self.inputs if port.required]
             path = _file_of(model, Path(self._folder.name))
             loaded = self.process.request("load", path=path, inputs=required, outputs=self.output_names)
@@ -85,8 +88,13 @@ class ForeignRunner:
             raise ValidationError(f"{self.name}: {error}") from error
         self._model: int = loaded["model"]
 
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name. Raises ValidationError as OnnxRuntimeRunner.run does, and beyond the limits."""
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name; arguments and errors as of `Runner.run`.
+
+        A `timeout` holds from then on; without one, the process has the time that it was started with.
+        """
+        if timeout is not None:
+            self.process.timeout = timeout
         check_inputs(self.inputs, inputs, self.name)
         feeds = dict(inputs)
         for port in self.inputs:

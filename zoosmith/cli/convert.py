@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, verify_option
+from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option, verify_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @verify_option
 @input_options
 @limit_options()
+@prove_in_option
 def convert(
     terminal: Terminal,
     predict_net: Path,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, providers_option, verify_option
+from zoosmith.cli.options import (
+    PATH,
+    input_options,
+    limit_options,
+    output_option,
+    prove_in_option,
+    providers_option,
+    verify_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 @verify_option
 @input_options
 @limit_options()
+@prove_in_option
 @providers_option
 def opset(
     terminal: Terminal,
@@ -49,6 +58,7 @@ def opset(
     Example:
       zoosmith opset densenet-9.onnx -o densenet-12.onnx --to 12
       zoosmith opset model.onnx -o older.onnx --to 11 --dim batch=2
+      zoosmith opset model.onnx -o older.onnx --to 13 --prove-in onnxruntime==1.6.0
     """
     from zoosmith.conversion import change_opset
 

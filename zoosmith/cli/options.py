@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from zoosmith.validation.testdata import InputShape
+    from zoosmith.validation.verification import Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -196,6 +197,32 @@ def limit_options(
         return with_limits
 
     return decorate
+
+
+def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--prove-in`: runtimes that become part of the command's `limits`; stands below `limit_options`."""
+
+    @wraps(function)
+    def with_runtimes(*args: Any, limits: "Limits | None", prove_in: tuple[str, ...], **named: Any) -> Any:
+        from dataclasses import replace
+
+        from zoosmith.validation.runtimes import runtime_for
+        from zoosmith.validation.runtimes.environment import installed_python
+        from zoosmith.validation.verification import Limits
+
+        for runtime in prove_in:
+            installed_python(runtime_for(runtime))
+        if prove_in:
+            limits = replace(limits or Limits(), prove_in=prove_in)
+        return function(*args, limits=limits, **named)
+
+    return click.option(
+        "--prove-in",
+        multiple=True,
+        metavar="RUNTIME",
+        help="Run the result in this runtime as well, as in onnxruntime==1.6.0, installed by `zoosmith runtime "
+        "install`. Repeatable.",
+    )(with_runtimes)
 
 
 def timeout_option(default: float) -> Callable[[Function], Function]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, verify_option
+from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option, verify_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @verify_option
 @input_options
 @limit_options(rtol=0.0, atol=1e-4)
+@prove_in_option
 def simplify(
     terminal: Terminal,
     model: Path,
