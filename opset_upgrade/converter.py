@@ -1,6 +1,7 @@
 """`convert_version`: walk the nodes of a model, each through the version steps of its operator."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.errors import OpsetError, Refusal
 from zoosmith.opset_upgrade.graph_editing import (
@@ -34,21 +36,42 @@ from zoosmith.opset_upgrade.writer import Writer
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion gave.
+
+    Attributes:
+        model: the converted model, a new one.
+        caveats: the nodes that are expressed in a way which does not hold everywhere, in the order of the nodes.
+    """
+
+    model: ModelProto
+    caveats: tuple[Caveat, ...]
+
+
 def convert_version(model: ModelProto, target: int, *, ir: int | None = None) -> ModelProto:
     """Convert a model to another opset of the default domain, newer or older, with its meaning kept.
 
-    Takes the arguments of `onnx.version_converter.convert_version`, and one more.
+    Takes the arguments of `onnx.version_converter.convert_version`, and one more. Short for `convert(...).model`, which
+    has the arguments, the result and the errors in full.
+    """
+    return convert(model, target, ir=ir).model
+
+
+def convert(model: ModelProto, target: int, *, ir: int | None = None, exact: bool = False) -> Conversion:
+    """Convert a model to another opset of the default domain, newer or older, and tell where that does not hold.
 
     Args:
         model: the model; it is left as it is. Tensors that lie in external files are not loaded.
         target: the opset of the default domain, 1 to the newest of the installed onnx.
         ir: the IR version of the result. By default it follows the target: that of the onnx release that brought the
             opset, higher where the model needs it (see `needed_ir`); unchanged where the opset stays.
+        exact: refuse nodes that can be expressed only with a caveat: approximately, or not for empty tensors.
 
     Returns:
-        A new model. What the conversion does not touch is the same, byte for byte. Other domains stay at their
-        versions; imports of domains that no node is of go, and so does value_info of values that no longer exist.
-        Initializers are graph inputs below IR version 4, and no longer where a model from below 4 is raised.
+        A new model, and the caveats. What the conversion does not touch is the same, byte for byte. Other domains stay
+        at their versions; imports of domains that no node is of go, and so does value_info of values that no longer
+        exist. Initializers are graph inputs below IR version 4, and no longer where a model from below 4 is raised.
 
     Raises:
         OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
@@ -57,7 +80,8 @@ def convert_version(model: ModelProto, target: int, *, ir: int | None = None) ->
     """
     if not 1 <= target <= NEWEST_OPSET:
         raise OpsetError(f"opset {target} does not exist: give one from 1 to {NEWEST_OPSET}, the newest of this onnx")
-    return _Conversion(model, target, ir).run()
+    run = _Run(model, target, ir, exact)
+    return Conversion(run.convert(), tuple(run.caveats))
 
 
 class _Pending(NamedTuple):
@@ -74,19 +98,21 @@ class _Pending(NamedTuple):
     body_opset: int
 
 
-class _Conversion:
-    def __init__(self, model: ModelProto, target: int, ir: int | None) -> None:
+class _Run:
+    def __init__(self, model: ModelProto, target: int, ir: int | None, exact: bool) -> None:
         self.model = model
         self.target = target
         self.names = Names(model)
         self.local = {(function.domain, function.name) for function in model.functions}
         self.ir = ir
+        self.exact = exact
+        self.caveats: list[Caveat] = []
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.refused: list[str] = []
         self.lowest: list[int | None] = []
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
 
-    def run(self) -> ModelProto:
+    def convert(self) -> ModelProto:
         source = default_opset(self.model)
         if source is None:
             raise OpsetError("the model imports no opset of the default domain: there is nothing to convert")
@@ -152,7 +178,7 @@ class _Conversion:
         for index, node in enumerate(body.node):
             inner = None if path is None else (*path, str(index))
             try:
-                replaced = self._convert_node(node, opset, facts, inner)
+                replaced = self._convert_node(node, index, opset, facts, inner)
             except Refusal as refusal:
                 self._refuse(node, index, refusal)
                 continue
@@ -173,7 +199,7 @@ class _Conversion:
             state_types(body, facts)
 
     def _convert_node(
-        self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None
+        self, node: NodeProto, index: int, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
         """Nodes that replace `node` at the target; None if it stays in its place."""
         standard = self._is_standard(node)
@@ -183,28 +209,33 @@ class _Conversion:
             return None
         if standard:
             check_attributes(node, opset)
-        read, results = set(node.input), list(node.output)
+        read, results, operator = set(node.input), list(node.output), node.op_type
         done: list[NodeProto] = []
+        admitted: list[Admitted] = []
         waiting = [_Pending(node, opset, opset)]
         while waiting:
             current = waiting.pop()
             emitted = current.node is not node
-            replaced = self._advance(current, facts, emitted)
+            replaced = self._advance(current, facts, emitted, admitted)
             if replaced is not None:
                 waiting.extend(reversed(replaced))
                 continue
             if not (emitted and is_known(current.node, facts)):
                 self._finish(current, facts, path, emitted)
             done.append(current.node)
+        self.caveats.extend(Caveat(_label(node, index, results), operator, *each) for each in admitted)
         self.released |= read
         if len(done) == 1 and done[0] is node:
             return None
         return clean_up(done, results, facts)
 
-    def _advance(self, current: _Pending, facts: GraphFacts, emitted: bool) -> list[_Pending] | None:
+    def _advance(
+        self, current: _Pending, facts: GraphFacts, emitted: bool, admitted: list[Admitted]
+    ) -> list[_Pending] | None:
         """Nodes that replace a node after its next step; None if it takes no further one.
 
-        `emitted` is whether an adapter made the node: then a constant need not be converted, nor a branch never taken.
+        What the step's rule admits is added to `admitted`. `emitted` is whether an adapter made the node: then a
+        constant need not be converted, nor a branch never taken.
         """
         node, opset, body_opset = current
         if emitted:
@@ -219,7 +250,7 @@ class _Conversion:
         if step is None:
             return None
         try:
-            result = self._take(step, node, opset, facts)
+            result = self._take(step, node, opset, facts, admitted)
         except Refusal as refusal:
             raise (refusal.within(node.op_type) if emitted else refusal) from None
         return [_Pending(made, at, body_opset if made is node else at) for made, at in result]
@@ -231,15 +262,18 @@ class _Conversion:
             check_types(node, self.target, facts)
         self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path)
 
-    def _take(self, step: Step, node: NodeProto, opset: int, facts: GraphFacts) -> list[VersionedNode]:
+    def _take(
+        self, step: Step, node: NodeProto, opset: int, facts: GraphFacts, admitted: list[Admitted]
+    ) -> list[VersionedNode]:
         """The nodes that replace a node after one step, the node itself if it was edited in place."""
-        writer = Writer(facts, node, step.opset, self.target, opset)
+        writer = Writer(facts, node, step.opset, self.target, opset, exact=self.exact)
         try:
             if step.kind != "decomposed" or not writer.fold():
                 step.apply(node, writer)
         except Refusal as refusal:
             if not writer.fold():
                 raise refusal.at(step.source if step.opset < step.source else None) from None
+        admitted.extend(each for each in writer.admitted if each not in admitted)
         if writer.nodes or writer.removed:
             return writer.nodes
         facts.add_producer(node, step.opset)
@@ -265,15 +299,19 @@ class _Conversion:
             self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
-        name = repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, node.output))})"
         lowest = f"; opset {refusal.lowest} is the lowest that would do" if refusal.lowest else ""
-        self.refused.append(f"node {name} ({node.op_type}): {refusal}{lowest}")
+        self.refused.append(f"node {_label(node, index, node.output)} ({node.op_type}): {refusal}{lowest}")
         self.lowest.append(refusal.lowest)
 
     def _message(self) -> str:
         heads = [opset for opset in self.lowest if opset is not None]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.lowest) > 1 else ""
         return f"cannot express the model in opset {self.target}{enough}: {'. '.join(self.refused)}"
+
+
+def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
+    """A node as messages name it; `results` are what it makes in the original."""
+    return repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, results))})"
 
 
 def _set_opset(entries: Iterable[OperatorSetIdProto], opset: int) -> None:

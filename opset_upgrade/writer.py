@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper
 
+from zoosmith.opset_upgrade.caveats import Admitted, CaveatKind
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
 from zoosmith.opset_upgrade.node_editing import get_attribute
@@ -26,14 +27,19 @@ class Writer:
         target: the opset that the whole model is on its way to.
         nodes: what was emitted, each with the opset at which it is valid.
         removed: whether the node goes without any other in its place.
+        admitted: where what was emitted does not hold.
     """
 
-    def __init__(self, facts: GraphFacts, node: NodeProto, opset: int, target: int, source: int) -> None:
+    def __init__(
+        self, facts: GraphFacts, node: NodeProto, opset: int, target: int, source: int, *, exact: bool = False
+    ) -> None:
         self.facts = facts
         self.opset = opset
         self.target = target
         self.nodes: list[VersionedNode] = []
         self.removed = False
+        self.admitted: list[Admitted] = []
+        self._exact = exact
         self._node = node
         self._source = source
 
@@ -49,6 +55,18 @@ class Writer:
     def refuse(self, reason: str) -> NoReturn:
         """Give up on this node: it cannot keep its meaning at the target."""
         raise Refusal(reason)
+
+    def admit(self, kind: CaveatKind, reason: str) -> None:
+        """State that what the rule emits does not hold everywhere; refuses where only exact ways are asked for.
+
+        Args:
+            kind: what kind of difference there may be.
+            reason: what it comes from, in words that follow a colon.
+        """
+        caveat = Admitted(kind, reason)
+        if self._exact:
+            raise Refusal(f"no exact way is known ({caveat}; leave out `exact` to take it)")
+        self.admitted.append(caveat)
 
     # -- facts
 
@@ -92,6 +110,12 @@ class Writer:
     def value(self, name: str) -> np.ndarray | None:
         """The value of a tensor that depends on constants only, None if it does not (or is large)."""
         return self.facts.value(name)
+
+    def producer(self, name: str) -> NodeProto | None:
+        """The node that makes a value, in this graph or in one around it; None for inputs and initializers."""
+        owner = self.facts.owner(name)
+        found = None if owner is None else owner.producer(name)
+        return None if found is None else found.node
 
     def constant_input(self, index: int, what: str) -> np.ndarray | None:
         """The value of an input, None if the node leaves it out; refuses if it is computed at run time."""
@@ -180,6 +204,7 @@ class Writer:
         if not names or any(value is None for value in values):
             return False
         self.nodes.clear()
+        self.admitted.clear()
         for name, value in zip(names, values, strict=True):
             self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]
         return True

@@ -4,6 +4,7 @@ import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front
+from zoosmith.opset_upgrade.building_blocks.sizes import Size, element_of_shape, same_size
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
@@ -50,13 +51,36 @@ def _zero_is_copied(node: NodeProto, g: Writer) -> None:
         kind = g.element_type(node.input[0])
         g.op("Identity", g.typed_constant(np.zeros([size or 0 for size in stated]), kind), output=node.output[0])
         return
-    shape = _value_or_stated_shape(node, g)
-    if (shape != 0).all():
-        return
-    data = g.static_shape(node.input[0])
-    if all(size or (index < len(data) and data[index] == 0) for index, size in enumerate(shape)):
-        return
-    g.refuse(f"allowzero with the shape {shape.tolist()} asks for zeros that older versions would replace")
+    data = g.shape(node.input[0])
+    if data is not None and None not in data and 0 not in data:
+        return  # there are elements, and then no size is 0
+    shape = g.value(node.input[1])
+    if shape is None:
+        _drop_at_run_time(node, g)
+    elif any(not size and not _is_empty(data, index) for index, size in enumerate(shape)):
+        g.refuse(f"allowzero with the shape {shape.tolist()} asks for zeros that older versions would replace")
+
+
+def _is_empty(data: tuple[int | None, ...] | None, axis: int) -> bool:
+    return data is not None and axis < len(data) and data[axis] == 0
+
+
+def _drop_at_run_time(node: NodeProto, g: Writer) -> None:
+    """Let zeros of a shape that is computed at run time be copied: only an empty tensor can have any."""
+    count = (g.shape(node.input[1]) or (None,))[0]
+    result = g.shape(node.output[0])
+    rank = count if result is None else len(result)
+    if rank is None or not all((result and result[axis]) or _holds(node, g, axis) for axis in range(rank)):
+        g.admit("empty tensors", "allowzero=1 with a shape that is computed at run time")
+
+
+def _holds(node: NodeProto, g: Writer, axis: int) -> bool:
+    """Whether an element of the shape is never 0, or 0 only where the same dimension of the data is."""
+    data, result = Size(node.input[0], axis), Size(node.output[0], axis)
+    found = element_of_shape(g, node.input[1], axis)
+    if isinstance(found, Size):
+        return same_size(g, found, data)
+    return bool(found) or same_size(g, result, data)
 
 
 def _value_or_stated_shape(node: NodeProto, g: Writer) -> np.ndarray:

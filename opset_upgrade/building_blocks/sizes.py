@@ -1,0 +1,111 @@
+"""What the elements of a shape that is computed at run time are: sizes of which tensor, along which axis."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from onnx import NodeProto
+
+from zoosmith.opset_upgrade.node_editing import get_attribute
+from zoosmith.opset_upgrade.writer import Writer
+
+_SAME_ELEMENTS = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}  # and in the same order
+
+
+class Size(NamedTuple):
+    """The size of a tensor along an axis, counted from the front."""
+
+    tensor: str
+    axis: int
+
+
+def same_size(g: Writer, one: Size, other: Size) -> bool:
+    """Whether two sizes are one: of the same axis of a tensor, or of axes that bear one symbol."""
+    symbol = _symbol(g, one)
+    return one == other or bool(symbol and symbol == _symbol(g, other))
+
+
+def element_of_shape(g: Writer, shape: str, index: int) -> Size | int | None:
+    """What an element of an integer tensor is: a size, a number, or None where that is not found.
+
+    Args:
+        g: of the node that is looked at.
+        shape: an integer tensor of one dimension or none.
+        index: the element, counted from the start.
+    """
+    while True:
+        value = g.value(shape)
+        if value is not None:
+            return int(value.reshape(-1)[index]) if index < value.size else None
+        found = g.producer(shape)
+        if found is None or found.domain:
+            return None
+        data = found.input[0] if found.input else ""
+        if found.op_type in _SAME_ELEMENTS:
+            shape = data
+        elif found.op_type == "Concat":
+            place = _part(g, found.input, index)
+            if place is None:
+                return None
+            shape, index = place
+        elif found.op_type == "Gather":
+            picked, sizes = g.value(found.input[1]), g.shape(data)
+            if picked is None or index >= picked.size or sizes is None or len(sizes) != 1:
+                return None
+            index = int(picked.reshape(-1)[index])
+            if index < 0 and sizes[0] is None:
+                return None
+            shape, index = data, index % (sizes[0] or index + 1)
+        elif found.op_type == "Slice":
+            start = _start(g, found)
+            if start is None:
+                return None
+            shape, index = data, start + index
+        elif found.op_type == "Shape":
+            return _axis(g, found, index)
+        else:
+            return None
+
+
+def _part(g: Writer, names: Sequence[str], index: int) -> tuple[str, int] | None:
+    """The input of a Concat that holds an element, and the element's number in it."""
+    for name in names:
+        sizes = g.shape(name)
+        if sizes is None or len(sizes) != 1 or sizes[0] is None:
+            return None
+        if index < sizes[0]:
+            return name, index
+        index -= sizes[0]
+    return None
+
+
+def _start(g: Writer, node: NodeProto) -> int | None:
+    """The first element that a Slice of a 1-D tensor takes; None where it is not known or the step is not 1."""
+    sizes = g.shape(node.input[0])
+    if len(node.input) > 1:
+        starts = g.value(node.input[1])
+        steps = g.value(node.input[4]) if len(node.input) > 4 and node.input[4] else None
+        if starts is None or (len(node.input) > 4 and (steps is None or steps.item() != 1)):
+            return None
+        start = int(starts.item())
+    else:
+        start = int(get_attribute(node, "starts")[0])
+    if start >= 0:
+        return start
+    return None if sizes is None or sizes[0] is None else max(start + sizes[0], 0)
+
+
+def _axis(g: Writer, node: NodeProto, index: int) -> Size | None:
+    start = get_attribute(node, "start", 0)
+    if start < 0:
+        sizes = g.shape(node.input[0])
+        if sizes is None:
+            return None
+        start = max(start + len(sizes), 0)
+    return Size(node.input[0], start + index)
+
+
+def _symbol(g: Writer, size: Size) -> str:
+    known = g.type(size.tensor)
+    if known is None or size.axis >= len(known.tensor_type.shape.dim):
+        return ""
+    return known.tensor_type.shape.dim[size.axis].dim_param
