@@ -100,6 +100,12 @@ class Writer:
             raise Refusal(f"the shape of {name!r} is not fixed")
         return tuple(dimension for dimension in shape if dimension is not None)
 
+    def fixed_size(self, name: str, axis: int, why: str) -> int:
+        """The size of a tensor along an axis; refuses, and says why it must be known, if it is not fixed."""
+        shape = self.facts.shape(name)
+        size = None if shape is None else shape[axis]
+        return size if size is not None else self.refuse(f"size {axis} of {name!r} is not fixed, and {why}")
+
     def rank(self, name: str) -> int:
         """The rank of a tensor; refuses if it is not known."""
         shape = self.facts.shape(name)

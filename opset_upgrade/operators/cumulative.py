@@ -1,9 +1,12 @@
 """CumProd and CumSum."""
 
+from typing import Any
+
 import numpy as np
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import as_vector, sizes
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -35,7 +38,7 @@ def _along(node: NodeProto, g: Writer, data: str, axis: int) -> str:
     shape = g.shape(data)
     length = None if shape is None else shape[axis]
     if length is None:
-        g.refuse(f"the size of axis {axis} of {data!r} is not fixed")
+        return _step_by_step(node, g, data, axis)
     backwards = bool(g.attribute("reverse"))
     if g.attribute("exclusive"):
         data = _moved_by_one(g, data, axis, backwards, neutral=0 if node.op_type == "CumSum" else 1)
@@ -48,6 +51,33 @@ def _along(node: NodeProto, g: Writer, data: str, axis: int) -> str:
         data = g.op("Concat", *((joined, done) if backwards else (done, joined)), axis=axis)
         span *= 2
     return data
+
+
+def _step_by_step(node: NodeProto, g: Writer, data: str, axis: int) -> str:
+    """Go along an axis whose size only the run tells."""
+    if g.target < 9:
+        g.refuse(
+            f"the size of axis {axis} of {data!r} is not fixed, and below opset 9 a Scan takes the first axis only"
+        )
+    other, kind = sizes(g, data, [k for k in range(g.rank(data)) if k != axis]), g.element_type(data)
+    operator, neutral = ("Add", 0) if node.op_type == "CumSum" else ("Mul", 1)
+    first = g.op("Expand", g.scalar_like(data, neutral), as_vector(g, other))
+    sofar, here, result, seen = (g.fresh(hint) for hint in ("sofar", "here", "sum", "seen"))
+    body = helper.make_graph(
+        [
+            helper.make_node(operator, [sofar, here], [result]),
+            helper.make_node("Identity", [sofar if g.attribute("exclusive") else result], [seen]),
+        ],
+        "cumulate",
+        [helper.make_tensor_value_info(name, kind, None) for name in (sofar, here)],
+        [helper.make_tensor_value_info(name, kind, None) for name in (result, seen)],
+    )
+    backwards = [int(bool(g.attribute("reverse")))]
+    last, found = g.fresh("last"), g.fresh("sums")
+    how: dict[str, Any] = {"num_scan_inputs": 1, "scan_input_axes": [axis], "scan_output_axes": [axis]}
+    how |= {"scan_input_directions": backwards, "scan_output_directions": backwards}
+    g.emit(helper.make_node("Scan", [first, data], [last, found], body=body, **how))
+    return found
 
 
 def _moved_by_one(g: Writer, data: str, axis: int, backwards: bool, neutral: int) -> str:

@@ -48,7 +48,7 @@ def _grid_sample(node: NodeProto, g: Writer) -> None:
     total = ""
     for combination in product(*taps):
         index = g.constant(first)
-        for (place, _, _), stride in zip(combination, flat_strides(sizes), strict=True):
+        for (place, _, _), stride in zip(combination, flat_strides(g, sizes), strict=True):
             along = g.op("Mul", g.op("Cast", place, to=TensorProto.INT64), g.constant(stride))
             index = g.op("Add", index, along)
         inside = [tap[2] for tap in combination if tap[2] is not None]

@@ -1,0 +1,150 @@
+"""Operators between values whose sizes only the run tells, below the opset that brought them or what they do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import ModelProto, checker, helper
+
+from tests.opset_upgrade.node_cases import assert_same
+from tests.opset_upgrade.nodes import Constant, node_model
+from zoosmith.onnx_model.ports import required_inputs
+from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation.runners import runner_for
+
+R = np.random.RandomState(0)
+FREE_RANGE = ()
+
+
+def _values(*shape: int) -> np.ndarray:
+    return R.standard_normal(shape).astype(np.float32)
+
+
+def _model(operator: str, opset: int, *inputs: Any, kept: Sequence[Sequence[int]] = (), **how: Any) -> Any:
+    """A node between ports whose dimensions are symbols, but for the axes `kept` of each input."""
+    model, feeds = node_model(operator, opset, *inputs, **how)
+    for place, port in enumerate(model.graph.input):
+        shape = port.type.tensor_type.shape
+        for axis, dimension in enumerate(shape.dim):
+            if place >= len(kept) or axis not in [k % len(shape.dim) for k in kept[place]]:
+                dimension.dim_param = f"{port.name}_{axis}"
+    for port in model.graph.output:
+        for dimension in port.type.tensor_type.shape.dim:
+            dimension.Clear()
+    return model, feeds
+
+
+def _assert_lowers(model: ModelProto, data: Sequence[dict[str, np.ndarray]], *targets: int) -> None:
+    for target in targets:
+        lowered = convert_version(model, target)
+        checker.check_model(lowered, full_check=True)
+        names = [port.name for port in required_inputs(lowered.graph)]
+        for feeds in data:
+            expected = runner_for(model).run(feeds)
+            actual = runner_for(lowered).run(dict(zip(names, feeds.values(), strict=True)))
+            for name, value in expected.items():
+                assert_same(value, actual[name])
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_elements_are_gathered_along_an_axis(axis: int) -> None:
+    model, feeds = _model("GatherElements", 13, _values(3, 4, 5), R.randint(-3, 3, (2, 3, 4)), axis=axis)
+    other = {"x0": _values(4, 3, 6), "x1": R.randint(0, 3, (1, 3, 2))}
+    _assert_lowers(model, [feeds, other], *FREE_RANGE)
+
+
+@pytest.mark.parametrize(("batch", "depth"), [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)])
+def test_slices_are_gathered_by_rows_of_indices(batch: int, depth: int) -> None:
+    data, rows = _values(2, 3, 4, 5), R.randint(-3, 3, (2, 3, 2, depth))
+    rows[..., : max(1 - batch, 0)] %= 2
+    model, feeds = _model("GatherND", 13, data, rows, kept=[[], [-1]], batch_dims=batch)
+    _assert_lowers(model, [feeds], *(FREE_RANGE if batch else (11, 10, 9, 7)))
+
+
+@pytest.mark.parametrize("how", [{}, {"reverse": 1}, {"exclusive": 1}, {"reverse": 1, "exclusive": 1}])
+def test_sums_run_along_an_axis_of_any_length(how: dict[str, int]) -> None:
+    data = _values(3, 4, 5)
+    data[1, 2, 3] = np.inf
+    for axis in (0, 1, -1):
+        model, feeds = _model("CumSum", 14, data, Constant(axis), **how)
+        _assert_lowers(model, [feeds, {"x0": _values(1, 1, 7)}], 10, 9)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_elements_are_scattered_along_an_axis(axis: int) -> None:
+    rows = np.array([[0, -1], [1, 0]])
+    model, feeds = _model("ScatterElements", 13, _values(2, 3), rows, _values(2, 2), axis=axis)
+    _assert_lowers(model, [feeds], 10, 9)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_slices_are_scattered_by_rows_of_indices(depth: int) -> None:
+    rows = np.array([[0, 1], [-1, -2], [1, 1]])[:, :depth]
+    updates = _values(3, *(4, 5)[depth - 1 :])
+    model, feeds = _model("ScatterND", 13, _values(4, 4, 5), rows, updates, kept=[[], [-1]])
+    _assert_lowers(model, [feeds], 10, 9)
+
+
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scattered_elements_are_reduced(reduction: str, axis: int) -> None:
+    data, updates = _values(3, 4), _values(2, 3)
+    updates[0, 0] = np.inf
+    model, feeds = _model(
+        "ScatterElements", 18, data, R.randint(-3, 3, (2, 3)), updates, axis=axis, reduction=reduction
+    )
+    other = {"x0": _values(5, 5), "x1": np.zeros((3, 2), np.int64), "x2": _values(3, 2)}
+    _assert_lowers(model, [feeds, other], 17, 15, 11)
+
+
+@pytest.mark.parametrize("reduction", ["add", "max"])
+def test_scattered_slices_are_reduced(reduction: str) -> None:
+    rows = np.array([[[0], [-1]], [[2], [0]]])
+    model, feeds = _model("ScatterND", 18, _values(3, 4), rows, _values(2, 2, 4), kept=[[], [-1]], reduction=reduction)
+    _assert_lowers(model, [feeds], 17, 15, 11)
+
+
+@pytest.mark.parametrize(("edges", "other"), [("E", 1), (5, 1), ("E", 4)])
+def test_rows_of_indices_that_an_expand_repeats_are_compared_once(edges: Any, other: int) -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["u"], ["s"]),
+            helper.make_node("Expand", ["i", "s"], ["rows"]),
+            helper.make_node("ScatterElements", ["d", "rows", "u"], ["y"], axis=0, reduction="add"),
+        ],
+        "g",
+        [
+            helper.make_tensor_value_info("d", 1, ["N", "F"]),
+            helper.make_tensor_value_info("i", 7, [edges, other]),
+            helper.make_tensor_value_info("u", 1, [edges, "F"]),
+        ],
+        [helper.make_tensor_value_info("y", 1, ["N", "F"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    data = {"d": _values(3, 4), "i": np.array([[1], [0], [-2], [1], [1]]).repeat(other, 1), "u": _values(5, 4)}
+    cases = [data]
+    if edges == "E":
+        cases.append({"d": _values(3, 4), "i": data["i"][:1], "u": _values(5, 4)})
+    _assert_lowers(model, cases, 17, 15, 11)
+
+
+@pytest.mark.parametrize("batch_axis", [0, 1])
+def test_sequences_are_reversed_up_to_their_lengths(batch_axis: int) -> None:
+    data = _values(3, 4, 2)
+    lengths = np.array([1, 4, 0])[:3] if batch_axis == 0 else np.array([3, 1, 2, 0])
+    how = {"batch_axis": batch_axis, "time_axis": 1 - batch_axis}
+    _assert_lowers(*_fixed(node_model("ReverseSequence", 10, data, lengths, **how)), 9)
+    model, feeds = _model("ReverseSequence", 10, data, lengths, **how)
+    _assert_lowers(model, [feeds], *(target for target in FREE_RANGE if target < 10))
+
+
+def _fixed(made: Any) -> Any:
+    model, feeds = made
+    return model, [feeds]
+
+
+def test_indices_of_unknown_depth_are_refused_by_name() -> None:
+    model, _ = _model("GatherND", 13, _values(3, 4), np.array([[0, 1]]))
+    with pytest.raises(OpsetError, match="size -1 of 'x1' is not fixed, and it tells how many axes they name"):
+        convert_version(model, 10)
