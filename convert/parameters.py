@@ -14,7 +14,8 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import FILLS, Content, Tensor
 from zoosmith.convert.nets import TEXT_SUFFIXES, NetSource, check_text, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
-from zoosmith.convert.wire_format import FIXED32, LENGTH, fields
+from zoosmith.onnx_model.errors import WireFormatError
+from zoosmith.onnx_model.wire_format import BYTES, FIXED32, fields
 
 _NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
 _FLOAT_TAG = _ARG_FLOATS << 3 | FIXED32
@@ -75,7 +76,7 @@ def read_init_net(source: NetSource) -> InitNet:
             if not isinstance(name, str):
                 raise ConvertError(f"{name!r}, the name of a blob, is no text")
             net.parameters[name] = fill(op, floats)
-    except ConvertError as error:
+    except (ConvertError, WireFormatError) as error:
         raise ConvertError(f"{origin}: expected a Caffe2 init net: {error}") from error
     return net
 
@@ -101,7 +102,7 @@ def _scan(buffer: memoryview) -> Iterator[Scanned]:
     # a run of small operators, which are parsed together
     first = last = 0
     for number, kind, tag, start, end in fields(buffer, 0, len(buffer)):
-        if number in _NET_FIELDS and (kind == LENGTH) != _NET_FIELDS[number]:
+        if number in _NET_FIELDS and (kind == BYTES) != _NET_FIELDS[number]:
             raise ConvertError(f"its field {number} is not a NetDef's; is it another kind of file?")
         if number != _NET_OP:
             continue
@@ -131,7 +132,7 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> Scanned:
     floats: FloatArguments = {}
     small = []
     for number, kind, tag, first, last in fields(buffer, start, end):
-        if number == _OP_ARG and kind == LENGTH and last - first > _SMALL:
+        if number == _OP_ARG and kind == BYTES and last - first > _SMALL:
             name, content = _read_floats(buffer, first, last)
             if len(content):
                 floats[name] = content
@@ -164,9 +165,9 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, Content
             position += run * _FLOAT_RECORD.itemsize
             continue
         number, kind, tag, first, position = next(fields(buffer, position, end))
-        if number == _ARG_NAME and kind == LENGTH:
+        if number == _ARG_NAME and kind == BYTES:
             name = bytes(buffer[first:position]).decode(errors="replace")
-        elif number == _ARG_FLOATS and kind == LENGTH:
+        elif number == _ARG_FLOATS and kind == BYTES:
             if (position - first) % 4:
                 raise ConvertError(f"the packed floats at byte {tag} are no multiple of 4 bytes")
             chunks.append(bytes(buffer[first:position]))

@@ -7,3 +7,7 @@ class ZoosmithError(Exception):
 
 class ModelError(ZoosmithError):
     """A model file that cannot be read or written, or that is no ONNX model."""
+
+
+class WireFormatError(ModelError):
+    """Bytes that are no protobuf message, or a cut one."""

@@ -6,7 +6,7 @@ from typing import IO, NamedTuple, TypeAlias, overload
 
 from google.protobuf.message import Message
 
-from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.errors import WireFormatError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MOST_FIELDS = 1 << 29
@@ -73,12 +73,16 @@ def fields(content: Buffer, start: int, end: int) -> Iterator[Field]:
     """The fields of the message between two positions of a buffer.
 
     Raises:
-        ModelError: what stands there is no message, or a length points beyond its end.
+        WireFormatError: what stands there is no message, or a length points beyond its end.
     """
     position = start
     while position < end:
         begin = position
-        tag, position = _varint(content, position, end)
+        tag = content[position]
+        if tag < 0x80:  # nearly all tags are one byte, and a call costs more than reading it
+            position += 1
+        else:
+            tag, position = _varint(content, position, end)
         number, wire_type = tag >> 3, tag & 7
         first = position
         if wire_type == BYTES:
@@ -86,14 +90,17 @@ def fields(content: Buffer, start: int, end: int) -> Iterator[Field]:
             position = first + length
         elif wire_type == VARINT:
             _, position = _varint(content, position, end)
-        elif wire_type == FIXED64:
-            position += 8
         elif wire_type == FIXED32:
             position += 4
+        elif wire_type == FIXED64:
+            position += 8
         else:
-            raise ModelError(f"expected a protobuf message, found wire type {wire_type} at byte {begin}")
-        if position > end or not number:
-            raise ModelError(f"expected a protobuf message, found one that is cut or damaged at byte {begin}")
+            raise WireFormatError(f"wire type {wire_type} at byte {begin}; the file is damaged or no protobuf message")
+        if number == 0:
+            raise WireFormatError(f"field number 0 at byte {begin}; the file is damaged or no protobuf message")
+        if position > end:
+            missing = position - end
+            raise WireFormatError(f"the field at byte {begin} needs {missing} bytes more than there are; truncated?")
         yield Field(number, wire_type, begin, first, position)
 
 
@@ -124,7 +131,7 @@ def _varint(content: Buffer, position: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
-    raise ModelError(f"expected a protobuf message, found one that is cut or damaged at byte {position}")
+    raise WireFormatError(f"a number at byte {position} has no end; the file is truncated or no protobuf message")
 
 
 def _encoded(value: int) -> bytes:
