@@ -1,7 +1,6 @@
 """Element-wise operators: limited broadcasting by attribute below opset 7, as numpy does since."""
 
-from collections.abc import Iterable
-
+import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute
@@ -67,24 +66,38 @@ def _state_broadcast(node: NodeProto, g: Writer, right: Shape, common: Shape) ->
 def repeat_to_one_shape(node: NodeProto, g: Writer) -> None:
     """Repeat inputs along axes of size 1: before opset 8 all have one shape."""
     shapes = [g.shape(name) for name in node.input]
-    if len(shapes) == 1 or (shapes[0] is not None and None not in shapes[0] and shapes.count(shapes[0]) == len(shapes)):
+    fixed = [shape for shape in shapes if shape is not None and None not in shape]
+    if len(shapes) == 1 or (len(fixed) == len(shapes) and fixed.count(fixed[0]) == len(shapes)):
         return
-    if any(shape is None for shape in shapes):
-        g.refuse("the shapes of its inputs are not known, and before opset 8 they must be the same")
-    common = _broadcast_all(shape for shape in shapes if shape is not None)
-    if common is None:
-        g.refuse(f"shapes {shapes} do not determine how they broadcast")
-    for index, shape in enumerate(shapes):
-        if shape != common and shape is not None:
-            node.input[index] = _tile(g, node.input[index], shape, common)
+    if len(fixed) == len(shapes):
+        common = np.broadcast_shapes(*(tuple(size or 0 for size in shape) for shape in fixed))
+        for index, shape in enumerate(fixed):
+            if shape != common:
+                node.input[index] = _tile(g, node.input[index], shape, common)
+    else:
+        _repeat_by_subtraction(node, g)
     g.keep()
 
 
-def _broadcast_all(shapes: Iterable[Shape]) -> Shape | None:
-    common: Shape | None = ()
-    for shape in shapes:
-        common = None if common is None else _broadcast(common, shape)
-    return common
+def _repeat_by_subtraction(node: NodeProto, g: Writer) -> None:
+    """Give floats the shape that all inputs broadcast to by taking away zeros of that shape: no value changes."""
+    kind = g.element_type(node.input[0])
+    single = [is_single(g, name) for name in node.input]
+    wide = [index for index, one in enumerate(single) if not one]
+    zeros = ""
+    for index in wide:
+        nowhere = g.op("Less", node.input[index], node.input[index])
+        zero = g.op("Cast", nowhere, to=kind)
+        zeros = g.op("Add", zeros, zero) if zeros else zero
+    for index, name in enumerate(node.input):
+        if wide != [index]:
+            node.input[index] = g.op("Sub", name, zeros)
+
+
+def is_single(g: Writer, name: str) -> bool:
+    """Whether a tensor is one constant number that takes the shape of whatever it meets."""
+    value = g.value(name)
+    return value is not None and value.size == 1 and value.ndim <= 1
 
 
 def _broadcast(left: Shape, right: Shape) -> Shape | None:

@@ -1,6 +1,7 @@
 """Slice and Pad whose bounds are computed at run time, below the opsets that take them as inputs.
 
-Each axis of the result is a Gather of as many elements as its stated size; the bounds tell the index of the first.
+Each axis of the result is a Gather of as many elements as its stated size (of a Slice, as the bounds tell where that is
+not fixed); the bounds tell the index of the first.
 Indices are computed in doubles, for which every opset has arithmetic: a bound that a double does not hold exactly lies
 beyond the end of any axis.
 """
@@ -39,4 +40,15 @@ def double_scalar(g: Writer, value: float) -> str:
 def clamp_index(g: Writer, index: str, size: int, length: int) -> str:
     """Emit `length` indices clamped to an axis of `size` elements."""
     first, last = (double_array(g, np.full(length, number)) for number in (0, size - 1))
-    return g.op("Min", g.op("Max", index, first), last)
+    return clamp(g, index, first, last)
+
+
+def clamp(g: Writer, number: str, low: str, high: str) -> str:
+    """Emit finite doubles clamped to bounds, of which the low one is not above the high one.
+
+    Each is taken by a factor of one or zero: ONNX Runtime has no Max and Min of doubles below opset 8.
+    """
+    below, above = g.op("Less", number, low), g.op("Greater", number, high)
+    inside = g.op("Not", g.op("Or", below, above))
+    parts = [g.op("Mul", cast_to_double(g, which), of) for which, of in ((below, low), (above, high), (inside, number))]
+    return g.op("Add", g.op("Add", parts[0], parts[1]), parts[2])

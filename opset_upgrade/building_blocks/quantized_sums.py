@@ -10,8 +10,8 @@ def shift_and_clip(g: Writer, rounded: str, zero: str, kind: int, output: str) -
     """Emit `output`, integers of type `kind`: rounded floats plus the zero point (empty: none), saturated."""
     bounds = np.iinfo(helper.tensor_dtype_to_np_dtype(kind))
     shifted = g.op("Add", rounded, zero) if zero else rounded
-    lifted = g.op("Max", shifted, g.constant(bounds.min, dtype=np.float32))
-    g.op("Cast", g.op("Min", lifted, g.constant(bounds.max, dtype=np.float32)), to=kind, output=output)
+    limits = (g.constant(bound, dtype=np.float32) for bound in (bounds.min, bounds.max))
+    g.op("Cast", g.op("Clip", shifted, *limits, opset=11), to=kind, output=output)
 
 
 def to_single(g: Writer, name: str) -> str:

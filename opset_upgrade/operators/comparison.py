@@ -5,6 +5,7 @@ from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.broadcasting import align_by_unsqueeze, to_limited_broadcast
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.numbers import is_number
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -34,7 +35,7 @@ def _equal(node: NodeProto, g: Writer) -> None:
     if kind in _FLOATS:
         different = g.op("Or", g.op("Less", left, right), g.op("Greater", left, right))
         # neither less nor greater: equal, or one of them is NaN
-        numbers = g.op("And", _is_number(g, left), _is_number(g, right))
+        numbers = g.op("And", is_number(g, left), is_number(g, right))
         g.op("And", g.op("Not", different), numbers, output=node.output[0])
     elif kind == TensorProto.BFLOAT16:
         _compare_as(node, g, TensorProto.FLOAT)
@@ -69,7 +70,7 @@ def _ordered(node: NodeProto, g: Writer) -> None:
 
 @decomposition("IsNaN")
 def _is_nan(node: NodeProto, g: Writer) -> None:
-    g.op("Not", _is_number(g, node.input[0]), output=node.output[0])
+    g.op("Not", is_number(g, node.input[0]), output=node.output[0])
 
 
 @decomposition("IsInf")
@@ -88,12 +89,6 @@ def _is_inf(node: NodeProto, g: Writer) -> None:
     else:
         infinite = g.op("Greater", data, g.scalar_like(data, np.inf))  # nothing is
         g.op("Identity", infinite, output=node.output[0])
-
-
-def _is_number(g: Writer, name: str) -> str:
-    """Emit whether each element is not NaN, in comparisons that every opset has."""
-    up, down = g.scalar_like(name, np.inf), g.scalar_like(name, -np.inf)
-    return g.op("Or", g.op("Less", name, up), g.op("Greater", name, down))
 
 
 def _compare_as(node: NodeProto, g: Writer, kind: int) -> None:

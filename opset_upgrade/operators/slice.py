@@ -5,14 +5,19 @@ from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     cast_to_double,
+    clamp,
     clamp_index,
     data_and_result_shapes,
     double_array,
     double_scalar,
 )
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, counted, sizes, times
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
+
+_BEYOND = 1 << 31
+"""A bound that lies at or beyond the end of any axis."""
 
 
 @adapter("Slice", source=1, target=10)
@@ -26,16 +31,23 @@ def _bounds_to_inputs(node: NodeProto, g: Writer) -> None:
 @adapter("Slice", source=10, target=1)
 def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     if any(name and g.value(name) is None for name in node.input[1:]):
-        _slice_by_gather(node, g)
+        shapes = [g.shape(name) for name in (node.input[0], node.output[0])]
+        if any(shape is None or None in shape for shape in shapes):
+            _slice_by_range(node, g)
+        else:
+            _slice_by_gather(node, g)
         return
     data, bounds = node.input[0], _constant_bounds(node, g)
     for axis, start, end, step in bounds:
         if step != 1:
             shape = g.shape(data)
             size = None if shape is None else shape[axis]
-            if size is None:
-                g.refuse(f"it takes steps of {step} along axis {axis}, whose size is not fixed")
-            data = g.op("Gather", data, g.constant(_sliced(size, start, end, step)), axis=axis)
+            indices = (
+                _range(g, start, end, step, sizes(g, data, [axis])[0])
+                if size is None
+                else g.constant(_sliced(size, start, end, step))
+            )
+            data = g.op("Gather", data, indices, axis=axis)
     plain = [(axis, start, end) for axis, start, end, step in bounds if step == 1]
     if not plain and bounds:
         g.op("Identity", data, output=node.output[0])
@@ -110,3 +122,60 @@ def _bounds_of_axis(g: Writer, bounds: tuple[str, str, str], axis: int, rank: in
         return start, double_scalar(g, 1)
     beyond_one = g.op("Mul", chosen, g.op("Sub", steps, double_scalar(g, 1)))
     return start, g.op("Add", g.op("ReduceSum", beyond_one, keepdims=1), double_scalar(g, 1))
+
+
+def _slice_by_range(node: NodeProto, g: Writer) -> None:
+    """Express a Slice of opset 10 between values whose sizes only the run tells: a Gather by a Range for each axis."""
+    axes, steps = g.constant_input(3, "axes"), g.constant_input(4, "steps")
+    count = g.fixed_size(node.input[1], 0, "it tells how many axes are sliced")
+    data = node.input[0]
+    rank = g.rank(data)
+    named = list(range(count)) if axes is None else [int(axis) % rank for axis in axes]
+    for number, axis in enumerate(named):
+        step = 1 if steps is None else int(steps[number])
+        start, end = (_bound(g, node.input[place], number) for place in (1, 2))
+        data = g.op("Gather", data, _range(g, start, end, step, sizes(g, data, [axis])[0]), axis=axis)
+    g.op("Identity", data, output=node.output[0])
+
+
+def _bound(g: Writer, name: str, number: int) -> Size:
+    """A bound as a number, else as the name of a double of shape [1]."""
+    known = g.value(name)
+    if known is not None:
+        return int(known[number])
+    return g.op("Gather", cast_to_double(g, name), g.constant([number]), axis=0)
+
+
+def _range(g: Writer, start: Size, end: Size, step: int, size: Size) -> str:
+    """Emit the indices that a Slice takes of an axis of that size (an int64); bounds are numbers or doubles."""
+    if all(isinstance(each, int) for each in (start, end, size)):
+        return g.constant(_sliced(int(size), int(start), int(end), step))
+    whole = double_scalar(g, size) if isinstance(size, int) else cast_to_double(g, size)
+    one = double_scalar(g, 1)
+    if step > 0:
+        low, high = double_scalar(g, 0), whole
+        first, last = (_clamped(g, bound, whole, low, high) for bound in (start, end))
+    else:
+        high = g.op("Sub", whole, one)
+        first = _clamped(g, start, whole, double_scalar(g, 0), high)
+        last = _clamped(g, end, whole, double_scalar(g, -1), high)
+    distance = g.op("Sub", last, first)
+    # rounded up: a part of a step is a step
+    steps = distance if step == 1 else g.op("Neg", g.op("Floor", g.op("Div", distance, double_scalar(g, -step))))
+    some = cast_to_double(g, g.op("Greater", steps, double_scalar(g, 0)))
+    length = g.op("Cast", g.op("Mul", steps, some), to=TensorProto.INT64)
+    index = times(g, counted(g, length), step)
+    return index if start == 0 and step > 0 else g.op("Add", index, g.op("Cast", first, to=TensorProto.INT64))
+
+
+def _clamped(g: Writer, bound: Size, size: str, low: str, high: str) -> str:
+    """Emit a bound counted from the start, between two doubles."""
+    if isinstance(bound, str):
+        from_end = cast_to_double(g, g.op("Less", bound, double_scalar(g, 0)))
+        return clamp(g, g.op("Add", bound, g.op("Mul", from_end, size)), low, high)
+    if bound == 0 and low == double_scalar(g, 0) and high == size:
+        return low
+    if bound >= _BEYOND:
+        return high
+    number = double_scalar(g, bound)
+    return clamp(g, number if bound >= 0 else g.op("Add", number, size), low, high)

@@ -9,10 +9,19 @@ from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
-from zoosmith.opset_upgrade.registry import decomposition, type_fallback
+from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
 type_fallback("OneHot", "Where")(cast_to_exact)
+
+
+@adapter("Where", source=16, target=9)
+def _no_choice_of_bools(node: NodeProto, g: Writer) -> None:
+    """ONNX Runtime chooses among numbers and strings only."""
+    chosen, yes, no = node.input
+    known = g.type(yes)
+    if known is not None and known.tensor_type.elem_type == TensorProto.BOOL:
+        g.op("Or", g.op("And", chosen, yes), g.op("And", g.op("Not", chosen), no), output=node.output[0])
 
 
 @decomposition("Where")
@@ -58,6 +67,9 @@ def _trilu(node: NodeProto, g: Writer) -> None:
         diagonals = g.op("Sub", along, g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS))
         first = g.op("Reshape", diagonal, g.constant([1])) if diagonal else g.constant([0])
         keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", diagonals, first))
+    if g.element_type(data) == TensorProto.BOOL:
+        g.op("And", keep, data, output=node.output[0])
+        return
     g.op("Where", keep, data, g.scalar_like(data, 0), output=node.output[0])
 
 
