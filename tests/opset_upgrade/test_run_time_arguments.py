@@ -165,7 +165,7 @@ def test_axes_of_the_run_are_refused_where_no_shape_tells_their_reach() -> None:
     values = np.zeros((2, 3), np.float32)
     model = _model("Slice", 13, [values, np.array([0]), np.array([1]), np.array([0])], (1, 3))
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "rows"
-    with pytest.raises(OpsetError, match="axes .* is computed at run time"):
+    with pytest.raises(OpsetError, match=r"axes .* is computed at run time"):
         convert_version(model, 9)
 
 
