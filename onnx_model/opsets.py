@@ -19,6 +19,18 @@ def default_opset(model: ModelProto | FunctionProto) -> int | None:
     return max(versions, default=None)
 
 
+def imported_version(model: ModelProto | FunctionProto, domain: str) -> int | None:
+    """The version of a domain that a model or a model-local function imports, the highest; None where it imports none.
+
+    Args:
+        model: what has an `opset_import`.
+        domain: its name; both spellings of the default domain are the same.
+    """
+    if domain in DEFAULT_DOMAINS:
+        return default_opset(model)
+    return max((entry.version for entry in model.opset_import if entry.domain == domain), default=None)
+
+
 def is_standard(node: NodeProto, *op_types: str) -> bool:
     """Whether the node is one of these operators of ONNX's own domain."""
     return node.op_type in op_types and node.domain in DEFAULT_DOMAINS

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
+from zoosmith.opset_upgrade.domains import Versions, choose_versions
 from zoosmith.opset_upgrade.errors import OpsetError, Refusal
 from zoosmith.opset_upgrade.graph_editing import (
     drop_unused,
@@ -28,9 +29,9 @@ from zoosmith.opset_upgrade.ir_version import (
     set_ir,
 )
 from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
-from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.opset_upgrade.schemas import operator_of
 from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
-from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step
+from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
 
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
@@ -49,38 +50,53 @@ class Conversion:
     caveats: tuple[Caveat, ...]
 
 
-def convert_version(model: ModelProto, target: int, *, ir: int | None = None) -> ModelProto:
+def convert_version(
+    model: ModelProto,
+    target: int | None,
+    *,
+    ir: int | None = None,
+    domains: Mapping[str, int] | None = None,
+    standard: bool = False,
+) -> ModelProto:
     """Convert a model to another opset of the default domain, newer or older, with its meaning kept.
 
-    Takes the arguments of `onnx.version_converter.convert_version`, and one more. Short for `convert(...).model`, which
-    has the arguments, the result and the errors in full.
+    Takes the arguments of `onnx.version_converter.convert_version`, and more. Short for `convert(...).model`, which has
+    the arguments, the result and the errors in full.
     """
-    return convert(model, target, ir=ir).model
+    return convert(model, target, ir=ir, domains=domains, standard=standard).model
 
 
-def convert(model: ModelProto, target: int, *, ir: int | None = None, exact: bool = False) -> Conversion:
+def convert(
+    model: ModelProto,
+    target: int | None,
+    *,
+    ir: int | None = None,
+    exact: bool = False,
+    domains: Mapping[str, int] | None = None,
+    standard: bool = False,
+) -> Conversion:
     """Convert a model to another opset of the default domain, newer or older, and tell where that does not hold.
 
     Args:
         model: the model; it is left as it is. Tensors that lie in external files are not loaded.
-        target: the opset of the default domain, 1 to the newest of the installed onnx.
+        target: the opset of the default domain, 1 to the newest of the installed onnx; None: it stays.
         ir: the IR version of the result. By default it follows the target: that of the onnx release that brought the
             opset, higher where the model needs it (see `needed_ir`); unchanged where the opset stays.
         exact: refuse nodes that can be expressed only with a caveat: approximately, or not for empty tensors.
+        domains: versions of other domains, for instance `{"ai.onnx.ml": 3}`; a domain that is not named stays.
+        standard: express the operators of ONNX Runtime's own domains (com.microsoft) in standard ones.
 
     Returns:
-        A new model, and the caveats. What the conversion does not touch is the same, byte for byte. Other domains stay
-        at their versions; imports of domains that no node is of go, and so does value_info of values that no longer
-        exist. Initializers are graph inputs below IR version 4, and no longer where a model from below 4 is raised.
+        A new model, and the caveats. What the conversion does not touch is the same, byte for byte; imports of domains
+        that no node is of go, and so does value_info of values that no longer exist. Initializers are graph inputs
+        below IR version 4, and no longer where a model from below 4 is raised.
 
     Raises:
         OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
             default domain, or some node is malformed or cannot be expressed at the target; the message names every
             such node, its operator and the lowest opset that would do.
     """
-    if not 1 <= target <= NEWEST_OPSET:
-        raise OpsetError(f"opset {target} does not exist: give one from 1 to {NEWEST_OPSET}, the newest of this onnx")
-    run = _Run(model, target, ir, exact)
+    run = _Run(model, choose_versions(model, target, domains, standard), ir, exact)
     return Conversion(run.convert(), tuple(run.caveats))
 
 
@@ -89,7 +105,7 @@ class _Pending(NamedTuple):
 
     Attributes:
         node: the node.
-        opset: where it is valid.
+        opset: the version of its domain at which it is valid.
         body_opset: where the graphs that it carries are valid: they stay as they are while the node takes its steps.
     """
 
@@ -99,9 +115,10 @@ class _Pending(NamedTuple):
 
 
 class _Run:
-    def __init__(self, model: ModelProto, target: int, ir: int | None, exact: bool) -> None:
+    def __init__(self, model: ModelProto, versions: Versions, ir: int | None, exact: bool) -> None:
         self.model = model
-        self.target = target
+        self.versions = versions
+        self.target = versions.target
         self.names = Names(model)
         self.local = {(function.domain, function.name) for function in model.functions}
         self.ir = ir
@@ -113,13 +130,7 @@ class _Run:
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
 
     def convert(self) -> ModelProto:
-        source = default_opset(self.model)
-        if source is None:
-            raise OpsetError("the model imports no opset of the default domain: there is nothing to convert")
-        if source > NEWEST_OPSET:
-            raise OpsetError(
-                f"the model is of opset {source}, the installed onnx knows up to {NEWEST_OPSET}: update onnx"
-            )
+        source = self.versions.source
         result = ModelProto()
         result.CopyFrom(self.model)
         overridable = _overridable(self.model)
@@ -131,13 +142,13 @@ class _Run:
             self._convert_function(mine, function, facts)
         if self.refused:
             raise OpsetError(self._message())
-        _set_opset(result.opset_import, self.target)
+        self.versions.write(result)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir)
         drop_unused(result, self.released)
         if self.target != source or self.ir is not None:
             set_ir(result, ir)
-        if self.target != source:
+        if self.versions.changed:
             drop_unused_imports(result)
             drop_stale_types(self.typed)
         return result
@@ -147,12 +158,10 @@ class _Run:
         return infer_types(self.model)
 
     def _convert_function(self, source: FunctionProto, result: FunctionProto, main: GraphFacts) -> None:
-        opset = default_opset(source)
-        if opset is None:
-            return
+        opset = default_opset(source) or self.versions.source
         facts = GraphFacts(source, self.names, opset, None, lambda: self._called_with(source, main))
         self._convert(result, facts, opset, None)
-        _set_opset(result.opset_import, self.target)
+        self.versions.write(result)
 
     def _called_with(self, function: FunctionProto, main: GraphFacts) -> dict[str, TypeProto]:
         """Types of the function's inputs where every call gives the same."""
@@ -202,17 +211,18 @@ class _Run:
         self, node: NodeProto, index: int, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
         """Nodes that replace `node` at the target; None if it stays in its place."""
-        standard = self._is_standard(node)
-        if standard:
-            check_inputs(node, opset)
-        if self._next(node, opset) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
+        followed = self._is_followed(node)
+        version = self.versions.before(node, opset)
+        if followed:
+            check_inputs(node, version)
+        if self._next(node, version) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
             return None
-        if standard:
-            check_attributes(node, opset)
+        if followed:
+            check_attributes(node, version)
         read, results, operator = set(node.input), list(node.output), node.op_type
         done: list[NodeProto] = []
         admitted: list[Admitted] = []
-        waiting = [_Pending(node, opset, opset)]
+        waiting = [_Pending(node, version, opset)]
         while waiting:
             current = waiting.pop()
             emitted = current.node is not node
@@ -258,8 +268,8 @@ class _Run:
     def _finish(self, current: _Pending, facts: GraphFacts, path: Path | None, emitted: bool) -> None:
         """Check a node that has arrived at the target, and convert the graphs that it carries."""
         node = current.node
-        if emitted and self._is_standard(node):
-            check_types(node, self.target, facts)
+        if emitted and self._is_followed(node):
+            check_types(node, self.versions.after(node), facts)
         self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path)
 
     def _take(
@@ -272,7 +282,7 @@ class _Run:
                 step.apply(node, writer)
         except Refusal as refusal:
             if not writer.fold():
-                raise refusal.at(step.source if step.opset < step.source else None) from None
+                raise refusal.at(step.source if step.opset < step.source else None, node.domain) from None
         admitted.extend(each for each in writer.admitted if each not in admitted)
         if writer.nodes or writer.removed:
             return writer.nodes
@@ -280,11 +290,13 @@ class _Run:
         return [VersionedNode(node, step.opset)]
 
     def _next(self, node: NodeProto, opset: int) -> Step | None:
-        return next_step(node.op_type, opset, self.target) if self._is_standard(node) else None
+        if self.versions.makes_standard(node) and (node.domain, node.op_type) not in self.local:
+            return standard_step(operator_of(node))
+        return next_step(operator_of(node), opset, self.versions.after(node)) if self._is_followed(node) else None
 
-    def _is_standard(self, node: NodeProto) -> bool:
-        """Whether the node is one of ONNX's own operators, and of no model-local function that bears its name."""
-        return node.domain in DEFAULT_DOMAINS and (node.domain, node.op_type) not in self.local
+    def _is_followed(self, node: NodeProto) -> bool:
+        """Whether the node is of a domain that is converted, and of no model-local function that bears its name."""
+        return self.versions.converts(node) and (node.domain, node.op_type) not in self.local
 
     def _convert_subgraphs(self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None) -> None:
         emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, facts.type, facts.value)
@@ -299,25 +311,20 @@ class _Run:
             self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
-        lowest = f"; opset {refusal.lowest} is the lowest that would do" if refusal.lowest else ""
+        domain = "opset" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
+        lowest = f"; {domain} {refusal.lowest} is the lowest that would do" if refusal.lowest else ""
         self.refused.append(f"node {_label(node, index, node.output)} ({node.op_type}): {refusal}{lowest}")
-        self.lowest.append(refusal.lowest)
+        self.lowest.append(refusal.lowest if refusal.domain in DEFAULT_DOMAINS else None)
 
     def _message(self) -> str:
         heads = [opset for opset in self.lowest if opset is not None]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.lowest) > 1 else ""
-        return f"cannot express the model in opset {self.target}{enough}: {'. '.join(self.refused)}"
+        return f"cannot express the model in {self.versions}{enough}: {'. '.join(self.refused)}"
 
 
 def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
     """A node as messages name it; `results` are what it makes in the original."""
     return repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, results))})"
-
-
-def _set_opset(entries: Iterable[OperatorSetIdProto], opset: int) -> None:
-    for entry in entries:
-        if entry.domain in DEFAULT_DOMAINS:
-            entry.version = opset
 
 
 def _overridable(model: ModelProto) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from zoosmith.opset_upgrade.registry import TYPE_FALLBACKS
-from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, history
+from zoosmith.opset_upgrade.registry import STANDARD_FORMS, TYPE_FALLBACKS
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, NEWEST_VERSIONS, history
 from zoosmith.opset_upgrade.version_steps import Step, all_steps
 
 _COLUMNS = (
@@ -17,7 +17,8 @@ _COLUMNS = (
 )
 _HEAD = f"""# Operators and version steps
 
-Generated from the registry by `python -m zoosmith.opset_upgrade.docs_table`, for opsets 1 to {NEWEST_OPSET}.
+Generated from the registry by `python -m zoosmith.opset_upgrade.docs_table`, for opsets 1 to {NEWEST_OPSET} of
+the default domain and versions 1 to {NEWEST_VERSIONS[ML_DOMAIN]} of ai.onnx.ml.
 Each operator has the versions at which its schema changed; `a→b` is the step from one to the next, upward or downward;
 `a→` is the way down from the version that brought the operator.
 
@@ -32,8 +33,16 @@ Each operator has the versions at which its schema changed; `a→b` is the step 
 """
 
 
+_STANDARD = """
+## Operators of ONNX Runtime
+
+These operators of com.microsoft are expressed in standard ones where that is asked for (`standard=True`):
+
+"""
+
+
 def table() -> str:
-    """The table as Markdown."""
+    """The table as Markdown, and the list of ONNX Runtime's operators that have a standard form."""
     cells: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for step in all_steps():
         direction = "up" if step.target is not None and step.target > step.source else "down"
@@ -43,7 +52,8 @@ def table() -> str:
         found = cells.get(operator, {})
         row = [" ".join(found.get(column, ())) for column in _COLUMNS]
         rows.append(f"| {operator} | " + " | ".join(row) + f" | {'types*' if operator in TYPE_FALLBACKS else ''} |")
-    return _HEAD + "\n".join(rows) + "\n"
+    standard = ", ".join(operator.removeprefix("com.microsoft.") for operator in sorted(STANDARD_FORMS))
+    return _HEAD + "\n".join(rows) + "\n" + _STANDARD + standard + "\n"
 
 
 def _arrow(step: Step) -> str:

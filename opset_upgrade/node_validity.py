@@ -7,19 +7,19 @@ from onnx import AttributeProto, NodeProto
 from onnx.defs import OpSchema
 
 from zoosmith.opset_upgrade.errors import Refusal
-from zoosmith.opset_upgrade.schemas import schema_at
+from zoosmith.opset_upgrade.schemas import operator_of, schema_at
 
 
 def check_inputs(node: NodeProto, opset: int) -> None:
     """Raise Refusal if the node leaves out an input that its operator requires at `opset`."""
-    for index, name in _required_inputs(node.op_type, opset):
+    for index, name in _required_inputs(operator_of(node), opset):
         if index >= len(node.input) or not node.input[index]:
             raise Refusal(f"its input {name} is missing, which the operator requires")
 
 
 def check_attributes(node: NodeProto, opset: int) -> None:
     """Raise Refusal if an attribute is missing or of another kind than its operator declares at `opset`."""
-    required, kinds = _declared_attributes(node.op_type, opset)
+    required, kinds = _declared_attributes(operator_of(node), opset)
     for attribute in node.attribute:
         kind = kinds.get(attribute.name)
         if kind is not None and attribute.type != kind:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoosmith.onnx_model.registry import Registry
+from zoosmith.opset_upgrade.schemas import qualified
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -15,7 +16,7 @@ Rule = Callable[["NodeProto", "Writer"], None]
 """Takes a node through one version step: edits it in place, or emits the nodes that replace it (see `Writer`)."""
 
 VersionStep = tuple[str, int, int]
-"""Operator, source version and target version."""
+"""Qualified name of the operator, source version and target version."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,29 @@ ADAPTERS: Registry[VersionStep, Adapter] = Registry(_OPERATORS, "adapter")
 DECOMPOSITIONS: Registry[str, Rule] = Registry(_OPERATORS, "decomposition")
 TYPE_FALLBACKS: Registry[str, Rule] = Registry(_OPERATORS, "type fallback")
 
+CONTRIB_DOMAIN = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
 
-def adapter(*operators: str, source: int, target: int, any_type: bool = False) -> Callable[[Rule], Rule]:
+STANDARD_OPSET = 20
+"""The opset at which the standard operators are valid that a rule for an operator of ONNX Runtime emits."""
+
+STANDARD_FORMS: Registry[str, Rule] = Registry("zoosmith.opset_upgrade.contrib_operators", "standard form")
+
+
+def adapter(
+    *operators: str, source: int, target: int, any_type: bool = False, domain: str = ""
+) -> Callable[[Rule], Rule]:
     """Register a rule for the step of operators from one version to the next.
 
     The rule gets a node that is valid at `source` and leaves what is valid at `target`: going up, at the opset
     `target`; going down, at every opset from `target` to `source - 1`.
 
     Args:
-        operators: names in the default domain.
+        operators: their names in the domain.
         source: version of the operator's schema (`since_version`) before the step.
         target: version after the step, the neighbour of `source` in the operator's history; a lower one is a downgrade.
         any_type: a downgrade is called for nodes whose types the target version takes; with this, for all nodes.
+        domain: of the operators.
 
     Raises:
         RuntimeError: the step of an operator has an adapter already.
@@ -56,20 +68,21 @@ def adapter(*operators: str, source: int, target: int, any_type: bool = False) -
 
     def register(rule: Rule) -> Rule:
         for operator in operators:
-            ADAPTERS.add((operator, source, target), Adapter(rule, any_type))
+            ADAPTERS.add((qualified(domain, operator), source, target), Adapter(rule, any_type))
         return rule
 
     return register
 
 
-def decomposition(*operators: str) -> Callable[[Rule], Rule]:
+def decomposition(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
     """Register how operators are expressed just below the opset that brought them.
 
     The rule emits nodes that are valid at `writer.opset`, the opset before the operator's first version; they are
     themselves taken further down, so that the rule need not care about older opsets.
 
     Args:
-        operators: names in the default domain.
+        operators: their names in the domain.
+        domain: of the operators.
 
     Raises:
         RuntimeError: an operator has a decomposition already.
@@ -77,20 +90,21 @@ def decomposition(*operators: str) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         for operator in operators:
-            DECOMPOSITIONS.add(operator, rule)
+            DECOMPOSITIONS.add(qualified(domain, operator), rule)
         return rule
 
     return register
 
 
-def type_fallback(*operators: str) -> Callable[[Rule], Rule]:
+def type_fallback(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
     """Register how operators are expressed when the version below does not take the node's types.
 
     The rule is called in place of a downgrade whose type check failed, with a node that is valid above the step; it
     emits nodes that are valid at `writer.opset`, or refuses.
 
     Args:
-        operators: names in the default domain.
+        operators: their names in the domain.
+        domain: of the operators.
 
     Raises:
         RuntimeError: an operator has a type fallback already.
@@ -98,7 +112,28 @@ def type_fallback(*operators: str) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         for operator in operators:
-            TYPE_FALLBACKS.add(operator, rule)
+            TYPE_FALLBACKS.add(qualified(domain, operator), rule)
+        return rule
+
+    return register
+
+
+def standard_form(*operators: str) -> Callable[[Rule], Rule]:
+    """Register how operators of ONNX Runtime's own domain are expressed in standard operators.
+
+    The rule emits nodes that are valid at `writer.opset`, which is `STANDARD_OPSET`; they are themselves taken to the
+    model's opset, up or down.
+
+    Args:
+        operators: names in the domain com.microsoft.
+
+    Raises:
+        RuntimeError: an operator has a standard form already.
+    """
+
+    def register(rule: Rule) -> Rule:
+        for operator in operators:
+            STANDARD_FORMS.add(qualified(CONTRIB_DOMAIN, operator), rule)
         return rule
 
     return register

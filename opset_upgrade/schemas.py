@@ -4,25 +4,50 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from onnx import TypeProto, defs, helper
+from onnx import NodeProto, TypeProto, defs, helper
 from onnx.defs import OpSchema
 
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import element_type_name
 
 NEWEST_OPSET: int = defs.onnx_opset_version()
 """The newest opset of the default domain that the installed onnx knows."""
 
+ML_DOMAIN = "ai.onnx.ml"
+"""ONNX's own domain of classical machine learning."""
+
+NEWEST_VERSIONS: dict[str, int] = {
+    "": NEWEST_OPSET,
+    ML_DOMAIN: max(row[3] for row in helper.VERSION_TABLE),
+}
+"""The domains that are converted, each with the newest version that the installed onnx knows."""
+
 _OPTIONAL = OpSchema.FormalParameterOption.Optional
 _VARIADIC = OpSchema.FormalParameterOption.Variadic
 
 
+def qualified(domain: str, operator: str) -> str:
+    """The name by which an operator is looked up: `Conv`, or with its domain in front, `ai.onnx.ml.Scaler`."""
+    return operator if domain in DEFAULT_DOMAINS else f"{domain}.{operator}"
+
+
+def operator_of(node: NodeProto) -> str:
+    """The name by which the operator of a node is looked up."""
+    return node.op_type if node.domain in DEFAULT_DOMAINS else f"{node.domain}.{node.op_type}"
+
+
+def operator_name(schema: OpSchema) -> str:
+    """The name by which the operator of a schema is looked up."""
+    return qualified(schema.domain, schema.name)
+
+
 @cache
 def history() -> dict[str, tuple[OpSchema, ...]]:
-    """Every operator of the default domain with its schemas, oldest first."""
+    """Every operator of the domains that are converted with its schemas, oldest first, by its qualified name."""
     gathered: dict[str, list[OpSchema]] = {}
     for schema in defs.get_all_schemas_with_history():
-        if schema.domain == "":
-            gathered.setdefault(schema.name, []).append(schema)
+        if schema.domain in NEWEST_VERSIONS:
+            gathered.setdefault(operator_name(schema), []).append(schema)
     return {name: tuple(sorted(gathered[name], key=lambda schema: schema.since_version)) for name in sorted(gathered)}
 
 

@@ -20,7 +20,7 @@ from onnx import (
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import get_attribute
-from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, history, schema_at
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, history, operator_of, schema_at
 
 _DATA_ELEMENTS = 1 << 10  # constant inputs up to this size are given to shape inference, which reads some of them
 
@@ -62,6 +62,8 @@ def infer_outputs(
     value_of: Callable[[str], np.ndarray | None],
 ) -> Mapping[str, TypeProto]:
     """Types of the node's outputs as far as its schema at `opset` tells them."""
+    if node.domain == ML_DOMAIN:
+        return _fixed_types(node)
     schema = schema_at(node.op_type, min(opset, NEWEST_OPSET)) if not node.domain else None
     if schema is None or subgraphs(node):
         return {}
@@ -83,6 +85,16 @@ def infer_outputs(
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
     return {}
+
+
+def _fixed_types(node: NodeProto) -> dict[str, TypeProto]:
+    """Types of the outputs of an operator of ai.onnx.ml that makes the same type whatever it reads."""
+    found = {}
+    schema = history().get(operator_of(node), (None,))[-1]
+    for formal, name in zip(schema.outputs if schema else (), node.output, strict=False):
+        if name and formal.type_str == "tensor(float)":
+            found[name] = TypeProto(tensor_type=TypeProto.Tensor(elem_type=TensorProto.FLOAT))
+    return found
 
 
 def _small_inputs(

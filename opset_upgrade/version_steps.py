@@ -11,12 +11,22 @@ from onnx import NodeProto, defs
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_facts import GraphFacts
 from zoosmith.opset_upgrade.node_editing import drop_attribute, find_attribute, get_attribute, set_attribute
-from zoosmith.opset_upgrade.registry import ADAPTERS, DECOMPOSITIONS, TYPE_FALLBACKS, Adapter, Rule
+from zoosmith.opset_upgrade.registry import (
+    ADAPTERS,
+    DECOMPOSITIONS,
+    STANDARD_FORMS,
+    STANDARD_OPSET,
+    TYPE_FALLBACKS,
+    Adapter,
+    Rule,
+)
 from zoosmith.opset_upgrade.schemas import (
     defaults,
     formals,
     history,
     is_optional,
+    operator_name,
+    operator_of,
     parameter_types,
     schema_at,
     schema_before,
@@ -34,7 +44,7 @@ class Step:
     """One step of one operator.
 
     Attributes:
-        operator: name in the default domain.
+        operator: its qualified name.
         source: version of the schema before the step.
         target: version after it; None where the operator does not exist below `source`.
         opset: the opset at which the result must be valid.
@@ -79,6 +89,15 @@ def next_step(operator: str, opset: int, target: int) -> Step | None:
     return None
 
 
+@cache
+def standard_step(operator: str) -> Step:
+    """The step that takes a node of ONNX Runtime's own domain, by its name there, to standard operators."""
+    rule = STANDARD_FORMS.find(operator)
+    if rule is None:
+        return Step(operator, 1, None, STANDARD_OPSET, "refused", _refusing("no form in standard operators is known"))
+    return Step(operator, 1, None, STANDARD_OPSET, "decomposed", rule)
+
+
 def _revived(operator: str, opset: int, target: int) -> defs.OpSchema | None:
     """The schema of a deprecated operator that a version up to `target` corrects, as 21 did with GroupNormalization."""
     schemas = history().get(operator, ())
@@ -89,14 +108,14 @@ def _revived(operator: str, opset: int, target: int) -> defs.OpSchema | None:
 
 def check_types(node: NodeProto, opset: int, facts: GraphFacts) -> None:
     """Raise Refusal if a value of known type is one that the node's operator does not take or make at `opset`."""
-    schema = schema_at(node.op_type, opset)
+    schema = schema_at(operator_of(node), opset)
     if schema is None:
         raise Refusal(f"no such operator in opset {opset}")
     for parameters, names in ((schema.inputs, node.input), (schema.outputs, node.output)):
         for formal, name in formals(parameters, names):
             known = facts.type(name)
             found = None if known is None else type_string(known)
-            if found is not None and found not in parameter_types(node.op_type, opset, formal):
+            if found is not None and found not in parameter_types(operator_of(node), opset, formal):
                 raise Refusal(f"{name!r} is {found}, which {node.op_type} does not take there")
 
 
@@ -173,15 +192,15 @@ def _narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
         for formal, other in zip(ours, theirs, strict=False):
             if is_optional(formal) and not is_optional(other):
                 return True
-            mine = parameter_types(before.name, before.since_version, formal)
-            if mine - parameter_types(after.name, after.since_version, other):
+            mine = parameter_types(operator_name(before), before.since_version, formal)
+            if mine - parameter_types(operator_name(after), after.since_version, other):
                 return True
     return _unified(before, after)
 
 
 def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule | None:
     """The step as the two schemas tell it; None if no node needs to be looked at."""
-    old, new = (defaults(schema.name, schema.since_version) for schema in (before, after))
+    old, new = (defaults(operator_name(schema), schema.since_version) for schema in (before, after))
     gone = [name for name in before.attributes if name not in after.attributes]
     changed = {n: v for n, v in old.items() if n in after.attributes and new.get(n, v if n not in new else None) != v}
     changed.update({n: v for n, v in old.items() if n in after.attributes and n not in new})
@@ -221,8 +240,8 @@ def _checked(before: defs.OpSchema, after: defs.OpSchema, native: Adapter) -> Ru
 
 def _types_narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
     return _unified(before, after) or any(
-        parameter_types(before.name, before.since_version, formal)
-        - parameter_types(after.name, after.since_version, other)
+        parameter_types(operator_name(before), before.since_version, formal)
+        - parameter_types(operator_name(after), after.since_version, other)
         for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs))
         for formal, other in zip(ours, theirs, strict=False)
     )
@@ -247,7 +266,7 @@ def _types_fit(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.Op
 
 def _fall_back(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> None:
     """Express a node of types that `after` does not take by the operator's type fallback; refuse without one."""
-    fallback = TYPE_FALLBACKS.find(node.op_type)
+    fallback = TYPE_FALLBACKS.find(operator_of(node))
     if fallback is not None:
         fallback(node, g)
         return
@@ -263,8 +282,8 @@ def _misfits(
     inputs, outputs = (before.inputs, after.inputs, node.input), (before.outputs, after.outputs, node.output)
     for ours, theirs, names in (inputs, outputs):
         for (formal, name), (other, _) in zip(formals(ours, names), formals(theirs, names), strict=False):
-            wide = parameter_types(before.name, before.since_version, formal)
-            narrow = parameter_types(after.name, after.since_version, other)
+            wide = parameter_types(operator_name(before), before.since_version, formal)
+            narrow = parameter_types(operator_name(after), after.since_version, other)
             together = unified and theirs is inputs[1]
             if not together and not wide - narrow:
                 continue

@@ -10,7 +10,7 @@ from zoosmith.opset_upgrade.caveats import Admitted, CaveatKind
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
 from zoosmith.opset_upgrade.node_editing import get_attribute
-from zoosmith.opset_upgrade.schemas import defaults, type_string
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN, defaults, operator_of, type_string
 
 Branch = tuple[str, Sequence[str], Mapping[str, Any]]
 """Operator, inputs and attributes of a node that stands alone in a branch."""
@@ -49,7 +49,7 @@ class Writer:
         """The value of the node's attribute, else the default of its schema, else `default`. Strings come as str."""
         value = get_attribute(self._node, name)
         if value is None:
-            value = defaults(self._node.op_type, self._source).get(name, default)
+            value = defaults(operator_of(self._node), self._source).get(name, default)
         return value.decode() if isinstance(value, bytes) else value
 
     def refuse(self, reason: str) -> NoReturn:
@@ -174,8 +174,14 @@ class Writer:
         return made.output[0]
 
     def emit(self, node: NodeProto, opset: int | None = None) -> None:
-        """Emit a node that was made elsewhere, valid at `opset` (default: `self.opset`)."""
-        made = VersionedNode(node, self.opset if opset is None else opset)
+        """Emit a node that was made elsewhere, valid at `opset` of its domain (default: `self.opset`).
+
+        A rule of ai.onnx.ml that emits nodes of the default domain need not say where: by default, at the graph's.
+        """
+        if opset is None:
+            foreign = node.domain != self._node.domain and self._node.domain == ML_DOMAIN
+            opset = self.facts.opset if foreign else self.opset
+        made = VersionedNode(node, opset)
         self.nodes.append(made)
         self.facts.add_producer(*made)
 

@@ -1,0 +1,1 @@
+"""How operators of ONNX Runtime's own domain are expressed in standard ones, a module per family."""
