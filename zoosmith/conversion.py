@@ -1,46 +1,36 @@
-"""Files converted: a Caffe2 net to ONNX, an ONNX model to another opset. Verified before anything is written."""
+"""Caffe2 nets converted to ONNX files, verified before they are written."""
 
 import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import onnx
 from onnx import ModelProto, TensorProto
 
 from zoosmith.convert import caffe2_to_onnx
 from zoosmith.convert.translation import InputInfo
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import atomic_writer
-from zoosmith.onnx_model.loading import external_files, load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.opset_upgrade import OpsetError, convert_version
-from zoosmith.validation import InputSource, Limits, Proof, ValidationError, verify_models, verify_net
+from zoosmith.validation import InputSource, Limits, Proof, ValidationError, verify_net
 from zoosmith.validation.testdata import InputShape
-
-ENGINES = ("native", "onnx")
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of a file.
+    """What became of a net.
 
     Attributes:
         output: the file; None where the verification failed and nothing was written.
         model: the converted model.
-        opset_before: that of the source; None for a net.
         proof: of the verification; None where there was none.
         unverified: why there was none.
     """
 
     output: Path | None
     model: ModelProto
-    opset_before: int | None
     proof: Proof | None
     unverified: str | None = None
 
@@ -57,7 +47,7 @@ class Converted:
             "output": None if self.output is None else str(self.output),
             "bytes": None if self.output is None else self.output.stat().st_size,
             "nodes": len(self.model.graph.node),
-            "from": self.opset_before,
+            "from": None,
             "to": default_opset(self.model),
             "proof": None if self.proof is None else self.proof.as_dict(),
             "unverified": self.unverified,
@@ -111,60 +101,7 @@ def convert_net(
     passed = proof is None or proof.passed
     if passed:
         save_model(model, output)
-    return Converted(output if passed else None, model, None, proof, unverified)
-
-
-def change_opset(
-    source: Path,
-    output: Path,
-    target: int,
-    *,
-    engine: str = "native",
-    verify: bool = True,
-    inputs: InputSource | None = None,
-    limits: Limits | None = None,
-    providers: Sequence[str] | None = None,
-    progress: Progress = SILENT,
-) -> Converted:
-    """Convert an ONNX file to another opset; tensors in files beside it stay in them.
-
-    Args:
-        source: the ONNX file.
-        output: the file to write.
-        target: the opset, newer or older.
-        engine: `native` is ours, `onnx` the converter of the onnx package.
-        verify: whether both models are run and compared; where they differ nothing is written.
-        inputs: of the verification.
-        limits: of the verification.
-        providers: execution providers of ONNX Runtime for the verification.
-        progress: told of it.
-
-    Raises:
-        ZoosmithError: the model cannot be read, converted, verified or written.
-    """
-    model = load_model(source, external_data=False)
-    files = external_files(model)
-    with progress.task(f"converting to opset {target}"):
-        converted = _to_opset(model, target, engine, source)
-    proof = None
-    if verify:
-        try:
-            proof = verify_models(
-                model,
-                converted,
-                inputs=inputs,
-                limits=limits,
-                providers=providers,
-                folder=source.parent if files else None,
-                progress=progress,
-            )
-        except ValidationError as error:
-            raise ZoosmithError(f"{source}: cannot be verified: {error}; --no-verify converts it unverified") from error
-    passed = proof is None or proof.passed
-    if passed:
-        _copy_files(files, source.parent, output.parent)
-        save_model(converted, output)
-    return Converted(output if passed else None, converted, default_opset(model), proof)
+    return Converted(output if passed else None, model, proof, unverified)
 
 
 def declared_inputs(shapes: Mapping[str, InputShape], value_info: Path | None) -> InputInfo:
@@ -187,25 +124,3 @@ def declared_inputs(shapes: Mapping[str, InputShape], value_info: Path | None) -
     for blob, given in shapes.items():
         inputs[blob] = (TensorProto.FLOAT if given.elem_type is None else given.elem_type, list(given.sizes))
     return inputs
-
-
-def _to_opset(model: ModelProto, target: int, engine: str, source: Path) -> ModelProto:
-    if engine == "native":
-        try:
-            return convert_version(model, target)
-        except OpsetError as error:
-            raise OpsetError(f"{source}: {error}") from None
-    try:
-        return onnx.version_converter.convert_version(model, target)
-    except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
-        reason = str(error).strip().split("\n", 1)[0].rpartition("failed: ")[2]
-        raise ZoosmithError(f"{source}: onnx's converter failed: {reason}; try --engine native") from error
-
-
-def _copy_files(names: list[str], source: Path, target: Path) -> None:
-    if source.resolve() == target.resolve():
-        return
-    for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        with open(os.path.join(source, name), "rb") as data, atomic_writer(target / name) as copy:
-            shutil.copyfileobj(data, copy)

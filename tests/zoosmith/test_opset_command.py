@@ -43,7 +43,7 @@ def model(tmp_path: Path) -> Path:
 def test_it_converts_verifies_and_says_so_in_one_line(model: Path) -> None:
     done = zoosmith("opset", "m.onnx", "-o", "older.onnx", "--to", "12", "--dim", "batch=2", folder=model)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("older.onnx: opset 13 -> 12, verified, ")
+    assert done.stdout.startswith("older.onnx: opset 13 -> 12, IR 7, verified, ")
     assert done.stdout.count("\n") == 1
     assert onnx.load(model / "older.onnx").opset_import[0].version == 12
 
@@ -58,7 +58,7 @@ def test_json_tells_the_largest_error(model: Path) -> None:
 
 def test_without_verification_it_says_that_nothing_was_proved(model: Path) -> None:
     done = zoosmith("opset", "m.onnx", "-o", "newer.onnx", "--to", "21", "--no-verify", folder=model)
-    assert done.stdout == "newer.onnx: opset 13 -> 21, not verified\n"
+    assert done.stdout == "newer.onnx: opset 13 -> 21, IR 10, not verified\n"
 
 
 def test_a_silently_wrong_conversion_fails_names_the_node_and_writes_nothing(model: Path) -> None:

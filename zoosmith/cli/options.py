@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from zoosmith.validation.runtimes.targets import Target
     from zoosmith.validation.testdata import InputShape
     from zoosmith.validation.verification import Limits
 
@@ -32,6 +33,55 @@ class Dimension(click.ParamType):
         if not name or not size.isdecimal():
             self.fail(f"{value!r}: expected NAME=SIZE, as in batch=2", param, ctx)
         return name, int(size)
+
+
+class FreedSize(click.ParamType):
+    """`INPUT:AXIS=NAME`: a dimension of an input that becomes symbolic."""
+
+    name = "INPUT:AXIS=NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int, str]:
+        """Return input, axis and the name of the size."""
+        if isinstance(value, tuple):
+            return value
+        place, _, name = value.rpartition("=")
+        port, _, axis = place.rpartition(":")
+        if not port or not axis.removeprefix("-").isdecimal() or not name.isidentifier():
+            self.fail(f"{value!r}: expected INPUT:AXIS=NAME, as in x:0=N", param, ctx)
+        return port, int(axis), name
+
+
+class Renaming(click.ParamType):
+    """`OLD=NEW`: a new name."""
+
+    name = "OLD=NEW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the old name and the new one."""
+        if isinstance(value, tuple):
+            return value
+        old, _, new = value.rpartition("=")
+        if not old or not new:
+            self.fail(f"{value!r}: expected OLD=NEW, as in input.1=x", param, ctx)
+        return old, new
+
+
+class RuntimeTarget(click.ParamType):
+    """`onnxruntime==1.6`: a row of the table of targets; `list` stays as it is."""
+
+    name = "RUNTIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Target | str":
+        """Return the newest row that is named."""
+        from zoosmith.validation import ValidationError
+        from zoosmith.validation.runtimes.targets import target_for
+
+        if not isinstance(value, str) or value == "list":
+            return value
+        try:
+            return target_for(value)
+        except ValidationError as error:
+            self.fail(f"{error}; --for list prints all", param, ctx)
 
 
 class NamedShape(click.ParamType):
@@ -170,6 +220,40 @@ def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         with_inputs = option(with_inputs)
     return with_inputs
+
+
+def port_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--fix`, `--free` and `--rename`, which reach the command as one `Ports` named `ports`."""
+
+    @wraps(function)
+    def with_ports(
+        *args: Any,
+        fix: tuple[tuple[str, int], ...],
+        free: tuple[tuple[str, int, str], ...],
+        rename: tuple[tuple[str, str], ...],
+        **named: Any,
+    ) -> Any:
+        from zoosmith.opset_conversion import Ports
+
+        return function(*args, ports=Ports(dict(fix), free, dict(rename)), **named)
+
+    for option in (
+        click.option("--rename", type=Renaming(), multiple=True, help="New name of an input or output. Repeatable."),
+        click.option(
+            "--free",
+            type=FreedSize(),
+            multiple=True,
+            help="Make a size of an input symbolic, as in x:0=N. Repeatable.",
+        ),
+        click.option(
+            "--fix",
+            type=Dimension(),
+            multiple=True,
+            help="Make a symbolic size fixed in the file, as in N=1, or x:0=1 where it has no name. Repeatable.",
+        ),
+    ):
+        with_ports = option(with_ports)
+    return with_ports
 
 
 def limit_options(
