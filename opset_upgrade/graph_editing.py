@@ -1,8 +1,8 @@
 """Changing the node list of a graph in place: nodes that stay are never copied."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.onnx_model.traversal import subgraphs
@@ -50,6 +50,34 @@ def place_constants(body: GraphProto | FunctionProto, tensors: Iterable[TensorPr
         elif isinstance(body, GraphProto):
             body.initializer.append(tensor)
     return made
+
+
+def open_shape(
+    branch: GraphProto, index: int, condition: str, fresh: Callable[[str], str], *, taken_if: bool
+) -> None:
+    """Pass an output of an If's branch through a Reshape of which inference cannot tell the shape.
+
+    The Reshape copies every dimension: its shape is zeros. They are computed from the condition, since runtimes infer
+    through constants, and even through the shape of the value.
+
+    Args:
+        branch: the graph; it gets new nodes and another name of its output, of which no type is stated.
+        index: of the output.
+        condition: the condition of the If, of one element.
+        fresh: makes a name that the model does not use.
+        taken_if: the value of the condition at which the branch is taken.
+    """
+    value, names = branch.output[index].name, [fresh(f"open/{hint}") for hint in ("flag", "zero", "shape", "zeros")]
+    result = fresh("open")
+    false = condition
+    if taken_if:
+        branch.node.append(helper.make_node("Not", [condition], [names[0]]))
+        false = names[0]
+    branch.node.append(helper.make_node("Cast", [false], [names[1]], to=TensorProto.INT64))
+    branch.node.append(helper.make_node("Shape", [value], [names[2]]))
+    branch.node.append(helper.make_node("Mul", [names[2], names[1]], [names[3]]))
+    branch.node.append(helper.make_node("Reshape", [value, names[3]], [result]))
+    branch.output[index].CopyFrom(ValueInfoProto(name=result))
 
 
 def state_types(graph: GraphProto, facts: GraphFacts) -> None:

@@ -8,6 +8,7 @@ from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, V
 
 from zoosmith.opset_upgrade.caveats import Admitted, CaveatKind
 from zoosmith.opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.graph_editing import open_shape
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
 from zoosmith.opset_upgrade.node_editing import get_attribute
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN, defaults, operator_of, type_string
@@ -192,14 +193,12 @@ class Writer:
         """
         graphs = []
         for operator, inputs, attributes in (then, otherwise):
-            nodes = [helper.make_node(operator, list(inputs), [self.fresh(operator)], **attributes)]
-            if self.target < 11 and not one_shape:
-                # before 11 shape inference wants one shape of both branches: leave it open in both
-                value, shape, result = nodes[0].output[0], self.fresh("shape"), self.fresh("open")
-                nodes.append(helper.make_node("Shape", [value], [shape]))
-                nodes.append(helper.make_node("Reshape", [value, shape], [result]))
-            outputs = [ValueInfoProto(name=nodes[-1].output[0])]
-            graphs.append(GraphProto(name=operator, node=nodes, output=outputs))
+            made = helper.make_node(operator, list(inputs), [self.fresh(operator)], **attributes)
+            graphs.append(GraphProto(name=operator, node=[made], output=[ValueInfoProto(name=made.output[0])]))
+        if self.target < 11 and not one_shape:
+            # before 11 shape inference wants one shape of both branches: leave it open in both
+            for graph, taken_if in zip(graphs, (True, False), strict=True):
+                open_shape(graph, 0, condition, self.fresh, taken_if=taken_if)
         return self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])
 
     def keep(self) -> None:

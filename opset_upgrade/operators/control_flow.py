@@ -1,15 +1,46 @@
-"""Scan (with a batch axis of its own at 8, without since 9) and SequenceMap."""
+"""If, Scan (with a batch axis of its own at 8, without since 9) and SequenceMap."""
 
-from onnx import GraphProto, NodeProto, ValueInfoProto, helper
+from onnx import GraphProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto, helper
 
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.graph_editing import open_shape
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.type_inference import infer_node
 from zoosmith.opset_upgrade.version_steps import next_step
 from zoosmith.opset_upgrade.writer import Writer
 
 decomposition("SequenceMap")(inline_body)
+
+
+@adapter("If", source=11, target=1)
+def _one_shape_of_both_branches(node: NodeProto, g: Writer) -> None:
+    """Before 11 both branches come to one shape: leave those open that may differ."""
+    branches = dict(subgraphs(node))
+    # the branches are still of the opset that the model came with
+    types = infer_node(node, g.facts.opset, g.facts.type, g.facts.value)
+    for index in range(len(node.output)):
+        known: dict[str, TypeProto] = {
+            key: types.get((key,), {}).get(branch.output[index].name, branch.output[index].type)
+            for key, branch in branches.items()
+        }
+        shapes = [_shape(each) for each in known.values()]
+        if shapes[0] == shapes[-1] and (shapes[0] is None or _is_named(shapes[0])):
+            continue
+        for key, shape in zip(branches, shapes, strict=True):
+            if shape is not None:
+                open_shape(branches[key], index, node.input[0], g.fresh, taken_if=key == "then_branch")
+                branches[key].output[index].type.tensor_type.elem_type = known[key].tensor_type.elem_type
+
+
+def _shape(value_type: TypeProto) -> TensorShapeProto | None:
+    return value_type.tensor_type.shape if value_type.tensor_type.HasField("shape") else None
+
+
+def _is_named(shape: TensorShapeProto) -> bool:
+    """Whether every dimension is a number or has a name."""
+    return all(dimension.WhichOneof("value") for dimension in shape.dim)
 
 
 @adapter("Scan", source=9, target=8, any_type=True)
