@@ -52,9 +52,7 @@ def place_constants(body: GraphProto | FunctionProto, tensors: Iterable[TensorPr
     return made
 
 
-def open_shape(
-    branch: GraphProto, index: int, condition: str, fresh: Callable[[str], str], *, taken_if: bool
-) -> None:
+def open_shape(branch: GraphProto, index: int, condition: str, fresh: Callable[[str], str], *, taken_if: bool) -> None:
     """Pass an output of an If's branch through a Reshape of which inference cannot tell the shape.
 
     The Reshape copies every dimension: its shape is zeros. They are computed from the condition, since runtimes infer

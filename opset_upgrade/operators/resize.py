@@ -59,16 +59,44 @@ def _upsample_to_resize(node: NodeProto, g: Writer) -> None:
 
 @adapter("Resize", source=10, target=11)
 def _asymmetric(node: NodeProto, g: Writer) -> None:
-    """Version 10 takes the element at floor(x / scale)."""
-    set_inputs(node, node.input[0], g.constant([], np.float32), node.input[1])
+    """Version 10 divides by the scale; to the nearest, runtimes round that up where a scale is below 1, else down.
+
+    So do the test data of onnx 1.5, which brought the version, and ONNX Runtime since 1.0. A node with scales of both
+    kinds becomes two: the first shrinks, the second enlarges.
+    """
+    if get_attribute(node, "mode", b"nearest") != b"nearest":
+        _resize_asymmetric(node, g, node.input[1])
+        return
+    scales = g.value(node.input[1])
+    if scales is not None and not ((scales < 1).any() and (scales > 1).any()):
+        _resize_asymmetric(node, g, node.input[1], nearest="ceil" if (scales < 1).any() else "floor")
+        return
+    if scales is not None:
+        shrinking, enlarging = (
+            g.constant(np.minimum(scales, 1), np.float32),
+            g.constant(np.maximum(scales, 1), np.float32),
+        )
+    else:
+        one = g.constant(1, np.float32)
+        shrinking, enlarging = g.op("Min", node.input[1], one), g.op("Max", node.input[1], one)
+    made = NodeProto(op_type="Resize", input=[node.input[0], shrinking], output=[g.fresh("shrunk")])
+    _resize_asymmetric(made, g, shrinking, nearest="ceil")
+    g.emit(made)
+    node.input[0] = made.output[0]
+    _resize_asymmetric(node, g, enlarging, nearest="floor")
+    g.keep()
+
+
+def _resize_asymmetric(node: NodeProto, g: Writer, scales: str, *, nearest: str = "") -> None:
+    set_inputs(node, node.input[0], g.constant([], np.float32), scales)
     set_attribute(node, "coordinate_transformation_mode", "asymmetric")
-    if get_attribute(node, "mode", b"nearest") == b"nearest":
-        set_attribute(node, "nearest_mode", "floor")
+    if nearest:
+        set_attribute(node, "nearest_mode", nearest)
 
 
 @adapter("Resize", source=11, target=10)
 def _only_asymmetric(node: NodeProto, g: Writer) -> None:
-    """Version 10 takes the element at floor(x / scale), or interpolates from x / scale."""
+    """Version 10 takes the element at x / scale, rounded as `_asymmetric` says, or interpolates from there."""
     scales = _scales(node, g)
     if not _exists_at_10(node, g, scales):
         if scales is None:
@@ -97,19 +125,21 @@ def _exists_at_10(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> 
         return False  # version 10 takes no sizes, and with the rounded scale a size might come out one less
     if g.attribute("mode") != "nearest":
         return bool(g.attribute("mode") == "linear" and how == "asymmetric")
-    if (how, nearest) == ("asymmetric", "floor") and _none_is_skipped(node, g, scales):
-        return True
+    if how == "asymmetric" and nearest in ("floor", "ceil"):
+        return _rounds_so_at_10(node, g, scales, nearest)
     # half_pixel with rounding also copies each element a whole number of times
     whole = scales is not None and all(scale.denominator == 1 and scale >= 1 for scale in scales)
     return whole and how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and "round" in nearest
 
 
-def _none_is_skipped(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
-    """Whether nothing lies between elements: runtimes of version 10 round up where they take fewer than there are."""
+def _rounds_so_at_10(node: NodeProto, g: Writer, scales: list[Fraction] | None, nearest: str) -> bool:
+    """Whether runtimes of version 10 round that way along every axis, or find nothing to round."""
     if scales is not None:
-        return all(scale >= 1 or (1 / scale).denominator == 1 for scale in scales)
+        up = nearest == "ceil"
+        return all((scale <= 1 if up else scale >= 1) or (1 / scale).denominator == 1 for scale in scales)
     data, result = g.shape(node.input[0]), g.shape(node.output[0])
-    if data is None or result is None:
+    # a scale just above 1 may leave the size, and is rounded down all the same
+    if nearest == "ceil" or data is None or result is None:
         return False
     return all(size is not None and out is not None and out >= size for size, out in zip(data, result, strict=True))
 

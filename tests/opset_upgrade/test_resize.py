@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
-from onnx import checker
+from onnx import checker, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.node_cases import assert_same
@@ -74,3 +75,48 @@ def test_scales_that_only_the_run_names_are_not_guessed_from_the_sizes() -> None
     model, _ = node_model("Resize", 19, IMAGE, None, np.array([1, 1, 2, 2.4], np.float32), mode="nearest")
     with pytest.raises(OpsetError, match="scales are not known"):
         convert_version(model, 10)
+
+
+# what ONNX Runtime 1.2, 1.6 and the newest compute at opset 10, and onnx 1.5's own test data holds
+SHRINKING_AT_10 = [
+    [1, 1, 0.6, 0.6],
+    [1, 1, 0.3, 0.7],
+    [1, 1, 1.5, 0.6],
+    [1, 1, 0.4, 2.5],
+    [1, 1, 1, 0.9],
+    [1, 1, 2, 0.5],
+]
+
+
+def _elements_at_10(size: int, scale: float) -> np.ndarray:
+    """Indices along an axis: rounded up where the scale is below 1."""
+    places = np.arange(int(np.floor(np.float32(size) * np.float32(scale))), dtype=np.float32) / np.float32(scale)
+    return np.minimum((np.ceil if scale < 1 else np.floor)(places), size - 1).astype(int)
+
+
+@pytest.mark.parametrize("scales", SHRINKING_AT_10)
+@pytest.mark.parametrize("shape", [[1, 2, 4, 6], ["n", "c", "h", "w"]])
+@pytest.mark.parametrize("given", ["in the model", "at run time"])
+def test_the_nearest_of_opset_10_is_rounded_as_runtimes_round_it(scales: list[float], shape: Any, given: str) -> None:
+    ports = [helper.make_tensor_value_info("x", 1, shape)]
+    tensors, feeds = [numpy_helper.from_array(np.float32(scales), "s")], {"x": IMAGE}
+    if given == "at run time":
+        ports.append(helper.make_tensor_value_info("s", 1, [4]))
+        feeds["s"] = numpy_helper.to_array(tensors.pop())
+    node = helper.make_node("Resize", ["x", "s"], ["y"], mode="nearest")
+    graph = helper.make_graph([node], "g", ports, [helper.make_tensor_value_info("y", 1, None)], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5)
+    rows, columns = (_elements_at_10(size, scale) for size, scale in zip(IMAGE.shape[2:], scales[2:], strict=True))
+    expected = IMAGE[:, :, rows][..., columns]
+    for converted in (model, convert_version(model, 11), convert_version(model, 18)):
+        session = onnxruntime.InferenceSession(converted.SerializeToString())
+        np.testing.assert_array_equal(session.run(None, feeds)[0], expected)
+
+
+def test_what_is_rounded_up_everywhere_stays_a_resize_at_10() -> None:
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"}
+    scales = Constant([1, 1, 0.3, 0.7], np.float32)
+    model, feeds = node_model("Resize", 11, IMAGE, Constant([], np.float32), scales, **how)
+    converted = convert_version(model, 10)
+    assert [node.op_type for node in converted.graph.node if node.op_type != "Constant"] == ["Resize"]
+    assert_same(run(model, feeds)["y0"], run(converted, feeds)["y0"])
