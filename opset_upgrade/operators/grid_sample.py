@@ -115,7 +115,8 @@ class _Axis:
         g = self.g
         if mode == "nearest":
             return [self._tap(self._bring_in(g.op("Round", self.position, opset=11)), "")]
-        position = self._bring_in(self.position)
+        # the four taps of a cubic are clamped one by one, as ONNX Runtime and torch do, not the place between them
+        position = self.position if (mode, self.padding) == ("cubic", "border") else self._bring_in(self.position)
         floor = g.op("Floor", position)
         part = g.op("Sub", position, floor)
         if mode == "linear":

@@ -50,6 +50,9 @@ def _pads_to_attribute(node: NodeProto, g: Writer) -> None:
     if any(name and g.value(name) is None for name in node.input[1:]):
         _pad_by_gather(node, g)
         return
+    if g.attribute("mode") == "wrap":
+        _wrap(node, g)
+        return
     pads = g.constant_input(1, "pads")
     value = g.constant_input(2, "constant_value")
     set_inputs(node, node.input[0])
@@ -58,8 +61,17 @@ def _pads_to_attribute(node: NodeProto, g: Writer) -> None:
         set_attribute(node, "value", float(np.ravel(value)[0]))
 
 
+@adapter("Pad", source=13, target=11)
+def _wrapping_is_newer(node: NodeProto, g: Writer) -> None:
+    if g.attribute("mode") == "wrap":
+        _wrap(node, g)
+
+
 @adapter("Pad", source=18, target=13)
 def _pads_for_all_axes(node: NodeProto, g: Writer) -> None:
+    if g.attribute("mode") == "wrap":  # torch's exporter states it at 18, and ONNX Runtime takes it
+        _wrap(node, g)
+        return
     name, rank = input_at(node, 3), g.rank(node.input[0])
     axes = g.value(name) if name else None
     if name and axes is None:
@@ -102,24 +114,43 @@ def _spread_at_run_time(g: Writer, pads: str, axes: str, rank: int) -> str:
 
 @adapter("Pad", source=19, target=18)
 def _no_wrapping(node: NodeProto, g: Writer) -> None:
-    """Mode `wrap` came with 19: glue the two ends on by Slice and Concat."""
-    if g.attribute("mode") != "wrap":
-        return
+    """Mode `wrap` came with 19."""
+    if g.attribute("mode") == "wrap":
+        _wrap(node, g)
+
+
+def _wrap(node: NodeProto, g: Writer) -> None:
+    """Gather along each axis what lies there, over and over; pads below 0 cut off before, as ONNX Runtime does it."""
     if g.value(node.input[1]) is None and not input_at(node, 3):
         _pad_by_gather(node, g)
         return
     pads, axes = g.constant_input(1, "pads"), g.constant_input(3, "axes")
-    shape = g.static_shape(node.input[0])
-    if pads is None:
-        g.refuse("pads are missing")
+    shape = g.shape(node.input[0])
+    if pads is None or shape is None:
+        g.refuse("pads are missing" if pads is None else f"the rank of {node.input[0]!r} is not known")
     places = range(len(shape)) if axes is None else [int(axis) % len(shape) for axis in axes]
     data = node.input[0]
     for number, place in enumerate(places):
         begin, end = int(pads[number]), int(pads[number + len(pads) // 2])
         if begin or end:
-            index = np.arange(-begin, shape[place] + end) % shape[place]
-            data = g.op("Gather", data, g.constant(index), axis=place)
+            data = g.op("Gather", data, _wrapped_indices(g, node.input[0], place, begin, end), axis=place)
     g.op("Identity", data, output=node.output[0])
+
+
+def _wrapped_indices(g: Writer, data: str, axis: int, begin: int, end: int) -> str:
+    """Indices along an axis of `data` with `begin` and `end` elements more (less, where they are negative)."""
+    cut, cut_off = max(-begin, 0), max(-begin, 0) + max(-end, 0)
+    size = (g.shape(data) or ())[axis]
+    if size is not None:
+        if size <= cut_off:
+            g.refuse(f"pads ({begin}, {end}) leave nothing of an axis of {size} elements")
+        left = size - cut_off
+        return g.constant(np.arange(-max(begin, 0), left + max(end, 0)) % left + cut)
+    length = g.op("Gather", g.op("Shape", data), g.constant(axis), axis=0)
+    left = g.op("Sub", length, g.constant(cut_off))
+    stop = g.op("Add", left, g.constant(max(end, 0)))
+    places = g.op("Range", g.constant(-max(begin, 0)), stop, g.constant(1), opset=max(g.opset, 11))
+    return g.op("Add", g.op("Mod", places, left, opset=max(g.opset, 11)), g.constant(cut))
 
 
 def _pad_by_gather(node: NodeProto, g: Writer) -> None:
@@ -137,6 +168,8 @@ def _pad_by_gather(node: NodeProto, g: Writer) -> None:
             data = g.op("Concat", slab, data, slab, axis=axis)
             index = g.op("Sub", double_array(g, np.arange(length) + 1), begin)
             index = clamp_index(g, index, size + 2, length)
+        elif mode == "wrap":
+            index = _wrapped(g, begin, size, length)
         else:
             index = _PADDED[mode](g, g.op("Sub", double_array(g, np.arange(length)), begin), size, length)
         data = g.op("Gather", data, g.op("Cast", index, to=TensorProto.INT64), axis=axis)
@@ -149,13 +182,18 @@ def _reflected(g: Writer, index: str, size: int, length: int) -> str:
     return g.op("Sub", last, g.op("Abs", g.op("Sub", g.op("Abs", index), last)))
 
 
-def _wrapped(g: Writer, index: str, size: int, length: int) -> str:
-    divisor = double_array(g, np.full(length, size))
-    return g.op("Sub", index, g.op("Mul", g.op("Floor", g.op("Div", index, divisor)), divisor))
+def _wrapped(g: Writer, begin: str, size: int, length: int) -> str:
+    """Indices of the elements; pads below 0 cut off before the rest is repeated."""
+    zero = double_array(g, np.zeros(1))
+    end = g.op("Sub", double_array(g, np.array([length - size])), begin)
+    cut, more = g.op("Min", begin, zero), g.op("Max", begin, zero)
+    left = g.op("Add", g.op("Add", cut, g.op("Min", end, zero)), double_array(g, np.array([size])))
+    places = g.op("Sub", double_array(g, np.arange(length)), more)
+    turns = g.op("Floor", g.op("Div", places, left))
+    return g.op("Sub", g.op("Sub", places, g.op("Mul", turns, left)), cut)
 
 
 _PADDED: dict[str, Callable[[Writer, str, int, int], str]] = {
     "edge": clamp_index,
     "reflect": _reflected,
-    "wrap": _wrapped,
 }
