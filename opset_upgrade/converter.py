@@ -34,6 +34,7 @@ from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
 
+_ANY_CONSTANT = 9  # since this opset a Constant node may be of any type
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
@@ -196,7 +197,7 @@ class _Run:
         if isinstance(body, GraphProto):
             body.initializer.extend(facts.tensors)
         self.released.update(tensor.name for tensor in facts.constants.values())
-        constants = place_constants(body, facts.constants.values(), self.target)
+        constants = self._place_constants(body, facts)
         if constants:
             first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
             converted.insert(0, (0, [*constants, *first]))
@@ -206,6 +207,14 @@ class _Run:
             self.typed.append(body)
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
             state_types(body, facts)
+
+    def _place_constants(self, body: GraphProto | FunctionProto, facts: GraphFacts) -> list[NodeProto]:
+        try:
+            return place_constants(body, facts.constants.values(), self.target, self.names.fresh)
+        except Refusal as refusal:
+            self.refused.append(f"function {body.name!r}: {refusal}")
+            self.lowest.append(_ANY_CONSTANT)
+            return []
 
     def _convert_node(
         self, node: NodeProto, index: int, opset: int, facts: GraphFacts, path: Path | None

@@ -2,14 +2,26 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+import numpy as np
+from onnx import (
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from zoosmith.onnx_model.ports import element_type_name
-from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.onnx_model.traversal import read_names, subgraphs
+from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_facts import GraphFacts
 from zoosmith.opset_upgrade.schemas import allowed_types
 
 _GONE = float("inf")
+_EXACT_DOUBLE = 1 << 53  # the largest integer up to which a double holds every one
 
 Replaced = Sequence[tuple[int, list[NodeProto]]]
 """Index of a node in the list, and the nodes that take its place (it may be among them)."""
@@ -34,22 +46,44 @@ def replace_nodes(body: GraphProto | FunctionProto, replaced: Replaced) -> None:
     del nodes[sum(rank[0] != _GONE for rank in ranks) :]
 
 
-def place_constants(body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int) -> list[NodeProto]:
-    """Give the body the constants that its new nodes read; returns the Constant nodes to be put before all others.
+def place_constants(
+    body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int, fresh: Callable[[str], str]
+) -> list[NodeProto]:
+    """Give the body the constants that its new nodes read; returns the nodes to be put before all others.
 
-    Constant nodes serve functions and every IR version; where the opset's Constant does not take the type (before 9,
-    integers), it becomes an initializer.
+    Constant nodes serve functions and every IR version. Where the opset's Constant does not take the type (before 9,
+    integers), it becomes an initializer; in a function, which has none, a Constant of doubles and a Cast.
+
+    Raises Refusal for a constant that can be stated in no such way.
     """
     made = []
     for tensor in tensors:
         if f"tensor({element_type_name(tensor.data_type)})" in allowed_types("Constant", opset)["T"]:
-            value = TensorProto()
-            value.CopyFrom(tensor)
-            value.ClearField("name")
-            made.append(helper.make_node("Constant", [], [tensor.name], value=value))
+            made.append(_constant_node(tensor, tensor.name))
         elif isinstance(body, GraphProto):
             body.initializer.append(tensor)
+        else:
+            made.extend(_cast_constant(tensor, opset, fresh))
     return made
+
+
+def _constant_node(tensor: TensorProto, name: str) -> NodeProto:
+    value = TensorProto()
+    value.CopyFrom(tensor)
+    value.ClearField("name")
+    return helper.make_node("Constant", [], [name], value=value)
+
+
+def _cast_constant(tensor: TensorProto, opset: int, fresh: Callable[[str], str]) -> list[NodeProto]:
+    kind, array = element_type_name(tensor.data_type), numpy_helper.to_array(tensor)
+    if array.dtype.kind not in "biu" or (array.size and max(-int(array.min()), int(array.max())) > _EXACT_DOUBLE):
+        raise Refusal(f"a constant of {kind} cannot be stated in a function there")
+    doubles = fresh(f"{tensor.name}/double")
+    to = tensor.data_type if opset >= 6 else kind.upper()
+    return [
+        _constant_node(numpy_helper.from_array(array.astype(np.float64)), doubles),
+        helper.make_node("Cast", [doubles], [tensor.name], to=to),
+    ]
 
 
 def open_shape(branch: GraphProto, index: int, condition: str, fresh: Callable[[str], str], *, taken_if: bool) -> None:
@@ -96,13 +130,11 @@ def drop_unused(model: ModelProto, names: Iterable[str]) -> None:
     candidates = set(names)
     if not candidates:
         return
-    candidates -= _read(model.graph)
+    in_graph = candidates - _read(model.graph)
+    if in_graph:
+        _drop(model.graph, in_graph)
     for function in model.functions:
-        candidates -= {name for node in function.node for name in node.input} | set(function.output)
-    if candidates:
-        _drop(model.graph, candidates)
-        for function in model.functions:
-            _drop_nodes(function, candidates)
+        _drop_from_function(function, candidates)
 
 
 def _read(graph: GraphProto) -> set[str]:
@@ -123,7 +155,23 @@ def _drop(graph: GraphProto, names: set[str]) -> None:
             del graph.initializer[index]
 
 
-def _drop_nodes(body: GraphProto | FunctionProto, names: set[str]) -> None:
+def _drop_from_function(function: FunctionProto, candidates: set[str]) -> None:
+    """Drop what nothing reads; an integer constant is several nodes there (see `place_constants`)."""
+    names = set(candidates)
+    while True:
+        read = set(function.output).union(*(read_names(node) for node in function.node))
+        for index in reversed(range(len(function.node))):
+            node = function.node[index]
+            known = node.op_type in ("Constant", "Cast", "Identity") and not node.domain
+            if known and names.issuperset(node.output) and read.isdisjoint(node.output):
+                names.update(node.input)
+                del function.node[index]
+                break
+        else:
+            return
+
+
+def _drop_nodes(body: GraphProto, names: set[str]) -> None:
     for index in reversed(range(len(body.node))):
         node = body.node[index]
         if node.op_type == "Constant" and not node.domain and names.issuperset(node.output):

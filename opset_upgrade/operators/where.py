@@ -96,4 +96,8 @@ def _one_hot(node: NodeProto, g: Writer) -> None:
     from_end = g.op("Add", wanted, g.constant([depth]))
     hot = g.op("Or", g.op("Equal", wanted, places), g.op("Equal", from_end, places))
     off, on = (g.op("Gather", values, g.constant([index]), axis=0) for index in (0, 1))
-    g.op("Where", hot, on, off, output=node.output[0], opset=9)
+    if g.element_type(values) == TensorProto.BOOL:  # ONNX Runtime has no Where of bool
+        chosen, others = g.op("And", hot, on), g.op("And", g.op("Not", hot), off)
+        g.op("Or", chosen, others, output=node.output[0])
+    else:
+        g.op("Where", hot, on, off, output=node.output[0], opset=9)

@@ -35,7 +35,7 @@ def padded(model: ModelProto, **feeds: np.ndarray) -> Any:
 @pytest.mark.parametrize("source", [19, 18, 17, 11])
 def test_wrapping_is_a_gathering_before_opset_19(source: int, shape: list[Any], pads: tuple[int, int]) -> None:
     expected = padded(wrapping(19, shape, pads))
-    for target in {17, 12, 11, 10}:
+    for target in (17, 12, 11, 10):
         if target < source and (target > 10 or shape == [5]):
             converted = convert_version(wrapping(source, shape, pads), target)
             assert "Pad" not in [node.op_type for node in converted.graph.node]
