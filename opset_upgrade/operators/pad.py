@@ -147,10 +147,10 @@ def _wrapped_indices(g: Writer, data: str, axis: int, begin: int, end: int) -> s
         left = size - cut_off
         return g.constant(np.arange(-max(begin, 0), left + max(end, 0)) % left + cut)
     length = g.op("Gather", g.op("Shape", data), g.constant(axis), axis=0)
-    left = g.op("Sub", length, g.constant(cut_off))
-    stop = g.op("Add", left, g.constant(max(end, 0)))
+    kept = g.op("Sub", length, g.constant(cut_off))
+    stop = g.op("Add", kept, g.constant(max(end, 0)))
     places = g.op("Range", g.constant(-max(begin, 0)), stop, g.constant(1), opset=max(g.opset, 11))
-    return g.op("Add", g.op("Mod", places, left, opset=max(g.opset, 11)), g.constant(cut))
+    return g.op("Add", g.op("Mod", places, kept, opset=max(g.opset, 11)), g.constant(cut))
 
 
 def _pad_by_gather(node: NodeProto, g: Writer) -> None:

@@ -28,7 +28,7 @@ def calling(body: str) -> ModelProto:
         "i = Constant <value = int32[2] {1, 0}> ()  g = Gather (a, i)  n = Constant <value_ints = [6]> ()"
         "  r = Reshape (g, n)",
         "c = Constant <value = bool {1}> ()  n = Constant <value_ints = [6]> ()"
-        "  r = If (c) <then_branch = t () => (p) { p = Reshape (a, n) }, else_branch = e () => (q) { q = Identity (a) }>",
+        "  r = If (c) <then_branch = t () => (p) { p = Reshape (a, n) }, else_branch = e () => (q) { q = Relu (a) }>",
     ],
 )
 def test_integer_constants_of_a_function_are_stated_in_it(body: str, target: int) -> None:
