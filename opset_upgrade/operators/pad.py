@@ -10,6 +10,7 @@ from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     clamp_index,
     data_and_result_shapes,
     double_array,
+    double_scalar,
 )
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
@@ -184,13 +185,17 @@ def _reflected(g: Writer, index: str, size: int, length: int) -> str:
 
 def _wrapped(g: Writer, begin: str, size: int, length: int) -> str:
     """Indices of the elements; pads below 0 cut off before the rest is repeated."""
-    zero = double_array(g, np.zeros(1))
-    end = g.op("Sub", double_array(g, np.array([length - size])), begin)
-    cut, more = g.op("Min", begin, zero), g.op("Max", begin, zero)
-    left = g.op("Add", g.op("Add", cut, g.op("Min", end, zero)), double_array(g, np.array([size])))
-    places = g.op("Sub", double_array(g, np.arange(length)), more)
+    end = g.op("Sub", double_scalar(g, length - size), begin)
+    cut, cut_off = (_not_above_zero(g, pad) for pad in (begin, end))
+    left = g.op("Add", g.op("Add", cut, cut_off), double_scalar(g, size))
+    places = g.op("Sub", double_array(g, np.arange(length)), g.op("Sub", begin, cut))
     turns = g.op("Floor", g.op("Div", places, left))
     return g.op("Sub", g.op("Sub", places, g.op("Mul", turns, left)), cut)
+
+
+def _not_above_zero(g: Writer, number: str) -> str:
+    negative = g.op("Less", number, double_scalar(g, 0))
+    return g.op("Mul", cast_to_double(g, negative), number)
 
 
 _PADDED: dict[str, Callable[[Writer, str, int, int], str]] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 from tests.opset_upgrade.nodes import Constant, node_model
 
@@ -55,10 +55,21 @@ case("PRelu", 7, 6, X, Constant([[0.1], [0.2], [0.3]], np.float32))
 case("Dropout", 7, 10, X, outputs=2)
 case("Dropout", 10, 7, X, outputs=2, kinds=(TensorProto.FLOAT, TensorProto.BOOL))
 case("Erf", 9, 13, np.array([-1, 0, 2], dtype=np.int32))
+
+
+def _if_of_two_shapes() -> Made:
+    model = parser.parse_model("""<ir_version: 6, opset_import: ["": 11]> g (bool c, float[2, 3, 4] x) => (float y) {
+      z = If (c) <then_branch = t () => (p) { p = ReduceMax<keepdims=0>(x) }, else_branch = e () => (q) { q = Abs(x) }>
+      y = ReduceSum <keepdims = 0> (z) }""")
+    return model, {"c": np.array(True), "x": X}
+
+
+CASES["If", 11, 1] = _if_of_two_shapes
 case("Pad", 1, 2, X, paddings=[0, 1, 0, 0, 0, 2])
 case("Pad", 2, 1, X, pads=[0, 1, 0, 0, 0, 2])
 case("Pad", 2, 11, X, pads=[0, 1, 0, 0, 0, 2], value=0.5)
 case("Pad", 11, 2, X, Constant([0, 1, 0, 0, 0, 2]), Constant(0.5, np.float32))
+case("Pad", 13, 11, X, Constant([0, 1, 0, 0, 0, 2]), mode="wrap")
 case("Pad", 18, 13, X, Constant([1, 2]), None, Constant([-1]))
 case("Pad", 19, 18, X, Constant([0, 1, 0, 0, 0, 2]), mode="wrap")
 case("Tile", 1, 6, X, Constant([2], np.float32), Constant([1], np.float32))
