@@ -17,18 +17,21 @@ _SMALLEST, _LARGEST = 1 / 100, 1 / 2
 _LEAVES = 600
 
 
-def natural_images(count: int, size: tuple[int, int] = (256, 256), *, seed: int = 0) -> Iterator[Image.Image]:
+def natural_images(
+    count: int, size: tuple[int, int] = (256, 256), *, seed: int = 0, first: int = 0
+) -> Iterator[Image.Image]:
     """Make pictures one by one.
 
     Args:
         count: how many.
         size: height and width, in pixels.
-        seed: chooses them; picture `i` of a seed does not depend on `count`.
+        seed: chooses them; picture `i` of a seed does not depend on `count` and `first`.
+        first: the number of the first one.
 
     Returns:
         RGB pictures of 8 bits.
     """
-    for index in range(count):
+    for index in range(first, first + count):
         yield Image.fromarray(_picture(np.random.RandomState([seed, index]), *size), "RGB")
 
 

@@ -1,11 +1,11 @@
 """DenseNet-121: the recipe of the seven rows that the zoo publishes, and one without the affine operators."""
 
-import numpy as np
 from onnx import TensorProto
 
 from zoosmith.recipes.caffe2_source import Caffe2Net
 from zoosmith.recipes.densenet121.card import card_facts
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, NET_NAME, parameter_shapes, predict_net
+from zoosmith.recipes.densenet121.pictures import KIND, PREPROCESSING, sample
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
 from zoosmith.recipes.published import families
 from zoosmith.recipes.recipe import Recipe, SampleInputs
@@ -20,11 +20,8 @@ from zoosmith.recipes.rows import (
     translated,
     upgraded_to_12,
 )
-from zoosmith.recipes.source import Arrays
-from zoosmith.validation.preprocess import preprocessing
 
 _PUBLISHED = families()["densenet"]
-_PREPROCESSING = preprocessing("caffe-densenet")
 
 # the translation to opset 6, which was never published: the file under its name is of opset 9
 _SIZE_OF_OPSET_6 = 32_715_083
@@ -38,13 +35,6 @@ DENSENET121_NET = Caffe2Net(
     synthesize=synthetic_parameters,
     published_init_net=_PUBLISHED.init_net.sha256 if _PUBLISHED.init_net else None,
 )
-
-
-def _picture(seed: int, index: int) -> Arrays:
-    """A picture of random pixels, pre-processed as the card says."""
-    pixels = np.random.RandomState([seed, index]).randint(0, 256, INPUT_SHAPE)
-    mean, scale = (np.reshape(values, (1, 3, 1, 1)) for values in (_PREPROCESSING.mean, _PREPROCESSING.scale))
-    return {f"{INPUT}_0": ((pixels - mean) * scale).astype(np.float32)}
 
 
 _PUBLISHED_ROWS = [
@@ -74,9 +64,9 @@ DENSENET121 = Recipe(
     open_source=DENSENET121_NET.open,
     rows={row.name: row for row in [*_PUBLISHED_ROWS, _OPTIMIZED]},
     default_rows=",".join(row.name for row in _PUBLISHED_ROWS),
-    samples=SampleInputs(_picture, "random pictures"),
+    samples=SampleInputs(sample, KIND),
     features=("pool5_1",),
     classifies=True,
-    preprocessing=_PREPROCESSING,
-    card=card_facts(_PREPROCESSING, _PUBLISHED.license),
+    preprocessing=PREPROCESSING,
+    card=card_facts(PREPROCESSING, _PUBLISHED.license),
 )
