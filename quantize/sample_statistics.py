@@ -17,6 +17,9 @@ from zoosmith.quantize.errors import QuantizeError
 MEAN_LIMIT = 0.5
 VARIANCE_LIMIT = 0.6
 
+# samples that are run, spread evenly over those given: medians over all layers need no more
+_MEASURED = 32
+
 
 @dataclass(frozen=True)
 class SampleDistance:
@@ -61,7 +64,9 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     stated = list(_stated(model))
     if not stated:
         return None
-    seen = calibrate(model, samples, tensors=dict.fromkeys(name for name, _, _ in stated))
+    count = min(_MEASURED, len(samples))
+    spread = [samples[index * len(samples) // count] for index in range(count)]
+    seen = calibrate(model, spread, tensors=dict.fromkeys(name for name, _, _ in stated))
     means, variances = [], []
     for name, mean, variance in stated:
         found = seen[name]
@@ -77,17 +82,22 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     return SampleDistance(float(np.median(means)), float(np.median(variances)), len(means))
 
 
-def check_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance | None:
+def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = False) -> SampleDistance | None:
     """Measure as `measure_samples`, and refuse samples that are far from what the net was trained on.
+
+    Args:
+        model: as for `measure_samples`.
+        samples: as for `measure_samples`.
+        force: refuse nothing.
 
     Raises:
         QuantizeError: they are far; the message has the figures. Else as for `measure_samples`.
     """
     distance = measure_samples(model, samples)
-    if distance is not None and distance.far:
+    if distance is not None and distance.far and not force:
         raise QuantizeError(
             f"calibration samples unlike the training data: {distance}; expected at most {MEAN_LIMIT:g} and "
-            f"{VARIANCE_LIMIT:g}: calibrate on real images, pre-processed as in training"
+            f"{VARIANCE_LIMIT:g}: calibrate on real data, pre-processed as in training, or go on with --force"
         )
     return distance
 

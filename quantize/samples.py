@@ -17,6 +17,15 @@ from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import ToArray
 
 
+def takes_images(model: onnx.ModelProto) -> bool:
+    """Whether the model's one input is float32 [N, 3, height, width]."""
+    required = [port for port in input_ports(model.graph) if port.required]
+    if len(required) != 1 or required[0].elem_type != onnx.TensorProto.FLOAT:
+        return False
+    shape = required[0].shape
+    return shape is not None and len(shape) == 4 and shape[1] == 3
+
+
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
     """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..."""
     return [random_inputs(model, seed=seed + index) for index in range(count)]

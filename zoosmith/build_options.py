@@ -24,6 +24,7 @@ class BuildOptions:
         seed: of the inputs in the data sets and of synthetic weights, 0 .. 2**32 - 1.
         reference: what computes the outputs that rows must give: `builtin` (the interpreter) or `caffe2` (real Caffe2).
         calibrate: folder of images or NPZ file on which the integer row is calibrated; None for the recipe's samples.
+        force: calibrate even on samples that are far from what the weights were trained on.
         data: folder of labelled images on which top-1 and top-5 are measured; None to measure nothing.
         labels: of `data`, as for `validation.ImageFolder`.
         jobs: number of threads, from 1; None for one a core, but no more than 4.
@@ -38,6 +39,7 @@ class BuildOptions:
     seed: int = 0
     reference: str = REFERENCES[0]
     calibrate: Path | None = None
+    force: bool = False
     data: Path | None = None
     labels: Path | None = None
     jobs: int | None = None

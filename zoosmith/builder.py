@@ -3,10 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from onnx import ModelProto
 from threadpoolctl import threadpool_limits
 
@@ -14,25 +13,28 @@ from zoosmith.archives import write_archive
 from zoosmith.build_options import BuildOptions
 from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
-from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_exact, check_file, check_integer
+from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_calibration, check_exact, check_file, check_integer
 from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
 from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
+from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.sample_statistics import check_samples
 from zoosmith.quantize.samples import read_samples
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
 from zoosmith.recipes.source import Source
-from zoosmith.report import Accuracy, BuiltFile, Report, RowReport
+from zoosmith.report import Accuracy, BuiltFile, Calibration, Report, RowReport
 from zoosmith.validation import Comparison, ImageFolder, compare, evaluate, runner_for
 from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200
-_CALIBRATION_SAMPLES = 8
+_CALIBRATION_SAMPLES = 64
 # far from the data sets, so that a row does not depend on their number
 _FIRST_CALIBRATION_SAMPLE = 10_000
 
@@ -72,6 +74,7 @@ class _Build:
         self._recipe = recipe
         self._options = options
         self._rows = recipe.select_rows(options.rows)
+        self._calibration: Calibration | None = None
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
         images_read = self._images is not None or (options.calibrate is not None and options.calibrate.is_dir())
         if images_read and recipe.preprocessing is None:
@@ -99,7 +102,7 @@ class _Build:
                 reference=options.reference,
                 sets=options.sets,
                 seed=options.seed,
-                calibration=self._describe_calibration(),
+                calibration=self._calibration,
                 rows=self._prove_rows(data, task, published=source.published),
                 accuracy=self._measure_accuracy(task),
             )
@@ -133,8 +136,9 @@ class _Build:
                 return data
 
             computed = [executor.submit(compute, index) for index in range(options.sets)]
-            maker = RowMaker(source, self._calibration)
-            for row in self._rows:
+            maker = RowMaker(source, self._calibration_samples)
+            # integer rows first: they may refuse their samples, and nothing is written then
+            for row in sorted(self._rows, key=lambda row: row.exact):
                 write_atomic(self._folder / recipe.path(row.name), row.make(maker))
                 task.advance(f"{recipe.stem(row.name)} written")
             return [job.result() for job in computed]
@@ -167,9 +171,11 @@ class _Build:
         # what follows needs the graph only
         del content, model.graph.initializer[:]
         comparisons, data = _run_row(row, path, data)
-        checks += (
-            check_exact(comparisons, classifies=self._recipe.classifies) if row.exact else check_integer(comparisons)
-        )
+        if row.exact:
+            checks += check_exact(comparisons, classifies=self._recipe.classifies)
+        else:
+            checks += check_integer(comparisons)
+            checks += check_calibration(self._calibration.distance if self._calibration else None)
         archive = path.with_suffix(".tar.gz")
         archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
         return RowReport(
@@ -189,20 +195,26 @@ class _Build:
             published=row.compare(sha256) if published else None,
         )
 
-    def _calibration(self, model: ModelProto) -> Sequence[Mapping[str, np.ndarray]]:
-        """What an integer row is calibrated on; the recipe's samples are others than those of the data sets."""
+    def _calibration_samples(self, model: ModelProto) -> Samples:
+        """What an integer row is calibrated on; the recipe's samples are others than those of the data sets.
+
+        Raises QuantizeError for samples far from what the weights were trained on, unless told to go on.
+        """
         given = self._options.calibrate
         if given is not None:
             preprocess = self._recipe.preprocessing or Preprocess("none")
-            return read_samples(model, os.fspath(given), _CALIBRATION_IMAGES, preprocess)
-        numbers = range(_FIRST_CALIBRATION_SAMPLE, _FIRST_CALIBRATION_SAMPLE + _CALIBRATION_SAMPLES)
-        return [self._recipe.samples.make(self._options.seed, number) for number in numbers]
-
-    def _describe_calibration(self) -> str:
-        given = self._options.calibrate
-        if given is None:
-            return f"{_CALIBRATION_SAMPLES} {self._recipe.samples.kind}"
-        return f"up to {_CALIBRATION_IMAGES} samples of {given.resolve().name}"
+            samples = read_samples(model, os.fspath(given), _CALIBRATION_IMAGES, preprocess)
+            description = f"{len(samples)} samples of {given.resolve().name}"
+        else:
+            numbers = range(_FIRST_CALIBRATION_SAMPLE, _FIRST_CALIBRATION_SAMPLE + _CALIBRATION_SAMPLES)
+            samples = [self._recipe.samples.make(self._options.seed, number) for number in numbers]
+            description = f"{_CALIBRATION_SAMPLES} {self._recipe.samples.kind}"
+        try:
+            distance = check_samples(model, samples, force=self._options.force)
+        except QuantizeError as error:
+            raise QuantizeError(f"{given or description}: {error}") from error
+        self._calibration = Calibration(description, given is None, distance)
+        return samples
 
     def _measure_accuracy(self, task: Task) -> Accuracy | None:
         """Run the rows that ONNX Runtime takes on labelled images; None where there are none."""

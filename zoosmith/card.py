@@ -6,6 +6,7 @@ from textwrap import fill, indent
 from typing import Any
 
 from zoosmith.checks import LEAST_COSINE
+from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
@@ -232,7 +233,7 @@ def _quantization(recipe: Recipe, report: Report) -> str:
             "a convolution is folded into it; one that follows a Concat is a depthwise 1 x 1 convolution, whose "
             "one weight a channel is exactly 127 of its scale. Weights are such that no processor saturates, with "
             "or without VNNI, so the archive's outputs hold on both. "
-            f"Ranges were calibrated on {report.calibration}.{_distance(row)}"
+            f"{_calibration(recipe, report)}{_distance(row)}"
         )
     return f"""
 ## Quantization
@@ -255,6 +256,25 @@ zoosmith build --rows 12
 zoosmith quantize {recipe.path("12")} -o {recipe.path(INTEGER_ROW)} --calibrate FOLDER
 ```
 """
+
+
+def _calibration(recipe: Recipe, report: Report) -> str:
+    """Say what the ranges come from, how like the training data that is, and what no photograph has proved."""
+    found = report.calibration
+    if found is None:
+        return ""
+    if found.distance is None:
+        judged = "The weights state no statistics of their training data, so that these samples cannot be judged."
+    else:
+        limits = f"at most {MEAN_LIMIT:g} and {VARIANCE_LIMIT:g} are accepted as like the training data"
+        judged = f"On them the activations have {found.distance}; {limits}."
+    texts = [f"Ranges were calibrated on {found.samples}.", judged]
+    if report.accuracy is None:
+        texts.append(
+            f"The row was checked on {recipe.samples.kind} only, others than those that it was calibrated on: its "
+            "accuracy on real data was not measured in this build."
+        )
+    return " ".join(texts)
 
 
 def _distance(row: RowReport) -> str:

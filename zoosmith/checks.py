@@ -1,12 +1,14 @@
 """What a row is held to before it is published."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import onnx
 from onnx import ModelProto
 
 from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT, SampleDistance
 from zoosmith.recipes.rows import Row
 from zoosmith.report import Check
 from zoosmith.validation import Comparison
@@ -57,7 +59,7 @@ def check_exact(comparisons: Sequence[Comparison], *, classifies: bool) -> list[
 def check_integer(comparisons: Sequence[Comparison]) -> list[Check]:
     """Check the outputs of an integer row, which is held to the cosine.
 
-    Top-1 is a figure only, since the outputs for random inputs lie close together.
+    Top-1 is a figure only, since the best classes of made-up inputs may lie close together.
 
     Args:
         comparisons: of the outputs with the source's, one for each data set.
@@ -75,6 +77,21 @@ def check_integer(comparisons: Sequence[Comparison]) -> list[Check]:
         )
         for index, found in enumerate(comparisons)
     ]
+
+
+def check_calibration(distance: SampleDistance | None) -> list[Check]:
+    """Check that an integer row was calibrated on samples like the training data.
+
+    Args:
+        distance: of the samples from that; None where the model does not tell.
+
+    Returns:
+        One check, or none.
+    """
+    if distance is None:
+        return []
+    limit = {"mean": MEAN_LIMIT, "variance": VARIANCE_LIMIT}
+    return [Check("calibration samples like the training data", asdict(distance), limit, not distance.far)]
 
 
 def _figures(found: Comparison) -> dict[str, Any]:

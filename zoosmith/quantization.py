@@ -1,7 +1,7 @@
 """A model's file in integers: calibrated, held to a limit of accuracy, measured, written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.report import Summary, summarize
-from zoosmith.quantize.samples import read_samples
+from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
+from zoosmith.quantize.samples import read_samples, takes_images
 from zoosmith.validation import ImageFolder, InputSource, Limits, Proof, evaluate, preprocessing, runner_for, verify
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import ToArray
@@ -27,16 +28,19 @@ class Calibration:
     """What a model is calibrated on.
 
     Attributes:
-        source: `random`, an NPZ file, or a folder of images.
+        source: `synthetic` (made-up pictures), `random`, an NPZ file, or a folder of images; None for `synthetic` where
+            the model takes images.
         samples: how many of them to use.
         method: how ranges come from samples, as `quantize` takes it.
         preprocess: the convention for images.
+        force: go on with samples that are far from what the model was trained on.
     """
 
-    source: str
+    source: str | None = None
     samples: int = 200
     method: str = "minmax"
     preprocess: str = "caffe-densenet"
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Quantized:
     Attributes:
         output: the file; None where a limit was not kept and nothing was written.
         samples: how many were used.
+        calibrated_on: their source, as `Calibration` has it.
+        distance: of the samples from the training data; None where the model states nothing of that.
         summary: sizes, counts and the error on the samples.
         kept: layers that stayed in float.
         drop: relative drop of top-1; None where it was not measured.
@@ -55,6 +61,8 @@ class Quantized:
 
     output: Path | None
     samples: int
+    calibrated_on: str
+    distance: SampleDistance | None
     summary: Summary
     kept: tuple[str, ...]
     drop: float | None
@@ -66,6 +74,8 @@ class Quantized:
         return {
             "output": None if self.output is None else str(self.output),
             "samples": self.samples,
+            "calibrated_on": self.calibrated_on,
+            "sample_distance": None if self.distance is None else asdict(self.distance),
             **self.summary.to_dict(),
             "kept_in_float": list(self.kept),
             "relative_top1_drop": self.drop,
@@ -103,9 +113,14 @@ def quantize_file(
     inputs = inputs or InputSource()
     original = load_model(source)
     to_array = preprocessing(calibration.preprocess)
-    samples = _samples(
-        original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
-    )
+    try:
+        calibration = replace(calibration, source=calibration.source or _default_source(original))
+        samples = _samples(
+            original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
+        )
+        distance = check_samples(original, samples, force=calibration.force)
+    except QuantizeError as error:
+        raise QuantizeError(f"{source}: {error}") from error
     drop_of = _drop(original, labelled, to_array) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     with _Stages(progress) as stages:
@@ -124,7 +139,23 @@ def quantize_file(
     if met:
         save_model(result.model, output)
     drop = None if labelled is None else result.drop
-    return Quantized(output if met else None, len(samples), summary, result.kept, drop, limit, proof)
+    return Quantized(
+        output=output if met else None,
+        samples=len(samples),
+        calibrated_on=str(calibration.source),
+        distance=distance,
+        summary=summary,
+        kept=result.kept,
+        drop=drop,
+        max_drop=limit,
+        proof=proof,
+    )
+
+
+def _default_source(model: ModelProto) -> str:
+    if not takes_images(model):
+        raise QuantizeError("no samples to calibrate on: the model takes no images, so give --calibrate an NPZ file")
+    return "synthetic"
 
 
 def _samples(
@@ -132,7 +163,7 @@ def _samples(
 ) -> Samples:
     if calibration.source == "random":
         return InputSource(inputs.seed, inputs.dims, inputs.shapes).cases(model, calibration.samples)
-    return read_samples(model, calibration.source, calibration.samples, to_array, on_broken=skip)
+    return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
 
 
 def _drop(original: ModelProto, labelled: ImageFolder, to_array: ToArray) -> Callable[[ModelProto], float]:

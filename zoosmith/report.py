@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoosmith.quantize.sample_statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
 from zoosmith.validation.accuracy import Share
 
@@ -75,8 +76,26 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What the integer rows were calibrated on.
+
+    Attributes:
+        samples: their number and kind.
+        made_up: whether they are the recipe's own, and no data that a user gave.
+        distance: from what the weights were trained on; None where these state no statistics.
+    """
+
+    samples: str
+    made_up: bool
+    distance: SampleDistance | None
+
+
+@dataclass(frozen=True)
 class Report:
-    """A build: what it was made of, its rows in the order they were asked for, their accuracy where it was measured."""
+    """A build: what it was made of, its rows in the order they were asked for, their accuracy where it was measured.
+
+    `calibration` is None where no row is integer.
+    """
 
     weights: str
     synthetic: bool
@@ -84,7 +103,7 @@ class Report:
     reference: str
     sets: int
     seed: int
-    calibration: str
+    calibration: Calibration | None
     rows: Sequence[RowReport]
     accuracy: Accuracy | None = None
 

@@ -23,6 +23,12 @@ def test_a_seed_gives_the_same_bytes_whatever_the_count() -> None:
     )
 
 
+def test_pictures_are_numbered() -> None:
+    *_, third = natural_images(3, (64, 48))
+    [again] = natural_images(1, (64, 48), first=2)
+    assert third.tobytes() == again.tobytes()
+
+
 def test_pictures_and_seeds_differ() -> None:
     assert len({picture.tobytes() for picture in [*pixels(3), *pixels(3, seed=1)]}) == 6
 

@@ -20,6 +20,7 @@ from tests.zoosmith.built import FOLDER, Built
 from zoosmith import BuildOptions
 from zoosmith.bundles import validate
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.quantize.natural_images import natural_images
 from zoosmith.recipes.densenet121 import DENSENET121, DENSENET121_NET
 from zoosmith.recipes.published import PublishedFile
 from zoosmith.recipes.rows import RowMaker
@@ -34,7 +35,7 @@ SIZES = {
     "12": 32_726_877,
 }
 ROWS = [*SIZES, "12-int8"]
-OUTPUT_OF_SET_0 = "a28b0972b03df97bea7590eea0ea47c9a8f7986088ce9d09c11137f905bd84b9"
+OUTPUT_OF_SET_0 = "4dfe6151c68573841841e38897e4d3155a257c434971d57f6c96c295744eaef3"
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -81,7 +82,7 @@ def test_every_check_passes_and_says_how_far_from_its_limit(default_build: Built
         assert row.same_top1
         assert row.max_scaled is not None and 0 < row.max_scaled < 1e-5
         assert row.published is None
-    assert len(integer.checks) == 5
+    assert len(integer.checks) == 6
     assert integer.max_scaled is not None and 1e-3 < integer.max_scaled < 0.15
     assert integer.cosine is not None and 0.999 < integer.cosine < 1
 
@@ -239,7 +240,7 @@ def test_the_files_name_no_machine_and_no_time(default_build: Built) -> None:
 @pytest.mark.parametrize("row", ["3", "9", "12"])
 def test_the_weights_of_a_row_give_the_rows_back(row: str, default_build: Built, tmp_path: Path) -> None:
     report = zoosmith.build(tmp_path, options=BuildOptions(weights=default_build.model(row), rows="9", sets=1))
-    assert report.passed and report.weights.startswith("given, init net f6996644")
+    assert report.passed and report.weights.startswith("given, init net f22365da")
     assert (tmp_path / FOLDER / "model" / "densenet-9.onnx").read_bytes() == default_build.model("9").read_bytes()
 
 
@@ -352,9 +353,8 @@ def test_the_optimized_row_computes_the_same_with_fewer_nodes(default_build: Bui
 def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(default_build: Built, tmp_path: Path) -> None:
     images = tmp_path / "pictures"
     images.mkdir()
-    for index in range(3):
-        pixels = np.random.RandomState(index).randint(0, 256, (256, 256, 3)).astype(np.uint8)
-        Image.fromarray(pixels).save(images / f"{index}.png")
+    for index, picture in enumerate(natural_images(3)):
+        picture.save(images / f"{index}.png")
     (images / "labels.csv").write_text("name,label\n0.png,1\n1.png,2\n2.png,3\n")
     with pytest.raises(ZoosmithError, match="synthetic weights classify nothing"):
         zoosmith.build(tmp_path / "out", options=BuildOptions(data=images))
@@ -369,6 +369,40 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
     assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
     card = (tmp_path / "out" / FOLDER / "README.md").read_text()
     assert "Measured on the 3 images of `pictures`" in card
-    assert "samples of pictures" in card
+    words = " ".join(card.split())
+    assert "Ranges were calibrated on 3 samples of pictures. On them the activations have means 0." in words
+    assert "accuracy on real data was not measured" not in words
     share = report.accuracy.top1["12-int8"].value
     assert f"|12|{report.weights}|{100 * share:.2f}|" in card and f"|3|{report.weights}||" in card
+
+
+def test_the_int8_row_is_calibrated_and_checked_on_different_pictures_and_the_card_says_what_they_are(
+    default_build: Built,
+) -> None:
+    found = default_build.report.calibration
+    assert found is not None and found.made_up and found.distance is not None
+    assert found.samples == "64 made-up pictures of natural statistics"
+    assert found.distance.layers == 121 and not found.distance.far
+    check = default_build.report.rows[-1].checks[-1]
+    assert (check.name, check.passed) == ("calibration samples like the training data", True)
+    assert check.figure == {"mean": found.distance.mean, "variance": found.distance.variance, "layers": 121}
+    card = " ".join(default_build.card.split())
+    assert f"On them the activations have {found.distance}" in card
+    assert "was checked on made-up pictures of natural statistics only, others than those that it was" in card
+
+
+def test_samples_far_from_the_training_data_are_refused_before_anything_is_written(
+    default_build: Built, tmp_path: Path
+) -> None:
+    noise = np.random.RandomState(0).randint(0, 256, (4, 3, 224, 224))
+    np.savez(tmp_path / "noise.npz", data_0=((noise - 114) * 0.017).astype(np.float32))
+    options = BuildOptions(weights=default_build.model("9"), rows="9,12-int8", sets=1, calibrate=tmp_path / "noise.npz")
+    with pytest.raises(ZoosmithError, match=r"noise\.npz: calibration samples unlike the training data: means"):
+        zoosmith.build(tmp_path / "out", options=options)
+    assert not (tmp_path / "out").exists()
+    report = zoosmith.build(tmp_path / "out", options=replace(options, force=True))
+    assert report.calibration is not None and report.calibration.distance is not None
+    assert report.calibration.distance.far
+    failed = [check.name for check in report.rows[1].checks if not check.passed]
+    assert "calibration samples like the training data" in failed
+    assert "**Checks failed** for 12-int8" in (tmp_path / "out" / FOLDER / "README.md").read_text()

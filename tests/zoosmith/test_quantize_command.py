@@ -1,15 +1,20 @@
 """`zoosmith quantize` and `zoosmith simplify`: what they write, print and refuse."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from PIL import Image
 
 from tests.optimize.nets import Net, dense_block
 from zoosmith.cli import main
+from zoosmith.quantize import calibrate
+from zoosmith.quantize.samples import synthetic_samples
+from zoosmith.validation import preprocessing
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -47,7 +52,7 @@ def colour_classifier(path: Path) -> Path:
 
 def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "int8.onnx"
-    code, out, err = run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10)
+    code, out, err = run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10, "--force")
     assert code == 0
     assert "calibrating: 10 of 10" in err
     assert out.startswith(f"{output}: ")
@@ -57,13 +62,82 @@ def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsy
 
 def test_arrays_and_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "data.npz", data=np.random.RandomState(0).rand(5, 3, 32, 32).astype(np.float32))
-    arguments = ["quantize", model, "-o", tmp_path / "o.onnx", "--calibrate", tmp_path / "data.npz", "--json"]
+    arguments = [
+        "quantize",
+        model,
+        "-o",
+        tmp_path / "o.onnx",
+        "--calibrate",
+        tmp_path / "data.npz",
+        "--force",
+        "--json",
+    ]
     code, out, _ = run(capsys, *arguments, "--method", "percentile")
     report = json.loads(out)["result"]
     assert code == 0
     assert (report["samples"], report["borders"], report["relative_top1_drop"]) == (5, 2, None)
     assert report["bytes"] == (tmp_path / "o.onnx").stat().st_size
     assert 0 < report["error"] < 0.1
+
+
+def a_trained_net(path: Path, preprocess: str = "torchvision") -> Path:
+    """A net whose BatchNormalizations state what made-up pictures make of it."""
+    net = Net([1, 3, 32, 32])
+    x = net.batch_normalization(net.conv("data", 3, 8), 8)
+    x = net.batch_normalization(net.conv(net.add("Relu", x), 8, 8), 8)
+    model = net.model(net.add("Relu", x))
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in [node for node in model.graph.node if node.op_type == "BatchNormalization"]:
+        samples = synthetic_samples(model, 32, preprocessing(preprocess), seed=1)
+        seen = calibrate(model, samples, tensors=[node.input[0]])[node.input[0]]
+        for name, value in zip(node.input[3:5], (seen.mean, seen.deviation**2), strict=True):
+            tensors[name].CopyFrom(numpy_helper.from_array(value.astype(np.float32), name))
+    onnx.save(model, path)
+    return path
+
+
+def test_a_model_of_images_is_calibrated_on_made_up_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_trained_net(tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "o.onnx", "--samples", 20, "--preprocess", "torchvision"]
+    code, out, _ = run(capsys, "quantize", path, *options)
+    assert code == 0
+    assert re.search(r"calibrated on 20 samples of synthetic, like the training data: means 0\.\d\d standard", out)
+    result = json.loads(run(capsys, "quantize", path, *options, "--json")[1])["result"]
+    assert result["calibrated_on"] == "synthetic"
+    assert result["sample_distance"]["layers"] == 2
+
+
+def test_samples_far_from_the_training_data_are_refused_unless_forced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_trained_net(tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 8]
+    code, out, err = run(capsys, "quantize", path, *options)
+    assert (code, out) == (2, "")
+    assert f"{path}: calibration samples unlike the training data: means " in err
+    assert "--force" in err
+    assert not (tmp_path / "o.onnx").exists()
+    code, out, _ = run(capsys, "quantize", path, *options, "--force")
+    assert code == 0
+    assert "calibrated on 8 samples of random, far from the training data: means " in out
+
+
+def test_a_model_without_statistics_says_that_samples_cannot_be_judged(
+    tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = colour_classifier(tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", colours, "--preprocess", "none"]
+    assert "which cannot be judged: the model states no statistics" in run(capsys, "quantize", path, *options)[1]
+
+
+def test_a_model_without_images_needs_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net([1, 4])
+    onnx.save(net.model(net.add("MatMul", "data", net.constant(np.eye(4, dtype=np.float32)))), tmp_path / "net.onnx")
+    code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx")
+    assert code == 2
+    assert "the model takes no images, so give --calibrate an NPZ file" in err
 
 
 def test_images_calibrate_and_measure(tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +174,7 @@ def test_a_broken_image_is_reported_and_skipped(
 
 def test_bad_input_is_one_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "o.onnx"
-    run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 2)
+    run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 2, "--force")
     empty = tmp_path / "empty"
     empty.mkdir()
     for arguments, message in (

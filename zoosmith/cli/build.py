@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
-@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: random pictures]")
+@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: made-up pictures]")
+@click.option("--force", is_flag=True, help="Calibrate even on samples far from what the weights were trained on.")
 @click.option("--data", metavar="FOLDER", type=PATH, help="Labelled images, for the accuracy column.")
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
 @jobs_option("Threads.  [default: one a core, up to 4]")
@@ -41,6 +42,7 @@ def build(
     seed: int,
     reference: str,
     calibrate: Path | None,
+    force: bool,
     data: Path | None,
     labels: Path | None,
     jobs: int | None,
@@ -66,6 +68,7 @@ def build(
         seed=seed,
         reference=reference,
         calibrate=calibrate,
+        force=force,
         data=data,
         labels=labels,
         jobs=jobs,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--calibrate",
     "source",
-    required=True,
     metavar="FOLDER|NPZ|synthetic|random",
-    help="Images, arrays by input name with samples along axis 0, made-up pictures of natural statistics, or noise.",
+    help="Images, arrays by input name with samples along axis 0, made-up pictures of natural statistics, or noise."
+    "  [default: synthetic, where the model takes images]",
 )
 @click.option("--samples", type=click.IntRange(1), default=200, show_default=True, help="How many of them to use.")
 @click.option(
@@ -53,19 +53,21 @@ if TYPE_CHECKING:
     help="Labelled images to measure the drop on; not those to calibrate on.",
 )
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
+@click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
 @limit_options(rtol=None, atol=None)
 def quantize(
     terminal: Terminal,
     model: Path,
     output: Path,
-    source: str,
+    source: str | None,
     samples: int,
     method: str,
     preprocess: str,
     max_drop: float | None,
     data: Path | None,
     labels: Path | None,
+    force: bool,
     inputs: "InputSource",
     limits: "Limits | None",
 ) -> int:
@@ -73,11 +75,13 @@ def quantize(
 
     Convolutions, fully connected layers, per-channel affines, pooling, Relu and Concat become standard ONNX integer
     operators; what has no integer form stays in float. With --max-drop, the layers that cost most stay in float, as few
-    as keep the drop of top-1 on --data inside the limit. With --atol or --rtol both models are run on the samples, or
-    on --feed, and compared. Where a limit cannot be kept nothing is written, exit code 1.
+    as keep the drop of top-1 on --data inside the limit. Samples are held against the mean and variance that the
+    model's BatchNormalizations state, and refused where they are far from them. With --atol or --rtol both models are
+    run on the samples, or on --feed, and compared. Where a limit cannot be kept nothing is written, exit code 1.
 
     \b
     Example:
+      zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx
       zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx --calibrate images/
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
@@ -92,7 +96,7 @@ def quantize(
     found = quantize_file(
         model,
         output,
-        Calibration(source, samples, method, preprocess),
+        Calibration(source, samples, method, preprocess, force),
         max_drop=max_drop,
         labelled=None if data is None else ImageFolder(data, labels),
         inputs=inputs,
@@ -119,4 +123,12 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
     kept = f", {len(found.kept)} layers kept in float" if found.kept else ""
     drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
     proof = "" if found.proof is None else f", {found.proof}"
-    return [f"{found.output}: {found.summary}{kept}{drop}{proof}"]
+    return [f"{found.output}: {found.summary}{kept}{drop}{proof}", _judged(found)]
+
+
+def _judged(found: "Quantized") -> str:
+    samples = f"calibrated on {found.samples} samples of {found.calibrated_on}"
+    if found.distance is None:
+        return f"{samples}, which cannot be judged: the model states no statistics of its training data"
+    verdict = "far from the training data" if found.distance.far else "like the training data"
+    return f"{samples}, {verdict}: {found.distance}"

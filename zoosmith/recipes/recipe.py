@@ -19,7 +19,7 @@ class SampleInputs:
     Attributes:
         make: gives the arrays of all inputs, by the rows' names, for a seed and the number of a sample; the same on
             every machine.
-        kind: what they are, in the plural: `random pictures`.
+        kind: what they are, in the plural: `made-up pictures`.
     """
 
     make: Callable[[int, int], Arrays]

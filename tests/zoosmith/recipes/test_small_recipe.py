@@ -14,7 +14,7 @@ from tests.zoosmith.recipes.small_recipe import NET, SMALL
 from zoosmith import BuildOptions
 from zoosmith.bundles import validate
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.report import Report
+from zoosmith.report import Calibration, Report
 
 ROWS = ["8", "9", "12", "12-int8", "14", "6"]
 FOLDER = "vision/classification/small"
@@ -54,7 +54,7 @@ def test_the_nets_in_the_report_are_the_recipes(built: tuple[Path, Report]) -> N
     source = NET.open(seed=0)
     assert built[1].nets == source.files()
     assert built[1].nets["init_net.pb"]["sha256"] == hashlib.sha256(source.init_net).hexdigest()
-    assert built[1].calibration == "8 random arrays"
+    assert built[1].calibration == Calibration("64 random arrays", made_up=True, distance=None)
 
 
 def test_the_manifest_lists_the_recipes_ports_and_tags(built: tuple[Path, Report]) -> None:

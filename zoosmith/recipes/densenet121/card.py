@@ -89,7 +89,7 @@ def card_facts(preprocessing: Preprocess, weights_license: str) -> CardFacts:
             scale=preprocessing.scale[0],
         ),
         postprocessing=_POSTPROCESSING,
-        sample_data="Pictures of random pixels, pre-processed as above",
+        sample_data="Made-up pictures of natural statistics (overlapping discs and rectangles), pre-processed as above",
         accuracy=_ACCURACY,
         references=_REFERENCES,
         contributors=_CONTRIBUTORS,
