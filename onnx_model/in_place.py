@@ -21,8 +21,9 @@ from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.onnx_model.wire_format import BYTES, MOST_FIELDS, Buffer, Field, fields, header, serialized_fields
 
-# a tensor with no more elements is loaded: it may be a shape, an axis or a scale that the graph's meaning depends on
-_MOST_LOADED_ELEMENTS = 1 << 14
+MOST_LOADED_ELEMENTS = 1 << 14
+"""A tensor with no more elements is loaded: it may be a shape, axis or scale that the graph's meaning depends on."""
+
 # nor is one loaded in place whose stand-in would save nothing
 _LEAST_BYTES = 4096
 
@@ -192,7 +193,7 @@ def _is_large(content: Buffer, found: list[Field], raw: Field) -> bool:
     for field in found:
         if field.number == _DIMS:
             dims.MergeFromString(bytes(content[field.begin : field.end]))
-    return prod(dims.dims) > _MOST_LOADED_ELEMENTS
+    return prod(dims.dims) > MOST_LOADED_ELEMENTS
 
 
 def _places(content: bytes, mark: bytes) -> list[int]:

@@ -1,15 +1,20 @@
 """Reading ONNX models, from files, bytes or messages, with one clear line for what cannot be read."""
 
 import os
+from math import prod
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+from onnx.external_data_helper import (
+    load_external_data_for_model,
+    load_external_data_for_tensor,
+    uses_external_data,
+)
 
 from zoosmith.onnx_model.errors import ModelError
-from zoosmith.onnx_model.in_place import parse_in_place, span_of
+from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, parse_in_place, span_of
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.onnx_model.wire_format import FileBytes
 
@@ -61,6 +66,27 @@ def load_in_place(path: str | os.PathLike[str]) -> ModelProto:
     except ModelError as error:
         raise ModelError(f"{name}: expected an ONNX model, found something else or a truncated file") from error
     return _parsed(parsed, name)
+
+
+def load_small_tensors(model: ModelProto, folder: str | os.PathLike[str]) -> None:
+    """Load the small tensors of a model that lie in files beside it: shapes, axes and scales, which its meaning needs.
+
+    Args:
+        model: loaded without its external data; changed in place, wherever a tensor can stand.
+        folder: the model's own.
+
+    Raises:
+        ModelError: a file is missing, too short, or not below the folder.
+    """
+    for tensor in all_tensors(model):
+        if external_location(tensor) is None or prod(tensor.dims) > MOST_LOADED_ELEMENTS:
+            continue
+        try:
+            load_external_data_for_tensor(tensor, os.fspath(folder))
+        except (OSError, ValueError, onnx.checker.ValidationError) as error:
+            raise ModelError(f"{folder}: tensor {tensor.name!r} cannot be loaded: {_first_line(error)}") from error
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
 
 
 def model_name(model: Model) -> str:

@@ -10,6 +10,7 @@ from onnx import (
     NodeProto,
     helper,
 )
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.node_editing import get_attribute
@@ -80,9 +81,19 @@ def fold(
 
 def _is_foldable(node: NodeProto, opset: int) -> bool:
     """Whether the node computes the same in every run, and the evaluator computes it."""
-    if node.domain or node.op_type in _RANDOM or subgraphs(node):
+    if node.domain or node.op_type in _RANDOM or subgraphs(node) or _reads_files(node):
         return False
     return is_evaluated(node, opset) and not any(attribute.ref_attr_name for attribute in node.attribute)
+
+
+def _reads_files(node: NodeProto) -> bool:
+    """Whether a tensor in an attribute lies in a file beside the model; the evaluator would look for it anywhere."""
+    return any(
+        uses_external_data(tensor)
+        for attribute in node.attribute
+        if attribute.HasField("t") or attribute.HasField("sparse_tensor")
+        for tensor in (attribute.t, attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+    )
 
 
 def _size(dimensions: Iterable[int]) -> int:

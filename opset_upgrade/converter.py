@@ -14,6 +14,7 @@ from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.domains import Versions, choose_versions
 from zoosmith.opset_upgrade.errors import OpsetError, Refusal
+from zoosmith.opset_upgrade.explanation import Change, How, version_of
 from zoosmith.opset_upgrade.graph_editing import (
     drop_unused,
     place_constants,
@@ -29,7 +30,7 @@ from zoosmith.opset_upgrade.ir_version import (
     set_ir,
 )
 from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
-from zoosmith.opset_upgrade.schemas import operator_of
+from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of
 from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
@@ -45,10 +46,12 @@ class Conversion:
     Attributes:
         model: the converted model, a new one.
         caveats: the nodes that are expressed in a way which does not hold everywhere, in the order of the nodes.
+        changes: what became of the nodes that some version step touches; `explain` sums them up.
     """
 
     model: ModelProto
     caveats: tuple[Caveat, ...]
+    changes: tuple[Change, ...]
 
 
 def convert_version(
@@ -88,9 +91,9 @@ def convert(
         standard: express the operators of ONNX Runtime's own domains (com.microsoft) in standard ones.
 
     Returns:
-        A new model, and the caveats. What the conversion does not touch is the same, byte for byte; imports of domains
-        that no node is of go, and so does value_info of values that no longer exist. Initializers are graph inputs
-        below IR version 4, and no longer where a model from below 4 is raised.
+        A new model, the caveats and the changes. What the conversion does not touch is the same, byte for byte; imports
+        of domains that no node is of go, and so does value_info of values that no longer exist. Initializers are graph
+        inputs below IR version 4, and no longer where a model from below 4 is raised.
 
     Raises:
         OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
@@ -98,7 +101,7 @@ def convert(
             such node, its operator and the lowest opset that would do.
     """
     run = _Run(model, choose_versions(model, target, domains, standard), ir, exact)
-    return Conversion(run.convert(), tuple(run.caveats))
+    return Conversion(run.convert(), tuple(run.caveats), tuple(run.changes))
 
 
 class _Pending(NamedTuple):
@@ -125,6 +128,7 @@ class _Run:
         self.ir = ir
         self.exact = exact
         self.caveats: list[Caveat] = []
+        self.changes: list[Change] = []
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.refused: list[str] = []
         self.lowest: list[int | None] = []
@@ -186,9 +190,10 @@ class _Run:
         """Convert the nodes of a graph or function body in place; `path` is None where no inferred types exist."""
         converted: list[tuple[int, list[NodeProto]]] = []
         for index, node in enumerate(body.node):
-            inner = None if path is None else (*path, str(index))
             try:
-                replaced = self._convert_node(node, index, opset, facts, inner)
+                if self._stays(node, opset):
+                    continue
+                replaced = self._convert_node(node, index, opset, facts, path)
             except Refusal as refusal:
                 self._refuse(node, index, refusal)
                 continue
@@ -208,6 +213,15 @@ class _Run:
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
             state_types(body, facts)
 
+    def _stays(self, node: NodeProto, opset: int) -> bool:
+        """Whether no step touches the node, nor graphs that it carries. Raises Refusal for a malformed one."""
+        if not self._is_followed(node):
+            carries = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
+            return not carries and self._next(node, opset) is None
+        operator, version = operator_of(node), self.versions.before(node, opset)
+        check_inputs(node, operator, version)
+        return operator not in WITH_GRAPHS and next_step(operator, version, self.versions.after(node)) is None
+
     def _place_constants(self, body: GraphProto | FunctionProto, facts: GraphFacts) -> list[NodeProto]:
         try:
             return place_constants(body, facts.constants.values(), self.target, self.names.fresh)
@@ -219,13 +233,9 @@ class _Run:
     def _convert_node(
         self, node: NodeProto, index: int, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
-        """Nodes that replace `node` at the target; None if it stays in its place."""
-        followed = self._is_followed(node)
-        version = self.versions.before(node, opset)
-        if followed:
-            check_inputs(node, version)
-        if self._next(node, version) is None and not any(a.HasField("g") or a.graphs for a in node.attribute):
-            return None
+        """Nodes that replace `node` at the target; None if it stays in its place. `path` is that of its graph."""
+        followed, version = self._is_followed(node), self.versions.before(node, opset)
+        inside = None if path is None else (*path, str(index))
         if followed:
             check_attributes(node, version)
         read, results, operator = set(node.input), list(node.output), node.op_type
@@ -240,13 +250,31 @@ class _Run:
                 waiting.extend(reversed(replaced))
                 continue
             if not (emitted and is_known(current.node, facts)):
-                self._finish(current, facts, path, emitted)
+                self._finish(current, facts, inside, emitted)
             done.append(current.node)
         self.caveats.extend(Caveat(_label(node, index, results), operator, *each) for each in admitted)
         self.released |= read
-        if len(done) == 1 and done[0] is node:
-            return None
-        return clean_up(done, results, facts)
+        stays = len(done) == 1 and done[0] is node
+        made = done if stays else clean_up(done, results, facts)
+        if followed:
+            self._record(facts.source.node[index], made, version)
+        return None if stays else made
+
+    def _record(self, before: NodeProto, after: list[NodeProto], version: int) -> None:
+        """Note what became of a node."""
+        operator, end = operator_of(before), self.versions.after(before)
+        source, target = version_of(operator, version), version_of(operator, end)
+        how: How
+        if not any(node.op_type != "Identity" or operator == "Identity" for node in after):
+            how = "constant"
+        elif len(after) == 1 and after[0] == before:
+            how = "kept"
+        elif target is None:
+            how = "decomposition"
+        else:
+            step = next_step(operator, version, end)
+            how = "schema" if step is not None and step.kind == "derived" and len(after) == 1 else "adapter"
+        self.changes.append(Change(operator, source or version, target, how, 1, len(after)))
 
     def _advance(
         self, current: _Pending, facts: GraphFacts, emitted: bool, admitted: list[Admitted]
@@ -279,7 +307,10 @@ class _Run:
         node = current.node
         if emitted and self._is_followed(node):
             check_types(node, self.versions.after(node), facts)
+        recorded = len(self.changes)
         self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path)
+        if emitted:  # its graphs are not of the original
+            del self.changes[recorded:]
 
     def _take(
         self, step: Step, node: NodeProto, opset: int, facts: GraphFacts, admitted: list[Admitted]
@@ -305,7 +336,9 @@ class _Run:
 
     def _is_followed(self, node: NodeProto) -> bool:
         """Whether the node is of a domain that is converted, and of no model-local function that bears its name."""
-        return self.versions.converts(node) and (node.domain, node.op_type) not in self.local
+        if self.local and (node.domain, node.op_type) in self.local:
+            return False
+        return self.versions.converts(node)
 
     def _convert_subgraphs(self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None) -> None:
         emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, facts.type, facts.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ class Body(Protocol):
     """What GraphProto and FunctionProto share."""
 
     @property
-    def node(self) -> Iterable[NodeProto]:
+    def node(self) -> Sequence[NodeProto]:
         """The nodes, in topological order."""
 
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from onnx import AttributeProto, NodeProto, helper
+import numpy as np
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.opset_upgrade.errors import Refusal
 
@@ -26,6 +28,13 @@ def get_attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     if attribute.ref_attr_name:
         raise Refusal(f"attribute {name} is a parameter of the function around it; inline the function first")
     return helper.get_attribute_value(attribute)
+
+
+def tensor_array(tensor: TensorProto) -> np.ndarray:
+    """The value of a tensor in an attribute. Raises Refusal where it lies in a file beside the model."""
+    if uses_external_data(tensor):
+        raise Refusal("the value of its tensor lies in a file beside the model; load it first")
+    return numpy_helper.to_array(tensor)
 
 
 def set_attribute(node: NodeProto, name: str, value: Any) -> None:

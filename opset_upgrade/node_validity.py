@@ -9,12 +9,33 @@ from onnx.defs import OpSchema
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.schemas import operator_of, schema_at
 
+_VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
-def check_inputs(node: NodeProto, opset: int) -> None:
-    """Raise Refusal if the node leaves out an input that its operator requires at `opset`."""
-    for index, name in _required_inputs(operator_of(node), opset):
-        if index >= len(node.input) or not node.input[index]:
+
+def check_inputs(node: NodeProto, operator: str, opset: int) -> None:
+    """Raise Refusal if the node leaves out an input that its operator requires, or has too many or few.
+
+    `operator` is its qualified name, `opset` the version of its domain.
+    """
+    names, results = node.input, len(node.output)
+    count = len(names)
+    if "" not in names and _fits(operator, opset, count, results):
+        return
+    bounds = _bounds(operator, opset)
+    if bounds is None:
+        return
+    required, (fewest, most), (least, last) = bounds
+    for index, name in required:
+        if index >= count or not names[index]:
             raise Refusal(f"its input {name} is missing, which the operator requires")
+    if not fewest <= count <= most:
+        raise Refusal(f"it has {count} inputs, where the operator takes {_range_of(fewest, most)}")
+    if not least <= results <= last:
+        raise Refusal(f"it has {results} outputs, where the operator makes {_range_of(least, last)}")
+
+
+def _range_of(fewest: int, most: int) -> str:
+    return str(fewest) if fewest == most else f"{fewest} to {most}" if most < _VARIADIC else f"{fewest} or more"
 
 
 def check_attributes(node: NodeProto, opset: int) -> None:
@@ -31,16 +52,28 @@ def check_attributes(node: NodeProto, opset: int) -> None:
 
 
 @cache
-def _required_inputs(operator: str, opset: int) -> tuple[tuple[int, str], ...]:
+def _fits(operator: str, opset: int, inputs: int, outputs: int) -> bool:
+    """Whether a node may have so many inputs, none of them left out, and outputs."""
+    bounds = _bounds(operator, opset)
+    if bounds is None:
+        return True
+    required, (fewest, most), (least, last) = bounds
+    return all(index < inputs for index, _ in required) and fewest <= inputs <= most and least <= outputs <= last
+
+
+@cache
+def _bounds(operator: str, opset: int) -> tuple[tuple[tuple[int, str], ...], tuple[int, int], tuple[int, int]] | None:
+    """The required inputs, and how many inputs and outputs a node may have; None for an operator that is not known."""
     schema = schema_at(operator, opset)
     if schema is None:
-        return ()
+        return None
     option = OpSchema.FormalParameterOption
-    return tuple(
+    required = tuple(
         (index, formal.name)
         for index, formal in enumerate(schema.inputs)
         if formal.option == option.Single or (formal.option == option.Variadic and formal.min_arity > 0)
     )
+    return required, (schema.min_input, schema.max_input), (schema.min_output, schema.max_output)
 
 
 @cache

@@ -22,6 +22,9 @@ NEWEST_VERSIONS: dict[str, int] = {
 }
 """The domains that are converted, each with the newest version that the installed onnx knows."""
 
+WITH_GRAPHS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+"""The operators whose attributes are graphs."""
+
 _OPTIONAL = OpSchema.FormalParameterOption.Optional
 _VARIADIC = OpSchema.FormalParameterOption.Variadic
 

@@ -13,7 +13,7 @@ from onnx import ModelProto, TypeProto
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import atomic_writer
-from zoosmith.onnx_model.loading import external_files, load_model
+from zoosmith.onnx_model.loading import external_files, load_model, load_small_tensors
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
@@ -153,6 +153,7 @@ def change_opset(
         ZoosmithError: the model cannot be read, converted, verified or written, or opset and target do not agree.
     """
     original = load_model(source, external_data=False)
+    load_small_tensors(original, source.parent)
     files = external_files(original)
     try:
         opset = chosen_opset(original, wanted)

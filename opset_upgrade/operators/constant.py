@@ -6,7 +6,13 @@ from onnx import NodeProto, numpy_helper
 from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
-from zoosmith.opset_upgrade.node_editing import drop_attribute, find_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.node_editing import (
+    drop_attribute,
+    find_attribute,
+    get_attribute,
+    set_attribute,
+    tensor_array,
+)
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.schemas import allowed_types
 from zoosmith.opset_upgrade.writer import Writer
@@ -41,9 +47,8 @@ def _dense(node: NodeProto, g: Writer) -> None:
     if sparse is None:
         return
     tensor = sparse.sparse_tensor
-    dense = np.zeros(list(tensor.dims), dtype=numpy_helper.to_array(tensor.values).dtype)
-    where = numpy_helper.to_array(tensor.indices)
-    values = numpy_helper.to_array(tensor.values)
+    where, values = tensor_array(tensor.indices), tensor_array(tensor.values)
+    dense = np.zeros(list(tensor.dims), dtype=values.dtype)
     if where.ndim == 1:
         dense.reshape(-1)[where] = values
     else:
@@ -66,7 +71,7 @@ def _plain_value_to_tensor(node: NodeProto, g: Writer) -> None:
 @decomposition("ConstantOfShape")
 def _constant_of_shape(node: NodeProto, g: Writer) -> None:
     attribute = find_attribute(node, "value")
-    value = np.zeros(1, np.float32) if attribute is None else numpy_helper.to_array(attribute.t)
+    value = np.zeros(1, np.float32) if attribute is None else tensor_array(attribute.t)
     g.op("Expand", g.constant(value.reshape(()), value.dtype), node.input[0], output=node.output[0])
 
 
