@@ -205,6 +205,10 @@ class Writer:
         """Emit the node itself, as edited."""
         self.emit(self._node)
 
+    def again(self) -> None:
+        """Emit the node itself as it came, to take the same step once more: with inputs of which more is known."""
+        self.emit(self._node, self._source)
+
     def fold(self) -> bool:
         """Emit the node's outputs as the constants that they are, in place of whatever was emitted.
 

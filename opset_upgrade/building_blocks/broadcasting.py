@@ -33,6 +33,8 @@ def align_by_unsqueeze(node: NodeProto, g: Writer) -> None:
 
 def to_limited_broadcast(node: NodeProto, g: Writer) -> None:
     """From numpy's broadcasting to the attributes: repeat what the older version does not broadcast."""
+    if node.input[0] == node.input[1]:
+        return
     left, right = g.shape(node.input[0]), g.shape(node.input[1])
     if left is None or right is None:
         g.refuse("the shapes of its inputs are not known, and limited broadcasting wants them")

@@ -6,6 +6,7 @@ A size is a number where it is fixed, else the name of an int64 tensor of shape 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from onnx import TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.writer import Writer
@@ -81,3 +82,23 @@ def reshaped(g: Writer, name: str, shape: Sequence[Size], output: str = "") -> s
     if len(fixed) == len(shape) - 1 and 0 not in fixed:
         shape = [size if isinstance(size, int) else -1 for size in shape]
     return g.op("Reshape", name, as_vector(g, shape), output=output)
+
+
+def common_shape(g: Writer, names: Sequence[str]) -> str:
+    """Emit the shape that tensors broadcast to; refuses where a rank is not known."""
+    rank = max(g.rank(name) for name in names)
+    found = ""
+    for name in names:
+        missing = rank - g.rank(name)
+        shape = g.op("Shape", name)
+        if missing:
+            shape = g.op("Concat", g.constant([1] * missing), shape, axis=0)
+        # the other's size where this one is 1
+        found = (
+            g.op("Add", shape, g.op("Mul", _is_one(g, shape), g.op("Sub", found, g.constant([1])))) if found else shape
+        )
+    return found
+
+
+def _is_one(g: Writer, shape: str) -> str:
+    return g.op("Cast", g.op("Equal", shape, g.constant([1])), to=TensorProto.INT64)

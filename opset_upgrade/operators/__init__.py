@@ -11,7 +11,7 @@ rule is to add a function:
 
 or, where several operators share a rule, a line that registers a function of `building_blocks`:
 
-    adapter("ArgMax", "ArgMin", source=11, target=1)(axis_from_front)
+    adapter("ArgMax", "ArgMin", source=11, target=1)(axis_within_from_front)
 
 The nodes that a rule emits are valid at `g.opset`: for a decomposition, the opset before the operator's first version.
 They are taken further down one by one, so a rule may use whatever `g.opset` has, and with `opset=` also a newer form of

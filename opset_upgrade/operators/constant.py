@@ -1,9 +1,11 @@
 """Constant, ConstantOfShape, EyeLike, Range."""
 
 import numpy as np
-from onnx import NodeProto, numpy_helper
+from onnx import NodeProto, TensorProto, numpy_helper
 
 from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.opset_upgrade.building_blocks.counting import count_up
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, element_of_shape
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.node_editing import (
@@ -86,11 +88,45 @@ def _eye_like(node: NodeProto, g: Writer) -> None:
 
 @decomposition("Range")
 def _range(node: NodeProto, g: Writer) -> None:
+    kind = g.element_type(node.input[0])
+    count = (g.shape(node.output[0]) or (None,))[0]
+    if kind == TensorProto.INT16:  # of which there is no arithmetic
+        node.input[:] = [g.op("Cast", name, to=TensorProto.INT64) for name in node.input]
     start, _, step = node.input
-    (count,) = g.static_shape(node.output[0])
-    kind = g.element_type(start)
-    places = g.typed_constant(np.arange(limit_constant(count, g)), kind)
-    g.op("Add", g.op("Mul", places, step), start, output=node.output[0])
+    wide = TensorProto.INT64 if kind == TensorProto.INT16 else kind
+    if count is not None:
+        places = g.typed_constant(np.arange(limit_constant(count, g)), wide)
+    else:
+        places = g.op("Cast", count_up(g, _length_of_range(node, g, wide)), to=wide)
+    if not _is(g, step, 1):
+        places = g.op("Mul", places, step)
+    if not _is(g, start, 0):
+        places = g.op("Add", places, start)
+    g.op("Cast", places, to=kind, output=node.output[0])
+
+
+def _length_of_range(node: NodeProto, g: Writer, kind: int) -> str:
+    """Emit how many steps fit between start and limit, at least 0: shape [1], int64."""
+    start, limit, step = node.input
+    span = limit if _is(g, start, 0) else g.op("Sub", limit, start)
+    if _is(g, step, 1) and kind in (TensorProto.INT32, TensorProto.INT64):
+        count = g.op("Cast", span, to=TensorProto.INT64)
+        if span == limit and isinstance(element_of_shape(g, limit, 0), Size):
+            return g.op("Reshape", count, g.constant([1]))
+    else:
+        # in doubles, as runtimes count them
+        ratio = g.op("Div", *(g.op("Cast", name, to=TensorProto.DOUBLE) for name in (span, step)))
+        count = g.op("Cast", ratio, to=TensorProto.INT64)
+        more = g.op("Greater", ratio, g.op("Cast", count, to=TensorProto.DOUBLE))
+        count = g.op("Add", count, g.op("Cast", more, to=TensorProto.INT64))
+    positive = g.op("Greater", count, g.constant(0))
+    count = g.op("Mul", count, g.op("Cast", positive, to=TensorProto.INT64))
+    return g.op("Reshape", count, g.constant([1]))
+
+
+def _is(g: Writer, name: str, number: int) -> bool:
+    value = g.value(name)
+    return value is not None and value.size == 1 and value.item() == number
 
 
 @adapter("Range", source=27, target=11)

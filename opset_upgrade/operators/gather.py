@@ -2,7 +2,7 @@
 
 from onnx import NodeProto, TensorProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS, axis_from_front
+from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS, axis_within_from_front
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import counted, reshaped, sizes, total
 from zoosmith.opset_upgrade.building_blocks.flat_indices import (
     add_grid,
@@ -16,9 +16,9 @@ from zoosmith.opset_upgrade.node_editing import drop_attribute
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-adapter("Compress", source=11, target=9)(axis_from_front)
+adapter("Compress", source=11, target=9)(axis_within_from_front)
 type_fallback("Compress", "ReverseSequence")(cast_to_exact)
-adapter("Gather", source=11, target=1)(axis_from_front)
+adapter("Gather", source=11, target=1)(axis_within_from_front)
 
 
 @decomposition("GatherElements")

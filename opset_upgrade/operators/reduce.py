@@ -5,7 +5,7 @@ from itertools import combinations
 
 from onnx import NodeProto, TensorProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axes_from_front, axes_to_input
+from zoosmith.opset_upgrade.building_blocks.axes import axes_to_input, axes_within_from_front
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact, integers_through_double
 from zoosmith.opset_upgrade.node_editing import drop_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
@@ -34,7 +34,7 @@ _OF_ONE_ELEMENT = {  # what a reduction over no axes leaves of an element
 }
 
 
-adapter("ReduceSum", *_AXES_AS_INPUT_SINCE_18, source=11, target=1)(axes_from_front)
+adapter("ReduceSum", *_AXES_AS_INPUT_SINCE_18, source=11, target=1)(axes_within_from_front)
 adapter("ReduceSum", source=11, target=13)(axes_to_input)
 adapter(*_AXES_AS_INPUT_SINCE_18, source=13, target=18)(axes_to_input)
 adapter("ReduceLogSum", "ReduceLogSumExp", source=18, target=28)(integers_through_double)

@@ -1,27 +1,46 @@
 """Flatten and Reshape."""
 
+from math import prod
+
 import numpy as np
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front
-from zoosmith.opset_upgrade.building_blocks.sizes import Size, element_of_shape, same_size
+from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front, slice_shape
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, element_of_shape, same_size
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-adapter("Flatten", source=11, target=9)(axis_from_front)
 type_fallback("Reshape")(cast_to_exact)
+
+
+@adapter("Flatten", source=11, target=9)
+def _flatten_from_front(node: NodeProto, g: Writer) -> None:
+    axis = g.attribute("axis")
+    if axis < 0 and g.shape(node.input[0]) is None:
+        g.admit("empty tensors", f"the rank of {node.input[0]!r} is not known")
+        columns = g.op("ReduceProd", slice_shape(g, g.op("Shape", node.input[0]), axis, None), keepdims=1)
+        g.op("Reshape", node.input[0], g.op("Concat", g.constant([-1]), columns, axis=0), output=node.output[0])
+    else:
+        axis_from_front(node, g)
 
 
 @type_fallback("Flatten")
 def _flatten(node: NodeProto, g: Writer) -> None:
-    axis = g.attribute("axis")
-    shape = g.static_shape(node.input[0])
-    rows = 1
-    for size in shape[: axis if axis >= 0 else axis + len(shape)]:
-        rows *= size
-    g.op("Reshape", node.input[0], g.constant([rows, -1]), output=node.output[0])
+    data = node.input[0]
+    axis, shape = g.attribute("axis"), g.shape(data) or (None,) * g.rank(data)
+    before, after = shape[:axis], shape[axis:]
+    if None in shape or 0 in shape:
+        g.admit("empty tensors", "as a Reshape to sizes that are computed at run time")
+    if None not in before:
+        wanted = g.constant([prod(size or 0 for size in before), -1])
+    elif None not in after:
+        wanted = g.constant([-1, prod(size or 0 for size in after)])
+    else:
+        rows = g.op("ReduceProd", slice_shape(g, g.op("Shape", data), 0, axis), keepdims=1)
+        wanted = g.op("Concat", rows, g.constant([-1]), axis=0)
+    g.op("Reshape", data, wanted, output=node.output[0])
 
 
 @adapter("Reshape", source=1, target=5)

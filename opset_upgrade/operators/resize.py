@@ -7,7 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
-from zoosmith.opset_upgrade.registry import adapter
+from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
 _CLOSE = Fraction(1, 10_000)
@@ -55,6 +55,23 @@ def _scales_to_attribute(node: NodeProto, g: Writer) -> None:
 @adapter("Upsample", source=9, target=10)
 def _upsample_to_resize(node: NodeProto, g: Writer) -> None:
     node.op_type = "Resize"
+
+
+@decomposition("Resize")
+def _resize_to_upsample(node: NodeProto, g: Writer) -> None:
+    """Upsample is the same where no axis shrinks."""
+    given = g.value(node.input[1])
+    if given is None:
+        g.refuse(f"its scales ({node.input[1]!r}) are computed at run time, and there none may be below 1")
+    scales = [Fraction(float(scale)) for scale in given]
+    if min(scales, default=1) >= 1:
+        node.op_type = "Upsample"
+        return
+    if g.attribute("mode") == "nearest" and not _none_is_skipped(node, g, scales):
+        g.refuse(f"scales={given.tolist()} are below 1, where runtimes differ in which element is the nearest")
+    set_attribute(node, "coordinate_transformation_mode", "asymmetric")
+    set_attribute(node, "nearest_mode", "floor")
+    _resize_by_gather(node, g, scales)
 
 
 @adapter("Resize", source=10, target=11)

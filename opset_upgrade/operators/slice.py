@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.axes import on_last_axes
 from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     cast_to_double,
     clamp,
@@ -36,6 +37,10 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
             _slice_by_range(node, g)
         else:
             _slice_by_gather(node, g)
+        return
+    axes = g.constant_input(3, "axes")
+    if g.shape(node.input[0]) is None and axes is not None and axes.size and axes.max() < 0:
+        on_last_axes(node, g, -int(axes.min()))
         return
     data, bounds = node.input[0], _constant_bounds(node, g)
     for axis, start, end, step in bounds:

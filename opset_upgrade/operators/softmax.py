@@ -2,14 +2,14 @@
 
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front
+from zoosmith.opset_upgrade.building_blocks.axes import axis_within_from_front, on_last_axes
 from zoosmith.opset_upgrade.node_editing import set_attribute
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
 
 _FAMILY = ("Hardmax", "LogSoftmax", "Softmax")
 
-adapter(*_FAMILY, source=11, target=1)(axis_from_front)
+adapter(*_FAMILY, source=11, target=1)(axis_within_from_front)
 
 
 @adapter(*_FAMILY, source=11, target=13)
@@ -29,7 +29,11 @@ def _over_one_axis(node: NodeProto, g: Writer) -> None:
 
 @adapter(*_FAMILY, source=13, target=11)
 def _over_all_axes(node: NodeProto, g: Writer) -> None:
-    axis, rank = g.attribute("axis"), g.rank(node.input[0])
+    axis = g.attribute("axis")
+    if axis < 0 and g.shape(node.input[0]) is None:
+        on_last_axes(node, g, -axis)
+        return
+    rank = g.rank(node.input[0])
     axis += rank if axis < 0 else 0
     set_attribute(node, "axis", axis)
     if axis >= rank - 1:

@@ -2,15 +2,15 @@
 
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axis_from_front
+from zoosmith.opset_upgrade.building_blocks.axes import axis_within_from_front
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-adapter("Concat", source=11, target=4)(axis_from_front)
+adapter("Concat", source=11, target=4)(axis_within_from_front)
 type_fallback("Concat")(cast_to_exact)
-adapter("Split", source=11, target=2)(axis_from_front)
+adapter("Split", source=11, target=2)(axis_within_from_front)
 type_fallback("Split")(cast_to_exact)
 
 

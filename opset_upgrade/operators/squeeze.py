@@ -2,21 +2,40 @@
 
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.axes import axes_from_front, axes_to_input
+from zoosmith.opset_upgrade.building_blocks.axes import axes_to_input, axes_within_from_front, slice_shape
 from zoosmith.opset_upgrade.node_editing import get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
 
-adapter("Squeeze", source=11, target=1)(axes_from_front)
+adapter("Squeeze", source=11, target=1)(axes_within_from_front)
 adapter("Squeeze", "Unsqueeze", source=11, target=13)(axes_to_input)
 
 
 @adapter("Unsqueeze", source=11, target=1)
 def _unsqueeze_axes_from_front(node: NodeProto, g: Writer) -> None:
     axes = get_attribute(node, "axes")
-    if axes and min(axes) < 0:
+    if axes and max(axes) < 0 and g.shape(node.input[0]) is None:
+        _insert_from_the_end(node, g, axes)
+    elif axes and min(axes) < 0:
         rank = g.rank(node.input[0]) + len(axes)
         set_attribute(node, "axes", [axis % rank for axis in axes])
+
+
+def _insert_from_the_end(node: NodeProto, g: Writer, axes: list[int]) -> None:
+    """Insert axes into data of which not even the rank is known: a Reshape."""
+    last = -min(axes)
+    own = last - len(axes)  # axes of the data from the first new one on
+    if own:
+        g.admit("empty tensors", f"the rank of {node.input[0]!r} is not known")
+    shape = g.op("Shape", node.input[0])
+    parts, place = [slice_shape(g, shape, 0, -own) if own else shape], -own
+    for axis in range(-last, 0):
+        if axis in axes:
+            parts.append(g.constant([1]))
+        else:
+            parts.append(slice_shape(g, shape, place, place + 1 or None))
+            place += 1
+    g.op("Reshape", node.input[0], g.op("Concat", *parts, axis=0), output=node.output[0])
 
 
 @adapter("Squeeze", "Unsqueeze", source=13, target=11)

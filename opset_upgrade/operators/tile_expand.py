@@ -3,8 +3,9 @@
 from math import prod
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.node_editing import set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -33,14 +34,72 @@ def _repeats_axis_by_axis(node: NodeProto, g: Writer) -> None:
 
 @decomposition("Expand")
 def _expand_by_tile(node: NodeProto, g: Writer) -> None:
-    shape = g.static_shape(node.input[0])
-    result = np.broadcast_shapes(shape, tuple(g.required_constant(1, "the shape").tolist()))
+    data, wanted = node.input
+    shape, value = g.shape(data), g.value(wanted)
+    if shape is None or None in shape or value is None:
+        _expand_at_run_time(node, g)
+        return
+    result = np.broadcast_shapes(tuple(size or 0 for size in shape), tuple(value.tolist()))
     if 0 in shape and prod(result) == 0 and shape != result:
         g.refuse("an empty tensor cannot be repeated there")
     aligned = (1,) * (len(result) - len(shape)) + shape
-    reshaped = node.input[0] if aligned == shape else g.op("Reshape", node.input[0], g.constant(aligned))
+    reshaped = data if aligned == shape else g.op("Reshape", data, g.constant(aligned))
     repeats = [n if m == 1 else 1 for m, n in zip(aligned, result, strict=True)]
     if result:
         g.op("Tile", reshaped, g.constant(repeats), output=node.output[0])
     else:
         g.op("Identity", reshaped, output=node.output[0])
+
+
+def _expand_at_run_time(node: NodeProto, g: Writer) -> None:
+    """Repeat each axis of size 1 as often as the shape says, which is computed at run time; other axes once."""
+    data, wanted = node.input
+    shape, count = g.shape(data), (g.shape(wanted) or (None,))[0]
+    if shape is None or count is None:
+        _expand_of_unknown_rank(node, g, shape)
+        return
+    missing = count - len(shape)
+    aligned = (1,) * missing + shape
+    if missing > 0:
+        data = g.op("Unsqueeze", data, g.constant(list(range(missing))), opset=AXES_AS_INPUTS)
+    elif missing < 0:
+        wanted = g.op("Concat", g.constant([1] * -missing), wanted, axis=0)
+    g.op("Tile", data, _repeats(g, data, aligned, wanted), output=node.output[0])
+
+
+def _repeats(g: Writer, data: str, shape: tuple[int | None, ...], wanted: str) -> str:
+    """How often each axis is repeated: as `wanted` says where its size is 1, else once."""
+    if all(size == 1 for size in shape):
+        return wanted
+    if None in shape:
+        return _times(g, g.op("Equal", g.op("Shape", data), g.constant([1])), wanted)
+    return _times(g, g.constant([size == 1 for size in shape], dtype=bool), wanted)
+
+
+def _expand_of_unknown_rank(node: NodeProto, g: Writer, shape: tuple[int | None, ...] | None) -> None:
+    """Give the data as many axes as the result has, a number that only the run tells, and repeat them."""
+    data, wanted = node.input
+    if shape in ((), (1,)):
+        aligned = _ones(g, g.op("Shape", wanted))
+        g.op("Tile", g.op("Reshape", data, aligned), wanted, output=node.output[0])
+        return
+    if shape is None or None in shape or 0 in shape:
+        g.admit("empty tensors", "a rank that is not known, with sizes that are computed at run time")
+    own = g.op("Shape", data)
+    missing = g.op("Sub", g.op("Shape", wanted), g.op("Shape", own))
+    positive = g.op("Cast", g.op("Greater", missing, g.constant([0]), opset=9), to=TensorProto.INT64)
+    ahead = g.op("Mul", missing, positive)
+    aligned = g.op("Concat", _ones(g, ahead), own, axis=0)
+    whole = g.op("Concat", _ones(g, g.op("Sub", ahead, missing)), wanted, axis=0)
+    repeats = _times(g, g.op("Equal", aligned, g.constant([1])), whole)
+    g.op("Tile", g.op("Reshape", data, aligned), repeats, output=node.output[0])
+
+
+def _ones(g: Writer, count: str) -> str:
+    return g.op("Tile", g.constant([1]), count)
+
+
+def _times(g: Writer, single: str, wanted: str) -> str:
+    """`wanted` where an axis has a single element, else 1."""
+    once = g.constant([1])
+    return g.op("Add", g.op("Mul", g.op("Cast", single, to=TensorProto.INT64), g.op("Sub", wanted, once)), once)

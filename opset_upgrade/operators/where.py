@@ -1,13 +1,16 @@
 """OneHot, Trilu, Where."""
 
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import common_shape
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import broadcasts_to
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
-from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
+from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -15,25 +18,106 @@ from zoosmith.opset_upgrade.writer import Writer
 type_fallback("OneHot", "Where")(cast_to_exact)
 
 
+_HOLDERS: Holders = {
+    **SINGLE,
+    **dict.fromkeys((TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16), (TensorProto.INT32,)),
+    TensorProto.UINT32: (TensorProto.INT64,),
+}
+"""Types that stand in for those of which runtimes have no arithmetic."""
+
+
 @adapter("Where", source=16, target=9)
 def _no_choice_of_bools(node: NodeProto, g: Writer) -> None:
     """ONNX Runtime chooses among numbers and strings only."""
-    chosen, yes, no = node.input
-    known = g.type(yes)
+    known = g.type(node.input[1])
     if known is not None and known.tensor_type.elem_type == TensorProto.BOOL:
-        g.op("Or", g.op("And", chosen, yes), g.op("And", g.op("Not", chosen), no), output=node.output[0])
+        _choose_bools(node, g)
 
 
 @decomposition("Where")
 def _where(node: NodeProto, g: Writer) -> None:
-    # arithmetic would turn an infinity that is not chosen into NaN: the elements are picked from both by index
+    """Choose by arithmetic that leaves no trace of what is not chosen, be it infinite or NaN."""
+    condition, yes, no = node.input
+    kind = g.element_type(yes)
+    kind = next(iter(_HOLDERS.get(kind, (kind,))))
+    if _copies_one(node, g):
+        return
+    if _are_single_values(g, condition, (yes, no)):
+        table = g.op("Concat", *(g.op("Reshape", name, g.constant([1])) for name in (no, yes)), axis=0)
+        g.op("Gather", table, g.op("Cast", condition, to=TensorProto.INT64), output=node.output[0], axis=0)
+    elif kind == TensorProto.BOOL:
+        _choose_bools(node, g)
+    elif kind in _ARITHMETIC and g.target >= 7:  # before 7 these do not broadcast
+        given = [name if kind == g.element_type(name) else g.op("Cast", name, to=kind) for name in (yes, no)]
+        result = _ARITHMETIC[kind](g, condition, *given)
+        g.op("Cast", result, to=g.element_type(yes), output=node.output[0])
+    else:
+        _where_by_index(node, g)
+
+
+def _choose_bools(node: NodeProto, g: Writer) -> None:
+    condition, yes, no = node.input
+    g.op("Or", g.op("And", condition, yes), g.op("And", g.op("Not", condition), no), output=node.output[0])
+
+
+def _copies_one(node: NodeProto, g: Writer) -> bool:
+    """Emit a copy where the condition is constant, the same everywhere, and all sizes are fixed."""
+    known, shapes = g.value(node.input[0]), [g.shape(name) for name in node.input]
+    if known is None or not known.size or (known.any() and not known.all()):
+        return False
+    if any(shape is None or None in shape for shape in shapes):
+        return False
+    fixed = [g.static_shape(name) for name in node.input]
+    taken = 1 if known.all() else 2
+    result = _expand(g, node.input[taken], fixed[taken], np.broadcast_shapes(*fixed))
+    g.op("Identity", result, output=node.output[0])
+    return True
+
+
+def _are_single_values(g: Writer, condition: str, names: Sequence[str]) -> bool:
+    """Whether all are one number each, which does not add to the condition's shape."""
+    rank = len(g.shape(condition) or ())
+    shapes = [g.shape(name) for name in names]
+    return all(shape is not None and set(shape) <= {1} and len(shape) <= rank for shape in shapes)
+
+
+def _where_of_floats(g: Writer, condition: str, yes: str, no: str) -> str:
+    """PRelu gives 1 for 1 and -x for -1 with the slope x: one factor of the product is the value chosen, one is 1."""
+    names = [condition, yes, no]
+    twice = g.op("Cast", condition, to=TensorProto.FLOAT)
+    if not all(broadcasts_to(g, name, condition) for name in (yes, no)):
+        twice = g.op("Expand", twice, common_shape(g, names))
+    twice = g.op("Add", twice, twice)
+    one = g.constant(1, np.float32)
+    chosen = g.op("PRelu", g.op("Sub", one, twice), yes)
+    rest = g.op("PRelu", g.op("Sub", twice, one), no)
+    return g.op("Neg", g.op("Mul", chosen, rest))
+
+
+def _where_of_doubles(g: Writer, condition: str, yes: str, no: str) -> str:
+    """To the power of 0 everything is 1: one factor of the product is the value chosen, one is 1."""
+    chosen, rest = (g.op("Cast", each, to=TensorProto.DOUBLE) for each in (condition, g.op("Not", condition)))
+    return g.op("Mul", g.op("Pow", yes, chosen), g.op("Pow", no, rest))
+
+
+def _where_of_integers(g: Writer, condition: str, yes: str, no: str) -> str:
+    kind = g.element_type(yes)
+    chosen, rest = (g.op("Cast", each, to=kind) for each in (condition, g.op("Not", condition)))
+    return g.op("Add", g.op("Mul", yes, chosen), g.op("Mul", no, rest))
+
+
+_ARITHMETIC: dict[int, Callable[[Writer, str, str, str], str]] = {
+    TensorProto.FLOAT: _where_of_floats,
+    TensorProto.DOUBLE: _where_of_doubles,
+    TensorProto.INT32: _where_of_integers,
+    TensorProto.INT64: _where_of_integers,
+}
+
+
+def _where_by_index(node: NodeProto, g: Writer) -> None:
+    """Pick the elements from both by their place."""
     shapes = [g.static_shape(name) for name in node.input]
     shape = np.broadcast_shapes(*shapes)
-    known = g.value(node.input[0])
-    if known is not None and known.size and (known.all() or not known.any()):
-        taken = 1 if known.all() else 2
-        g.op("Identity", _expand(g, node.input[taken], shapes[taken], shape), output=node.output[0])
-        return
     count = limit_constant(prod(shape), g)
     if not count:
         g.refuse("an empty tensor cannot be reshaped there")
