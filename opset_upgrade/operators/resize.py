@@ -67,10 +67,10 @@ def _resize_to_upsample(node: NodeProto, g: Writer) -> None:
     if min(scales, default=1) >= 1:
         node.op_type = "Upsample"
         return
-    if g.attribute("mode") == "nearest" and not _none_is_skipped(node, g, scales):
-        g.refuse(f"scales={given.tolist()} are below 1, where runtimes differ in which element is the nearest")
+    if max(scales) > 1 and any(scale < 1 and (1 / scale).denominator != 1 for scale in scales):
+        g.refuse(f"scales={given.tolist()} shrink one axis and enlarge another")
     set_attribute(node, "coordinate_transformation_mode", "asymmetric")
-    set_attribute(node, "nearest_mode", "floor")
+    set_attribute(node, "nearest_mode", "floor" if max(scales) > 1 else "ceil")
     _resize_by_gather(node, g, scales)
 
 

@@ -207,10 +207,21 @@ def test_resize_to_sizes_is_upsample_where_the_shapes_are_fixed(mode: str) -> No
     assert [node.op_type for node in conversion.model.graph.node] == ["Upsample"]
 
 
-def test_resize_that_drops_elements_is_refused_where_runtimes_differ() -> None:
+@pytest.mark.parametrize("scales", [[1, 1, 0.6, 1], [1, 1, 0.5, 0.25], [1, 1, 0.5, 2]])
+def test_resize_that_drops_elements_picks_them_where_the_shape_is_fixed(scales: list[float]) -> None:
+    feeds = {"x": np.random.RandomState(0).standard_normal((1, 2, 8, 8)).astype(np.float32)}
+    model = _model(_one_node("Resize", ["x", "s"]), 10, feeds, [4], {"s": np.float32(scales)})
+    with pytest.raises(OpsetError, match="is not fixed"):
+        convert(model, 9)
+    for axis, size in enumerate(feeds["x"].shape):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+    np.testing.assert_array_equal(_lowered(model, 7, feeds)[0]["y"], runner_for(model).run(feeds)["y"])
+
+
+def test_resize_that_drops_elements_and_repeats_others_is_refused() -> None:
     feeds = {"x": np.zeros((1, 1, 5, 5), np.float32)}
-    model = _model(_one_node("Resize", ["x", "s"]), 10, feeds, [4], {"s": np.float32([1, 1, 0.6, 1])})
-    with pytest.raises(OpsetError, match=r"scales=\[1.0, 1.0, 0.6"):
+    model = _model(_one_node("Resize", ["x", "s"]), 10, feeds, [4], {"s": np.float32([1, 1, 0.6, 2])})
+    with pytest.raises(OpsetError, match=r"scales=.* shrink one axis and enlarge another"):
         convert(model, 9)
 
 
