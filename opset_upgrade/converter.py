@@ -13,7 +13,7 @@ from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.domains import Versions, choose_versions
-from zoosmith.opset_upgrade.errors import OpsetError, Refusal
+from zoosmith.opset_upgrade.errors import Blocker, OpsetError, Refusal
 from zoosmith.opset_upgrade.explanation import Change, How, version_of
 from zoosmith.opset_upgrade.graph_editing import (
     drop_unused,
@@ -130,8 +130,7 @@ class _Run:
         self.caveats: list[Caveat] = []
         self.changes: list[Change] = []
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
-        self.refused: list[str] = []
-        self.lowest: list[int | None] = []
+        self.blockers: list[Blocker] = []
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
 
     def convert(self) -> ModelProto:
@@ -145,8 +144,8 @@ class _Run:
         self._convert(result.graph, facts, source, ())
         for mine, function in zip(self.model.functions, result.functions, strict=True):
             self._convert_function(mine, function, facts)
-        if self.refused:
-            raise OpsetError(self._message())
+        if self.blockers:
+            raise OpsetError(self._message(), self.blockers)
         self.versions.write(result)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir)
@@ -226,8 +225,7 @@ class _Run:
         try:
             return place_constants(body, facts.constants.values(), self.target, self.names.fresh)
         except Refusal as refusal:
-            self.refused.append(f"function {body.name!r}: {refusal}")
-            self.lowest.append(_ANY_CONSTANT)
+            self.blockers.append(Blocker(f"function {body.name!r}", "", str(refusal), _ANY_CONSTANT))
             return []
 
     def _convert_node(
@@ -353,15 +351,14 @@ class _Run:
             self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
-        domain = "opset" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
-        lowest = f"; {domain} {refusal.lowest} is the lowest that would do" if refusal.lowest else ""
-        self.refused.append(f"node {_label(node, index, node.output)} ({node.op_type}): {refusal}{lowest}")
-        self.lowest.append(refusal.lowest if refusal.domain in DEFAULT_DOMAINS else None)
+        domain = "" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
+        where = f"node {_label(node, index, node.output)}"
+        self.blockers.append(Blocker(where, node.op_type, str(refusal), refusal.lowest, domain))
 
     def _message(self) -> str:
-        heads = [opset for opset in self.lowest if opset is not None]
-        enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.lowest) > 1 else ""
-        return f"cannot express the model in {self.versions}{enough}: {'. '.join(self.refused)}"
+        heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]
+        enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.blockers) > 1 else ""
+        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}"
 
 
 def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:

@@ -1,13 +1,53 @@
 """What `opset_upgrade` raises."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from zoosmith.onnx_model.errors import ZoosmithError
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A node that cannot be expressed.
+
+    Attributes:
+        where: the node as messages name it.
+        operator: its operator; empty where a whole function is meant.
+        reason: why.
+        lowest: the lowest version at which the node could stay as it is; None where an older one is not the trouble.
+        domain: whose version that is.
+    """
+
+    where: str
+    operator: str
+    reason: str
+    lowest: int | None
+    domain: str = ""
+
+    def __str__(self) -> str:
+        version = f"{self.domain or 'opset'} {self.lowest}"
+        enough = f"; {version} is the lowest that would do" if self.lowest else ""
+        return f"{self.where}{f' ({self.operator})' if self.operator else ''}: {self.reason}{enough}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        lowest = {"lowest": self.lowest} if not self.domain else {"lowest": self.lowest, "domain": self.domain}
+        return {"node": self.where, "operator": self.operator, "reason": self.reason, **lowest}
 
 
 class OpsetError(ZoosmithError, RuntimeError):
     """A model that cannot be moved to the asked opset; the message is one line for the user.
 
     A RuntimeError too, which is what onnx's own converter raises.
+
+    Attributes:
+        blockers: the nodes that stand in the way, in the order of the model; empty where something else does.
     """
+
+    def __init__(self, message: str, blockers: Sequence[Blocker] = ()) -> None:
+        super().__init__(message)
+        self.blockers = tuple(blockers)
 
 
 class Refusal(Exception):

@@ -33,10 +33,7 @@ def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
 
     The inference runs on a copy in which large tensors have their type and shape but no data.
     """
-    bare = ModelProto(ir_version=model.ir_version)
-    bare.opset_import.extend(model.opset_import)
-    bare.functions.extend(model.functions)
-    _copy_bare(model.graph, bare.graph)
+    bare = without_weights(model)
     if model.ir_version >= 4:
         # what the caller may override at run time tells nothing of shapes
         inputs = {value.name for value in bare.graph.input}
@@ -53,6 +50,15 @@ def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
     if any(_state_scan_inputs(node, found[()].get) for node in scans):
         return infer_types(bare)
     return found
+
+
+def without_weights(model: ModelProto) -> ModelProto:
+    """A copy of a model in which large tensors have their type and shape but no data; without its metadata."""
+    bare = ModelProto(ir_version=model.ir_version)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    _copy_bare(model.graph, bare.graph)
+    return bare
 
 
 def infer_outputs(
