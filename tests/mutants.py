@@ -4,8 +4,8 @@
 
 Works in copies of the tree in a temporary folder; the tree itself is only read. `convert/nets.py` is tested by
 `tests/convert`, and so on, with the tests of the default suite (neither `slow` nor `caffe2`), the likeliest files
-first, up to the first failure. Each result is one line of the results file; run again with the same file, it goes on
-where it stopped. The exit code is 1 where fewer than `--at-least` per cent were caught.
+first, up to the first failure or a limit of CPU time. Each result is one line of the results file; run again with the
+same file, it goes on where it stopped. The exit code is 1 where fewer than `--at-least` per cent were caught.
 
 Not touched are docstrings, type hints, `if TYPE_CHECKING`, texts of messages, and `zip(strict=)`, which holds an
 assumption of the code about itself.
@@ -18,6 +18,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -28,12 +29,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
 from queue import Queue
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOT_SOURCE = {"tests", "benchmarks", "docs", "artifacts", "build", "dist"}
 _TEXTS = {"help", "metavar", "encoding", "strict", "short_help", "epilog", "description"}
+
+# A mutant may loop for ever. What is limited is CPU time, which a busy machine does not use up, and for what waits for
+# ever the time on the clock, generously.
+_LIMITED_PYTEST = """
+import resource, sys, pytest
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
+sys.exit(pytest.main(sys.argv[2:]))
+"""
+_WAIT, _WAIT_PER_CPU_SECOND = 300, 10
 
 _COMPARISONS = {
     ast.Eq: ("==", "!="),
@@ -277,17 +289,21 @@ class Tree:
         if not Path(place.strip()).resolve().is_relative_to(self.root.resolve()):
             raise SystemExit(f"the copy of the tree is not what would be tested, but {place.strip()}")
 
-    def passes(self, tests: Sequence[str], timeout: float) -> tuple[str, str]:
-        """Run tests up to the first failure: `survived`, `caught` or `timeout`, and the test that failed."""
-        code, printed = self._python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests, timeout=timeout)
-        if code is None:
-            return "timeout", ""
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
-        return ("survived" if code == 0 else "caught"), failed.group(1) if failed else printed.strip()[
-            -200:
-        ] if code else ""
+    def passes(self, tests: Sequence[str], limit: float) -> tuple[str, str]:
+        """Run tests up to the first failure, within a limit of CPU seconds.
 
-    def try_mutant(self, mutant: Mutant, timeout: float) -> tuple[str, str]:
+        Returns: `survived`, `caught` or `timeout`, and the test that failed (what was printed last where none did).
+        """
+        arguments = ("-c", _LIMITED_PYTEST, str(ceil(limit)), "-q", "-x", "-p", "no:cacheprovider", *tests)
+        code, printed = self._python(*arguments, timeout=_WAIT + _WAIT_PER_CPU_SECOND * limit)
+        if code is None or code == -signal.SIGXCPU:
+            return "timeout", ""
+        if code == 0:
+            return "survived", ""
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
+        return "caught", failed.group(1) if failed else printed.strip()[-200:]
+
+    def try_mutant(self, mutant: Mutant, limit: float) -> tuple[str, str]:
         """Put a mutant in, run the tests of its room, take it out."""
         path = self.root / mutant.file
         source = path.read_bytes()
@@ -296,7 +312,7 @@ class Tree:
             compiled.unlink()
         try:
             path.write_bytes(mutant.applied(source))
-            return self.passes(self.tests_of(mutant.file), timeout)
+            return self.passes(self.tests_of(mutant.file), limit)
         finally:
             path.write_bytes(source)
 
@@ -331,8 +347,11 @@ class Tree:
             return None, ""
 
 
-def run(mutants: Sequence[Mutant], results: Path, jobs: int, timeout: float | None) -> None:
-    """Try the mutants that the results file does not hold yet; a line for each, as soon as it is known."""
+def run(mutants: Sequence[Mutant], results: Path, jobs: int, limit: float | None) -> None:
+    """Try the mutants that the results file does not hold yet; a line for each, as soon as it is known.
+
+    `limit` is the CPU time of one mutant in seconds. Without, the tests of each room run once without a mutant.
+    """
     known = {json.loads(line)["key"] for line in results.read_text().splitlines()} if results.exists() else set()
     pending = [mutant for mutant in mutants if mutant.key not in known]
     if not pending:
@@ -342,7 +361,7 @@ def run(mutants: Sequence[Mutant], results: Path, jobs: int, timeout: float | No
         for number in range(jobs):
             trees.put(Tree(Path(folder) / str(number)))
         rooms = sorted({mutant.file.split("/")[0] for mutant in pending})
-        limits = dict(zip(rooms, pool.map(lambda room: _time_limit(trees, room, timeout), rooms), strict=True))
+        limits = {room: limit or _cpu_limit(trees, room) for room in rooms}
 
         def attempt(mutant: Mutant) -> None:
             tree, start = trees.get(), time.monotonic()
@@ -358,19 +377,20 @@ def run(mutants: Sequence[Mutant], results: Path, jobs: int, timeout: float | No
         list(pool.map(attempt, pending))
 
 
-def _time_limit(trees: "Queue[Tree]", room: str, timeout: float | None) -> float:
-    """Seconds that the tests of a room may take: by default three times what they take without a mutant, and more.
+def _cpu_limit(trees: "Queue[Tree]", room: str) -> float:
+    """CPU seconds that the tests of a room may take: three times what they take without a mutant, and more.
 
     Without a mutant they must pass.
     """
-    tree, start = trees.get(), time.monotonic()
+    tree, before = trees.get(), resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        outcome, test = tree.passes(tree.tests_of(f"{room}/__init__.py"), timeout or 3600)
+        outcome, test = tree.passes(tree.tests_of(f"{room}/__init__.py"), 3600)
     finally:
         trees.put(tree)
     if outcome != "survived":
         raise SystemExit(f"the tests of {room} fail without a mutant: {outcome} {test}")
-    return timeout or 30 + 3 * (time.monotonic() - start)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 30 + 3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def report(mutants: Sequence[Mutant], results: Path) -> float:
@@ -392,14 +412,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rooms", nargs="+", default=rooms, choices=rooms, help="folders; by default all")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tried at a time")
-    parser.add_argument("--timeout", type=float, help="seconds for the tests of one mutant")
+    parser.add_argument("--cpu-limit", type=float, help="CPU seconds for the tests of one mutant; else it is measured")
     parser.add_argument("--results", type=Path, default=Path("mutants.jsonl"))
     parser.add_argument("--at-least", type=float, default=0.0, help="per cent that must be caught")
     options = parser.parse_args()
     found = [mutant for file, source in sources(options.rooms) for mutant in mutants_of(file, source)]
     chosen = choose(found, options.count, options.seed)
     print(f"{len(chosen)} of {len(found)} possible changes in {', '.join(options.rooms)}", flush=True)
-    run(chosen, options.results, options.jobs, options.timeout)
+    run(chosen, options.results, options.jobs, options.cpu_limit)
     return 0 if report(chosen, options.results) >= options.at_least else 1
 
 
