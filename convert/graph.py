@@ -11,8 +11,8 @@ from onnx.reference import ReferenceEvaluator
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
+from zoosmith.onnx_model.ports import Dimension, tensor_shape
 
-Dimension: TypeAlias = int | str | None
 Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto
 
 # numpy's element types as ONNX's
@@ -72,9 +72,7 @@ class Value:
 
     def read_info(self, info: ValueInfoProto) -> None:
         """Take type and shape from a description."""
-        tensor = info.type.tensor_type
-        dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-        self.set_type(tensor.elem_type, tuple(dims) if tensor.HasField("shape") else None)
+        self.set_type(info.type.tensor_type.elem_type, tensor_shape(info.type))
         self._info = info
 
     @property

@@ -9,9 +9,10 @@ from onnx.helper import tensor_dtype_to_np_dtype
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
-from zoosmith.convert.graph import ELEMENT_TYPES, Attribute, Dimension, Graph, Value
+from zoosmith.convert.graph import ELEMENT_TYPES, Attribute, Graph, Value
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
 from zoosmith.convert.value_names import ValueNames
+from zoosmith.onnx_model.ports import Dimension
 
 DeferredValue: TypeAlias = Callable[[], Value]
 

@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from zoosmith.convert.blob_values import BlobValues
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.graph import Dimension, Graph, Value
+from zoosmith.convert.graph import Graph, Value
 from zoosmith.convert.nets import NetSource, read_net
 from zoosmith.convert.operator import Operator, OpsetTooLow
 from zoosmith.convert.parameters import InitNet, read_init_net
@@ -17,6 +17,7 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
+from zoosmith.onnx_model.ports import Dimension
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from zoosmith.execution import SILENT, Progress, Task
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.quantize.errors import QuantizeError
@@ -20,8 +21,6 @@ _STEPS = 256
 _FEWEST = 10
 
 Samples = Sequence[Mapping[str, Array]]
-# Told of a stage's name, what is done of it and what there is to do.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def calibrate(
     method: str = "minmax",
     tensors: Iterable[str] | None = None,
     percentile: float = 99.999,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Range]:
     """Run a model and return the range of each of its float32 tensors.
 
@@ -70,24 +69,27 @@ def calibrate(
     watched = _Watched(model, tensors)
     cut = METHODS[method]
     runs = len(samples) * (1 if cut is None else 2)
+    with progress.task("calibrating", runs) as task:
+        ranges = _ranges(watched.run(samples), task)
+        if cut is None:
+            return ranges
+        counts = {name: np.zeros(BINS) for name in ranges}
+        for values in watched.run(samples):
+            for name, value in values.items():
+                counts[name] += _places(value, ranges[name])
+            task.advance()
+    return {name: _narrowed(ranges[name], cut(counts[name], percentile)) for name in ranges}
+
+
+def _ranges(runs: Iterable[Mapping[str, Array]], task: Task) -> dict[str, Range]:
     seen: dict[str, _Seen] = {}
-    for done, values in enumerate(watched.run(samples), start=1):
+    for number, values in enumerate(runs, start=1):
         for name, value in values.items():
             seen.setdefault(name, _Seen()).add(_by_channel(value))
             if not seen[name].finite:
-                raise QuantizeError(f"tensor {name}: NaN or infinite for sample {done}; expected finite activations")
-        if progress:
-            progress("calibrating", done, runs)
-    ranges = {name: values.range() for name, values in seen.items()}
-    if cut is None:
-        return ranges
-    counts = {name: np.zeros(BINS) for name in ranges}
-    for done, values in enumerate(watched.run(samples), start=len(samples) + 1):
-        for name, value in values.items():
-            counts[name] += _places(value, ranges[name])
-        if progress:
-            progress("calibrating", done, runs)
-    return {name: _narrowed(ranges[name], cut(counts[name], percentile)) for name in ranges}
+                raise QuantizeError(f"tensor {name}: NaN or infinite for sample {number}; expected finite activations")
+        task.advance()
+    return {name: values.range() for name, values in seen.items()}
 
 
 class _Seen:

@@ -7,10 +7,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
-from zoosmith.quantize.calibration import Progress, Range, Samples, calibrate
+from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.partition import partition
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.validation import OnnxRuntimeRunner
@@ -43,7 +44,7 @@ def quantize_within(
     limit: float,
     *,
     method: str = "minmax",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Limited:
     """Quantize with as few layers left in float as bring the drop to a limit or below; at least one is quantized.
 
@@ -124,17 +125,17 @@ def _rank(
     exact: onnx.ModelProto,
     ranges: Mapping[str, Range],
     samples: Samples,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[str]:
     """The values that the layers make, those first whose layer does most harm when it alone is quantized."""
     layers = [name_of(step.node.outputs[0]) for step in partition(prepared).computed]
     wanted = _outputs(exact, samples)
     errors = {}
-    for done, layer in enumerate(layers, start=1):
-        others = [name for name in layers if name != layer]
-        errors[layer] = _distance(wanted, _outputs(_quantized(prepared, ranges, others), samples))
-        if progress:
-            progress("ranking layers", done, len(layers))
+    with progress.task("ranking layers", len(layers)) as task:
+        for layer in layers:
+            others = [name for name in layers if name != layer]
+            errors[layer] = _distance(wanted, _outputs(_quantized(prepared, ranges, others), samples))
+            task.advance()
     return sorted(layers, key=lambda layer: -errors[layer])
 
 

@@ -7,11 +7,12 @@ import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.optimize import OptimizeError, optimize_to_ir, to_proto
 from zoosmith.optimize.values import read_values
-from zoosmith.quantize.calibration import Progress, Range, Samples, calibrate
+from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition
@@ -22,7 +23,7 @@ _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
 
 
 def quantize(
-    model: onnx.ModelProto, samples: Samples, *, method: str = "minmax", progress: Progress | None = None
+    model: onnx.ModelProto, samples: Samples, *, method: str = "minmax", progress: Progress = SILENT
 ) -> onnx.ModelProto:
     """Quantize all operators that have an integer form: int8 weights with scales per output channel, uint8 activations.
 
@@ -101,9 +102,7 @@ def _check(model: onnx.ModelProto) -> None:
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
     opset = default_opset(model)
-    if opset is None:
-        raise QuantizeError("the model imports no ONNX opset; expected an opset_import of the default domain")
-    if opset < OLDEST_OPSET:
+    if opset is not None and opset < OLDEST_OPSET:
         raise QuantizeError(
             f"opset {opset}, expected {OLDEST_OPSET} or later, where integer operators begin: convert the model first"
         )

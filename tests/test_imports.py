@@ -20,7 +20,7 @@ ALLOWED = {
     "onnx_model": {"numpy", "onnx", "google.protobuf"},
     "execution": {"rich"},
     "convert": {"zoosmith.onnx_model", "numpy", "onnx", "google.protobuf"},
-    "opset_upgrade": {"zoosmith.onnx_model", "numpy", "onnx", "ml_dtypes"},
+    "opset_upgrade": {"zoosmith.onnx_model", "numpy", "onnx"},
     "optimize": {"zoosmith.onnx_model", "numpy", "onnx", "onnx_ir", "onnxsim"},
     "validation": {
         "zoosmith.onnx_model",
@@ -37,6 +37,7 @@ ALLOWED = {
     },
     "quantize": {
         "zoosmith.onnx_model",
+        "zoosmith.execution",
         "zoosmith.optimize",
         "zoosmith.validation",
         "numpy",

@@ -19,6 +19,7 @@ from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.sample_statistics import check_samples
@@ -163,7 +164,7 @@ class _Build:
         """Check a written row, run it, pack it."""
         path = self._folder / self._recipe.path(row.name)
         content = path.read_bytes()
-        model = ModelProto.FromString(content)
+        model = load_model(content)
         sha256 = hashlib.sha256(content).hexdigest()
         checks = check_file(row, content, model)
         inputs, outputs = hub_inputs(model.graph), hub_outputs(model.graph)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
 from zoosmith.convert import ConvertError, read_net, untranslatable
 from zoosmith.convert.parameters import read_init_net
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 
 # what a description holds besides `file`, `kind` and `bytes` depends on the kind
 Description = dict[str, Any]
@@ -50,7 +50,6 @@ def _archive(file: Path) -> Description:
 def _onnx_model(file: Path) -> Description:
     model = load_model(file, external_data=False)
     graph = model.graph
-    parameters = {tensor.name for tensor in graph.initializer}
     nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
     return {
         "kind": "onnx model",
@@ -58,8 +57,8 @@ def _onnx_model(file: Path) -> Description:
         "opsets": {opset.domain: opset.version for opset in model.opset_import},
         "producer": model.producer_name,
         "operators": _counts(node.op_type for node in nodes),
-        "inputs": [_value(value) for value in graph.input if value.name not in parameters],
-        "outputs": [_value(value) for value in graph.output],
+        "inputs": [_port(port) for port in input_ports(graph) if port.required],
+        "outputs": [_port(port) for port in output_ports(graph)],
         "parameters": len(graph.initializer),
         "parameter_values": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
     }
@@ -94,9 +93,11 @@ def _counts(kinds: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _value(value: onnx.ValueInfoProto) -> Description:
-    tensor = value.type.tensor_type
-    if not value.type.HasField("tensor_type"):
-        return {"name": value.name, "type": value.type.WhichOneof("value"), "shape": None}
-    shape = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in tensor.shape.dim]
-    return {"name": value.name, "type": onnx.TensorProto.DataType.Name(tensor.elem_type).lower(), "shape": shape}
+def _port(port: Port) -> Description:
+    if port.kind != "tensor" or port.shape is None:
+        return {"name": port.name, "type": _type_of(port), "shape": None}
+    return {"name": port.name, "type": _type_of(port), "shape": ["?" if size is None else size for size in port.shape]}
+
+
+def _type_of(port: Port) -> str:
+    return element_type_name(port.elem_type) if port.kind == "tensor" else port.kind

@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx import ModelProto
 
-from zoosmith.execution import SILENT, Progress, Task
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError, quantize_within
@@ -123,11 +123,10 @@ def quantize_file(
         raise QuantizeError(f"{source}: {error}") from error
     drop_of = _drop(original, labelled, to_array) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
-    with _Stages(progress) as stages:
-        try:
-            result = quantize_within(original, samples, drop_of, limit, method=calibration.method, progress=stages.tell)
-        except QuantizeError as error:
-            raise QuantizeError(f"{source}: {error}") from error
+    try:
+        result = quantize_within(original, samples, drop_of, limit, method=calibration.method, progress=progress)
+    except QuantizeError as error:
+        raise QuantizeError(f"{source}: {error}") from error
     proof = None
     if limits is not None and result.met:
         cases = samples[:_VERIFIED] if inputs.feed is None else inputs.cases(original)
@@ -172,23 +171,3 @@ def _drop(original: ModelProto, labelled: ImageFolder, to_array: ToArray) -> Cal
 
     exact = top1(original)
     return lambda model: (exact - top1(model)) / exact if exact else 0.0
-
-
-class _Stages:
-    """The stages of quantization as tasks, each begun when it is first told of."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, Task] = {}
-
-    def tell(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.task(stage, total)
-        self._tasks[stage].advance(steps=done - self._tasks[stage].done)
-
-    def __enter__(self) -> "_Stages":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for task in self._tasks.values():
-            task.close()

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.graph import Attribute, Value
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.windows import output_sizes, read_sizes, read_window, resolve_padding
 from zoosmith.convert.registry import translator
+from zoosmith.onnx_model.ports import Dimension
 
 
 @translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, inputs=(2, 3))

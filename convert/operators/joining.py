@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.graph import Dimension, Value
+from zoosmith.convert.graph import Value
 from zoosmith.convert.onnx_operators import (
     TO_THE_END,
     cast,
@@ -16,6 +16,7 @@ from zoosmith.convert.onnx_operators import (
 )
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import at_least, translator
+from zoosmith.onnx_model.ports import Dimension
 
 
 def _axis(op: Operator) -> int:

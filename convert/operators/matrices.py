@@ -1,9 +1,10 @@
 """Matrix products."""
 
-from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.graph import Attribute, Value
 from zoosmith.convert.onnx_operators import reshape
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
+from zoosmith.onnx_model.ports import Dimension
 
 
 @translator("FC", since=1, inputs=3)

@@ -6,11 +6,12 @@ from math import inf
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.graph import Attribute, Dimension, Value
+from zoosmith.convert.graph import Attribute, Value
 from zoosmith.convert.onnx_operators import cast, pad, scalar, shape_of
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.operators.convolution import from_channels_first, to_channels_first
 from zoosmith.convert.registry import translator
+from zoosmith.onnx_model.ports import Dimension
 
 _FROM_BELOW: dict[str, Attribute] = {
     "mode": "nearest",

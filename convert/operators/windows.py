@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from zoosmith.convert.graph import Dimension
 from zoosmith.convert.operator import Operator
+from zoosmith.onnx_model.ports import Dimension
 
 _VALID, _SAME, _CAFFE = 1, 2, 3
 _SIDES = ("t", "l", "b", "r")

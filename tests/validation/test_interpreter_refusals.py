@@ -5,6 +5,7 @@ import pytest
 
 from tests.validation.caffe2_nets import net_of, single
 from zoosmith.validation import ValidationError, interpret
+from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 
 
 def ones(*shape: int) -> np.ndarray:
@@ -161,3 +162,38 @@ def test_int8_operators_refuse_what_has_no_meaning(kind, arguments, shape, reaso
     net = net_of(QUANTIZE, (kind, "q", "y", arguments))
     with pytest.raises(ValidationError, match=reason):
         interpret(net, None, {"x": ones(*shape)})
+
+
+@pytest.mark.parametrize(
+    ("operators", "reason"),
+    [
+        ([("Int8Flatten", "x", "y", TARGET)], "input 'x' must be an int8 tensor"),
+        ([QUANTIZE, ("Relu", "q", "y", {})], "input 'q' must be a plain tensor"),
+        ([QUANTIZE, ("Concat", "x q", "y y1", {})], "input 'q' must be a plain tensor"),
+        ([("Gather", "x x", "y", {})], "input 'x' must be integers"),
+        ([("BitwiseAnd", "x x", "y", {})], "no bits"),
+        ([("BBoxTransform", "x x x", "y", {})], "one row for each image"),
+        ([("BoxWithNMSLimit", "x x x", "y", {})], "one number for each image"),
+    ],
+)
+def test_tensors_of_another_kind_are_refused(operators, reason):
+    x = ones(2, 2, 1) if operators[0][0] == "BBoxTransform" else ones(2, 2)
+    with pytest.raises(ValidationError, match=reason):
+        interpret(net_of(*operators), None, {"x": x})
+
+
+def test_a_boolean_where_numpy_computes_with_numbers_alone_is_refused():
+    net, feeds = single("Negative", {}, [np.array([True])], 1)
+    with pytest.raises(ValidationError, match="its inputs do not fit"):
+        interpret(net, None, feeds)
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError])
+def test_a_mistake_inside_a_kernel_does_not_read_as_one_of_the_net(monkeypatch: pytest.MonkeyPatch, error):
+    def broken(op, x: np.ndarray):
+        raise error("a mistake of ours")
+
+    monkeypatch.setitem(KERNELS.entries(), "Relu", Kernel(broken))
+    net, feeds = single("Relu", {}, [ones(2)], 1)
+    with pytest.raises(error, match="a mistake of ours"):
+        interpret(net, None, feeds)

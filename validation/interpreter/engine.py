@@ -10,7 +10,7 @@ from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
 from zoosmith.validation.interpreter.registry import KERNELS, Kernel
-from zoosmith.validation.interpreter.values import QuantizedTensor, widen
+from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
 from zoosmith.validation.interpreter.workspace import Workspace
 
 
@@ -179,11 +179,16 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
         if name not in workspace:
             raise op.error(f"its input blob {name!r} has no value")
     values = [workspace[name] for name in op.inputs]
+    misfit = kernel.misfit(values)
+    if misfit:
+        raise op.error(f"its input {op.inputs[misfit[0]]!r} must be {misfit[1]}")
     op.double = any(map(workspace.is_double, op.inputs))
     try:
         with np.errstate(all="ignore"):
             result = kernel.compute(op, *(values if kernel.raw else map(widen, values)))
-    except (ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+    except (ValueError, LookupError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+        if isinstance(error, TypeError) and not any(map(_unusual, values)):
+            raise
         shapes = ", ".join(
             f"{name!r} {getattr(value, 'shape', '')}" for name, value in zip(op.inputs, values, strict=True)
         )
@@ -197,6 +202,11 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
     if len(results) < len(op.outputs):
         raise op.error(f"has {len(op.outputs)} outputs, at most {len(results)} are computed")
     return results
+
+
+def _unusual(value: Value) -> bool:
+    """Whether numpy refuses a tensor by a TypeError in places: booleans in arithmetic, no dimension to count along."""
+    return isinstance(value, np.ndarray) and (value.dtype == np.bool_ or value.ndim == 0)
 
 
 def _rounded(workspace: Workspace, name: str) -> np.ndarray:

@@ -1,10 +1,15 @@
 """Which function computes which Caffe2 operator."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import Any, get_args
+
+import numpy as np
 
 from zoosmith.onnx_model.registry import Registry
+from zoosmith.validation.interpreter.values import INTEGERS, QuantizedTensor, Value
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,27 @@ class Kernel:
         except TypeError:
             return False
         return True
+
+    def misfit(self, values: Sequence[Value]) -> tuple[int, str] | None:
+        """The first input that is not of the kind that the function's annotation names: its place, and that kind."""
+        for place, (value, annotation) in enumerate(zip(values, self._annotations(), strict=False)):
+            if isinstance(value, QuantizedTensor) != (annotation is QuantizedTensor):
+                return place, "an int8 tensor" if annotation is QuantizedTensor else "a plain tensor"
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and INTEGERS in _metadata(annotation):
+                return place, "integers"
+        return None
+
+    def _annotations(self) -> Iterator[Any]:
+        """The annotation of each input; a parameter of any number of inputs stands for all of them."""
+        parameters = list(self.signature.parameters.values())[1:]
+        for parameter in parameters:
+            many = parameter.kind is parameter.VAR_POSITIONAL
+            yield from repeat(parameter.annotation) if many else (parameter.annotation,)
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    """What `Annotated` says of a type, one that may be None included."""
+    return list(chain.from_iterable(getattr(a, "__metadata__", ()) for a in (annotation, *get_args(annotation))))
 
 
 KERNELS: Registry[str, Kernel] = Registry("zoosmith.validation.interpreter.operators", "kernel")

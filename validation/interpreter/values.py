@@ -1,7 +1,7 @@
 """What a blob can hold."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,10 @@ class QuantizedTensor:
 
 
 Value: TypeAlias = "np.ndarray | QuantizedTensor"
+
+INTEGERS = "integers"
+Integers: TypeAlias = Annotated[np.ndarray, INTEGERS]
+"""An input that counts or chooses: the engine refuses floats in its place."""
 
 
 def is_float(array: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from onnx.helper import VERSION_TABLE
 from onnx.version_converter import convert_version
 
 from zoosmith import opset_upgrade, optimize, quantize
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.quantize.calibration import Samples
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
@@ -43,7 +44,7 @@ class RowMaker:
     @cached_property
     def opset12(self) -> bytes:
         """Opset 12 as the zoo made it of opset 9: onnx's own converter, then no parameters among the inputs."""
-        model = convert_version(ModelProto.FromString(self.model(9)), 12)
+        model = convert_version(load_model(self.model(9)), 12)
         parameters = {tensor.name for tensor in model.graph.initializer}
         inputs = [value for value in model.graph.input if value.name not in parameters]
         del model.graph.input[:]
@@ -78,7 +79,7 @@ def converted(opset: int) -> Make:
     """Make a row by converting the source's nearest opset to `opset`."""
 
     def make(maker: RowMaker) -> bytes:
-        model = ModelProto.FromString(maker.model(maker.source.nearest_opset(opset)))
+        model = load_model(maker.model(maker.source.nearest_opset(opset)))
         return opset_upgrade.convert_version(model, opset).SerializeToString()
 
     return make
@@ -91,12 +92,12 @@ def upgraded_to_12(maker: RowMaker) -> bytes:
 
 def optimized(maker: RowMaker) -> bytes:
     """Make a row of opset 12 with what follows or precedes a convolution folded into it."""
-    return optimize.optimize(ModelProto.FromString(maker.opset12)).SerializeToString()
+    return optimize.optimize(load_model(maker.opset12)).SerializeToString()
 
 
 def quantized(maker: RowMaker) -> bytes:
     """Make a row of opset 12 in integers from end to end."""
-    model = ModelProto.FromString(maker.opset12)
+    model = load_model(maker.opset12)
     return quantize.quantize(model, maker.samples(model)).SerializeToString()
 
 

@@ -50,6 +50,15 @@ def _comparison(compute: Callable) -> Callable:
     return lambda a, b: compute(settled(a), settled(b))
 
 
+def _bitwise(compute: Callable) -> Callable:
+    def of_integers(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if is_float(a):
+            raise ValueError("floats have no bits to combine")
+        return compute(a, b)
+
+    return of_integers
+
+
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if is_float(a):
         return a / b
@@ -68,9 +77,9 @@ _BINARY: dict[str, Callable] = {
     "And": np.logical_and,
     "Or": np.logical_or,
     "Xor": np.logical_xor,
-    "BitwiseAnd": np.bitwise_and,
-    "BitwiseOr": np.bitwise_or,
-    "BitwiseXor": np.bitwise_xor,
+    "BitwiseAnd": _bitwise(np.bitwise_and),
+    "BitwiseOr": _bitwise(np.bitwise_or),
+    "BitwiseXor": _bitwise(np.bitwise_xor),
     "EQ": _comparison(np.equal),
     "NE": _comparison(np.not_equal),
     "LT": _comparison(np.less),

@@ -83,6 +83,8 @@ def bbox_transform(
 
     With `rotated`, a box has 5 numbers. RoIs are taken to be sorted by image."""
     columns = 5 if op.flag("rotated") else 4
+    if image_info.ndim != 2:
+        raise op.error(f"image info {image_info.shape} must be one row for each image")
     images = len(image_info)
     if rois.shape[1] not in {columns, columns + 1} or deltas.shape[1] % columns or len(rois) != len(deltas):
         raise op.error(f"rois {rois.shape} and deltas {deltas.shape} do not fit boxes of {columns} numbers")
@@ -127,6 +129,8 @@ def box_with_nms_limit(
         raise op.error("boxes with angles are not supported")
     scores, boxes = as_float32(scores.reshape(scores.shape[:2])), as_float32(boxes.reshape(boxes.shape[:2]))
     count, classes = scores.shape
+    if splits is not None and splits.ndim != 1:
+        raise op.error(f"the batch {splits.shape} must be one number for each image")
     counts = [count] if splits is None else [int(size) for size in splits]
     if sum(counts) != count or len(boxes) != count:
         raise op.error(f"{count} scores and {len(boxes)} boxes do not fit the batch {counts}")

@@ -6,17 +6,17 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import settled
+from zoosmith.validation.interpreter.values import Integers, settled
 
 
 @operator("Gather")
-def gather(op: Operator, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def gather(op: Operator, x: np.ndarray, indices: Integers) -> np.ndarray:
     """Entries of dimension `axis` (default 0) at the indices; negative ones count from the end."""
     return _gathered(op, x, indices, op.axis(x.ndim, 0))
 
 
 @operator("BatchGather")
-def batch_gather(op: Operator, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def batch_gather(op: Operator, x: np.ndarray, indices: Integers) -> np.ndarray:
     """Gather in the second dimension, the first one being the batch."""
     return _gathered(op, x, indices, 1)
 
@@ -86,7 +86,7 @@ def one_hot(op: Operator, indices: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 @operator("BatchOneHot")
-def batch_one_hot(op: Operator, x: np.ndarray, lengths: np.ndarray, values: np.ndarray) -> np.ndarray:
+def batch_one_hot(op: Operator, x: np.ndarray, lengths: Integers, values: np.ndarray) -> np.ndarray:
     """Each column against its own list of values: one where they are equal."""
     columns = np.repeat(x, lengths.reshape(-1), axis=1)
     return (columns == values.reshape(1, -1)).astype(x.dtype)

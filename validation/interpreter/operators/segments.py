@@ -6,6 +6,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import Integers
 
 _COMBINE: dict[str, Callable] = {
     "Sum": lambda rows: rows.sum(0),
@@ -36,11 +37,11 @@ def _weighted(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _register(combine: str) -> None:
     @operator(f"Lengths{combine}")
-    def lengths_pool(op: Operator, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def lengths_pool(op: Operator, rows: np.ndarray, lengths: Integers) -> np.ndarray:
         return _pooled(op, rows, lengths, combine)
 
     @operator(f"SparseLengths{combine}")
-    def sparse_lengths_pool(op: Operator, table: np.ndarray, indices: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def sparse_lengths_pool(op: Operator, table: np.ndarray, indices: Integers, lengths: Integers) -> np.ndarray:
         return _pooled(op, _taken(op, table, indices), lengths, combine)
 
 
@@ -49,14 +50,14 @@ for _name in _COMBINE:
 
 
 @operator("LengthsWeightedSum")
-def lengths_weighted_sum(op: Operator, rows: np.ndarray, weights: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def lengths_weighted_sum(op: Operator, rows: np.ndarray, weights: np.ndarray, lengths: Integers) -> np.ndarray:
     """Sums of rows times their weights."""
     return _pooled(op, _weighted(rows, weights), lengths, "Sum")
 
 
 @operator("SparseLengthsWeightedSum")
 def sparse_lengths_weighted_sum(
-    op: Operator, table: np.ndarray, weights: np.ndarray, indices: np.ndarray, lengths: np.ndarray
+    op: Operator, table: np.ndarray, weights: np.ndarray, indices: Integers, lengths: Integers
 ) -> np.ndarray:
     """Sums of a table's rows times weights, one weight per index."""
     return _pooled(op, _weighted(_taken(op, table, indices), weights), lengths, "Sum")
@@ -76,30 +77,30 @@ def _by_segment(op: Operator, rows: np.ndarray, segments: np.ndarray, combine: s
 
 
 @operator("SortedSegmentSum", "UnsortedSegmentSum")
-def segment_sum(op: Operator, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
+def segment_sum(op: Operator, rows: np.ndarray, segments: Integers) -> np.ndarray:
     """Sums of the rows that have the same segment id."""
     return _by_segment(op, rows, segments, "Sum")
 
 
 @operator("SortedSegmentMean", "UnsortedSegmentMean")
-def segment_mean(op: Operator, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
+def segment_mean(op: Operator, rows: np.ndarray, segments: Integers) -> np.ndarray:
     """Means of the rows that have the same segment id."""
     return _by_segment(op, rows, segments, "Mean")
 
 
 @operator("LengthsToSegmentIds")
-def lengths_to_segment_ids(op: Operator, lengths: np.ndarray) -> np.ndarray:
+def lengths_to_segment_ids(op: Operator, lengths: Integers) -> np.ndarray:
     """The number of each segment, as often as it is long, int32."""
     return np.repeat(np.arange(lengths.size, dtype=np.int32), lengths.reshape(-1))
 
 
 @operator("SegmentIdsToLengths")
-def segment_ids_to_lengths(op: Operator, segments: np.ndarray) -> np.ndarray:
+def segment_ids_to_lengths(op: Operator, segments: Integers) -> np.ndarray:
     """How long each segment is, int32."""
     return np.bincount(segments.reshape(-1)).astype(np.int32)
 
 
 @operator("LengthsTile")
-def lengths_tile(op: Operator, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def lengths_tile(op: Operator, rows: np.ndarray, lengths: Integers) -> np.ndarray:
     """Each row as often as its length says."""
     return np.repeat(rows, lengths.reshape(-1), axis=0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import Integers
 from zoosmith.validation.interpreter.windows import channels_first, channels_last, explicit_pads, pad_spatial
 
 
@@ -50,7 +51,7 @@ def split(op: Operator, x: np.ndarray, sizes: np.ndarray | None = None) -> tuple
 
 
 @operator("SplitByLengths")
-def split_by_lengths(op: Operator, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, ...]:
+def split_by_lengths(op: Operator, x: np.ndarray, lengths: Integers) -> tuple[np.ndarray, ...]:
     """Parts along `axis`, each as long as its share of the lengths together."""
     axis, _ = _join_axis(op, x.ndim)
     count = len(op.outputs)
@@ -191,7 +192,7 @@ def tile(op: Operator, x: np.ndarray, tiles: np.ndarray | None = None, axis: np.
 
 
 @operator("NumpyTile")
-def numpy_tile(op: Operator, x: np.ndarray, repeats: np.ndarray) -> np.ndarray:
+def numpy_tile(op: Operator, x: np.ndarray, repeats: Integers) -> np.ndarray:
     """Repeated as often along each dimension as the second input says."""
     if repeats.size != x.ndim:
         raise op.error(f"has {repeats.size} repeats for {x.ndim} dimensions")
