@@ -118,7 +118,18 @@ def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
 
 
 def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
-    """Type and value of a ConstantFill: `dtype` (Caffe2's enum), else int64 for an integer and float for the rest."""
+    """Read what a ConstantFill fills with.
+
+    Args:
+        op: the operator; its argument `dtype` is one of Caffe2's element types, by default int64 where `value` is an
+            integer and float32 where it is not.
+
+    Returns:
+        numpy's element type, and the value.
+
+    Raises:
+        ConvertError: ONNX has no tensors of that type.
+    """
     arguments = {argument.name: argument for argument in op.arg[:]}
     value = arguments.get("value", Argument(f=0.0))
     code = arguments["dtype"].i if "dtype" in arguments else _C2.FLOAT

@@ -18,9 +18,18 @@ TEXT_SUFFIXES = {".pbtxt", ".prototxt"}
 
 
 def read_net(source: NetSource) -> NetDef:
-    """Read a Caffe2 net: a path (`.pbtxt` and `.prototxt` are text, the rest binary), bytes, or a message (passed on).
+    """Read a Caffe2 net.
 
-    Raises ConvertError where the content is no NetDef, OSError where the file cannot be read.
+    Args:
+        source: a path (`.pbtxt` and `.prototxt` are protobuf text, all others binary), the bytes of a binary file, or a
+            message.
+
+    Returns:
+        The net; a message is returned as it is.
+
+    Raises:
+        ConvertError: the content is no NetDef.
+        OSError: the file cannot be read.
     """
     if isinstance(source, NetDef):
         return source
@@ -36,12 +45,27 @@ def read_net(source: NetSource) -> NetDef:
 
 
 def write_net(net: NetDef, *, text: bool = False) -> bytes:
-    """Serialise a net, binary or as protobuf text; the same net always gives the same bytes."""
+    """Serialize a net; the same net always gives the same bytes.
+
+    Args:
+        net: what to write.
+        text: as protobuf text instead of binary.
+
+    Returns:
+        The content of the file.
+    """
     return text_format.MessageToString(net).encode() if text else net.SerializeToString(deterministic=True)
 
 
 def check_text(ops: Iterable[OperatorDef]) -> None:
-    """Refuse operators whose names are no text; protobuf hands such ones on as bytes."""
+    """Refuse operators whose names are no text; protobuf hands such ones on as bytes.
+
+    Args:
+        ops: the operators of a net.
+
+    Raises:
+        ConvertError: the type of an operator or the name of a blob is no UTF-8.
+    """
     for op in ops:
         names = [op.type, *op.input[:], *op.output[:]]
         if bytes in map(type, names):

@@ -43,10 +43,18 @@ class InitNet:
 
 
 def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
-    """Evaluate an init net of fill operators: blob name to array, in the order of the net; arrays are read-only.
+    """Evaluate an init net of fill operators. Floats are read whether they are packed or not.
 
-    Unpacked and packed floats are both read. Raises ConvertError where the file is no init net, a fill is
-    inconsistent (values that do not fit the shape) or an operator is no constant fill.
+    Args:
+        init_net: the net, as `read_net` takes it.
+
+    Returns:
+        Read-only arrays by blob name, in the order of the net, of the shape and element type of each fill.
+
+    Raises:
+        ConvertError: the file is no init net, the values of a fill do not fit its shape, or an operator is no constant
+            fill.
+        OSError: the file cannot be read.
     """
     content = read_init_net(init_net)
     if content.rest:
@@ -56,7 +64,18 @@ def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
 
 
 def read_init_net(source: NetSource) -> InitNet:
-    """Read an init net; operators that are no constant fills (a Copy, an int8 fill) are given back as they are."""
+    """Read an init net that may hold more than constant fills (a Copy, an int8 fill).
+
+    Args:
+        source: the net, as `read_net` takes it.
+
+    Returns:
+        The parameters that fills make, and the other operators as they are, in order.
+
+    Raises:
+        ConvertError: the file is no init net, or the values of a fill do not fit its shape.
+        OSError: the file cannot be read.
+    """
     origin = _origin(source)
     net = InitNet()
     # a fill of a blob that an operator before it knows has its place among the operators

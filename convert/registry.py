@@ -22,7 +22,11 @@ _TRANSLATORS: Registry[str, Translator] = Registry("zoosmith.convert.operators",
 
 
 def at_least(count: int) -> range:
-    """So many inputs or more."""
+    """So many inputs or more, for `translator`.
+
+    Args:
+        count: the fewest inputs.
+    """
     return range(count, maxsize)
 
 

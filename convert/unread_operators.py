@@ -6,10 +6,18 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 
 def unread_operators(ops: Sequence[OperatorDef], outputs: Iterable[str], candidates: Container[int]) -> set[int]:
-    """Give the places of the candidates whose outputs no operator that stays reads, and that are no `outputs`.
+    """Find operators that can be left out.
 
     A candidate stays that writes a blob which an earlier operator knows, since such blobs may share their memory with
     others; that has no outputs, since it is there for what it does; or that runs nets of its own, which write any blob.
+
+    Args:
+        ops: operators in the order in which they run.
+        outputs: blobs that are read when all have run.
+        candidates: places in `ops` that may be left out.
+
+    Returns:
+        The places of the candidates whose outputs nothing that stays reads.
     """
     known: set[str] = set()
     fresh: list[bool] = []
@@ -32,9 +40,15 @@ def unread_operators(ops: Sequence[OperatorDef], outputs: Iterable[str], candida
 def without_unread_operators(
     prepared: Sequence[OperatorDef], net: NetDef, known: Container[str]
 ) -> tuple[list[OperatorDef], NetDef]:
-    """Leave out of a net the operators of no known type that nothing reads, and any such operators before it.
+    """Leave out of a net the operators of no known type that nothing reads, and any that only they read before it.
 
-    `prepared` are the operators of the init net. Both are given back as they are where nothing can be left out.
+    Args:
+        prepared: operators that run before the net, those of an init net.
+        net: the net; it is left as it was.
+        known: the types that can be translated.
+
+    Returns:
+        What stays of both; the net itself where nothing can be left out.
     """
     ops = [*prepared, *net.op[:]]
     count = len(prepared)

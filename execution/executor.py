@@ -19,10 +19,14 @@ class Job(Protocol[Result_co]):
     """A function that was submitted."""
 
     def result(self, timeout: float | None = None) -> Result_co:
-        """Wait for the function; return what it returns, or raise what it raises.
+        """Wait for the function, and return what it returns.
 
-        Raises an error of the standard library, `concurrent.futures.TimeoutError`, where it takes longer than
-        `timeout` seconds; the function goes on then.
+        Args:
+            timeout: seconds to wait; None to wait for ever.
+
+        Raises:
+            concurrent.futures.TimeoutError: it takes longer than `timeout`; the function goes on.
+            Exception: what the function raises.
         """
         ...
 
@@ -59,7 +63,11 @@ class Executor(ABC):
 
     @abstractmethod
     def close(self, *, cancel: bool) -> None:
-        """End the workers: after what is queued, or with `cancel` after what has begun."""
+        """End the workers.
+
+        Args:
+            cancel: wait only for what has begun, not for what is queued.
+        """
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
@@ -139,6 +147,10 @@ def local_executor(workers: int | None = None, *, processes: bool = False) -> Ex
 
 
 def default_workers(most: int | None = None) -> int:
-    """One worker for each core that this process may use, but no more than `most`."""
+    """One worker for each core that this process may use.
+
+    Args:
+        most: the largest number of workers; None for no limit.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, most or cores))

@@ -24,7 +24,11 @@ class Progress:
         return Task(self, label, total)
 
     def note(self, text: str) -> None:
-        """Say one line that stays: something was skipped, for instance."""
+        """Say one line that stays.
+
+        Args:
+            text: what there is to say: that something was skipped, for instance.
+        """
         with self._lock:
             self.on_note(text)
 

@@ -46,7 +46,11 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
 
 
 def to_proto(model: ir.Model) -> onnx.ModelProto:
-    """Return the model as a message: only the initializers that are read, in order of first use, and no value_info."""
+    """Return a model as a message: only the initializers that are read, in order of first use, and no value_info.
+
+    Args:
+        model: what passes worked on; the initializers that nothing reads are taken out of it, too.
+    """
     graph = model.graph
     used = dict.fromkeys(
         value

@@ -45,7 +45,17 @@ def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def optimize_to_ir(model: onnx.ModelProto) -> ir.Model:
-    """Do as `optimize`, and return the result in the form that further passes work on."""
+    """Do as `optimize`, and return the result in the form that further passes work on.
+
+    Args:
+        model: as for `optimize`.
+
+    Returns:
+        An onnx-ir model, as `to_ir` makes it.
+
+    Raises:
+        OptimizeError: as `optimize` does.
+    """
     result = to_ir(simplify(model))
     try:
         CheckerPass(full_check=True)(result)

@@ -122,15 +122,26 @@ def evaluate(
     jobs: int = 1,
     progress: Progress = SILENT,
 ) -> Evaluation:
-    """Run classifiers over the labelled images of `folder`; memory does not grow with their number.
+    """Run classifiers over the labelled images of a folder; memory does not grow with their number.
 
-    A model has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is taken as 224), the same H and
-    W in all of them, and a first output of logits, [N, classes] with any further dimensions 1. Where logits are equal
-    the lower class counts as the better answer. `on_broken` is told of images that cannot be read, which are left out
-    and counted; `providers` are ONNX Runtime's; `jobs` threads decode images; `progress` is told of every image.
+    Where logits are equal the lower class counts as the better answer.
 
-    Raises ValidationError: images without labels, a label beyond the classes, a model of another shape, logits that are
-    not finite, no readable image.
+    Args:
+        models: each has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is taken as 224), the
+            same H and W in all of them, and a first output of logits, [N, classes] with any further dimensions 1.
+        folder: images, each with a label.
+        preprocess: makes the input of an image.
+        on_broken: told of each image that cannot be read; such images are left out and counted.
+        providers: ONNX Runtime's execution providers, the preferred first.
+        jobs: how many threads decode images.
+        progress: told of every image.
+
+    Returns:
+        Top-1 and top-5 of each model with their intervals, and how far each pair of models agrees.
+
+    Raises:
+        ValidationError: an image has no label or one beyond the classes, a model is of another shape, logits are not
+            finite, or no image can be read.
     """
     truth = [sample.label for sample in folder if sample.label is not None]
     if len(truth) < len(folder):

@@ -82,10 +82,19 @@ class ImageFolder:
         on_broken: OnBroken | None = None,
         executor: Executor | None = None,
     ) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
-        """Yield every readable image with its array, float32 [3, height, width] for `size`, in order.
+        """Read the images in their order, some ahead of the one that is asked for.
 
-        `executor`, by default one thread, decodes up to 16 images ahead. An image that cannot be read is told to
-        `on_broken` and skipped; without `on_broken` it raises ValidationError.
+        Args:
+            preprocess: makes an array of an image.
+            size: height and width of the arrays.
+            on_broken: told of each image that cannot be read, which is skipped then.
+            executor: decodes up to 16 images ahead; one thread by default.
+
+        Yields:
+            Each readable image with its array, float32 [3, height, width].
+
+        Raises:
+            ValidationError: an image cannot be read, and there is no `on_broken`.
         """
         load = partial(_loaded, preprocess=preprocess, size=size)
         with ThreadExecutor(1) if executor is None else nullcontext(executor) as decoders:
@@ -100,9 +109,18 @@ class ImageFolder:
 
 
 def load_image(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Give the image file as float32 [3, height, width]; its EXIF orientation is ignored, as in Caffe and torchvision.
+    """Read an image file; its EXIF orientation is ignored, as in Caffe and torchvision.
 
-    Raises ValidationError, naming the file, where it is not an image that can be decoded whole.
+    Args:
+        path: the file, of any format that Pillow reads.
+        preprocess: makes an array of the image.
+        size: height and width of the array.
+
+    Returns:
+        float32 [3, height, width].
+
+    Raises:
+        ValidationError: it is not an image that can be decoded whole; the message names the file.
     """
     from PIL import Image
 
@@ -117,10 +135,19 @@ def load_image(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArra
 def load_images(
     folder: ImageFolder, preprocess: ToArray, size: tuple[int, int], *, on_broken: OnBroken | None = None
 ) -> NDArray[np.float32]:
-    """Give the readable images of `folder` as one float32 array [images, 3, height, width].
+    """Read all images of a folder into one array, for calibration.
 
-    For calibration: choose how many with `ImageFolder(path, limit=samples)`; broken images as in `ImageFolder.arrays`.
-    Raises ValidationError where none can be read.
+    Args:
+        folder: the images; `ImageFolder(path, limit=samples)` chooses how many.
+        preprocess: makes an array of an image.
+        size: height and width of the arrays.
+        on_broken: as in `ImageFolder.arrays`.
+
+    Returns:
+        float32 [images, 3, height, width].
+
+    Raises:
+        ValidationError: no image can be read, or one cannot and there is no `on_broken`.
     """
     arrays = [array for _, array in folder.arrays(preprocess, size, on_broken=on_broken)]
     if not arrays:

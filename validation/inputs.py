@@ -35,9 +35,17 @@ class InputSource:
     feed: Path | None = None
 
     def cases(self, model: Model, count: int = 1) -> list[dict[str, Any]]:
-        """Inputs by name for `count` runs of a model; a feed gives as many as it holds.
+        """Make or read inputs.
 
-        Raises ValidationError as `random_inputs` and `read_feed` do.
+        Args:
+            model: whose inputs they are.
+            count: for how many runs; a feed gives as many as it holds.
+
+        Returns:
+            For each run, values by the names of the inputs.
+
+        Raises:
+            ValidationError: as `random_inputs` and `read_feed` do, or where both a feed and sizes are given.
         """
         if self.feed is not None:
             if self.dims or self.shapes:

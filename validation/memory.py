@@ -21,10 +21,19 @@ def peak_memory(
     inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
 ) -> int | None:
-    """Give the bytes by which a fresh process grows at its peak while ONNX Runtime loads `model` and runs it twice.
+    """Measure how much memory ONNX Runtime takes to load a model and to run it twice.
 
-    `inputs` are random ones by default; `providers` are ONNX Runtime's. None where the system does not tell (Windows).
-    Raises ValidationError where the model cannot be run.
+    Args:
+        model: the model file.
+        threads: inside an operator.
+        inputs: of the runs; random ones by default.
+        providers: ONNX Runtime's execution providers, the preferred first.
+
+    Returns:
+        The bytes by which a fresh process grows at its peak; None where the system does not tell (Windows).
+
+    Raises:
+        ValidationError: the model cannot be run.
     """
     fed = (inputs or InputSource()).cases(os.fspath(model))[0]
     try:

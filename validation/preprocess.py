@@ -126,7 +126,17 @@ PREPROCESSINGS = {
 
 
 def preprocessing(name: str) -> Preprocess:
-    """Give the preprocessing called `name`; raises ValidationError, listing the names there are."""
+    """Choose a preprocessing by its name.
+
+    Args:
+        name: one of PREPROCESSINGS.
+
+    Returns:
+        The preprocessing.
+
+    Raises:
+        ValidationError: none is called so; the message lists the names.
+    """
     if name not in PREPROCESSINGS:
         raise ValidationError(f"no preprocessing is called {name!r}: choose one of {', '.join(PREPROCESSINGS)}")
     return PREPROCESSINGS[name]

@@ -130,7 +130,12 @@ class OnnxRuntimeRunner:
     def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """Return the outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
 
-        At `timeout` (seconds) ONNX Runtime stops before the next operator. Raises as `Runner.run` does.
+        Args:
+            inputs: values by the names of the inputs.
+            timeout: seconds after which ONNX Runtime stops before the next operator; None to let it run.
+
+        Raises:
+            ValidationError: as `Runner.run` does.
         """
         feeds = _checked(self.inputs, inputs, self.name)
         options = onnxruntime.RunOptions()
@@ -186,8 +191,13 @@ class ReferenceRunner:
     def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
 
-        With a `timeout` (seconds) the model runs in a process of its own, which can be stopped. Raises as `Runner.run`
-        does.
+        Args:
+            inputs: values by the names of the inputs.
+            timeout: seconds after which the run is stopped: the model runs in a process of its own then. None to let
+                it run in this one.
+
+        Raises:
+            ValidationError: as `Runner.run` does.
         """
         feeds = _checked(self.inputs, inputs, self.name)
         if timeout is not None:

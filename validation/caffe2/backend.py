@@ -15,28 +15,68 @@ class Backend:
         self.loaded: dict[int, Any] = {}
 
     def load_net(self, predict: bytes, init: bytes) -> dict[str, Any]:
-        """Load a net and its parameters."""
+        """Load a net and its parameters.
+
+        Args:
+            predict: the net, serialized.
+            init: the net that fills its parameters, likewise.
+
+        Returns:
+            `model`: the number by which `run` and `unload` know it.
+        """
         return self._keep(_Net(f"zoosmith-{len(self.loaded)}", predict, init))
 
     def load_onnx(self, model: bytes) -> dict[str, Any]:
-        """Load an ONNX model."""
+        """Load an ONNX model.
+
+        Args:
+            model: the content of its file.
+
+        Returns:
+            `model`: the number by which `run` and `unload` know it.
+        """
         return self._keep(_Model(model))
 
     def run(self, model: int, feeds: dict[str, np.ndarray], outputs: list[str] | None) -> dict[str, Any]:
-        """Values by name."""
+        """Run what was loaded.
+
+        Args:
+            model: its number.
+            feeds: arrays by the names of inputs.
+            outputs: names of the values wanted; None for all outputs.
+
+        Returns:
+            `outputs`: arrays by name.
+        """
         return {"outputs": {k: np.asarray(v) for k, v in self.loaded[model].run(feeds, outputs).items()}}
 
     def unload(self, model: int) -> None:
-        """Let go of what was loaded."""
+        """Free what was loaded.
+
+        Args:
+            model: its number.
+        """
         self.loaded[model].close()
         self.loaded[model] = None
 
     def export(self, arguments: dict[str, Any], repeats: int) -> dict[str, Any]:
-        """Run Caffe2's exporter; the seconds of each part of each run."""
+        """Run Caffe2's exporter.
+
+        Args:
+            arguments: those of `_export`.
+            repeats: how often.
+
+        Returns:
+            `timings`: for each run the seconds of each part.
+        """
         return {"timings": [_export(**arguments) for _ in range(repeats)]}
 
     def reason(self, error: Exception) -> str:
-        """Its first line."""
+        """The first line of what Caffe2 says of an error.
+
+        Args:
+            error: what was raised.
+        """
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         # Caffe2 appends the whole operator as text
         return lines[0].split(" (Error from operator")[0] if lines else type(error).__name__

@@ -23,7 +23,11 @@ _BACKEND = Path(__file__).with_name("backend.py")
 class Caffe2Worker(WorkerProcess):
     """A process with Caffe2 in it, which nets and models can share. Close it, or use it as a context manager.
 
-    `timeout` is the number of seconds that a request may take. Raises ValidationError where Caffe2 is not installed.
+    Args:
+        timeout: seconds that a request may take.
+
+    Raises:
+        ValidationError: Caffe2 is not installed.
     """
 
     def __init__(self, *, timeout: float = 600.0):
@@ -39,9 +43,20 @@ class Caffe2Worker(WorkerProcess):
         *,
         repeats: int = 1,
     ) -> list[dict[str, float]]:
-        """Run Caffe2's own ONNX exporter `repeats` times, from two net files to the model file `output`.
+        """Run Caffe2's own ONNX exporter from files to a file.
 
-        Returns for each run the seconds that `parse`, `convert` and `write` took inside the process.
+        Args:
+            predict: the net's file.
+            init: the file of the net that fills its parameters.
+            value_info: `(ONNX element type, shape)` of each data blob, by name.
+            output: the model file to write.
+            repeats: how often.
+
+        Returns:
+            For each run the seconds that `parse`, `convert` and `write` took inside the process.
+
+        Raises:
+            ValidationError: with Caffe2's own reason.
         """
         arguments = {
             "predict": str(Path(predict).resolve()),
@@ -91,8 +106,14 @@ class _Loaded:
 class Caffe2Runner(_Loaded):
     """Runs a Caffe2 net in the real Caffe2.
 
-    `predict` and `init` are what `convert.read_net` takes; `init` may be None. `worker` is the process to use, by
-    default a new one. Raises ValidationError where Caffe2 is not installed or does not take the nets.
+    Args:
+        predict: the net, as `convert.read_net` takes it.
+        init: the net that fills the parameters, likewise; None where there are none.
+        worker: the process to use; by default a new one, which ends with `close`.
+
+    Raises:
+        ConvertError: a net cannot be read.
+        ValidationError: Caffe2 is not installed, or does not take the nets.
     """
 
     def __init__(self, predict: Any, init: Any = None, *, worker: Caffe2Worker | None = None):
@@ -109,15 +130,32 @@ class Caffe2Runner(_Loaded):
         )
 
     def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Return the blobs named in `outputs`, by default the external outputs, as they are when the net has run.
+        """Run the net.
 
-        An int8 blob gives its integers. Raises ValidationError with Caffe2's own reason.
+        Args:
+            inputs: arrays by blob name, of the shapes and types that the net takes.
+            outputs: the blobs wanted; by default the external outputs.
+
+        Returns:
+            The wanted blobs by name, as they are when the net has run; of an int8 blob its integers.
+
+        Raises:
+            ValidationError: an input is missing or unknown, or Caffe2 fails, with Caffe2's own reason.
         """
         return self._run(self.inputs, inputs, outputs)
 
 
 class Caffe2Onnx(_Loaded):
-    """Runs an ONNX model with Caffe2's ONNX backend, which knows opsets 3 to 9; arguments as for Caffe2Runner."""
+    """Runs an ONNX model with Caffe2's ONNX backend, which knows opsets 3 to 9.
+
+    Args:
+        model: a path, the file's content or a message.
+        worker: the process to use; by default a new one, which ends with `close`.
+
+    Raises:
+        ModelError: the model cannot be read.
+        ValidationError: Caffe2 is not installed, or does not take the model.
+    """
 
     def __init__(self, model: Model, *, worker: Caffe2Worker | None = None):
         whole = load_model(model)
@@ -125,7 +163,17 @@ class Caffe2Onnx(_Loaded):
         super().__init__(model_name(model), worker, "load_onnx", model=whole.SerializeToString())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the model's outputs by name. Raises ValidationError with Caffe2's own reason."""
+        """Run the model.
+
+        Args:
+            inputs: arrays by input name.
+
+        Returns:
+            The outputs by name.
+
+        Raises:
+            ValidationError: an input is missing, unknown or does not fit, or Caffe2 fails, with Caffe2's own reason.
+        """
         return self._run(self.inputs, inputs, None)
 
 

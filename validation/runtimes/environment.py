@@ -26,13 +26,24 @@ _CHECKS = {
 
 
 def location(runtime: PinnedRuntime) -> Path:
-    """The folder of a runtime's environment, there or not: in ZOOSMITH_CACHE, else in the user's cache folder."""
+    """The folder of a runtime's environment, there or not: in ZOOSMITH_CACHE, else in the user's cache folder.
+
+    Args:
+        runtime: which one.
+    """
     cache = Path(os.environ.get("ZOOSMITH_CACHE") or platformdirs.user_cache_dir("zoosmith"))
     return cache / "runtimes" / f"{runtime.name}-{runtime.version}"
 
 
 def find_environment(runtime: PinnedRuntime) -> Path | None:
-    """Return the Python of an installed runtime; None where it is not installed, half-made or from other wheels."""
+    """Return the Python of an installed runtime.
+
+    Args:
+        runtime: which one.
+
+    Returns:
+        Its path; None where the runtime is not installed, half-made or from other wheels.
+    """
     try:
         complete = json.loads((location(runtime) / _MARKER).read_text()) == runtime.pinned()
     except (OSError, ValueError):
@@ -42,7 +53,14 @@ def find_environment(runtime: PinnedRuntime) -> Path | None:
 
 
 def installed_python(runtime: PinnedRuntime) -> Path:
-    """Return the Python of an installed runtime. Raises ValidationError, with the command that installs it."""
+    """Return the Python of an installed runtime.
+
+    Args:
+        runtime: which one.
+
+    Raises:
+        ValidationError: it is not installed; the message names the command that installs it.
+    """
     python = find_environment(runtime)
     if python is None:
         raise ValidationError(f"{runtime} is not installed; `zoosmith runtime install {runtime}` makes its environment")
@@ -50,7 +68,11 @@ def installed_python(runtime: PinnedRuntime) -> Path:
 
 
 def base_python(runtime: PinnedRuntime) -> Path | None:
-    """A Python on this machine from which the runtime's environment can be made; None where there is none."""
+    """A Python on this machine from which a runtime's environment can be made; None where there is none.
+
+    Args:
+        runtime: which one.
+    """
     return find_python(runtime.pythons)
 
 
