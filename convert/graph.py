@@ -90,7 +90,7 @@ class Value:
 
     @property
     def elem_type(self) -> int:
-        """ONNX element type; 0 where inference cannot tell."""
+        """ONNX element type; 0 where inference does not find it."""
         if not self.ready:
             self._graph.infer()
         return self._elem_type

@@ -80,7 +80,7 @@ class Operator:
 
     @property
     def arguments(self) -> list[str]:
-        """ValueNames of the arguments in their order."""
+        """Names of the arguments in their order."""
         return list(self._arguments)
 
     def integer(self, name: str, default: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""ValueNames for ONNX: Caffe2 rewrites blobs, ONNX gives every value one name for ever."""
+"""Names of ONNX values: Caffe2 writes a blob several times, ONNX gives every value a name of its own."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""How long work runs, and how it tells of itself: executors, calls in a process of their own, progress."""
+"""Running long work and reporting its progress: executors, calls in a process of their own, progress."""
 
 import lazy_loader
 

@@ -22,7 +22,7 @@ class Job(Protocol[Result_co]):
         """Wait for the function, and return what it returns.
 
         Args:
-            timeout: seconds to wait; None to wait for ever.
+            timeout: seconds to wait; None for no limit.
 
         Raises:
             concurrent.futures.TimeoutError: it takes longer than `timeout`; the function goes on.

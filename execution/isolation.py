@@ -25,7 +25,7 @@ def call_in_process(
 
     Args:
         function: a function of an importable module, not of a script.
-        timeout: seconds after which the process is killed; None to wait for ever.
+        timeout: seconds after which the process is killed; None for no limit.
         *args: arguments that can be pickled.
         **kwargs: the same.
 

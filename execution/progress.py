@@ -1,13 +1,13 @@
-"""How far long work is: told by whatever works, from any thread; shown by whoever wants to."""
+"""Progress of long work: reported by the code that works, from any thread, and shown by a subclass."""
 
 import threading
 from types import TracebackType
 
 
 class Progress:
-    """Where long work tells how far it is. This class shows nothing; one that shows overrides the `on_` methods.
+    """How long work reports its progress. This class shows nothing; one that shows overrides the `on_` methods.
 
-    Several tasks may be under way at the same time, within each other or beside each other. The `on_` methods are
+    Several tasks may run at the same time, nested or in parallel. The `on_` methods are
     called from the threads that work, one call at a time.
     """
 
@@ -63,7 +63,7 @@ class Task:
             progress.on_begin(self)
 
     def advance(self, step: str = "", *, steps: int = 1) -> None:
-        """Tell that more steps are done.
+        """Report that more steps are done.
 
         Args:
             step: what was done, such as `densenet-9 written`; empty where steps have no names of their own.

@@ -22,7 +22,7 @@ class Names:
         self._counts: dict[str, int] = {}
 
     def fresh(self, stem: str) -> str:
-        """A name that nothing in the model bears, subgraphs and functions included: `stem`, or `stem` and a number.
+        """A name that nothing in the model has, subgraphs and functions included: `stem`, or `stem` and a number.
 
         The same for the same model and the same calls before.
         """

@@ -130,7 +130,7 @@ def _write_with_data_file(model: onnx.ModelProto, target: Path) -> None:
 
 
 def _stream(model: onnx.ModelProto, path: str | os.PathLike[str]) -> bool:
-    """Write the same bytes tensor by tensor, where the tensors are large; tells whether it did.
+    """Write the same bytes tensor by tensor, where the tensors are large; returns whether it did.
 
     One buffer for all would be fresh memory, several times over, and getting that costs more than writing the file.
     """

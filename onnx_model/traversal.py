@@ -69,7 +69,7 @@ def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
 
 
 def all_names(model: ModelProto) -> Iterator[str]:
-    """Every name that a value or a node of a model bears, with repetitions."""
+    """The name of every value and node of a model, with repetitions."""
     for graph in all_graphs(model):
         for value in (*graph.input, *graph.output, *graph.value_info):
             yield value.name

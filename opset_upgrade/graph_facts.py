@@ -104,7 +104,7 @@ class GraphFacts:
         for name in copy.output:
             if name:
                 self._newer[name] = VersionedNode(copy, opset)
-                if self._values.get(name, copy) is None:  # the new node may tell what the old one did not
+                if self._values.get(name, copy) is None:  # the new node may state what the old one did not
                     del self._values[name]
 
     def producer(self, name: str) -> VersionedNode | None:
@@ -152,7 +152,7 @@ class GraphFacts:
     # -- types
 
     def type(self, name: str) -> TypeProto | None:
-        """The type of a value, None if nothing tells it."""
+        """The type of a value; None where it is unknown."""
         facts = self.owner(name)
         return None if facts is None else facts._own_type(name)
 

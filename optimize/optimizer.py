@@ -70,7 +70,7 @@ def fold(model: ir.Model) -> bool:
 
     BatchNormalization, Mul, Add, Sub and Div by per-channel constants become one affine: inside the convolution (or
     Gemm) before it where nothing else reads that, inside the one after it where that pads nothing, else one
-    BatchNormalization of mean 0 and variance 1. An average pooling behind a 1 x 1 convolution moves before it, where
+    BatchNormalization of mean 0 and variance 1. An average pooling after a 1 x 1 convolution moves before it, where
     the convolution has fewer positions to compute. Other types than float32 are left as they are.
 
     Args:

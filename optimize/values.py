@@ -83,7 +83,7 @@ def read_values(node: ir.Node) -> Iterator[ir.Value]:
 
 
 def new_names(model: ir.Model) -> Names:
-    """Names for new values, that nothing in the model bears as it stands, subgraphs and functions included."""
+    """Names for new values that nothing in the model has, subgraphs and functions included."""
     return Names(onnx.ModelProto(), _taken(model))
 
 
@@ -99,7 +99,7 @@ def _taken(model: ir.Model) -> Iterator[str]:
 
 
 def add_initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
-    """A new initializer of the graph; nothing in the model bears `name`."""
+    """A new initializer of the graph; nothing in the model has `name`."""
     tensor = ir.Tensor(np.ascontiguousarray(array).reshape(array.shape), name=name)
     value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)

@@ -17,7 +17,7 @@ from zoosmith.validation import OnnxRuntimeRunner
 BINS = 2048
 _STEPS = 256
 
-# Values a bin, on average, below which a histogram's gaps are chance and its entropy tells nothing.
+# Values a bin, on average, below which a histogram's gaps are chance and its entropy has no meaning.
 _FEWEST = 10
 
 Samples = Sequence[Mapping[str, Array]]
@@ -56,7 +56,7 @@ def calibrate(
             channel, so that a tensor is cut by one share in all of its channels.
         tensors: names of the float32 tensors to look at; without it, the inputs and everything that the nodes make.
         percentile: for the method of that name, in percent.
-        progress: told of the runs.
+        progress: notified of the runs.
 
     Raises:
         QuantizeError: there are no samples, the method is unknown or a tensor is not finite.

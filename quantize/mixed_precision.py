@@ -58,7 +58,7 @@ def quantize_within(
         drop_of: what a quantized model loses, in the unit of `limit`.
         limit: the largest drop to accept.
         method: as for `calibrate`.
-        progress: told of the calibration runs and of the layers ranked.
+        progress: notified of the calibration runs and of the layers ranked.
 
     Raises:
         QuantizeError: as for `quantize`.

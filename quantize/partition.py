@@ -19,7 +19,7 @@ class Step:
 
     Attributes:
         node: the node.
-        output: the value that the step makes: of the Relu or Clip behind the node, where that joined it.
+        output: the value that the step makes: of the Relu or Clip after the node, where it is part of the step.
         form: how it becomes integer; None for a node that stays in float.
         lowest: the lower bound of a Relu or Clip that joined.
         highest: the upper bound.
@@ -133,7 +133,7 @@ def choose_parameters(
 ) -> dict[ir.Value, QuantizationParameters]:
     """Choose the scale and zero point of each value of `parts.encoded`: as small a scale as those that read it allow.
 
-    Values that meet in a Concat share one only where a reader behind it needs that.
+    Values that meet in a Concat share one only where a reader after it needs that.
     """
     groups = _Groups(model.graph.outputs, parts)
     bounds = {step.output: (step.lowest, step.highest) for step in parts.steps if step.form}

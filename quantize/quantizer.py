@@ -35,7 +35,7 @@ def quantize(
         model: float32, opset 10 or later; it is left as it was.
         samples: the model's inputs by name, to calibrate on.
         method: as for `calibrate`.
-        progress: told of the calibration runs.
+        progress: notified of the calibration runs.
 
     Raises:
         QuantizeError: the model is quantized already, of an opset below 10, has weights or activations that are not

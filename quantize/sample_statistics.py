@@ -70,7 +70,7 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     means, variances = [], []
     for name, mean, variance in stated:
         found = seen[name]
-        # a channel that never changed in training, or does not now, tells nothing by its ratio
+        # a channel that never changed in training, or does not now, has no meaningful ratio
         changes = (variance > 0) & (found.deviation > 0)
         if not changes.any():
             continue

@@ -119,7 +119,7 @@ def read_samples(
             evenly over it.
         count: the most samples to take.
         preprocess: makes the model's input of a picture.
-        on_broken: told of images that cannot be read.
+        on_broken: called with images that cannot be read.
 
     Raises:
         QuantizeError: the source is not there, or is a file that does not fit the model.

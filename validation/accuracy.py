@@ -131,10 +131,10 @@ def evaluate(
             same H and W in all of them, and a first output of logits, [N, classes] with any further dimensions 1.
         folder: images, each with a label.
         preprocess: makes the input of an image.
-        on_broken: told of each image that cannot be read; such images are left out and counted.
+        on_broken: called with each image that cannot be read; such images are left out and counted.
         providers: ONNX Runtime's execution providers, the preferred first.
         jobs: how many threads decode images.
-        progress: told of every image.
+        progress: notified of every image.
 
     Returns:
         Top-1 and top-5 of each model with their intervals, and how far each pair of models agrees.
@@ -181,7 +181,7 @@ def evaluate(
 
 
 def _counted(task: Task, on_broken: OnBroken | None) -> OnBroken:
-    """What is told of a broken image: it is done, too."""
+    """Called with a broken image, which counts as done."""
 
     def skip(path: Path, reason: str) -> None:
         if on_broken is not None:

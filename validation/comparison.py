@@ -158,7 +158,7 @@ def _compare_floats(name: str, expected: np.ndarray, actual: np.ndarray, rtol: f
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
     e, a = expected.astype(wide), actual.astype(wide)
     finite = np.isfinite(e)
-    # NaN is unequal to itself, so one that stands in for another is told by isnan
+    # NaN is unequal to itself, so isnan finds one where both have it
     misplaced = ~finite & ~((e == a) | (np.isnan(e) & np.isnan(a)))
     if misplaced.any() or not np.array_equal(finite, np.isfinite(a)):
         return OutputComparison(name, False, "NaNs or infinities at different places", rtol=rtol, atol=atol)

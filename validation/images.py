@@ -87,7 +87,7 @@ class ImageFolder:
         Args:
             preprocess: makes an array of an image.
             size: height and width of the arrays.
-            on_broken: told of each image that cannot be read, which is skipped then.
+            on_broken: called with each image that cannot be read, which is skipped then.
             executor: decodes up to 16 images ahead; one thread by default.
 
         Yields:

@@ -56,7 +56,7 @@ def measure(
         warmup: rounds before them.
         inputs: where they come from; random ones by default.
         providers: execution providers of ONNX Runtime.
-        progress: told of every round, those before, too.
+        progress: notified of every round, those before, too.
 
     Raises:
         ValidationError: a model cannot be loaded or run, or a count is out of range.

@@ -30,7 +30,7 @@ def peak_memory(
         providers: ONNX Runtime's execution providers, the preferred first.
 
     Returns:
-        The bytes by which a fresh process grows at its peak; None where the system does not tell (Windows).
+        The bytes by which a fresh process grows at its peak; None where the system does not report it (Windows).
 
     Raises:
         ValidationError: the model cannot be run.

@@ -41,7 +41,7 @@ class Preprocess:
     def __call__(self, image: "Image", size: tuple[int, int]) -> NDArray[np.float32]:
         """Give `image` (any 8-bit mode, transparency dropped) as float32 [3, height, width], `size` (height, width).
 
-        Raises ValidationError for pixels of more than 8 bits, whose range nothing tells, and for images of a shape that
+        Raises ValidationError for pixels of more than 8 bits, whose range is unknown, and for images of a shape that
         would fill the memory when its shorter side is brought to size.
         """
         pixels = np.asarray(_centre(_rgb(image), size))

@@ -278,7 +278,7 @@ def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, 
 def _watched(run: Callable[[], dict[str, Any]], timeout: float | None, options: Any) -> dict[str, Any]:
     """Call `run`, whose ONNX Runtime run has these options; end it when the time is over or at an interrupt.
 
-    Python tells nobody of an interrupt while its main thread is inside of ONNX Runtime, so another thread runs it.
+    Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread runs it.
     """
     if timeout is None:
         return run()

@@ -154,7 +154,7 @@ def verify(
         cases: inputs by name, for one run each.
         source: where these come from, in words, for the proof.
         limits: what is accepted; those of `Limits` by default.
-        progress: told of each case.
+        progress: notified of each case.
 
     Raises:
         ValidationError: one of the two cannot be run on these inputs, or was stopped.
@@ -194,7 +194,7 @@ def verify_models(
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, as OnnxRuntimeRunner takes them.
         folder: where files of external data lie, if the models have any; both are then run from files in it.
-        progress: told of each case.
+        progress: notified of each case.
 
     Raises:
         ValidationError: the models cannot be compared: one cannot be run, was stopped, or draws random numbers.
@@ -233,7 +233,7 @@ def verify_net(
         names: the style of names the model was converted with, as `caffe2_to_onnx` takes it.
         inputs: where they come from; random ones by default, with symbolic sizes taken as 2.
         limits: what is accepted.
-        progress: told of each case.
+        progress: notified of each case.
 
     Raises:
         ValidationError: one of the two cannot run on such inputs (a model that only newer runtimes know, a net whose

@@ -53,7 +53,7 @@ def build(
         out: folder of the tree; made where it does not exist.
         recipe: the model.
         options: what to build it from, which rows, and what to measure; None for the defaults.
-        progress: told of every step that is done.
+        progress: notified of every step that is done.
 
     Returns:
         What was found. A failed check is in it; files are written all the same, each whole or not at all. The same

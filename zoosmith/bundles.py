@@ -34,7 +34,7 @@ def bundle(
         sets: how many data sets of random inputs; a feed gives its own number.
         inputs: where they come from; random ones by default.
         timeout: seconds after which a run is stopped.
-        progress: told of every data set.
+        progress: notified of every data set.
 
     Returns:
         The number of data sets.
@@ -84,7 +84,7 @@ def validate(
         path: an archive or its unpacked folder.
         limits: what is accepted.
         providers: execution providers of ONNX Runtime.
-        progress: told of every data set.
+        progress: notified of every data set.
 
     Returns:
         The comparisons by the data sets' names.

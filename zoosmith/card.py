@@ -17,7 +17,7 @@ def model_card(recipe: Recipe, report: Report) -> str:
     """Write the model card of a build.
 
     Args:
-        recipe: states what no file tells.
+        recipe: states what is in none of the files.
         report: what the build found.
 
     Returns:

@@ -105,7 +105,7 @@ def quantize_file(
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
-        progress: told of every stage.
+        progress: notified of every stage.
 
     Raises:
         ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.

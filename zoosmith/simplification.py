@@ -56,7 +56,7 @@ def simplify_file(
         inputs: of the verification.
         cases: how many random inputs.
         limits: of the verification.
-        progress: told of it.
+        progress: shows how far it is.
 
     Raises:
         ZoosmithError: the model cannot be read, optimized, run or written.

@@ -90,9 +90,9 @@ def _padded_evenly(op: Operator, window: Window, x: Value) -> Value:
 
 
 def _with_windows_outside(op: Operator, kind: str, x: Value, window: Window, attributes: dict[str, Attribute]) -> None:
-    """Write the pool, and append what Caffe2 gives for the windows that a legacy padding places behind the input."""
+    """Write the pool, and append what Caffe2 gives for windows that a legacy padding places after the input."""
     if kind == "LpPool" or (kind == "MaxPool" and not op.channels_last):
-        op.refuse("argument legacy_pad=3 with a last window behind the input, where Caffe2 reads what lies there")
+        op.refuse("argument legacy_pad=3 with a last window after the input, where Caffe2 reads what lies there")
     # a window that sees nothing is the mean of no elements, or the lowest number there is
     empty = 0.0 if "count_include_pad" in attributes else math.nan
     filling = float(np.finfo(np.float32).min) if kind == "MaxPool" else empty

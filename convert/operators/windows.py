@@ -24,7 +24,7 @@ _DEFAULTS: dict[str, int | None] = {"strides": 1, "pads": 0, "dilations": 1, "ke
 class Window:
     """Sizes for each spatial dimension; `pads` holds all begins, then all ends, as in Caffe2 and ONNX.
 
-    `outside` counts the last windows that a legacy padding places behind the input, where they see nothing.
+    `outside` counts the last windows that a legacy padding places after the end of the input, where they see nothing.
     """
 
     kernel: list[int]
@@ -39,7 +39,7 @@ class Window:
         return Window(self.kernel[:1], self.strides[:1], self.pads[::2], self.dilations[:1], self.legacy_pad)
 
     def reach_outside(self, spatial: Sequence[int]) -> None:
-        """Pad so far that the windows behind the input exist; they see zeros."""
+        """Pad so far that the windows after the end of the input exist; they see zeros."""
         rank = len(self.kernel)
         for i, size in enumerate(spatial):
             if self.outside and self.outside[i]:
@@ -119,7 +119,7 @@ def resolve_padding(op: Operator, window: Window, spatial: Sequence[int]) -> Non
 
 
 def _caffe_end(window: Window, i: int, size: int) -> tuple[int, int]:
-    """End pad, and how many windows lie behind the input.
+    """End pad, and how many windows lie after the end of the input.
 
     Caffe rounds the output size up, and where there is padding drops a last window that would start in it.
     """

@@ -68,7 +68,7 @@ def _reduction_axes_to_attribute(node: NodeProto, g: Writer) -> None:
 
 
 def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated: int) -> None:
-    """Reduce axis by axis, each behind an If that asks whether the axis is among those given."""
+    """Reduce axis by axis, each inside an If that tests whether the axis is among those given."""
     candidates = _axes_by_stated_shape(node, g, rank, stated)
     if 0 < len(candidates) <= _FEW:
         _reduce_over_one_of(node, g, axes, rank, candidates)

@@ -1,4 +1,4 @@
-"""Average pooling before 1 x 1 convolutions instead of behind them."""
+"""Average pooling before 1 x 1 convolutions instead of after them."""
 
 from math import prod
 
@@ -8,7 +8,7 @@ from zoosmith.optimize.values import attribute, input_constant, is_standard, onl
 
 
 class PoolBeforeConvolution(ir.passes.InPlacePass):
-    """Swap a 1 x 1 convolution and the average pooling behind it: both are linear, pooling leaves fewer positions."""
+    """Swap a 1 x 1 convolution and the average pooling after it: both are linear, pooling leaves fewer positions."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Change the model in place."""
@@ -26,7 +26,7 @@ class PoolBeforeConvolution(ir.passes.InPlacePass):
 
 
 def _swap(graph: ir.Graph, first: ir.Node, second: ir.Node) -> None:
-    """Let `second`, which reads `first`, come before it; the values between and behind them keep their names."""
+    """Let `second`, which reads `first`, come before it; the values between and after them keep their names."""
     source, between, behind = first.inputs[0], first.outputs[0], second.outputs[0]
     behind.replace_all_uses_with(between, replace_graph_outputs=True)
     second.replace_input_with(0, source)

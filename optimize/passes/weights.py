@@ -1,4 +1,4 @@
-"""Per-channel affines in the weights of the operator before or behind them."""
+"""Per-channel affines in the weights of the operator before or after them."""
 
 import numpy as np
 import onnx_ir as ir

@@ -83,7 +83,7 @@ def install(runtime: PinnedRuntime, report: Callable[[str], None] | None = None)
 
     Args:
         runtime: what to install.
-        report: told each step in a few words.
+        report: called with the name of each step.
 
     Raises:
         ValidationError: there is no fitting Python, or a step of the installation failed.

@@ -35,7 +35,7 @@ def _patch(python: Path) -> int:
 
 
 def _is_version(python: Path, version: str) -> bool:
-    # a pyenv shim is on PATH for versions that are not switched on, and then fails: only running it tells
+    # a pyenv shim is on PATH for versions that are not switched on, and then fails: so it has to be run
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     return _output([python, "-I", "-c", program]) == version
 

@@ -6,7 +6,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from zoosmith import execution
 from zoosmith.execution import Task
 
-# steps without names, of which there may be thousands, are told off a terminal this many times
+# where there is no terminal, steps without names, of which there may be thousands, are reported this many times
 _LINES = 10
 
 

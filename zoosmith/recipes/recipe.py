@@ -28,7 +28,7 @@ class SampleInputs:
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What no file tells and the model card says. All texts are Markdown; an empty one reads "Not stated.".
+    """What the model card says and no file holds. All texts are Markdown; an empty one reads "Not stated.".
 
     Attributes:
         license: of the weights, an SPDX identifier.

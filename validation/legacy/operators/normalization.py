@@ -36,7 +36,7 @@ def _batch_normalization_7(
     momentum: float,
     spatial: int = 1,
 ) -> tuple[Array, ...]:
-    # from 7 to 13 the mode is told by the number of outputs
+    # from 7 to 13 the number of outputs selects the mode
     return _batch_normalization(x, scale, bias, mean, var, epsilon, momentum, bool(spatial), training=outputs > 1)
 
 

@@ -1,4 +1,4 @@
-"""What the model card of DenseNet-121 says that no file tells."""
+"""What the model card of DenseNet-121 says and no file holds."""
 
 from textwrap import fill
 
