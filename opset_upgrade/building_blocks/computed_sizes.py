@@ -1,4 +1,4 @@
-"""Sizes that only the run tells.
+"""Sizes that are known at run time only.
 
 A size is a number where it is fixed, else the name of an int64 tensor of shape [1].
 """

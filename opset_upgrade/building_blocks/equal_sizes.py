@@ -19,7 +19,7 @@ class Size(NamedTuple):
 
 
 def same_size(g: Writer, one: Size, other: Size) -> bool:
-    """Whether two sizes are one: of the same axis of a tensor, or of axes that bear one symbol."""
+    """Whether two sizes are one: of the same axis of a tensor, or of axes with one symbol."""
     symbol = _symbol(g, one)
     return one == other or bool(symbol and symbol == _symbol(g, other))
 
@@ -39,31 +39,38 @@ def element_of_shape(g: Writer, shape: str, index: int) -> Size | int | None:
         found = g.producer(shape)
         if found is None or found.domain:
             return None
-        data = found.input[0] if found.input else ""
-        if found.op_type in _SAME_ELEMENTS:
-            shape = data
-        elif found.op_type == "Concat":
-            place = _part(g, found.input, index)
-            if place is None:
-                return None
-            shape, index = place
-        elif found.op_type == "Gather":
-            picked, sizes = g.value(found.input[1]), g.shape(data)
-            if picked is None or index >= picked.size or sizes is None or len(sizes) != 1:
-                return None
-            index = int(picked.reshape(-1)[index])
-            if index < 0 and sizes[0] is None:
-                return None
-            shape, index = data, index % (sizes[0] or index + 1)
-        elif found.op_type == "Slice":
-            start = _start(g, found)
-            if start is None:
-                return None
-            shape, index = data, start + index
-        elif found.op_type == "Shape":
+        if found.op_type == "Shape":
             return _axis(g, found, index)
-        else:
+        place = _place(g, found, index)
+        if place is None:
             return None
+        shape, index = place
+
+
+def _place(g: Writer, node: NodeProto, index: int) -> tuple[str, int] | None:
+    """The input of a node that holds an element of its output, and the element's number in it."""
+    data = node.input[0] if node.input else ""
+    if node.op_type in _SAME_ELEMENTS:
+        return data, index
+    if node.op_type == "Concat":
+        return _part(g, node.input, index)
+    if node.op_type == "Gather":
+        return _gathered(g, data, node.input[1], index)
+    if node.op_type == "Slice":
+        start = _start(g, node)
+        return None if start is None else (data, start + index)
+    return None
+
+
+def _gathered(g: Writer, data: str, indices: str, index: int) -> tuple[str, int] | None:
+    """The element of a vector that a Gather puts at `index`."""
+    picked, sizes = g.value(indices), g.shape(data)
+    if picked is None or index >= picked.size or sizes is None or len(sizes) != 1:
+        return None
+    number = int(picked.reshape(-1)[index])
+    if number < 0 and sizes[0] is None:
+        return None
+    return data, number % (sizes[0] or number + 1)
 
 
 def _part(g: Writer, names: Sequence[str], index: int) -> tuple[str, int] | None:

@@ -54,7 +54,7 @@ def _along(node: NodeProto, g: Writer, data: str, axis: int) -> str:
 
 
 def _step_by_step(node: NodeProto, g: Writer, data: str, axis: int) -> str:
-    """Go along an axis whose size only the run tells."""
+    """Go along an axis whose size is known at run time only."""
     if g.target < 9:
         g.refuse(
             f"the size of axis {axis} of {data!r} is not fixed, and below opset 9 a Scan takes the first axis only"

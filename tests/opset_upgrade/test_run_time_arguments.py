@@ -1,4 +1,4 @@
-"""Indices, axes and bounds that only the run tells, below the opset whose operator takes them so."""
+"""Indices, axes and bounds that are computed at run time, below the opset whose operator takes them so."""
 
 from collections.abc import Sequence
 from itertools import product

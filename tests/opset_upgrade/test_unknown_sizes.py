@@ -1,4 +1,4 @@
-"""Operators between values whose sizes only the run tells, below the opset that brought them or what they do."""
+"""Operators between values whose sizes are known at run time only, below the opset that brought them or what they do."""
 
 from collections.abc import Sequence
 from typing import Any
