@@ -1,4 +1,4 @@
-"""Operators between values whose sizes are known at run time only, below the opset that brought them or what they do."""
+"""Operators between values of sizes known at run time only, below the opset that brought them or what they do."""
 
 from collections.abc import Sequence
 from typing import Any
