@@ -234,7 +234,6 @@ class Writer:
         for formal in missing:
             names[formal] = self.fresh(formal)
         given = {attribute.name: attribute for attribute in self._node.attribute}
-        given.update({a.name: a for a in function.attribute_proto if a.name not in given})
         body = list(function.node)
         for inner in body:
             for name in inner.output:

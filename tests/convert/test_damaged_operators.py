@@ -90,6 +90,19 @@ def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_transla
         caffe2_to_onnx(net_of(("WeightedSum", "x", "y")), None, inputs={"x": (1, [2])})
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "reason"),
+    [
+        ("PadImage", {"mode": 3}, "argument 'mode' holds i, expected a string"),
+        ("PadImage", {"value": "0"}, "argument 'value' holds s, expected a float"),
+        ("Softmax", {"axis": 1.0}, "argument 'axis' holds f, expected an integer"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(kind: str, arguments: dict[str, object], reason: str) -> None:
+    with pytest.raises(ConvertError, match=f"{kind} that makes 'y': {reason}"):
+        caffe2_to_onnx(net_of((kind, "x", "y", arguments)), None, inputs={"x": (1, [1, 1, 4, 4])}, opset=11)
+
+
 @pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ValueError, ZeroDivisionError])
 def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(op: Operator) -> None:

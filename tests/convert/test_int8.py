@@ -5,9 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from tests.caffe2_cases import operator_cases
 from tests.convert.int8_mobilenet import SIZE, mobilenet
 from tests.validation import int8_nets
-from tests.validation.caffe2_nets import net_of
+from tests.validation.caffe2_nets import add_argument, net_of
 from tests.validation.recordings import Recording, random_case, recordings, run_caffe2
 from zoosmith.convert import ConvertError, caffe2_to_onnx
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
@@ -137,3 +138,28 @@ def test_another_engines_arithmetic_is_refused():
     net.op[3].engine = "DNNLOWP"
     with pytest.raises(ConvertError, match="Int8Conv that makes 'y': engine 'DNNLOWP'"):
         caffe2_to_onnx(net, None, inputs={"x": (1, [1, 5, 5, 2])}, opset=None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        ({}, (0, 0)),
+        ({"adj": 1}, (1, 1)),
+        ({"adjs": [1, 0]}, (1, 0)),
+        ({"adj_h": 0, "adj_w": 1}, (0, 1)),
+        # as in Caffe2, one of the two alone counts for nothing
+        ({"adj_h": 1}, (0, 0)),
+        ({"adj_w": 1}, (0, 0)),
+    ],
+)
+def test_adjustments_of_a_transposed_convolution_enlarge_the_image(arguments: dict[str, object], more: tuple[int, int]):
+    (case,) = [case for case in operator_cases() if case.operator == "Int8ConvTranspose"]
+    net = NetDef()
+    net.CopyFrom(case.net)
+    (op,) = [op for op in net.op if op.type == "Int8ConvTranspose"]
+    for name, value in arguments.items():
+        add_argument(op, name, value)
+    expected = interpret(net, None, case.inputs)["f"]
+    plain = interpret(case.net, None, case.inputs)["f"]
+    assert expected.shape[1:3] == (plain.shape[1] + more[0], plain.shape[2] + more[1])
+    np.testing.assert_array_equal(run_converted(net, case.inputs)["f"], expected)

@@ -289,3 +289,35 @@ def test_nothing_of_a_conversion_stays_in_memory() -> None:
 def test_a_translator_is_registered_once_with_a_docstring() -> None:
     for kind, entry in translators().items():
         assert entry.translate.__doc__, kind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "axis"),
+    [({}, None), ({"axis": 1}, 1), ({"axis_str": "C"}, 1), ({"axis_str": "C", "order": "NHWC"}, 3)],
+)
+def test_below_opset_7_the_axis_of_a_broadcast_is_written_where_the_net_gives_one(
+    arguments: dict[str, Any], axis: int | None
+) -> None:
+    net = net_of(("Add", "X b", "Y"), outputs="Y", inputs="X b", broadcast=1, **arguments)
+    vector = [3] if axis else [2, 3]
+    shape = [1, 2, 2, 3] if axis != 1 else [1, 3, 2, 2]
+    (node,) = caffe2_to_onnx(net, inputs={"X": (1, shape), "b": (1, vector)}, opset=6).graph.node
+    written = {attribute.name: attribute.i for attribute in node.attribute}
+    assert written == ({"broadcast": 1} if axis is None else {"axis": axis, "broadcast": 1})
+
+
+def test_factors_of_a_resize_may_be_arguments_a_parameter_or_computed_by_the_net() -> None:
+    image = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
+    scales = np.float32([1, 2])
+    by_argument = net_of(("UpsampleBilinear", "X", "Y"), outputs="Y", width_scale=2.0)
+    by_blob = net_of(("UpsampleBilinear", "X s", "Y"), outputs="Y", inputs="X s")
+    known = [
+        caffe2_to_onnx(by_argument, inputs={"X": (1, [1, 1, 2, 2])}, opset=11),
+        caffe2_to_onnx(by_blob, filled(s=scales), inputs={"X": (1, [1, 1, 2, 2])}, opset=11),
+    ]
+    computed = caffe2_to_onnx(by_blob, inputs={"X": (1, [1, 1, 2, 2]), "s": (1, [2])}, opset=11)
+    assert [[node.op_type for node in model.graph.node] for model in known] == [["Resize"]] * 2
+    (expected,) = run(known[0], image)
+    assert expected.shape == (1, 1, 2, 4)
+    assert np.array_equal(run(known[1], image)[0], expected)
+    assert np.array_equal(run(computed, image, scales)[0], expected)

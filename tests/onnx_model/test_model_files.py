@@ -45,6 +45,18 @@ def test_fields_of_a_later_onnx_are_kept_beside_large_tensors(tmp_path: Path) ->
     assert b"\x98\x7d\x01" in (tmp_path / "later.onnx").read_bytes()
 
 
+def test_a_model_at_the_limit_of_protobuf_is_one_file(
+    model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # sizes of messages are signed numbers of 32 bits
+    assert np.iinfo(np.int32).max == saving._PROTOBUF_LIMIT
+    for limit, files in ((model.ByteSize(), 1), (model.ByteSize() - 1, 2)):
+        monkeypatch.setattr(saving, "_PROTOBUF_LIMIT", limit)
+        folder = tmp_path / str(limit)
+        save_model(model, folder / "scale.onnx")
+        assert len(list(folder.iterdir())) == files
+
+
 def test_a_model_too_large_for_protobuf_keeps_its_tensors_beside_it(
     model: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

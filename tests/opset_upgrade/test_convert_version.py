@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper
 
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert_version
@@ -195,6 +195,21 @@ def test_model_local_functions_are_converted_with_their_own_imports() -> None:
         converted = convert_version(given, target)
         assert converted.functions[0].opset_import[0].version == target
         same(given, converted, {"x": np.abs(X) + 1})
+
+
+def test_an_attribute_that_is_a_parameter_of_the_function_is_refused_where_its_value_matters() -> None:
+    softmax = helper.make_node("Softmax", ["a"], ["b"])
+    softmax.attribute.add(name="axis", type=AttributeProto.INT, ref_attr_name="axis")
+    function = helper.make_function("local", "S", ["a"], ["b"], [softmax], [helper.make_opsetid("", 13)], ["axis"])
+    body = graph(
+        [helper.make_node("S", ["x"], ["y"], domain="local", axis=1)],
+        [value("x", [2, 3, 4])],
+        [value("y", [2, 3, 4])],
+    )
+    imports = [helper.make_opsetid("", 13), helper.make_opsetid("local", 1)]
+    given = helper.make_model(body, opset_imports=imports, functions=[function], ir_version=8)
+    with pytest.raises(OpsetError, match="attribute axis is a parameter of the function around it"):
+        convert_version(given, 12)
 
 
 def test_operators_of_other_domains_are_left_alone() -> None:

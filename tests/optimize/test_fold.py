@@ -89,6 +89,15 @@ def test_average_pooling_moves_before_a_pointwise_convolution_only() -> None:
         assert_same(model, folded)
 
 
+def test_average_pooling_that_leaves_padding_out_moves_before_a_bias() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4, bias=True)
+    model = net.model(net.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], pads=[1, 1, 1, 1]))
+    folded = fold(model)
+    assert folded.graph.node[0].op_type == "AveragePool"
+    assert_same(model, folded)
+
+
 def test_average_pooling_that_counts_padding_stays_behind_the_bias() -> None:
     net = Net([1, 3, 8, 8])
     x = net.conv("data", 3, 4, bias=True)
