@@ -11,3 +11,13 @@ class ModelError(ZoosmithError):
 
 class WireFormatError(ModelError):
     """Bytes that are no protobuf message, or a cut one."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message that is not empty, or its type where there is none.
+
+    Args:
+        error: an exception of a library, whose message may be many lines.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

@@ -13,7 +13,7 @@ from onnx.external_data_helper import (
     uses_external_data,
 )
 
-from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.errors import ModelError, first_line
 from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, parse_in_place, span_of
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.onnx_model.wire_format import FileBytes
@@ -41,7 +41,7 @@ def load_model(model: Model, *, external_data: bool = True) -> ModelProto:
         try:
             load_external_data_for_model(loaded, os.fspath(Path(model).parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise ModelError(f"{name}: its external data cannot be loaded: {_first_line(error)}") from error
+            raise ModelError(f"{name}: its external data cannot be loaded: {first_line(error)}") from error
     return loaded
 
 
@@ -84,7 +84,7 @@ def load_small_tensors(model: ModelProto, folder: str | os.PathLike[str]) -> Non
         try:
             load_external_data_for_tensor(tensor, os.fspath(folder))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise ModelError(f"{folder}: tensor {tensor.name!r} cannot be loaded: {_first_line(error)}") from error
+            raise ModelError(f"{folder}: tensor {tensor.name!r} cannot be loaded: {first_line(error)}") from error
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
 
@@ -126,7 +126,3 @@ def _parsed(content: bytes, name: str) -> ModelProto:
     if not (model.HasField("graph") and model.ir_version and model.opset_import):
         raise ModelError(f"{name}: expected an ONNX model, found no graph, IR version or opset in it")
     return model
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

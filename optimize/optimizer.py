@@ -4,6 +4,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import CheckerPass
 
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.ir_model import to_ir, to_proto
 from zoosmith.optimize.passes.dropout import RemoveDropout
@@ -11,7 +12,7 @@ from zoosmith.optimize.passes.merging import MergeAffines
 from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
 from zoosmith.optimize.passes.shape_operators import FoldShapeOperators
 from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
-from zoosmith.optimize.simplification import first_line, simplify
+from zoosmith.optimize.simplification import simplify
 from zoosmith.optimize.values import opset
 
 OLDEST_OPSET = 7

@@ -2,6 +2,7 @@
 
 import onnx
 
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.optimize.errors import OptimizeError
 
 
@@ -29,8 +30,3 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     simplified.ClearField("metadata_props")
     simplified.metadata_props.extend(model.metadata_props)
     return simplified
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an exception's message, or its type where it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -14,6 +14,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from zoosmith.execution import ProcessDied, ThreadExecutor, call_in_process
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
@@ -113,7 +114,7 @@ class OnnxRuntimeRunner:
             self.session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys([*wanted, _CPU])))
         except Exception as error:
             # ONNX Runtime's exceptions share no base class
-            raise ValidationError(f"{self.name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+            raise ValidationError(f"{self.name}: ONNX Runtime cannot load it: {first_line(error)}") from error
         for provider in wanted:
             if provider not in self.session.get_providers():
                 raise ValidationError(f"{self.name}: ONNX Runtime could not start {provider} on this machine")
@@ -145,7 +146,7 @@ class OnnxRuntimeRunner:
         except Exception as error:
             if options.terminate:
                 raise _stopped(self.name, timeout) from error
-            raise ValidationError(f"{self.name}: ONNX Runtime failed: {_first_line(error)}") from error
+            raise ValidationError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
 
     def _run(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
         if self._by_bits:
@@ -185,7 +186,7 @@ class ReferenceRunner:
         except Exception as error:
             # the evaluator raises what its operators raise
             raise ValidationError(
-                f"{self.name}: the reference evaluator cannot load it: {_first_line(error)}"
+                f"{self.name}: the reference evaluator cannot load it: {first_line(error)}"
             ) from error
 
     def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class ReferenceRunner:
         except ValidationError as error:
             raise ValidationError(f"{self.name}: {error}") from error
         except Exception as error:
-            raise ValidationError(f"{self.name}: the reference evaluator failed: {_first_line(error)}") from error
+            raise ValidationError(f"{self.name}: the reference evaluator failed: {first_line(error)}") from error
         return dict(zip(self.output_names, results, strict=True))
 
 
@@ -358,8 +359,3 @@ def _from_ort(value: Any) -> Any:
     content = ctypes.string_at(value.data_ptr(), int(np.prod(shape, dtype=np.int64)) * bits.itemsize)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
     return np.frombuffer(content, bits).view(dtype).reshape(shape).copy()
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

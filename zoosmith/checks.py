@@ -7,6 +7,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT, SampleDistance
 from zoosmith.recipes.rows import Row
@@ -109,5 +110,5 @@ def _valid(content: bytes) -> Check:
     try:
         onnx.checker.check_model(content, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        return Check(name, str(error).strip().partition("\n")[0], limit, False)
+        return Check(name, first_line(error), limit, False)
     return Check(name, limit, limit, True)
