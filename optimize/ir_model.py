@@ -8,7 +8,7 @@ from onnx_ir.passes.common import (
     ShapeInferencePass,
 )
 
-from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
 
 # the oldest IR version whose initializers need not be inputs as well
@@ -26,10 +26,10 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
         model: a model with its nodes in topological order; it is left as it was.
 
     Raises:
-        OptimizeError: the model imports no opset of ONNX's own operators, or holds sparse initializers.
+        ModelError: the model imports no opset of ONNX's own operators.
+        OptimizeError: it holds sparse initializers.
     """
-    if default_opset(model) is None:
-        raise OptimizeError("the model imports no ONNX opset; expected an opset_import of the default domain")
+    required_opset(model)
     if model.graph.sparse_initializer:
         name = model.graph.sparse_initializer[0].values.name
         raise OptimizeError(f"initializer {name} is sparse; expected dense initializers")

@@ -40,7 +40,8 @@ def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
         The optimized model, of the same opset.
 
     Raises:
-        OptimizeError: the model is older or imports no opset, onnx-simplifier gives up or makes an invalid model.
+        ModelError: the model imports no opset of ONNX's own operators.
+        OptimizeError: the model is older, onnx-simplifier gives up or makes an invalid model.
     """
     return to_proto(optimize_to_ir(model))
 
@@ -55,6 +56,7 @@ def optimize_to_ir(model: onnx.ModelProto) -> ir.Model:
         An onnx-ir model, as `to_ir` makes it.
 
     Raises:
+        ModelError: as `optimize` does.
         OptimizeError: as `optimize` does.
     """
     result = to_ir(simplify(model))

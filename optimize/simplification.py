@@ -3,6 +3,7 @@
 import onnx
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
 
 
@@ -16,10 +17,12 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
         The same function, with the metadata of `model`.
 
     Raises:
+        ModelError: the model imports no opset of ONNX's own operators.
         OptimizeError: onnx-simplifier gives up.
     """
     import onnxsim
 
+    required_opset(model)
     try:
         result, _ = onnxsim.simplify(model, check_n=0)
     except Exception as error:

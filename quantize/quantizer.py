@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
-from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize import OptimizeError, optimize_to_ir, to_proto
 from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
@@ -38,6 +38,7 @@ def quantize(
         progress: notified of the calibration runs.
 
     Raises:
+        ModelError: the model imports no opset of ONNX's own operators.
         QuantizeError: the model is quantized already, of an opset below 10, has weights or activations that are not
             finite, or nothing to quantize.
         ValidationError: a sample does not fit the model.
@@ -53,6 +54,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     """The float model that is quantized: checked, optimized, strided convolutions of images with SpaceToDepth.
 
     Raises:
+        ModelError: as for `quantize`.
         QuantizeError: as for `quantize`.
     """
     _check(model)
@@ -101,8 +103,8 @@ def _check(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
-    opset = default_opset(model)
-    if opset is not None and opset < OLDEST_OPSET:
+    opset = required_opset(model)
+    if opset < OLDEST_OPSET:
         raise QuantizeError(
             f"opset {opset}, expected {OLDEST_OPSET} or later, where integer operators begin: convert the model first"
         )

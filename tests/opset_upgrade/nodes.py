@@ -3,9 +3,13 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from onnx import ModelProto, helper, numpy_helper
 
 from zoosmith.validation.runners import runner_for
+
+OLD_ONNX_RUNTIME = tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 24)
+"""Whether it is one that has no kernels of opsets 24 and later: the newest one for Python 3.10 is 1.23."""
 
 
 class Constant:

@@ -12,7 +12,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from tests.opset_upgrade.backend_cases import CASES as BACKEND
 from tests.opset_upgrade.hand_cases import CASES, REFUSED, Key
-from tests.opset_upgrade.nodes import run
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, run
 from zoosmith.opset_upgrade import OpsetError, convert_version, version_steps
 from zoosmith.opset_upgrade.registry import ADAPTERS
 from zoosmith.validation.comparison import compare
@@ -84,7 +84,12 @@ def right(model: ModelProto, feeds: dict[str, Any], expected: dict[str, Any]) ->
     "key", [key for key in REGISTERED if key not in REFUSED], ids=lambda key: f"{key[0]}-{key[1]}-{key[2]}"
 )
 def test_the_step_is_right_and_it_is_the_adapter_that_makes_it_so(key: Key) -> None:
-    model, feeds, expected = made(key)
+    try:
+        model, feeds, expected = made(key)
+    except ValidationError as error:
+        if OLD_ONNX_RUNTIME:
+            pytest.skip(f"NOT RUN: the original does not run here: {error}")
+        raise
     _, end = _opsets(key)
     converted = convert_version(model, end)
     assert right(converted, feeds, expected)

