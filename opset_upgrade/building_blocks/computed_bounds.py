@@ -1,7 +1,7 @@
 """Slice and Pad whose bounds are computed at run time, below the opsets that take them as inputs.
 
 Each axis of the result is a Gather of as many elements as its stated size (of a Slice, as the bounds tell where that is
-not fixed); the bounds tell the index of the first.
+not fixed); the bounds give the index of the first.
 Indices are computed in doubles, for which every opset has arithmetic: a bound that a double does not hold exactly lies
 beyond the end of any axis.
 """
