@@ -2,6 +2,8 @@
 
 from onnx import FunctionProto, ModelProto, NodeProto
 
+from zoosmith.onnx_model.errors import ModelError
+
 DEFAULT_DOMAINS = ("", "ai.onnx")
 """Both spellings of the domain of ONNX's own operators."""
 
@@ -29,6 +31,21 @@ def imported_version(model: ModelProto | FunctionProto, domain: str) -> int | No
     if domain in DEFAULT_DOMAINS:
         return default_opset(model)
     return max((entry.version for entry in model.opset_import if entry.domain == domain), default=None)
+
+
+def required_opset(model: ModelProto | FunctionProto) -> int:
+    """The version of ONNX's own operators that a model imports, where it has to import them.
+
+    Args:
+        model: what has an `opset_import`.
+
+    Raises:
+        ModelError: it imports none.
+    """
+    version = default_opset(model)
+    if version is None:
+        raise ModelError("the model imports no ONNX opset; expected an opset_import of the default domain")
+    return version
 
 
 def is_standard(node: NodeProto, *op_types: str) -> bool:

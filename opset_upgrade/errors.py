@@ -63,7 +63,7 @@ class Refusal(Exception):
     domain: str = ""
 
     def within(self, operator: str) -> "Refusal":
-        """The same refusal, told of an operator that stands for a part of the node."""
+        """The same refusal, for an operator that replaces a part of the node."""
         return Refusal(f"it would take {operator}: {self}").at(self.lowest, self.domain)
 
     def at(self, lowest: int | None, domain: str = "") -> "Refusal":

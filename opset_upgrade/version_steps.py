@@ -199,7 +199,7 @@ def _narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
 
 
 def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule | None:
-    """The step as the two schemas tell it; None if no node needs to be looked at."""
+    """The step that follows from the two schemas; None if no node needs to be looked at."""
     old, new = (defaults(operator_name(schema), schema.since_version) for schema in (before, after))
     gone = [name for name in before.attributes if name not in after.attributes]
     changed = {n: v for n, v in old.items() if n in after.attributes and new.get(n, v if n not in new else None) != v}
@@ -225,7 +225,7 @@ def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule
 
 
 def _checked(before: defs.OpSchema, after: defs.OpSchema, native: Adapter) -> Rule:
-    """A native downgrade behind the check of types that the derived ones have."""
+    """A native downgrade after the check of types that the derived ones have."""
     if native.any_type or not _types_narrower(before, after):
         return native.rule
 

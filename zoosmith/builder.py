@@ -1,4 +1,4 @@
-"""The build: a source model in, a zoo's rows out, each proved against the source and packed."""
+"""The build: a source model in, a zoo's rows out, each verified against the source and packed."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def build(
     *,
     progress: Progress = SILENT,
 ) -> Report:
-    """Make, prove and pack the rows of a model in the zoo's own tree.
+    """Make, verify and pack the rows of a model in the zoo's own tree.
 
     Args:
         out: folder of the tree; made where it does not exist.
@@ -104,7 +104,7 @@ class _Build:
                 sets=options.sets,
                 seed=options.seed,
                 calibration=self._calibration,
-                rows=self._prove_rows(data, task, published=source.published),
+                rows=self._verify_rows(data, task, published=source.published),
                 accuracy=self._measure_accuracy(task),
             )
         write_atomic(self._folder / "README.md", model_card(recipe, report).encode())
@@ -144,23 +144,23 @@ class _Build:
                 task.advance(f"{recipe.stem(row.name)} written")
             return [job.result() for job in computed]
 
-    def _prove_rows(self, data: Sequence[DataSet], task: Task, *, published: bool) -> list[RowReport]:
+    def _verify_rows(self, data: Sequence[DataSet], task: Task, *, published: bool) -> list[RowReport]:
         """Check, run and pack the rows, each in a thread."""
 
-        def prove(row: Row) -> RowReport:
-            found = self._prove_row(row, data, published=published)
-            task.advance(f"{self._recipe.stem(row.name)} proved and packed")
+        def verify(row: Row) -> RowReport:
+            found = self._verify_row(row, data, published=published)
+            task.advance(f"{self._recipe.stem(row.name)} verified and packed")
             return found
 
         # the reference evaluator keeps every tensor of a run: its rows go one after the other, in a thread of their own
         old = any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in self._rows)
         with ThreadExecutor(max(1, self._options.threads - old)) as executor, ThreadExecutor(1) as legacy:
-            proved = [
-                (legacy if row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(prove, row) for row in self._rows
+            verified = [
+                (legacy if row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(verify, row) for row in self._rows
             ]
-            return [job.result() for job in proved]
+            return [job.result() for job in verified]
 
-    def _prove_row(self, row: Row, data: Sequence[DataSet], *, published: bool) -> RowReport:
+    def _verify_row(self, row: Row, data: Sequence[DataSet], *, published: bool) -> RowReport:
         """Check a written row, run it, pack it."""
         path = self._folder / self._recipe.path(row.name)
         content = path.read_bytes()

@@ -80,7 +80,7 @@ def convert_net(
             (`unverified` says why) the file is.
         inputs: of the verification.
         limits: of the verification.
-        progress: told of it.
+        progress: shows how far it is.
 
     Raises:
         ZoosmithError: the net cannot be read or translated, the file cannot be written.

@@ -147,7 +147,7 @@ def change_opset(
         inputs: of the verification; they bear the names that the output's ports have.
         limits: of the verification.
         providers: execution providers of ONNX Runtime for the verification.
-        progress: told of it.
+        progress: shows how far it is.
 
     Raises:
         ZoosmithError: the model cannot be read, converted, verified or written, or opset and target do not agree.
