@@ -103,6 +103,13 @@ def test_an_argument_of_another_type_is_refused(kind: str, arguments: dict[str, 
         caffe2_to_onnx(net_of((kind, "x", "y", arguments)), None, inputs={"x": (1, [1, 1, 4, 4])}, opset=11)
 
 
+@pytest.mark.parametrize("kind", ["MaxPool", "LpPool"])
+def test_a_pool_of_windows_after_the_input_is_refused_where_caffe2_reads_beyond_it(kind: str) -> None:
+    net = net_of((kind, "x", "y", {"kernel": 2, "stride": 3, "legacy_pad": 3}))
+    with pytest.raises(ConvertError, match=f"{kind} that makes 'y': argument legacy_pad=3 with a last window after"):
+        caffe2_to_onnx(net, None, inputs={"x": (1, [1, 1, 8, 9])}, opset=11)
+
+
 @pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ValueError, ZeroDivisionError])
 def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(op: Operator) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, checker, helper
+from onnx import ModelProto, TensorProto, checker, helper
 
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, Constant, node_model
@@ -145,6 +145,27 @@ def test_sequences_are_reversed_up_to_their_lengths(batch_axis: int) -> None:
 def _fixed(made: Any) -> Any:
     model, feeds = made
     return model, [feeds]
+
+
+@pytest.mark.parametrize(("kernel", "refused"), [(3, False), (2, True)])
+def test_a_pool_that_rounds_up_needs_its_size_only_where_a_window_could_start_in_the_padding(
+    kernel: int, refused: bool
+) -> None:
+    how = {"kernel_shape": [kernel] * 2, "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
+    model = _pool(**how)
+    if refused:
+        with pytest.raises(OpsetError, match="AveragePool"):
+            convert_version(model, 21)
+    else:
+        (node,) = convert_version(model, 21).graph.node
+        assert node.op_type == "AveragePool"
+
+
+def _pool(**how: Any) -> ModelProto:
+    """An AveragePool of images of any size."""
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1, "h", "w"]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("AveragePool", ["x"], ["y"], **how)], "g", ports[:1], ports[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
 
 
 def test_indices_of_unknown_depth_are_refused_by_name() -> None:
