@@ -48,6 +48,13 @@ def required_opset(model: ModelProto | FunctionProto) -> int:
     return version
 
 
+def imported_versions(model: ModelProto) -> dict[str, int]:
+    """The version of every domain that a model imports, the highest of each; the default domain is the empty name."""
+    names = dict.fromkeys("" if entry.domain in DEFAULT_DOMAINS else entry.domain for entry in model.opset_import)
+    found = {name: imported_version(model, name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
 def is_standard(node: NodeProto, *op_types: str) -> bool:
     """Whether the node is one of these operators of ONNX's own domain."""
     return node.op_type in op_types and node.domain in DEFAULT_DOMAINS

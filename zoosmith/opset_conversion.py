@@ -14,12 +14,13 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import atomic_writer
 from zoosmith.onnx_model.loading import external_files, load_model, load_small_tensors
-from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.opset_upgrade import Caveat, OpsetError, convert, summarize
+from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
 from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
 from zoosmith.validation import InputSource, Limits, Proof, ValidationError, verify_models
 from zoosmith.validation.runtimes.targets import Target
@@ -53,6 +54,8 @@ class Wanted:
         opset: of the default domain. Without, `target` chooses it, else it stays.
         target: the runtime that shall load the file.
         ir: the IR version. Without, it follows opset and target.
+        domains: versions of other domains. Without, `target` lowers that of ai.onnx.ml where it takes no higher one.
+        standard: express the operators of ONNX Runtime's own domains in standard ones.
         exact: refuse what can be expressed only with a caveat.
         engine: `native` is ours, `onnx` the converter of the onnx package.
         ports: changes of inputs and outputs.
@@ -61,14 +64,17 @@ class Wanted:
     opset: int | None = None
     target: Target | None = None
     ir: int | None = None
+    domains: Mapping[str, int] = field(default_factory=dict)
+    standard: bool = False
     exact: bool = False
     engine: str = "native"
     ports: Ports = field(default_factory=Ports)
 
     @property
     def moves(self) -> bool:
-        """Whether opset or IR version are asked for."""
-        return not (self.opset is None and self.target is None and self.ir is None)
+        """Whether anything but ports is to change."""
+        named = self.opset is not None or self.target is not None or self.ir is not None
+        return named or self.standard or bool(self.domains)
 
 
 @dataclass(frozen=True)
@@ -78,17 +84,19 @@ class Moved:
     Attributes:
         output: the file; None where the verification failed and nothing was written.
         model: the converted model.
-        before: the opset that it had.
+        before: the versions of the domains that it imported.
         target: the runtime that it is for, if one was named.
         caveats: where the conversion does not hold.
+        operators: what became of each, as `explain` gives it; empty where no conversion of ours was asked for.
         proof: of the verification; None where there was none.
     """
 
     output: Path | None
     model: ModelProto
-    before: int | None
+    before: Mapping[str, int]
     target: Target | None
     caveats: tuple[Caveat, ...]
+    operators: tuple[Change, ...]
     proof: Proof | None
 
     @property
@@ -103,27 +111,37 @@ class Moved:
         high = self.opset is not None and needed > release_ir(self.opset)
         return feature if high and self.model.ir_version == needed else None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+    def as_dict(self, *, operators: bool = False) -> dict[str, Any]:
+        """Plain values for JSON; what became of each operator is among them where `operators` asks for it."""
+        explained = {"operators": [change.as_dict() for change in self.operators]} if operators else {}
         return {
             "output": None if self.output is None else str(self.output),
             "bytes": None if self.output is None else self.output.stat().st_size,
             "nodes": len(self.model.graph.node),
-            "from": self.before,
+            "from": self.before.get(""),
             "to": self.opset,
+            "domains": {domain: {"from": old, "to": new} for domain, old, new in self._other_domains()},
             "for": None if self.target is None else str(self.target),
             "ir": self.model.ir_version,
             "ir_reason": self.ir_reason,
             "caveats": [caveat.as_dict() for caveat in self.caveats],
             "proof": None if self.proof is None else self.proof.as_dict(),
+            **explained,
         }
 
+    def _other_domains(self) -> list[tuple[str, int, int | None]]:
+        """Domains whose version changed, with the version before and afterwards (None: it is imported no more)."""
+        after = imported_versions(self.model)
+        return [(name, old, after.get(name)) for name, old in self.before.items() if name and after.get(name) != old]
+
     def __str__(self) -> str:
-        opset = f"opset {self.opset}" if self.before == self.opset else f"opset {self.before} -> {self.opset}"
+        old, new = self.before.get(""), self.opset
+        parts = [f"opset {new}" if old in (new, None) else f"opset {old} -> {new}"]
+        parts += [f"{name} {old} -> {'none' if new is None else new}" for name, old, new in self._other_domains()]
         ir = f"IR {self.model.ir_version}" + (f" (it has {self.ir_reason})" if self.ir_reason else "")
-        target = "" if self.target is None else f" for {self.target}"
-        verified = "not verified" if self.proof is None else str(self.proof)
-        return "; ".join([f"{opset}, {ir}{target}, {verified}", *summarize(self.caveats)])
+        parts.append(ir if self.target is None else f"{ir} for {self.target}")
+        parts.append("not verified" if self.proof is None else str(self.proof))
+        return "; ".join([", ".join(parts), *summarize(self.caveats)])
 
 
 def change_opset(
@@ -159,7 +177,7 @@ def change_opset(
         opset = chosen_opset(original, wanted)
         reference, model, sizes = _with_other_ports(original, wanted.ports)
         with progress.task(f"converting to opset {opset}"):
-            model, caveats = _converted(model, opset, wanted)
+            found = _converted(model, opset, wanted)
     except ZoosmithError as error:
         raise type(error)(f"{source}: {error}") from None
     proof = None
@@ -170,7 +188,7 @@ def change_opset(
         try:
             proof = verify_models(
                 reference,
-                model,
+                found.model,
                 inputs=given,
                 limits=limits,
                 providers=providers,
@@ -179,11 +197,19 @@ def change_opset(
             )
         except ValidationError as error:
             raise ZoosmithError(f"{source}: cannot be verified: {error}; --no-verify converts it unverified") from error
-    passed = proof is None or proof.passed
+    passed, explained = proof is None or proof.passed, wanted.moves and wanted.engine == "native"
     if passed:
         _copy_files(files, source.parent, output.parent)
-        save_model(model, output)
-    return Moved(output if passed else None, model, default_opset(original), wanted.target, caveats, proof)
+        save_model(found.model, output)
+    return Moved(
+        output if passed else None,
+        found.model,
+        imported_versions(original),
+        wanted.target,
+        found.caveats,
+        tuple(explain(original, default_opset(found.model) or 0, found.changes)) if explained else (),
+        proof,
+    )
 
 
 def chosen_opset(model: ModelProto, wanted: Wanted) -> int | None:
@@ -206,18 +232,38 @@ def chosen_opset(model: ModelProto, wanted: Wanted) -> int | None:
     return min(own, target.opset)
 
 
-def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> tuple[ModelProto, tuple[Caveat, ...]]:
+def chosen_domains(model: ModelProto, wanted: Wanted) -> dict[str, int]:
+    """The versions of other domains that a model is converted to; what is not named stays.
+
+    Raises:
+        ZoosmithError: the target does not take the version of ai.onnx.ml that is wanted.
+    """
+    domains, target = dict(wanted.domains), wanted.target
+    if target is None or target.ml is None:
+        return domains
+    ml, own = domains.get(ML_DOMAIN), imported_versions(model).get(ML_DOMAIN)
+    if ml is not None and ml > target.ml:
+        raise ZoosmithError(
+            f"--to {ML_DOMAIN}={ml} and --for {target} do not agree: it takes versions up to {target.ml}"
+        )
+    if ml is None and own is not None:
+        domains[ML_DOMAIN] = min(own, target.ml)
+    return domains
+
+
+def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversion:
     """The model at the opset, with an IR version that the target loads unless another was asked for."""
-    if opset is None or not wanted.moves:
-        return model, ()
+    if not wanted.moves:
+        return Conversion(model, (), ())
     if wanted.engine == "onnx":
-        return _by_onnx(model, opset), ()
-    found = convert(model, opset, ir=wanted.ir, exact=wanted.exact)
+        return Conversion(_by_onnx(model, opset or 0), (), ())
+    domains = chosen_domains(model, wanted)
+    found = convert(model, opset, ir=wanted.ir, exact=wanted.exact, domains=domains, standard=wanted.standard)
     highest = None if wanted.target is None else wanted.target.ir
     if highest is None or wanted.ir is not None or found.model.ir_version <= highest:
-        return found.model, found.caveats
+        return found
     try:
-        return convert(found.model, opset, ir=highest).model, found.caveats
+        return replace(found, model=convert(found.model, opset, ir=highest, domains=domains).model)
     except OpsetError as error:
         raise OpsetError(f"{wanted.target} loads IR versions up to {highest}: {error}") from None
 

@@ -218,7 +218,7 @@ class TestPorts:
             (("--free", "q:0=N"), "m.onnx: 'q' is no input of the model; those are 'x'"),
             (("--rename", "x"), "expected OLD=NEW"),
             (("--rename", "x=y"), "m.onnx: 'x' cannot be renamed to 'y': the model uses that name already"),
-            ((), "nothing to do: give --to, --for, --ir, --fix, --free or --rename"),
+            ((), "nothing to do: give --to, --for, --ir, --standard, --fix, --free or --rename"),
         ],
     )
     def test_what_cannot_be_done_is_one_line(self, capsys, options: tuple[str, ...], words: str) -> None:

@@ -35,6 +35,23 @@ class Dimension(click.ParamType):
         return name, int(size)
 
 
+class OpsetVersion(click.ParamType):
+    """`13`, or `ai.onnx.ml=3`: the version of a domain."""
+
+    name = "OPSET"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return the domain, empty for the default one, and its version."""
+        if isinstance(value, tuple):
+            return value
+        domain, _, version = value.rpartition("=")
+        if not version.isdecimal() or value.startswith("="):
+            self.fail(
+                f"{value!r}: expected an opset, as in 13, or one of another domain, as in ai.onnx.ml=3", param, ctx
+            )
+        return "" if domain == "ai.onnx" else domain, int(version)
+
+
 class FreedSize(click.ParamType):
     """`INPUT:AXIS=NAME`: a dimension of an input that becomes symbolic."""
 
