@@ -1,6 +1,6 @@
 """`convert_version`: walk the nodes of a model, each through the version steps of its operator."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -35,6 +35,7 @@ from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
 
+_UNDEFINED = "no node makes it, nor is it an input or an initializer"
 _ANY_CONSTANT = 9  # since this opset a Constant node may be of any type
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
@@ -131,6 +132,8 @@ class _Run:
         self.changes: list[Change] = []
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.blockers: list[Blocker] = []
+        # by opset: domain, operator and number of inputs and outputs of nodes that no step touches, whatever they hold
+        self.settled: dict[int, set[tuple[str, str, int, int]]] = {}
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
 
     def convert(self) -> ModelProto:
@@ -148,7 +151,7 @@ class _Run:
             raise OpsetError(self._message(), self.blockers)
         self.versions.write(result)
         ir = choose_ir(result, source, self.target, self.ir)
-        free_initializers(result, ir)
+        free_initializers(result, ir, facts.input_names, facts.initializer_names)
         drop_unused(result, self.released)
         if self.target != source or self.ir is not None:
             set_ir(result, ir)
@@ -186,19 +189,11 @@ class _Run:
         }
 
     def _convert(self, body: GraphProto | FunctionProto, facts: GraphFacts, opset: int, path: Path | None) -> None:
-        """Convert the nodes of a graph or function body in place; `path` is None where no inferred types exist."""
-        converted: list[tuple[int, list[NodeProto]]] = []
-        for index, node in enumerate(body.node):
-            try:
-                if self._stays(node, opset):
-                    continue
-                replaced = self._convert_node(node, index, opset, facts, path)
-            except Refusal as refusal:
-                self._refuse(node, index, refusal)
-                continue
-            if replaced is not None:
-                converted.append((index, replaced))
+        """Convert a graph or function body in place; `path` is None where no inferred types exist."""
+        made = facts.initializer_names.union(facts.input_names)
+        converted = list(self._convert_nodes(body.node, facts, opset, path, made))
         if isinstance(body, GraphProto):
+            self._check_outputs(body, made, facts)
             body.initializer.extend(facts.tensors)
         self.released.update(tensor.name for tensor in facts.constants.values())
         constants = self._place_constants(body, facts)
@@ -212,13 +207,47 @@ class _Run:
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
             state_types(body, facts)
 
-    def _stays(self, node: NodeProto, opset: int) -> bool:
-        """Whether no step touches the node, nor graphs that it carries. Raises Refusal for a malformed one."""
+    def _convert_nodes(
+        self, nodes: Iterable[NodeProto], facts: GraphFacts, opset: int, path: Path | None, made: set[str]
+    ) -> Iterator[tuple[int, list[NodeProto]]]:
+        """Indices of nodes that others take the place of, and those; what the nodes make is added to `made`."""
+        settled = self.settled.setdefault(opset, set())
+        for index, node in enumerate(nodes):
+            names, results = node.input, node.output
+            complete = made.issuperset(names)
+            made.update(results)
+            kind = (node.domain, node.op_type, len(names), len(results))
+            if complete and kind in settled:
+                continue
+            try:
+                if not complete and facts.original:
+                    _check_defined(names, facts)
+                if self._stays(node, opset, complete):
+                    if complete and self._is_followed(node):
+                        settled.add(kind)
+                    continue
+                replaced = self._convert_node(node, index, opset, facts, path)
+            except Refusal as refusal:
+                self._refuse(node, index, refusal)
+                continue
+            if replaced is not None:
+                yield index, replaced
+
+    def _check_outputs(self, graph: GraphProto, made: set[str], facts: GraphFacts) -> None:
+        for value in graph.output:
+            if value.name not in made and facts.original and not facts.defines(value.name):
+                self.blockers.append(Blocker(f"output {value.name!r} of graph {graph.name!r}", "", _UNDEFINED, None))
+
+    def _stays(self, node: NodeProto, opset: int, complete: bool) -> bool:
+        """Whether no step touches the node, nor graphs that it carries. Raises Refusal for a malformed one.
+
+        `complete` is whether it leaves out no input.
+        """
         if not self._is_followed(node):
             carries = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
             return not carries and self._next(node, opset) is None
         operator, version = operator_of(node), self.versions.before(node, opset)
-        check_inputs(node, operator, version)
+        check_inputs(node, operator, version, complete)
         return operator not in WITH_GRAPHS and next_step(operator, version, self.versions.after(node)) is None
 
     def _place_constants(self, body: GraphProto | FunctionProto, facts: GraphFacts) -> list[NodeProto]:
@@ -306,7 +335,7 @@ class _Run:
         if emitted and self._is_followed(node):
             check_types(node, self.versions.after(node), facts)
         recorded = len(self.changes)
-        self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path)
+        self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path, emitted)
         if emitted:  # its graphs are not of the original
             del self.changes[recorded:]
 
@@ -338,7 +367,9 @@ class _Run:
             return False
         return self.versions.converts(node)
 
-    def _convert_subgraphs(self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None) -> None:
+    def _convert_subgraphs(
+        self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None, made_here: bool
+    ) -> None:
         emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, facts.type, facts.value)
         for key, graph in subgraphs(node):
             source = GraphProto()
@@ -348,7 +379,8 @@ class _Run:
             def seeds(where: Path = (key,) if inner is None else inner) -> Mapping[str, TypeProto]:
                 return (self._types if emitted is None else emitted).get(where, {})
 
-            self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds), opset, inner)
+            original = facts.original and not made_here
+            self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds, original=original), opset, inner)
 
     def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
         domain = "" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
@@ -359,6 +391,12 @@ class _Run:
         heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.blockers) > 1 else ""
         return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}"
+
+
+def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:
+    for name in names:
+        if name and not facts.defines(name):
+            raise Refusal(f"its input {name!r}: {_UNDEFINED}")
 
 
 def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onnx.version_converter import ConvertError
+
 from zoosmith.onnx_model.errors import ZoosmithError
 
 
@@ -36,10 +38,10 @@ class Blocker:
         return {"node": self.where, "operator": self.operator, "reason": self.reason, **lowest}
 
 
-class OpsetError(ZoosmithError, RuntimeError):
+class OpsetError(ZoosmithError, RuntimeError, ConvertError):
     """A model that cannot be moved to the asked opset; the message is one line for the user.
 
-    A RuntimeError too, which is what onnx's own converter raises.
+    A RuntimeError and a ConvertError too, which are what onnx's own converter raises.
 
     Attributes:
         blockers: the nodes that stand in the way, in the order of the model; empty where something else does.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
@@ -13,6 +14,7 @@ from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade import constant_folding
 from zoosmith.opset_upgrade.constant_folding import SMALL
+from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.type_inference import infer_node, infer_outputs
 
 
@@ -41,6 +43,7 @@ class GraphFacts:
         parent: the facts of the graph around a subgraph, whose values the subgraph sees.
         seeds: called once, when a type is first asked for: what shape inference knows of this graph's values.
         overridable: initializers that the caller may replace at run time.
+        original: whether the graph came with the model; a rule made it otherwise.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class GraphFacts:
         parent: GraphFacts | None,
         seeds: Callable[[], Mapping[str, TypeProto]],
         overridable: frozenset[str] = frozenset(),
+        original: bool = True,
     ) -> None:
         self.source = source
         self.names = names
@@ -58,6 +62,7 @@ class GraphFacts:
         self.parent = parent
         self.constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
         self.tensors: list[TensorProto] = []
+        self.original = original
         self._seeds = seeds
         self._overridable = overridable
         self._types: dict[str, TypeProto | None] | None = None
@@ -126,6 +131,29 @@ class GraphFacts:
             if newer is not None and constant_folding.is_evaluated(*newer)
             else self._first_producer(name) or newer
         )
+
+    @cached_property
+    def input_names(self) -> list[str]:
+        """The names of the inputs of the graph or function, in their order."""
+        given: Iterable[Any] = getattr(self.source, "input", ())
+        return [value.name for value in given] if isinstance(self.source, GraphProto) else list(given)
+
+    @cached_property
+    def initializer_names(self) -> set[str]:
+        """The names of the initializers of the graph, sparse ones among them."""
+        if not isinstance(self.source, GraphProto):
+            return set()
+        names = {tensor.name for tensor in self.source.initializer}
+        return names.union(tensor.values.name for tensor in self.source.sparse_initializer)
+
+    def defines(self, name: str) -> bool:
+        """Whether the graph as it came, or one around it, makes a value, is given it or has it as initializer."""
+        facts: GraphFacts | None = self
+        while facts is not None:
+            if name in facts.initializer_names or name in facts.input_names or facts._first_producer(name) is not None:
+                return True
+            facts = facts.parent
+        return False
 
     def owner(self, name: str) -> GraphFacts | None:
         """The facts of the innermost graph that has the value: this one or one around it."""
@@ -262,4 +290,7 @@ def small_value(tensor: TensorProto) -> np.ndarray | None:
     """The value of a tensor that lies in the model and is small, else None."""
     if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=object)) > SMALL:
         return None
-    return numpy_helper.to_array(tensor)
+    try:
+        return numpy_helper.to_array(tensor)
+    except ValueError:
+        raise Refusal(f"the data of tensor {tensor.name!r} does not fit its type and shape") from None

@@ -4,7 +4,8 @@ An IR version is chosen by what a reader must understand. Fields that a reader m
 annotations, device hints) do not count. The versions at which features came are those that onnx.proto states.
 """
 
-from collections.abc import Iterable, Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from functools import cache
 
 from onnx import FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
 
@@ -35,6 +36,7 @@ Need = tuple[int, str]
 """An IR version, and what a model has that came with it."""
 
 
+@cache
 def release_ir(opset: int) -> int:
     """The IR version of the first onnx release that had an opset."""
     return min(row[1] for row in helper.VERSION_TABLE if row[2] >= opset)
@@ -69,10 +71,17 @@ def choose_ir(model: ModelProto, source: int, target: int, ir: int | None) -> in
     return ir
 
 
-def free_initializers(model: ModelProto, ir: int) -> None:
-    """Remove initializers from the graph inputs of a model from below IR 4 that is raised: they were constants."""
+def free_initializers(model: ModelProto, ir: int, inputs: Sequence[str], initializers: set[str]) -> None:
+    """Remove initializers from the graph inputs of a model from below IR 4 that is raised: they were constants.
+
+    Args:
+        model: the model, with the IR version that it came with.
+        ir: the IR version that it gets.
+        inputs: the names of its inputs.
+        initializers: the names of the initializers that it came with.
+    """
     if model.ir_version < _INITIALIZERS_APART <= ir:
-        _keep(model.graph.input, initializer_names(model.graph), absent=True)
+        _drop(model.graph.input, [index for index, name in enumerate(inputs) if name in initializers])
 
 
 def set_ir(model: ModelProto, ir: int) -> None:
@@ -104,14 +113,17 @@ def drop_stale_types(graphs: Iterable[GraphProto]) -> None:
     """Remove value_info of values that no longer exist."""
     for graph in graphs:
         made = {name for node in graph.node for name in node.output} | initializer_names(graph)
-        _keep(graph.value_info, made | {value.name for value in graph.input})
+        made |= {value.name for value in graph.input}
+        _drop(graph.value_info, [index for index, value in enumerate(graph.value_info) if value.name not in made])
 
 
-def _keep(values: MutableSequence[ValueInfoProto], names: set[str], *, absent: bool = False) -> None:
-    kept = [value for value in values if (value.name in names) != absent]
-    if len(kept) < len(values):
-        del values[:]
-        values.extend(kept)
+def _drop(values: MutableSequence[ValueInfoProto], indices: list[int]) -> None:
+    """Remove values by their indices, which rise; in whole runs, from the last: what stays is moved, not copied."""
+    while indices:
+        last = first = indices.pop()
+        while indices and indices[-1] == first - 1:
+            first = indices.pop()
+        del values[first : last + 1]
 
 
 def _needs(model: ModelProto) -> Iterator[Need]:

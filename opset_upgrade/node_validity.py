@@ -12,14 +12,14 @@ from zoosmith.opset_upgrade.schemas import operator_of, schema_at
 _VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
 
-def check_inputs(node: NodeProto, operator: str, opset: int) -> None:
+def check_inputs(node: NodeProto, operator: str, opset: int, complete: bool) -> None:
     """Raise Refusal if the node leaves out an input that its operator requires, or has too many or few.
 
-    `operator` is its qualified name, `opset` the version of its domain.
+    `operator` is its qualified name, `opset` the version of its domain; `complete` is whether no input is left out.
     """
     names, results = node.input, len(node.output)
     count = len(names)
-    if "" not in names and _fits(operator, opset, count, results):
+    if complete and _fits(operator, opset, count, results):
         return
     bounds = _bounds(operator, opset)
     if bounds is None:

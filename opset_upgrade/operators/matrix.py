@@ -13,13 +13,22 @@ type_fallback("Det")(cast_to_single)
 
 @adapter("Gemm", source=6, target=7)
 def _broadcast_always(node: NodeProto, g: Writer) -> None:
+    _check_ranks(node, g)
     drop_attribute(node, "broadcast")
 
 
 @adapter("Gemm", source=7, target=6)
 def _state_broadcast(node: NodeProto, g: Writer) -> None:
+    _check_ranks(node, g)
     if g.shape(node.input[2]) is None or g.shape(node.input[2]) != g.shape(node.output[0]):
         set_attribute(node, "broadcast", 1)
+
+
+def _check_ranks(node: NodeProto, g: Writer) -> None:
+    for name in node.input[:2]:
+        shape = g.shape(name)
+        if shape is not None and len(shape) != 2:
+            g.refuse(f"{name!r} is of rank {len(shape)}, where the operator takes matrices")
 
 
 @adapter("Gemm", source=11, target=9)

@@ -1,0 +1,79 @@
+"""In the place of onnx's own converter: what its callers expect of errors and of malformed models."""
+
+import struct
+
+import numpy as np
+import pytest
+from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
+from onnx.version_converter import ConvertError
+
+from zoosmith.opset_upgrade import convert_version
+
+
+def parsed(text: str, opset: int = 13) -> ModelProto:
+    return parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> g {text}')
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ConvertError])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(float[1] x) => (float[1] z) { y = Identity (x) }", "output 'z' of graph 'g': no node makes it"),
+        ("(float[1] x) => (float[1] y) { y = Add (x, w) }", r"\(Add\): its input 'w': no node makes it"),
+        (
+            "(bool c, float[1] x) => (float[1] y) { y = If (c) <then_branch = t () => (p) { p = Neg (v) },"
+            " else_branch = e () => (q) { q = Neg (x) }> }",
+            r"\(Neg\): its input 'v': no node makes it",
+        ),
+    ],
+)
+def test_values_that_nothing_makes_raise_what_onnx_s_converter_raises(
+    text: str, message: str, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=message):
+        convert_version(parsed(text), 14)
+
+
+def test_branches_see_the_values_around_them() -> None:
+    text = """(bool c, float[1] x) => (float[1] y) { a = Relu (x)  y = If (c) <
+        then_branch = t () => (p) { p = Neg (a) }, else_branch = e () => (q) { q = Neg (x) }> }"""
+    assert convert_version(parsed(text), 14).opset_import[0].version == 14
+
+
+def test_a_branch_may_give_a_value_of_the_graph_around_it() -> None:
+    branch = helper.make_graph([], "b", [], [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])])
+    node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    model = parsed("(bool c, float[1] x) => (float[1] y) { y = Identity (x) }")
+    model.graph.node[0].CopyFrom(node)
+    assert [value.name for value in convert_version(model, 14).graph.output] == ["y"]
+
+
+def test_nodes_that_are_not_in_order_are_converted() -> None:
+    model = parsed("(float[2, 3] x) => (float[2, 3] y) { a = Softmax <axis = 1> (x)  y = Relu (a) }")
+    model.graph.node.insert(0, model.graph.node.pop(1))
+    assert convert_version(model, 11).graph.node[0].op_type == "Relu"
+
+
+@pytest.mark.parametrize(("source", "target"), [(6, 7), (7, 6)])
+@pytest.mark.parametrize("shapes", [("4, 3", "28"), ("12", "3, 4")])
+def test_a_gemm_of_what_is_no_matrix_is_refused(source: int, target: int, shapes: tuple[str, str]) -> None:
+    first, second = shapes
+    text = f"(float[{first}] a, float[{second}] b, float[4] c) => (float y) {{ y = Gemm (a, b, c) }}"
+    with pytest.raises(RuntimeError, match="is of rank 1, where the operator takes matrices"):
+        convert_version(parsed(text, source), target)
+
+
+def test_an_initializer_whose_data_is_too_short_is_refused() -> None:
+    model = parsed("(float[4, 2] x) => (float[1, 2] y, float[3, 2] z) { y, z = Split <axis = 0> (x, s) }")
+    model.graph.initializer.add(name="s", data_type=TensorProto.INT64, dims=[2], raw_data=struct.pack("<q", 1))
+    with pytest.raises(RuntimeError, match="the data of tensor 's' does not fit its type and shape"):
+        convert_version(model, 12)
+
+
+def test_constants_come_before_the_node_that_reads_them() -> None:
+    text = (
+        "(float[20, 10, 5] x) => (float[3, 10, 5] y) { y = Slice <axes = [0, 1], starts = [0, 0], ends = [3, 10]> (x) }"
+    )
+    converted = convert_version(parsed(text, 9), 10)
+    assert [node.op_type for node in converted.graph.node] == ["Constant"] * 3 + ["Slice"]
+    assert np.all(numpy_helper.to_array(converted.graph.node[1].attribute[0].t) == [3, 10])
