@@ -1,37 +1,63 @@
-"""Files that are whole or not there: write beside the target, rename when complete."""
+"""Files that are whole or not there: written beside the target, renamed when complete."""
 
 import os
+import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from zoosmith.onnx_model.errors import ZoosmithError
+
+if sys.platform != "win32":
+    import fcntl
+
+_SUFFIX = ".partial"
+# a leftover is younger than this while the process that makes it has not locked it yet
+_SECONDS_TO_LOCK = 10
+# where writing goes on in place: nothing there can be half-written
+_STREAMS = {Path(os.devnull), Path("/dev/stdout")}
 
 
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file that appears at `path`, replacing what is there, only when the block ends without an error.
 
-    Raises ZoosmithError, naming `path`, where it cannot be written (no permission, disk full, folder is a file).
+    The file is written beside the target. A link stays: what it leads to is replaced. An existing file keeps its mode.
+    Leftovers of killed processes in the folder are removed. The null device and `/dev/stdout` are written directly.
+
+    Args:
+        path: where the file is to be.
+
+    Raises:
+        ZoosmithError: it cannot be written (no permission, disk full, a folder is a file, not a regular file). The
+            message names `path`.
     """
     target = Path(path)
     temporary = None
     try:
+        if target in _STREAMS:
+            with open(target, "wb") as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        mode = _mode_of_replaced(target)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target.parent)
         # the suffix keeps a killed run's leftover from being taken for an output
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
+            _lock(file)
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(mode)
         temporary.replace(target)
         temporary = None
     except OSError as error:
-        raise ZoosmithError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -41,3 +67,36 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | memoryview) -> N
     """Write `content` to `path` as `atomic_writer` does."""
     with atomic_writer(path) as file:
         file.write(content)
+
+
+def _mode_of_replaced(target: Path) -> int:
+    """The mode that the new file gets: that of the file it replaces, or what the process gives new files."""
+    try:
+        found = target.stat().st_mode
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+    if not stat.S_ISREG(found):
+        raise OSError(0, "Is a directory" if stat.S_ISDIR(found) else "not a regular file")
+    return stat.S_IMODE(found)
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Hold a lock on a file until it is closed, which the end of the process does as well."""
+    if sys.platform != "win32":
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove files that a killed process was writing: those that nobody holds a lock on."""
+    if sys.platform == "win32":
+        return
+    for leftover in folder.glob(f".*{_SUFFIX}"):
+        with suppress(OSError):
+            if time.time() - leftover.lstat().st_mtime < _SECONDS_TO_LOCK or leftover.is_symlink():
+                continue
+            with open(leftover, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                leftover.unlink()

@@ -1,6 +1,9 @@
 """Writing ONNX models: whole or not at all, with tensors beside the model where it is too large for protobuf."""
 
+import hashlib
 import os
+import shutil
+import tempfile
 from contextlib import ExitStack
 from errno import EINVAL, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
@@ -12,8 +15,9 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from onnx.external_data_helper import set_external_data
 
 from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.external_data import data_span, external_tensors
 from zoosmith.onnx_model.files import atomic_writer, write_atomic
-from zoosmith.onnx_model.in_place import Span, check_unchanged, has_spans, length_of, span_of, spliced
+from zoosmith.onnx_model.in_place import check_unchanged, has_spans, length_of, span_of, spliced
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.onnx_model.wire_format import MOST_FIELDS, header, serialized_fields
 
@@ -31,18 +35,31 @@ _BLOCK = 1 << 20
 _GRAPH, _INITIALIZER = 7, 5
 
 
-def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
-    """Write a model; above protobuf's 2 GiB its large tensors go to one file `<name>.data` beside it.
+def save_model(
+    model: onnx.ModelProto,
+    path: str | os.PathLike[str],
+    *,
+    source: str | os.PathLike[str] | None = None,
+    follow_links: bool = False,
+) -> None:
+    """Write a model; above protobuf's 2 GiB its large tensors go to a file beside it.
 
     The file is whole or not there. The same model gives the same bytes.
 
     Args:
         model: the model; it is left as it was.
         path: where it goes.
+        source: folder of the files that hold tensors of the model, where it was loaded without them. In that folder
+            they are shared, untouched; elsewhere all tensors in such files go to one new file, which is named after the
+            model and a hash of its content, and is there before the model is: an old model never meets new data.
+        follow_links: whether links may lead to files in `source`.
 
     Raises:
-        ZoosmithError: a file cannot be written.
+        ZoosmithError: a file cannot be read or written.
     """
+    if source is not None and Path(source).resolve() != Path(path).parent.resolve() and external_tensors(model):
+        _write_with_data_file(model, Path(path), Path(source), follow_links=follow_links)
+        return
     if has_spans(model):
         _write_around_spans(model, Path(path))
         return
@@ -73,14 +90,14 @@ def _write_around_spans(model: onnx.ModelProto, path: Path) -> None:
             if part.path not in opened:
                 check_unchanged(part)
                 opened[part.path] = sources.enter_context(open(part.path, "rb"))
-            _copy_span(opened[part.path], part, file)
+            _copy_span(opened[part.path], part.offset, part.length, file)
 
 
-def _copy_span(source: IO[bytes], span: Span, target: IO[bytes]) -> None:
+def _copy_span(source: IO[bytes], offset: int, length: int, target: IO[bytes]) -> None:
     """Copy bytes from file to file, by the kernel where it can."""
     target.flush()
-    source.seek(span.offset)
-    left = span.length
+    source.seek(offset)
+    left = length
     if hasattr(os, "copy_file_range"):
         try:
             while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), left)):
@@ -89,44 +106,86 @@ def _copy_span(source: IO[bytes], span: Span, target: IO[bytes]) -> None:
             # between file systems, or where the file system has no such call
             if error.errno not in (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP):
                 raise
-        source.seek(span.offset + span.length - left)
+        source.seek(offset + length - left)
     while left and (block := source.read(min(left, _BLOCK))):
         target.write(block)
         left -= len(block)
     if left:
-        raise ModelError(f"{span.path}: was cut while it was in use; run the command again")
+        raise ModelError(f"{source.name}: was cut while it was in use; run the command again")
     target.seek(0, os.SEEK_END)
 
 
-def _write_with_data_file(model: onnx.ModelProto, target: Path) -> None:
-    """Write a model with the data of its large tensors in a file of their own; `model` is left as it was."""
+def _write_with_data_file(
+    model: onnx.ModelProto, target: Path, folder: Path | None = None, *, follow_links: bool = False
+) -> None:
+    """Write a model with its large tensors in one data file; `model` is left as it was.
+
+    Args:
+        model: the model.
+        target: where the model goes; the data file goes beside it.
+        folder: of files that hold tensors of it; then the tensors in them move, and no others.
+        follow_links: whether links may lead to these files.
+    """
     kept: list[tuple[onnx.TensorProto, onnx.TensorProto]] = []
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with atomic_writer(target.with_name(f"{target.name}.data")) as file:
-            for tensor in all_tensors(model):
-                span = span_of(tensor)
-                size = len(tensor.raw_data) if span is None else span.length
-                if size < _SMALLEST_EXTERNAL:
+        with tempfile.TemporaryFile(dir=target.parent) as data:
+            digest = hashlib.sha256()
+            places = []
+            for tensor in all_tensors(model) if folder is None else external_tensors(model):
+                if folder is None and _size_in_model(tensor) < _SMALLEST_EXTERNAL:
                     continue
-                file.write(bytes(-file.tell() % _ALIGNMENT))
-                offset = file.tell()
-                if span is None:
-                    file.write(tensor.raw_data)
-                else:
-                    check_unchanged(span)
-                    with open(span.path, "rb") as source:
-                        _copy_span(source, span, file)
-                original = onnx.TensorProto()
-                original.CopyFrom(tensor)
-                kept.append((tensor, original))
-                tensor.ClearField("external_data")
-                tensor.raw_data = b""
-                set_external_data(tensor, f"{target.name}.data", offset, size)
-                tensor.ClearField("raw_data")
+                data.write(bytes(-data.tell() % _ALIGNMENT))
+                offset = data.tell()
+                _write_data(tensor, data, folder, follow_links)
+                places.append((tensor, offset, data.tell() - offset))
+            data.seek(0)
+            while block := data.read(_BLOCK):
+                digest.update(block)
+            name = f"{target.name}.{digest.hexdigest()[:16]}.data"
+            if not _same_size(target.with_name(name), data.tell()):
+                data.seek(0)
+                with atomic_writer(target.with_name(name)) as file:
+                    shutil.copyfileobj(data, file, _BLOCK)
+        for tensor, offset, size in places:
+            original = onnx.TensorProto()
+            original.CopyFrom(tensor)
+            kept.append((tensor, original))
+            tensor.ClearField("external_data")
+            tensor.raw_data = b""
+            set_external_data(tensor, name, offset, size)
+            tensor.ClearField("raw_data")
         write_atomic(target, model.SerializeToString(deterministic=True))
+    except OSError as error:
+        raise ModelError(f"{target}: its data file cannot be written: {error.strerror or error}") from error
     finally:
         for tensor, original in kept:
             tensor.CopyFrom(original)
+
+
+def _size_in_model(tensor: onnx.TensorProto) -> int:
+    span = span_of(tensor)
+    return len(tensor.raw_data) if span is None else span.length
+
+
+def _write_data(tensor: onnx.TensorProto, target: IO[bytes], folder: Path | None, follow_links: bool) -> None:
+    """Copy the data of a tensor from wherever it lies."""
+    span = span_of(tensor)
+    if span is not None:
+        check_unchanged(span)
+        with open(span.path, "rb") as source:
+            _copy_span(source, span.offset, span.length, target)
+    elif folder is not None:
+        found = data_span(tensor, folder, follow_links=follow_links)
+        with open(found.path, "rb") as source:
+            _copy_span(source, found.offset, found.length, target)
+    else:
+        target.write(tensor.raw_data)
+
+
+def _same_size(path: Path, size: int) -> bool:
+    """Whether a data file is there already: its name carries the hash of its content."""
+    return path.is_file() and path.stat().st_size == size
 
 
 def _stream(model: onnx.ModelProto, path: str | os.PathLike[str]) -> bool:

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Any
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.onnx_model.loading import Model, external_files, load_model, model_name
+from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.memory import peak_memory

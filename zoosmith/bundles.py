@@ -9,7 +9,8 @@ import onnx
 from zoosmith.archives import Member, write_archive
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.loading import external_files, load_model
+from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.validation import Comparison, InputSource, Limits, compare, runner_for
 from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
 from zoosmith.validation.unpacking import unpacked

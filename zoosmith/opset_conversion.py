@@ -1,7 +1,5 @@
 """ONNX files moved to another opset, or to what a runtime takes, with their ports as asked; verified, then written."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +10,8 @@ from onnx import ModelProto, TypeProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import atomic_writer
-from zoosmith.onnx_model.loading import external_files, load_model, load_small_tensors
+from zoosmith.onnx_model.external_data import external_files, load_small_tensors
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
@@ -199,8 +197,7 @@ def change_opset(
             raise ZoosmithError(f"{source}: cannot be verified: {error}; --no-verify converts it unverified") from error
     passed, explained = proof is None or proof.passed, wanted.moves and wanted.engine == "native"
     if passed:
-        _copy_files(files, source.parent, output.parent)
-        save_model(found.model, output)
+        save_model(found.model, output, source=source.parent)
     return Moved(
         output if passed else None,
         found.model,
@@ -308,12 +305,3 @@ def _state_outputs(model: ModelProto) -> None:
                 dimension.dim_value = size
             elif size in symbols:  # inference makes up other names
                 dimension.dim_param = size
-
-
-def _copy_files(names: list[str], source: Path, target: Path) -> None:
-    if source.resolve() == target.resolve():
-        return
-    for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        with open(os.path.join(source, name), "rb") as data, atomic_writer(target / name) as copy:
-            shutil.copyfileobj(data, copy)

@@ -1,7 +1,12 @@
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from zoosmith.onnx_model import files
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import atomic_writer, write_atomic
 
@@ -20,3 +25,53 @@ def test_a_target_below_a_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ZoosmithError, match=r"file/model\.onnx: cannot be written"):
         write_atomic(tmp_path / "file" / "model.onnx", b"content")
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "model.onnx").write_bytes(b"old")
+    link = tmp_path / "link.onnx"
+    link.symlink_to(tmp_path / "real" / "model.onnx")
+    write_atomic(link, b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "model.onnx").read_bytes() == b"new"
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "model.onnx"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    write_atomic(target, b"new")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_a_pipe_or_a_folder_is_refused_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ZoosmithError, match=r"pipe: cannot be written: not a regular file"):
+        write_atomic(tmp_path / "pipe", b"new")
+    with pytest.raises(ZoosmithError, match=r"folder: cannot be written: Is a directory"):
+        write_atomic(tmp_path / "folder", b"new")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_device_is_refused_but_the_null_device_and_standard_output_are_written(tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError, match=r"/dev/full: cannot be written"):
+        write_atomic("/dev/full", b"new")
+    write_atomic(os.devnull, b"new")
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    script = "from zoosmith.onnx_model.files import write_atomic; write_atomic('/dev/stdout', b'content')"
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"content"
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SECONDS_TO_LOCK", 0)
+    (tmp_path / ".model.onnx.abc.partial").write_bytes(b"half")
+    with atomic_writer(tmp_path / "other.onnx") as file:
+        write_atomic(tmp_path / "model.onnx", b"whole")
+        file.write(b"whole too")
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "other.onnx"}

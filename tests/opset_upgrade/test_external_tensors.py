@@ -9,7 +9,8 @@ from onnx.external_data_helper import set_external_data
 from onnx.reference import ReferenceEvaluator
 
 from zoosmith.onnx_model.errors import ModelError
-from zoosmith.onnx_model.loading import external_files, load_model, load_small_tensors
+from zoosmith.onnx_model.external_data import external_files, load_small_tensors
+from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.opset_upgrade import OpsetError, convert_version

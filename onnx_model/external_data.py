@@ -1,0 +1,155 @@
+"""Tensors whose data lies in files beside the model: where, and whether a location may be read at all.
+
+A model names the file itself, so a hostile one could name any file of the machine. A location is taken only where it is
+relative, stays below the model's folder, leads over no link, and is a regular file that holds what the tensor needs.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from onnx import ModelProto, TensorProto, helper
+from onnx.external_data_helper import uses_external_data
+
+from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, span_of
+from zoosmith.onnx_model.traversal import all_tensors
+
+# bits of an element where it is no whole number of bytes
+_BITS = {
+    getattr(TensorProto, name): bits
+    for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
+    if hasattr(TensorProto, name)
+}
+
+
+@dataclass(frozen=True)
+class DataSpan:
+    """Where the data of a tensor lies.
+
+    Attributes:
+        path: the file.
+        offset: of the data in it, in bytes.
+        length: of the data, in bytes.
+    """
+
+    path: Path
+    offset: int
+    length: int
+
+
+def external_tensors(model: ModelProto) -> list[TensorProto]:
+    """The tensors of a model, wherever they stand, whose data lies in a file beside it."""
+    return [tensor for tensor in all_tensors(model) if uses_external_data(tensor) and span_of(tensor) is None]
+
+
+def external_files(model: ModelProto) -> list[str]:
+    """Names of the files, relative to the model's folder, that hold tensors of a model loaded without them; sorted."""
+    return sorted({_entries(tensor).get("location", "") for tensor in external_tensors(model)})
+
+
+def check_external_data(model: ModelProto, folder: Path, *, follow_links: bool = False) -> None:
+    """Check every location of external data before anything is opened.
+
+    Args:
+        model: loaded without external data.
+        folder: of the model's file.
+        follow_links: whether links may lead to the data, as in caches that keep files by hash and link to them.
+
+    Raises:
+        ModelError: a location is not relative, leaves the folder, leads over a link or to no regular file, or its file
+            does not hold the bytes that the tensor's type and shape take.
+    """
+    for tensor in external_tensors(model):
+        data_span(tensor, folder, follow_links=follow_links)
+
+
+def data_span(tensor: TensorProto, folder: Path, *, follow_links: bool = False) -> DataSpan:
+    """Where the data of a tensor lies that has external data; checked as by `check_external_data`."""
+    entries = _entries(tensor)
+    path = _data_path(entries.get("location", ""), folder, follow_links)
+    size, needed = path.stat().st_size, stored_bytes(tensor)
+    offset = _number(tensor, entries, "offset", 0)
+    length = _number(tensor, entries, "length", needed)
+    if length != needed:
+        raise ModelError(f"tensor {tensor.name!r} states {length} bytes of data; its type and shape take {needed}")
+    if offset + length > size:
+        raise ModelError(
+            f"tensor {tensor.name!r} needs bytes {offset} to {offset + length} of {path.name}, which has {size}"
+        )
+    return DataSpan(path, offset, length)
+
+
+def stored_bytes(tensor: TensorProto) -> int:
+    """How many bytes the data of a tensor takes by its type and shape. Raises ModelError where they tell none."""
+    if any(size < 0 for size in tensor.dims):
+        raise ModelError(f"tensor {tensor.name!r} has a negative size in its shape {list(tensor.dims)}")
+    count = prod(tensor.dims)
+    if tensor.data_type in _BITS:
+        return (count * _BITS[tensor.data_type] + 7) // 8
+    try:
+        if tensor.data_type == TensorProto.STRING:
+            raise KeyError
+        return count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"tensor {tensor.name!r} is of type {tensor.data_type}, which has no raw data") from error
+
+
+def load_external_data(tensors: Iterable[TensorProto], folder: Path, *, follow_links: bool = False) -> None:
+    """Load the data of tensors into them; checked as by `check_external_data`."""
+    for tensor in tensors:
+        span = data_span(tensor, folder, follow_links=follow_links)
+        with open(span.path, "rb") as file:
+            file.seek(span.offset)
+            tensor.raw_data = file.read(span.length)
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
+
+
+def load_small_tensors(model: ModelProto, folder: Path, *, follow_links: bool = False) -> None:
+    """Load the small tensors of a model that lie in files beside it: shapes, axes and scales, which its meaning needs.
+
+    Args:
+        model: loaded without its external data; changed in place, wherever a tensor can stand.
+        folder: the model's own.
+        follow_links: whether links may lead to the data.
+
+    Raises:
+        ModelError: as `check_external_data` does.
+    """
+    small = [tensor for tensor in external_tensors(model) if prod(tensor.dims) <= MOST_LOADED_ELEMENTS]
+    load_external_data(small, folder, follow_links=follow_links)
+
+
+def _entries(tensor: TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _number(tensor: TensorProto, entries: dict[str, str], key: str, default: int) -> int:
+    text = entries.get(key, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise ModelError(f"tensor {tensor.name!r} states {key} {text!r} of its data; expected a number of bytes")
+    return int(text)
+
+
+def _data_path(location: str, folder: Path, follow_links: bool) -> Path:
+    parts = PurePosixPath(location).parts
+    absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive or location.startswith("\\")
+    if not parts or absolute or ".." in parts or ".." in PureWindowsPath(location).parts or "\0" in location:
+        raise ModelError(f"external data at {location!r}: expected a file below the model's own folder")
+    path = folder
+    for index, part in enumerate(parts):
+        path = path / part
+        try:
+            found = path.stat() if follow_links else path.lstat()
+        except OSError as error:
+            raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
+        if stat.S_ISLNK(found.st_mode):
+            raise ModelError(f"external data at {location!r}: {part!r} is a link; --follow-links reads through it")
+        last = index == len(parts) - 1
+        if last and not stat.S_ISREG(found.st_mode):
+            raise ModelError(f"external data at {location!r}: not a regular file")
+    return path
