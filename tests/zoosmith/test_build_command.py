@@ -150,6 +150,9 @@ def test_a_full_disk_leaves_whole_files_or_none(run: Any, tmp_path: Path, monkey
         def __exit__(self, *error: object) -> None:
             self._file.close()
 
+        def fileno(self) -> int:
+            return self._file.fileno()
+
         def write(self, data: bytes) -> int:
             if self._file.tell() + len(data) > 32_720_000:
                 self._file.write(data[:1000])
