@@ -75,5 +75,5 @@ def test_a_file_of_that_name_in_the_current_folder_is_not_read(tmp_path: Path, m
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     model: ModelProto = load_model(moved_out(tmp_path), external_data=False)
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(ModelError, match="external data at 'weights.bin': No such file"):
+    with pytest.raises(ModelError, match=r"external data at 'weights\.bin': No such file"):
         load_small_tensors(model, tmp_path)

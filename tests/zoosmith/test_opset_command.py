@@ -118,7 +118,8 @@ def test_tensors_in_files_stay_in_them_and_go_along(tmp_path: Path) -> None:
     )
     target = tmp_path / "out"
     target.mkdir()
-    done = zoosmith("opset", str(source / "m.onnx"), "-o", "older.onnx", "--to", "12", "--dim", "batch=5000", folder=target)
+    options = ["-o", "older.onnx", "--to", "12", "--dim", "batch=5000"]
+    done = zoosmith("opset", str(source / "m.onnx"), *options, folder=target)
     assert done.returncode == 0, done.stderr
     (data,) = target.glob("older.onnx.*.data")
     assert data.read_bytes() == (source / "m.data").read_bytes()
