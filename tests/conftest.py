@@ -16,6 +16,12 @@ settings.register_profile("zoosmith", deadline=None, derandomize="CI" in os.envi
 settings.register_profile("long", deadline=None, max_examples=5000)  # pytest --hypothesis-profile=long
 settings.load_profile("zoosmith")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `.ci/long` raises."""
+    parser.addoption("--kills", type=int, default=2, help="at how many moments a build is killed")
+
+
 # tests run side by side: numpy takes one core each
 threadpool_limits(1)
 

@@ -165,8 +165,13 @@ def test_a_full_disk_leaves_whole_files_or_none(run: Any, tmp_path: Path, monkey
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["densenet-9.onnx"]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Seconds after which a build is killed: two, or with `--kills` as many as are asked for."""
+    if "delay" in metafunc.fixturenames:
+        metafunc.parametrize("delay", [0.4 * number for number in range(metafunc.config.getoption("kills"))])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-@pytest.mark.parametrize("delay", [0.0, 0.4])
 def test_a_killed_build_leaves_whole_files_or_none_and_the_next_goes_on(
     delay: float, default_build: Built, tmp_path: Path
 ) -> None:
