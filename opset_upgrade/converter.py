@@ -9,7 +9,6 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
-from zoosmith.onnx_model.ports import input_ports, symbolic_sizes
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
@@ -133,7 +132,6 @@ class _Run:
         self.changes: list[Change] = []
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.blockers: list[Blocker] = []
-        self.for_sizes = False  # whether fixed sizes might do for one of them
         # by opset: domain, operator and number of inputs and outputs of nodes that no step touches, whatever they hold
         self.settled: dict[int, set[tuple[str, str, int, int]]] = {}
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
@@ -245,7 +243,7 @@ class _Run:
 
         `complete` is whether it leaves out no input.
         """
-        if not self._is_followed(node):
+        if not self._is_followed(node) or self.versions.makes_standard(node, opset):
             carries = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
             return not carries and self._next(node, opset) is None
         operator, version = operator_of(node), self.versions.before(node, opset)
@@ -263,7 +261,8 @@ class _Run:
         self, node: NodeProto, index: int, opset: int, facts: GraphFacts, path: Path | None
     ) -> list[NodeProto] | None:
         """Nodes that replace `node` at the target; None if it stays in its place. `path` is that of its graph."""
-        followed, version = self._is_followed(node), self.versions.before(node, opset)
+        foreign, version = self.versions.makes_standard(node, opset), self.versions.before(node, opset)
+        followed = self._is_followed(node) and not foreign
         inside = None if path is None else (*path, str(index))
         if followed:
             check_attributes(node, version)
@@ -287,6 +286,8 @@ class _Run:
         made = done if stays else clean_up(done, results, facts)
         if followed:
             self._record(facts.source.node[index], made, version)
+        elif foreign and not stays:
+            self.changes.append(Change(operator_of(node), 1, None, "decomposition", 1, len(made)))
         return None if stays else made
 
     def _record(self, before: NodeProto, after: list[NodeProto], version: int) -> None:
@@ -359,7 +360,7 @@ class _Run:
         return [VersionedNode(node, step.opset)]
 
     def _next(self, node: NodeProto, opset: int) -> Step | None:
-        if self.versions.makes_standard(node) and (node.domain, node.op_type) not in self.local:
+        if self.versions.makes_standard(node, opset) and (node.domain, node.op_type) not in self.local:
             return standard_step(operator_of(node))
         return next_step(operator_of(node), opset, self.versions.after(node)) if self._is_followed(node) else None
 
@@ -388,15 +389,11 @@ class _Run:
         domain = "" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
         where = f"node {_label(node, index, node.output)}"
         self.blockers.append(Blocker(where, node.op_type, str(refusal), refusal.lowest, domain))
-        self.for_sizes |= refusal.for_sizes
 
     def _message(self) -> str:
         heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.blockers) > 1 else ""
-        symbols = symbolic_sizes(port for port in input_ports(self.model.graph) if port.required)
-        fixed = ", ".join(f"--fix {symbol}=N" for symbol in symbols) if self.for_sizes else ""
-        hint = f". Fixed sizes may do: {fixed}" if fixed else ""
-        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}{hint}"
+        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}"
 
 
 def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:

@@ -8,7 +8,8 @@ from onnx import FunctionProto, ModelProto, NodeProto, helper
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset, imported_version
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.opset_upgrade.errors import OpsetError
-from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, NEWEST_VERSIONS
+from zoosmith.opset_upgrade.registry import STANDARD_FORMS
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, NEWEST_VERSIONS, schema_at
 
 _RUNTIME_DOMAINS = ("com.microsoft", "com.ms.")
 """How the names of ONNX Runtime's own domains begin."""
@@ -41,9 +42,16 @@ class Versions:
         """Whether the node is of a domain whose versions are followed."""
         return node.domain in DEFAULT_DOMAINS or node.domain in self.targets
 
-    def makes_standard(self, node: NodeProto) -> bool:
-        """Whether the node is of ONNX Runtime's own and is to become standard ones."""
-        return self.standard and node.domain.startswith(_RUNTIME_DOMAINS)
+    def makes_standard(self, node: NodeProto, opset: int) -> bool:
+        """Whether the node, in a graph of that opset, is of ONNX Runtime's own and is to become standard ones.
+
+        In the default domain, too, it writes operators that the opset does not have.
+        """
+        if not self.standard:
+            return False
+        if node.domain in DEFAULT_DOMAINS:
+            return node.op_type in STANDARD_FORMS and schema_at(node.op_type, opset) is None
+        return node.domain.startswith(_RUNTIME_DOMAINS)
 
     def before(self, node: NodeProto, opset: int) -> int:
         """The version of its domain at which a node of the model as it came is valid, in a graph of that opset."""

@@ -41,7 +41,7 @@ TYPE_FALLBACKS: Registry[str, Rule] = Registry(_OPERATORS, "type fallback")
 CONTRIB_DOMAIN = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
-STANDARD_OPSET = 20
+STANDARD_OPSET = 21
 """The opset at which the standard operators are valid that a rule for an operator of ONNX Runtime emits."""
 
 STANDARD_FORMS: Registry[str, Rule] = Registry("zoosmith.opset_upgrade.contrib_operators", "standard form")
@@ -118,14 +118,15 @@ def type_fallback(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
     return register
 
 
-def standard_form(*operators: str) -> Callable[[Rule], Rule]:
+def standard_form(*operators: str, domain: str = CONTRIB_DOMAIN) -> Callable[[Rule], Rule]:
     """Register how operators of ONNX Runtime's own domain are expressed in standard operators.
 
     The rule emits nodes that are valid at `writer.opset`, which is `STANDARD_OPSET`; they are themselves taken to the
     model's opset, up or down.
 
     Args:
-        operators: names in the domain com.microsoft.
+        operators: their names in the domain.
+        domain: com.microsoft, or the default one for what ONNX Runtime writes there and ONNX does not have.
 
     Raises:
         RuntimeError: an operator has a standard form already.
@@ -133,7 +134,7 @@ def standard_form(*operators: str) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         for operator in operators:
-            STANDARD_FORMS.add(qualified(CONTRIB_DOMAIN, operator), rule)
+            STANDARD_FORMS.add(qualified(domain, operator), rule)
         return rule
 
     return register

@@ -36,6 +36,7 @@ from zoosmith.opset_upgrade.writer import Writer
 
 Kind = Literal["native", "derived", "decomposed", "refused"]
 
+_BLOCKED = "com.microsoft.nchwc."
 _WITHOUT_MEANING = {"consumed_inputs"}  # a hint to old runtimes about memory
 
 
@@ -94,7 +95,10 @@ def standard_step(operator: str) -> Step:
     """The step that takes a node of ONNX Runtime's own domain, by its name there, to standard operators."""
     rule = STANDARD_FORMS.find(operator)
     if rule is None:
-        return Step(operator, 1, None, STANDARD_OPSET, "refused", _refusing("no form in standard operators is known"))
+        why = "no form in standard operators is known"
+        if operator.startswith(_BLOCKED):
+            why = f"{_BLOCKED}* are laid out for one machine: let ONNX Runtime optimize at level extended, not all"
+        return Step(operator, 1, None, STANDARD_OPSET, "refused", _refusing(why))
     return Step(operator, 1, None, STANDARD_OPSET, "decomposed", rule)
 
 

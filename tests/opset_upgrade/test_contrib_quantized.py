@@ -1,0 +1,123 @@
+"""Quantized operators of ONNX Runtime's own domain: the standard form is off by one step at most, and says so."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.opset_upgrade.test_contrib_operators import assert_standard, contrib_model, floats
+from zoosmith.opset_upgrade import convert
+
+
+@pytest.fixture(params=[np.uint8, np.int8])
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def integers(rng: np.random.Generator, kind: Any, *shape: int) -> np.ndarray:
+    bounds = np.iinfo(kind)
+    return rng.integers(bounds.min, bounds.max + 1, shape).astype(kind)
+
+
+def scaled(rng: np.random.Generator, kind: Any, name: str, *shape: int) -> dict[str, np.ndarray]:
+    """Integers with a scale and a zero point."""
+    scale = np.float32(0.02 + rng.random() / 20)
+    return {name: integers(rng, kind, *shape), f"{name}_s": np.array(scale), f"{name}_z": np.array(kind(3))}
+
+
+def result(kind: Any, scale: float) -> dict[str, np.ndarray]:
+    return {"y_s": np.array(scale, np.float32), "y_z": np.array(kind(5))}
+
+
+@pytest.mark.parametrize(("operator", "scale"), [("QLinearAdd", 0.09), ("QLinearMul", 0.2)])
+def test_sums_and_products(rng: np.random.Generator, kind: Any, operator: str, scale: float) -> None:
+    inputs = scaled(rng, kind, "a", 4, 64) | scaled(rng, kind, "b", 64) | result(kind, scale)
+    assert_standard(operator, inputs, steps=1, targets=(17, 11))
+
+
+@pytest.mark.parametrize(
+    ("operator", "scale", "attributes"),
+    [
+        *(("QLinearSigmoid", 1 / 256, {}), ("QLinearLeakyRelu", 0.05, {"alpha": 0.2})),
+        *(
+            ("QLinearSoftmax", 1 / 256, {"opset": 13, "axis": -1}),
+            ("QLinearSoftmax", 1 / 256, {"opset": 11, "axis": 1}),
+        ),
+    ],
+)
+def test_functions_of_one_tensor(
+    rng: np.random.Generator, kind: Any, operator: str, scale: float, attributes: dict[str, Any]
+) -> None:
+    inputs = scaled(rng, kind, "x", 4, 8, 8) | result(kind, scale)
+    assert_standard(operator, inputs, steps=1, targets=(17, 13), **attributes)
+
+
+def test_a_concatenation(rng: np.random.Generator, kind: Any) -> None:
+    inputs = result(kind, 0.05) | scaled(rng, kind, "a", 2, 3) | scaled(rng, kind, "b", 2, 4)
+    assert_standard("QLinearConcat", inputs, axis=1, targets=(17, 13))
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_poolings(rng: np.random.Generator, kind: Any, last: int) -> None:
+    shape = (1, 6, 6, 3) if last else (1, 3, 6, 6)
+    inputs = scaled(rng, kind, "x", *shape) | result(kind, 0.03)
+    assert_standard("QLinearGlobalAveragePool", inputs, steps=1, channels_last=last)
+    window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    assert_standard("QLinearAveragePool", inputs, steps=1, channels_last=last, count_include_pad=1, **window)
+    if last:
+        assert_standard("NhwcMaxPool", {"x": inputs["x"]}, **window)
+
+
+def test_a_convolution_with_the_channels_last(rng: np.random.Generator) -> None:
+    inputs = scaled(rng, np.uint8, "x", 1, 6, 6, 3) | scaled(rng, np.int8, "w", 4, 3, 3, 3) | result(np.uint8, 0.4)
+    assert_standard("QLinearConv", inputs, channels_last=1, pads=[1, 1, 1, 1], steps=1)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("alpha", [1.0, 0.7])
+def test_a_gemm(rng: np.random.Generator, quantized: bool, alpha: float) -> None:
+    inputs = scaled(rng, np.uint8, "a", 4, 8) | scaled(rng, np.int8, "b", 8, 5)
+    inputs["c"] = rng.integers(-500, 500, 5).astype(np.int32)
+    inputs |= result(np.uint8, 0.5) if quantized else {}
+    assert_standard("QGemm", inputs, steps=1, alpha=alpha, targets=(17, 12), tolerance=1e-4)
+
+
+def test_products_of_integers_as_floats(rng: np.random.Generator) -> None:
+    a, b = scaled(rng, np.uint8, "a", 4, 8), scaled(rng, np.int8, "b", 8, 5)
+    order = {
+        **{n: a[n] for n in ("a",)},
+        "b": b["b"],
+        "a_s": a["a_s"],
+        "b_s": b["b_s"],
+        "a_z": a["a_z"],
+        "b_z": b["b_z"],
+    }
+    assert_standard("MatMulIntegerToFloat", order | {"bias": floats(rng, 5)}, targets=(17, 11), tolerance=1e-4)
+    dynamic = {"x": floats(rng, 4, 8), **b, "bias": floats(rng, 5)}
+    assert_standard("DynamicQuantizeMatMul", dynamic, targets=(17, 11), tolerance=1e-4)
+
+
+def test_integers_of_16_bits(rng: np.random.Generator) -> None:
+    x, scale, zero = floats(rng, 3, 4), np.array(0.01, np.float32), np.array(7, np.uint16)
+    assert_standard("QuantizeLinear", {"x": x, "s": scale, "z": zero}, targets=(21, 17))
+    data = rng.integers(0, 1000, (3, 4)).astype(np.uint16)
+    assert_standard("DequantizeLinear", {"x": data, "s": scale, "z": zero}, targets=(21, 17))
+
+
+def test_the_step_is_told(rng: np.random.Generator) -> None:
+    inputs = scaled(rng, np.uint8, "x", 2, 3) | result(np.uint8, 1 / 256)
+    caveats = convert(contrib_model("QLinearSigmoid", inputs), 17, standard=True).caveats
+    assert [(each.operator, each.kind) for each in caveats] == [("QLinearSigmoid", "approximate")]
+
+
+def test_operators_that_onnx_took_over(rng: np.random.Generator) -> None:
+    assert_standard("Trilu", {"x": floats(rng, 3, 4), "k": np.array(1)}, upper=0)
+    assert_standard("GatherND", {"x": floats(rng, 3, 4), "i": np.array([[0, 1], [2, 3]], np.int32)})
+    pads = np.array([1, 0, 2, 1])
+    assert_standard("Pad", {"x": floats(rng, 3, 4), "p": pads, "v": np.array([0.5], np.float32)}, mode="constant")
+    assert_standard("Range", {name: np.array([n], np.float32) for name, n in (("a", 1), ("b", 4), ("d", 0.5))})
