@@ -119,3 +119,11 @@ def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], mo
     monkeypatch.setattr(translation, "translators", lambda: {**known, "Relu": known["Relu"]._replace(translate=broken)})
     with pytest.raises(error, match="a bug"):
         caffe2_to_onnx(net_of(("Relu", "x", "y")), None, inputs={"x": (1, [2])})
+
+
+def test_a_fill_of_a_shape_that_the_net_computes_needs_opset_9() -> None:
+    net = net_of(("ConstantFill", "x", "y", {"input_as_shape": 1, "value": 2.0}))
+    with pytest.raises(ConvertError, match=r"opset 8 cannot express ConstantFill \(opset 9\)"):
+        caffe2_to_onnx(net, None, inputs={"x": (TensorProto.INT64, [2])}, opset=8)
+    (node,) = caffe2_to_onnx(net, None, inputs={"x": (TensorProto.INT64, [2])}, opset=9).graph.node
+    assert node.op_type == "ConstantOfShape"
