@@ -159,7 +159,7 @@ def child(todo: list[int], converters: list[str], answers: Any) -> None:
 
 
 def measure(todo: list[int], converters: list[str], names: list[str]) -> list[Result]:
-    """Run the tests in a process of their own, which is started anew after a kernel crashed or hung."""
+    """Run the tests in a process of their own, which is restarted after a kernel crashed or hung."""
     found: list[Result] = []
     context = get_context("spawn")
     while todo:

@@ -49,7 +49,7 @@ def measure_peak(path: Path, target: int, name: str) -> None:
     # a small conversion first, so that modules and tables count for neither
     CONVERTERS[name](chain(20), target)
     model = onnx.load(path)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is reset
     before = status("VmRSS")
     result = CONVERTERS[name](model, target)
     print(status("VmHWM") - before)

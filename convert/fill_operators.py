@@ -99,7 +99,7 @@ def _given(dtype: str, repeated: str, *, any_type: bool = False) -> Fill:
         shape = _shape(op, arguments)
         count = len(data) // itemsize if isinstance(data, bytes) else len(data)
         if prod(shape) != count:
-            raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} values, found {count}")
+            raise ConvertError(f"{_label(op)}: shape {list(shape)} needs {prod(shape)} values, found {count}")
         return Tensor(kind, shape, data)
 
     return fill
@@ -113,7 +113,7 @@ def _bytes(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     data = b"".join(arguments.get("values", Argument()).strings)
     shape = _shape(op, arguments)
     if prod(shape) != len(data):
-        raise ConvertError(f"{_label(op)}: shape {list(shape)} wants {prod(shape)} bytes, found {len(data)}")
+        raise ConvertError(f"{_label(op)}: shape {list(shape)} needs {prod(shape)} bytes, found {len(data)}")
     return Tensor(np.dtype("u1"), shape, data)
 
 

@@ -1,4 +1,4 @@
-"""The ONNX graph while it grows: values whose type and shape are inferred when somebody asks."""
+"""The ONNX graph while it grows: values whose type and shape are inferred on demand."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -130,7 +130,7 @@ class Graph:
         self._attributes: dict[tuple, bytes] = {}
 
     def release(self) -> None:
-        """Let go of the values, which refer back to this graph, so that it can be freed when nobody holds it."""
+        """Drop the values, which refer to this graph, so that it can be freed."""
         self._values.clear()
         self.shared.clear()
 

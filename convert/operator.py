@@ -40,7 +40,7 @@ class Operator:
       operator where it is not.
     - `op.require(11)` says that this needs opset 11; `op.refuse("...")` that ONNX cannot express it.
 
-    Every output that anybody reads must be written or bound; one that is not is refused when it is read.
+    Every output that is read must be written or bound; one that is not is refused when it is read.
     """
 
     __slots__ = (
@@ -203,7 +203,7 @@ class Operator:
         return tensor_dtype_to_np_dtype(value.elem_type)
 
     def along_axis(self, vector: Value, x: Value, axis: int, what: str) -> Value:
-        """Give a vector the trailing dimensions of size 1 that let it meet `x` along `axis`; refuse another size."""
+        """Append dimensions of size 1 to a vector so that it broadcasts with `x` along `axis`; refuse another size."""
         self.expect_shape(vector, self.shape(x)[axis : axis + 1], what)
         missing = self.rank(x) - axis - 1
         if not missing:
@@ -228,7 +228,7 @@ class Operator:
 
         Its attributes, in the order they are written, are those of the mapping, then the named ones. `like` is a value
         whose type and shape the result has, `shape` the shape of a result of the first input's type; where neither is
-        given, ONNX infers both when somebody asks. Give them where they cost nothing, or where inference would fail.
+        given, ONNX infers both on demand. Give them where they cost nothing, or where inference would fail.
         """
         attributes = {**attributes, **more} if attributes else more
         name = self._names.helper() if to is None else self.output_names[to]
@@ -278,7 +278,7 @@ class Operator:
         return self.graph.constant(self._names.helper(), tensor)
 
     def int64s(self, *content: int) -> Value:
-        """Make a constant list of int64, as ONNX wants shapes and axes."""
+        """Make a constant list of int64, the form of shapes and axes in ONNX."""
         return self.constant(np.array(content, np.int64))
 
     def reserve_name(self) -> str:

@@ -35,7 +35,7 @@ class ValueNames:
         self._last = last
         self._reserved: set[str] = set()
         self._helpers = 0
-        # blobs that keep their name for one version, and names that had to give way to another blob's
+        # blobs that keep their name for one version, and names that were changed because another blob has them
         self._plain: dict[str, int] = {}
         self._moved: dict[tuple[str, int], str] = {}
         if style == "caffe2":

@@ -1,4 +1,4 @@
-"""One call in a process of its own: it can be stopped at any point, and its memory is nobody else's."""
+"""One call in a process of its own: it can be stopped at any point and has its own memory."""
 
 import os
 import pickle

@@ -17,7 +17,7 @@ class Blocker:
         where: the node as messages name it.
         operator: its operator; empty where a whole function is meant.
         reason: why.
-        lowest: the lowest version at which the node could stay as it is; None where an older one is not the trouble.
+        lowest: the lowest version at which the node could stay as it is; None where the version is not the reason.
         domain: whose version that is.
     """
 

@@ -78,7 +78,7 @@ def decomposition(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
     """Register how operators are expressed just below the opset that brought them.
 
     The rule emits nodes that are valid at `writer.opset`, the opset before the operator's first version; they are
-    themselves taken further down, so that the rule need not care about older opsets.
+    themselves taken further down, so that the rule needs to handle no older opset.
 
     Args:
         operators: their names in the domain.

@@ -196,7 +196,7 @@ class Writer:
             made = helper.make_node(operator, list(inputs), [self.fresh(operator)], **attributes)
             graphs.append(GraphProto(name=operator, node=[made], output=[ValueInfoProto(name=made.output[0])]))
         if self.target < 11 and not one_shape:
-            # before 11 shape inference wants one shape of both branches: leave it open in both
+            # before 11 shape inference requires one shape of both branches: leave it open in both
             for graph, taken_if in zip(graphs, (True, False), strict=True):
                 open_shape(graph, 0, condition, self.fresh, taken_if=taken_if)
         return self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])

@@ -74,7 +74,7 @@ class IntegerWriter:
         self.emit("QuantizeLinear", [value, *self.scale_and_zero_point(value)], output)
 
     def dequantize(self, value: ir.Value) -> None:
-        """Write a DequantizeLinear, unless there is one; `finish` puts its result in the place of the float value."""
+        """Write a DequantizeLinear, unless there is one; `finish` makes its result replace the float value."""
         if value not in self._dequantized:
             inputs: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
             self._dequantized[value] = self.emit("DequantizeLinear", inputs, ir.Value(name=value.name))

@@ -206,7 +206,7 @@ def _batches(
 
 
 class Classifier:
-    """A model that reads images: `size` is the (height, width) it wants, `batch` how many images it takes at once."""
+    """A model that reads images: `size` is its (height, width), `batch` how many images it takes at once."""
 
     def __init__(self, model: Model, providers: Sequence[str] | None = None) -> None:
         self.name = model_name(model)

@@ -160,7 +160,7 @@ def change_opset(
         output: the file to write.
         wanted: what it shall be.
         verify: whether both models are run and compared; where they differ nothing is written.
-        inputs: of the verification; they bear the names that the output's ports have.
+        inputs: of the verification; their names are those of the output's ports.
         limits: of the verification.
         providers: execution providers of ONNX Runtime for the verification.
         progress: shows how far it is.

@@ -167,7 +167,7 @@ def legacy_axis(op: Operator, a: Value, b: Value) -> int:
 
 
 def aligned(op: Operator, a: Value, b: Value) -> Value:
-    """Give `b` the trailing dimensions of size 1 that let it meet `a` as Caffe2's `broadcast=1` wants."""
+    """Give `b` the trailing dimensions of size 1 so that it broadcasts with `a` as in Caffe2's `broadcast=1`."""
     if not op.flag("broadcast"):
         return b
     shape = op.shape(b)

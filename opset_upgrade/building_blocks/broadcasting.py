@@ -37,7 +37,7 @@ def to_limited_broadcast(node: NodeProto, g: Writer) -> None:
         return
     left, right = g.shape(node.input[0]), g.shape(node.input[1])
     if left is None or right is None:
-        g.refuse("the shapes of its inputs are not known, and limited broadcasting wants them")
+        g.refuse("the shapes of its inputs are not known, and limited broadcasting needs them")
     if left == right and None not in left:
         return
     common = _broadcast(left, right)

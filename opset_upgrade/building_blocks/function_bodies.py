@@ -10,7 +10,7 @@ from zoosmith.opset_upgrade.writer import Writer
 
 
 def inline_body(node: NodeProto, g: Writer) -> None:
-    """Put the body that the schema of the node's version has in the place of the node."""
+    """Replace the node by the body that the schema of its version has."""
     schema: Any = schema_at(node.op_type, g.opset + 1)  # onnx's type stubs leave the function bodies out
     if schema is None or not (schema.has_function or schema.has_context_dependent_function):
         g.refuse("its schema has no function body")

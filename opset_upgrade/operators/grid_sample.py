@@ -132,7 +132,7 @@ class _Axis:
         return [self._tap(self._with("Add", floor, k - 1), weight) for k, weight in enumerate(weights)]
 
     def _bring_in(self, position: str) -> str:
-        """The position that padding puts in the place of one beyond the border."""
+        """The position by which padding replaces one beyond the border."""
         if self.padding == "border":
             low, high = self.g.scalar_like(self.like, self.low), self.g.scalar_like(self.like, self.high)
             outside = self.g.op("Or", self.g.op("Less", position, low), self.g.op("Greater", position, high))

@@ -7,7 +7,7 @@ from zoosmith.optimize.values import input_constant, input_value, is_standard
 
 
 class RemoveDropout(ir.passes.InPlacePass):
-    """Take out each Dropout of which nobody reads the mask, and that has no training mode which may be set."""
+    """Remove each Dropout whose mask nothing reads, and that has no training mode which may be set."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Change the model in place."""

@@ -1,7 +1,7 @@
 """Write the pins of every runtime in `_PLAN`, from PyPI: `python -m zoosmith.validation.runtimes.pinning`.
 
 Each runtime gets the few packages that importing it needs, at fixed versions; the files `runtimes.tsv` (which Pythons,
-which packages) and `wheels.tsv` (SHA-256 of every wheel that one of these Pythons can install) are written anew.
+which packages) and `wheels.tsv` (SHA-256 of every wheel that one of these Pythons can install) are written again.
 """
 
 import json

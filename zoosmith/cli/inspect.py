@@ -17,7 +17,7 @@ _LISTED = 12
 def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     """Say what each file is (Caffe2 net, init net, ONNX model, archive) and what it holds.
 
-    For a Caffe2 net it names the operators that cannot be translated, so that nobody waits for a conversion to fail.
+    For a Caffe2 net it names the operators that cannot be translated, before a conversion is tried.
 
     \b
     Example:

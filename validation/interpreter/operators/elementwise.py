@@ -206,7 +206,7 @@ def enforce_finite(op: Operator, x: np.ndarray, *shown: np.ndarray) -> np.ndarra
 
 @operator("Print")
 def print_(op: Operator, x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Nothing: the blob is shown to whoever trains the net."""
+    """Nothing: the operator only prints the blob."""
     return ()
 
 

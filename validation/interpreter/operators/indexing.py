@@ -27,7 +27,7 @@ def _gathered(op: Operator, x: np.ndarray, indices: np.ndarray, axis: int) -> np
         return np.take(x, indices, axis)
     # The indices have the dimensions before the axis too, and each stays in its own.
     if indices.shape[:axis] != x.shape[:axis]:
-        raise op.error(f"match_outer wants indices that begin with {x.shape[:axis]}, has {indices.shape}")
+        raise op.error(f"match_outer needs indices that begin with {x.shape[:axis]}, has {indices.shape}")
     outer = [n.reshape(-1, 1) for n in np.indices(x.shape[:axis])]
     rows = indices.reshape(int(np.prod(x.shape[:axis])), -1)
     return x[(*outer, rows)].reshape(*indices.shape, *x.shape[axis + 1 :])

@@ -104,7 +104,7 @@ def layer_norm(
     result = (rows - mean) / deviation
     if op.flag("elementwise_affine"):
         if scale is None or bias is None:
-            raise op.error("elementwise_affine wants scale and bias as inputs")
+            raise op.error("elementwise_affine needs scale and bias as inputs")
         result = result * scale.reshape(-1) + bias.reshape(-1)
     return result.reshape(x.shape), mean, deviation
 

@@ -60,7 +60,7 @@ def _reduce_end(combine: str, front: bool) -> Callable:
             inside = np.ones(rows.shape, bool)
         else:
             if lengths.size != rows.shape[1] or np.any(lengths < 0) or np.any(lengths > len(rows)):
-                raise op.error(f"wants {rows.shape[1]} lengths up to {len(rows)}, has {lengths.tolist()[:10]}")
+                raise op.error(f"needs {rows.shape[1]} lengths up to {len(rows)}, has {lengths.tolist()[:10]}")
             # The first element counts even where the length is 0.
             inside = np.arange(len(rows))[:, None] < np.maximum(lengths.reshape(1, -1), 1)
         counts = inside.sum(0) if lengths is None else lengths.reshape(-1)
