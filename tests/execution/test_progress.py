@@ -1,4 +1,4 @@
-"""Progress is told from any thread and shown by whoever wants to."""
+"""Progress is reported from any thread and shown by a subclass."""
 
 from tests.progress import Recording
 from zoosmith.execution import SILENT, ThreadExecutor
