@@ -33,16 +33,33 @@ class Progress:
             self.on_note(text)
 
     def on_begin(self, task: "Task") -> None:
-        """A task began."""
+        """A task began.
+
+        Args:
+            task: its `label` and `total` are set.
+        """
 
     def on_advance(self, task: "Task", step: str) -> None:
-        """Steps of a task are done; `step` names what was done last, or is empty."""
+        """Steps of a task are done.
+
+        Args:
+            task: its `done` counts them already.
+            step: what was done last, or empty.
+        """
 
     def on_end(self, task: "Task") -> None:
-        """A task ended, with all of its steps or with an error."""
+        """A task ended.
+
+        Args:
+            task: its `done` is less than its `total` where it ended with an error.
+        """
 
     def on_note(self, text: str) -> None:
-        """A line for the user."""
+        """A line for the user.
+
+        Args:
+            text: the line, without its end.
+        """
 
 
 class Task:

@@ -32,13 +32,21 @@ class Port:
 
 
 def input_ports(graph: GraphProto) -> list[Port]:
-    """The inputs of a graph in their order, those with an initializer included (`required` is False for them)."""
+    """The inputs of a graph in their order, those with an initializer included (`required` is False for them).
+
+    Args:
+        graph: of a model, or a subgraph.
+    """
     defaults = initializer_names(graph)
     return [port_of(value, required=value.name not in defaults) for value in graph.input]
 
 
 def output_ports(graph: GraphProto) -> list[Port]:
-    """The outputs of a graph in their order."""
+    """The outputs of a graph in their order.
+
+    Args:
+        graph: of a model, or a subgraph.
+    """
     return [port_of(value) for value in graph.output]
 
 
@@ -55,7 +63,12 @@ def initializer_names(graph: GraphProto) -> set[str]:
 
 
 def port_of(value: ValueInfoProto, *, required: bool = True) -> Port:
-    """What a value_info states."""
+    """What a value_info states.
+
+    Args:
+        value: an input, an output or an inner value.
+        required: what the port says of itself.
+    """
     field = value.type.WhichOneof("value")
     kind, inner = _KINDS.get(field or "", field or "untyped"), value.type
     while inner.WhichOneof("value") in ("sequence_type", "optional_type"):
@@ -66,9 +79,14 @@ def port_of(value: ValueInfoProto, *, required: bool = True) -> Port:
 
 
 def tensor_shape(value_type: TypeProto) -> tuple[Dimension, ...] | None:
-    """The shape that the type of a tensor states; None where it states no rank, or is no tensor's.
+    """The shape that a type states.
 
-    A negative size, by which some exporters write an unknown one, is None.
+    Args:
+        value_type: of a tensor, or of anything else.
+
+    Returns:
+        A number, the name of a symbol or None for each dimension; a negative size, by which some exporters write an
+        unknown one, is None. None as a whole where the type states no rank, or is no tensor's.
     """
     if value_type.WhichOneof("value") != "tensor_type" or not value_type.tensor_type.HasField("shape"):
         return None

@@ -24,13 +24,25 @@ class Registry(Generic[Key, Entry]):
         self._loaded = False
 
     def add(self, key: Key, entry: Entry) -> None:
-        """Register an entry. Raises RuntimeError where the key has one: two modules would serve one operator."""
+        """Register an entry.
+
+        Args:
+            key: what it is found by, the name of an operator for instance.
+            entry: what is registered.
+
+        Raises:
+            RuntimeError: the key has an entry: two modules would serve one operator.
+        """
         if key in self._entries:
             raise RuntimeError(f"two {self._what}s are registered for {key!r} in {self._package}")
         self._entries[key] = entry
 
     def find(self, key: Key) -> Entry | None:
-        """The entry of a key, None if there is none."""
+        """The entry of a key; None where there is none.
+
+        Args:
+            key: what it was registered under.
+        """
         return self.entries().get(key)
 
     def __contains__(self, key: Key) -> bool:

@@ -38,12 +38,22 @@ class DataSet:
 
 
 def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the files of data set `index`.
+    """Write a data set as files.
 
     `test_data_set_<index>/input_<n>.pb` and `output_<n>.pb` hold onnx's messages. `test_data_<index>.npz` is there
     where numpy itself has all the types: arrays `inputs` and `outputs`, the values stacked along a new first axis;
-    values that do not stack are `inputs_0`, `inputs_1`, … instead. Raises ZoosmithError for a value of a kind that
-    onnx has no message for.
+    values that do not stack are `inputs_0`, `inputs_1`, … instead.
+
+    Args:
+        index: the number of the data set.
+        data: its values by name.
+        graph: whose inputs and outputs they are.
+
+    Yields:
+        Name and content of each file.
+
+    Raises:
+        ZoosmithError: a value is of a kind that onnx has no message for.
     """
     for side, values, infos in (("input", data.inputs, graph.input), ("output", data.outputs, graph.output)):
         kinds = {info.name: info.type.WhichOneof("value") for info in infos}
@@ -58,9 +68,17 @@ def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[s
 
 
 def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
-    """Read the data sets below `folder`, by name: every `test_data_set_*`, or where there is none, `test_data_*.npz`.
+    """Read data sets.
 
-    Raises ZoosmithError, naming the file, for one that is missing or damaged, and where there is no data set.
+    Args:
+        folder: where they lie: every `test_data_set_*` in it, or where there is none, every `test_data_*.npz`.
+        graph: whose inputs and outputs they hold.
+
+    Returns:
+        The data sets by the names of their folders or files, in the order of their numbers.
+
+    Raises:
+        ZoosmithError: there is no data set, or a file is missing or damaged; the message names the file.
     """
     folders = sorted((path for path in folder.glob("test_data_set_*") if path.is_dir()), key=_number)
     if folders:
@@ -72,9 +90,17 @@ def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
 
 
 def read_input_sets(folder: Path, graph: GraphProto) -> dict[str, dict[str, Any]]:
-    """Read only the inputs of the data sets below `folder`, or of the one that it is (`input_0.pb` lies in it).
+    """Read only the inputs of data sets.
 
-    Raises as `read_data_sets` does.
+    Args:
+        folder: as for `read_data_sets`, or a single data set's own folder, in which `input_0.pb` lies.
+        graph: whose inputs they are.
+
+    Returns:
+        For each data set, values by the names of the inputs.
+
+    Raises:
+        ZoosmithError: as `read_data_sets` does.
     """
     inputs = required_inputs(graph)
     if (folder / "input_0.pb").is_file():

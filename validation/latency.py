@@ -122,7 +122,14 @@ def _time(runner: OnnxRuntimeRunner, inputs: Mapping[str, Any]) -> float:
 
 
 def stored_size(model: str | os.PathLike[str]) -> int:
-    """Give the bytes of a model file and of the files beside it that hold its initializers. Raises ValidationError."""
+    """Count the bytes of a model file and of the files beside it that hold its initializers.
+
+    Args:
+        model: the model file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
     external = external_files(load_model(model, external_data=False))
     files = {Path(model), *(Path(model).parent / name for name in external)}
     return sum(file.stat().st_size for file in files)

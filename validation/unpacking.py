@@ -28,10 +28,17 @@ _open_gzip: Any = igzip.open
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """Unpack a `.tar.gz` or `.tar` into a temporary folder, which is given, and removed afterwards.
+    """Unpack an archive into a temporary folder, which is removed afterwards.
 
-    Raises ZoosmithError for a file that is missing, damaged or no archive, and for a hostile one: members that climb
-    out of the folder, links and devices, or content out of all proportion to the file's size.
+    Args:
+        path: a `.tar.gz` or `.tar`.
+
+    Yields:
+        The folder.
+
+    Raises:
+        ZoosmithError: the file is missing, damaged or no archive, or hostile: members outside of the folder, links and
+            devices, or content out of all proportion to the file's size.
     """
     with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
         folder = Path(name)

@@ -28,8 +28,16 @@ def write_archive(path: Path, members: Iterable[Member]) -> str:
     """Write a tar.gz without any time, owner or setting of the moment: the same members give the same bytes.
 
     The tar inside depends on the members alone; how it is compressed, on isal's version and kind of processor as well.
-    The file is whole or not there. Returns its SHA-256. Raises ZoosmithError where it, or a member's file, cannot be
-    read or written.
+
+    Args:
+        path: the file to write, completely or not at all.
+        members: its files, in order.
+
+    Returns:
+        The SHA-256 of the file, in hexadecimal.
+
+    Raises:
+        ZoosmithError: it cannot be written, or a member's file cannot be read.
     """
     # the compressor writes gzip's own header, without name and time
     compressor = isal_zlib.compressobj(_LEVEL, wbits=31)

@@ -105,9 +105,17 @@ def convert_net(
 
 
 def declared_inputs(shapes: Mapping[str, InputShape], value_info: Path | None) -> InputInfo:
-    """Type and shape of a net's inputs: those of a `value_info.json`, and over them `shapes` (float32 by default).
+    """Type and shape of a net's inputs.
 
-    Raises ZoosmithError where the file is no such JSON.
+    Args:
+        shapes: by name, float32 where no type is given; they replace those of the file.
+        value_info: a `value_info.json`, as Caffe2's exporter reads it: `{"data": [1, [1, 3, 224, 224]]}`.
+
+    Returns:
+        ONNX element type and shape by name, as `convert.caffe2_to_onnx` takes them.
+
+    Raises:
+        ZoosmithError: the file cannot be read, or is no such JSON.
     """
     inputs: dict[str, tuple[int, list[int | str]]] = {}
     if value_info is not None:

@@ -20,10 +20,18 @@ Description = dict[str, Any]
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Description:
-    """Describe a file by its content: `kind` is `onnx model`, `caffe2 net`, `caffe2 init net` or `archive`.
+    """Describe a file by its content.
 
-    A model has its opsets, operators with counts, inputs, outputs and parameters; a net the same, and the operators
-    that cannot be translated; an archive its members. Raises ZoosmithError where the file is none of these.
+    Args:
+        path: an ONNX model, a Caffe2 net or an archive, whatever its name.
+
+    Returns:
+        `file`, `bytes`, and `kind`: `onnx model`, `caffe2 net`, `caffe2 init net` or `archive`. A model has its opsets,
+        operators with counts, inputs, outputs and parameters; a net the same, and the operators that cannot be
+        translated; an archive its members.
+
+    Raises:
+        ZoosmithError: the file cannot be read, or is none of these.
     """
     file = Path(path)
     try:

@@ -116,7 +116,17 @@ def install(runtime: PinnedRuntime, report: Callable[[str], None] | None = None)
 
 
 def remove(runtime: PinnedRuntime) -> bool:
-    """Delete a runtime's environment, whole or not; tells whether there was one. Raises ValidationError."""
+    """Delete a runtime's environment, complete or not.
+
+    Args:
+        runtime: which one.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        ValidationError: it cannot be deleted.
+    """
     target = location(runtime)
     if not target.exists():
         return False

@@ -38,7 +38,14 @@ def supported() -> tuple[PinnedRuntime, ...]:
 
 
 def runtime_for(text: str) -> PinnedRuntime:
-    """The runtime that `text` names, as `versions.choose` reads it. Raises ValidationError where none is."""
+    """The runtime of a name.
+
+    Args:
+        text: `NAME==VERSION`, or `NAME` for the newest, as `versions.choose` reads it.
+
+    Raises:
+        ValidationError: no runtime with pins is called so.
+    """
     return choose(text, supported(), "runtime")
 
 

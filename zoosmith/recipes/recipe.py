@@ -91,11 +91,19 @@ class Recipe:
     card: CardFacts = field(default_factory=CardFacts)
 
     def stem(self, row: str) -> str:
-        """Return the name of a row's files without suffix."""
+        """Return the name of a row's files without suffix.
+
+        Args:
+            row: name of the row, `12-int8` for instance.
+        """
         return f"{self.prefix}-{row}"
 
     def path(self, row: str) -> str:
-        """Return the path of a row's model below the model's folder."""
+        """Return the path of a row's model below the model's folder.
+
+        Args:
+            row: name of the row.
+        """
         return f"model/{self.stem(row)}.onnx"
 
     def select_rows(self, text: str | None) -> list[Row]:
