@@ -64,7 +64,15 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
-    """Write `content` to `path` as `atomic_writer` does."""
+    """Write a file as `atomic_writer` does.
+
+    Args:
+        path: where it appears.
+        content: all of it.
+
+    Raises:
+        ZoosmithError: as `atomic_writer` does.
+    """
     with atomic_writer(path) as file:
         file.write(content)
 
