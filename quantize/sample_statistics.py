@@ -20,6 +20,9 @@ VARIANCE_LIMIT = 0.6
 # samples that are run, spread evenly over those given: medians over all layers need no more
 _MEASURED = 32
 
+# what a channel adds to the divergence at the most, in nats
+_LARGEST = 10.0
+
 
 @dataclass(frozen=True)
 class SampleDistance:
@@ -28,11 +31,14 @@ class SampleDistance:
     Attributes:
         mean: distance of the means, in stated standard deviations.
         variance: absolute natural logarithm of the ratio of the variances.
+        divergence: mean over layers and channels of the Kullback-Leibler divergence, in nats, of the seen normal
+            distribution from the stated one: finer than the medians, it tells one order of colours from the other.
         layers: how many BatchNormalizations were compared.
     """
 
     mean: float
     variance: float
+    divergence: float
     layers: int
 
     @property
@@ -67,7 +73,7 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     count = min(_MEASURED, len(samples))
     spread = [samples[index * len(samples) // count] for index in range(count)]
     seen = calibrate(model, spread, tensors=dict.fromkeys(name for name, _, _ in stated))
-    means, variances = [], []
+    means, variances, divergences = [], [], []
     for name, mean, variance in stated:
         found = seen[name]
         # a channel that never changed in training, or does not now, has no meaningful ratio
@@ -75,11 +81,21 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
         if not changes.any():
             continue
         deviation = np.sqrt(variance[changes])
-        means.append(np.median(np.abs(found.mean[changes] - mean[changes]) / deviation))
-        variances.append(np.median(np.abs(2 * np.log(found.deviation[changes] / deviation))))
+        distance = np.abs(found.mean[changes] - mean[changes]) / deviation
+        log_ratio = 2 * np.log(found.deviation[changes] / deviation)
+        means.append(np.median(distance))
+        variances.append(np.median(np.abs(log_ratio)))
+        # a channel that hardly changed in training would outweigh all others
+        divergences.append(np.minimum((np.exp(log_ratio) + distance**2 - 1 - log_ratio) / 2, _LARGEST).mean())
     if not means:
         raise QuantizeError("the calibration samples leave every value unchanged; expected samples that differ")
-    return SampleDistance(float(np.median(means)), float(np.median(variances)), len(means))
+    medians = float(np.median(means)), float(np.median(variances))
+    return SampleDistance(*medians, float(np.mean(divergences)), len(means))
+
+
+def states_statistics(model: onnx.ModelProto) -> bool:
+    """Whether a model carries statistics of what it was trained on."""
+    return any(True for _ in _stated(model))
 
 
 def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = False) -> SampleDistance | None:
@@ -97,7 +113,8 @@ def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = Fal
     if distance is not None and distance.far and not force:
         raise QuantizeError(
             f"calibration samples unlike the training data: {distance}; expected at most {MEAN_LIMIT:g} and "
-            f"{VARIANCE_LIMIT:g}: calibrate on real data, pre-processed as in training, or go on with --force"
+            f"{VARIANCE_LIMIT:g}: calibrate on real data, pre-processed as in training (zoosmith preprocess compares "
+            "preprocessings), or go on with --force"
         )
     return distance
 

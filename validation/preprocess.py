@@ -120,6 +120,8 @@ PREPROCESSINGS = {
         Preprocess("torchvision", divisor=255.0, mean=(0.485, 0.456, 0.406), scale=(1 / 0.229, 1 / 0.224, 1 / 0.225)),
         # Inception and MobileNet of TensorFlow: -1 to 1
         Preprocess("tensorflow", divisor=127.5, mean=(1.0, 1.0, 1.0)),
+        # 0 to 1
+        Preprocess("unit", divisor=255.0),
         Preprocess("none"),
     )
 }

@@ -20,6 +20,7 @@ from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
 from zoosmith.onnx_model.loading import load_model
+from zoosmith.preprocessing import warn_if_far
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.sample_statistics import check_samples
@@ -84,9 +85,9 @@ class _Build:
     def run(self, progress: Progress) -> Report:
         steps = 1 + self._options.sets + 2 * len(self._rows) + (self._images is not None)
         with progress.task(f"building {self._recipe.title}", steps) as task:
-            return self._run(task)
+            return self._run(task, progress)
 
-    def _run(self, task: Task) -> Report:
+    def _run(self, task: Task, progress: Progress) -> Report:
         recipe, options = self._recipe, self._options
         source = recipe.open_source(options.weights, options.seed)
         if self._images is not None and source.synthetic:
@@ -105,7 +106,7 @@ class _Build:
                 seed=options.seed,
                 calibration=self._calibration,
                 rows=self._verify_rows(data, task, published=source.published),
-                accuracy=self._measure_accuracy(task),
+                accuracy=self._measure_accuracy(task, progress),
             )
         write_atomic(self._folder / "README.md", model_card(recipe, report).encode())
         write_atomic(self._out / "ONNX_HUB_MANIFEST.json", manifest(recipe, report).encode())
@@ -217,12 +218,16 @@ class _Build:
         self._calibration = Calibration(description, given is None, distance)
         return samples
 
-    def _measure_accuracy(self, task: Task) -> Accuracy | None:
+    def _measure_accuracy(self, task: Task, progress: Progress) -> Accuracy | None:
         """Run the rows that ONNX Runtime takes on labelled images; None where there are none."""
         if self._images is None or self._recipe.preprocessing is None:
             return None
-        measured = [row.name for row in self._rows if row.opset >= OLDEST_OF_ONNX_RUNTIME]
+        rows = [row for row in self._rows if row.opset >= OLDEST_OF_ONNX_RUNTIME]
+        measured = [row.name for row in rows]
         paths = [self._folder / self._recipe.path(name) for name in measured]
+        exact = next((path for path, row in zip(paths, rows, strict=True) if row.exact), None)
+        if exact is not None:
+            warn_if_far(load_model(exact), self._recipe.preprocessing, self._images.path, progress)
         found = evaluate(paths, self._images, self._recipe.preprocessing)
         task.advance("accuracy measured")
         return Accuracy(

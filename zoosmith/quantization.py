@@ -10,6 +10,7 @@ from onnx import ModelProto
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.report import Summary, summarize
@@ -17,7 +18,7 @@ from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import read_samples, takes_images
 from zoosmith.validation import ImageFolder, InputSource, Limits, Proof, evaluate, preprocessing, runner_for, verify
 from zoosmith.validation.images import OnBroken
-from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.preprocess import Preprocess, ToArray
 
 # samples that a limit is verified on
 _VERIFIED = 8
@@ -32,7 +33,7 @@ class Calibration:
             the model takes images.
         samples: how many of them to use.
         method: how ranges come from samples, as `quantize` takes it.
-        preprocess: the convention for images.
+        preprocess: the convention for images, or `auto` for the one that the model was trained with.
         force: go on with samples that are far from what the model was trained on.
     """
 
@@ -112,8 +113,8 @@ def quantize_file(
     """
     inputs = inputs or InputSource()
     original = load_model(source)
-    to_array = preprocessing(calibration.preprocess)
     try:
+        to_array = _preprocessing(original, calibration, progress)
         calibration = replace(calibration, source=calibration.source or _default_source(original))
         samples = _samples(
             original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
@@ -149,6 +150,14 @@ def quantize_file(
         max_drop=limit,
         proof=proof,
     )
+
+
+def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progress) -> Preprocess:
+    """The convention that is named or found; one that does not fit is refused with the samples that it makes."""
+    if calibration.preprocess != AUTO:
+        return preprocessing(calibration.preprocess)
+    folder = None if calibration.source is None else Path(calibration.source)
+    return choose(model, AUTO, folder if folder is not None and folder.is_dir() else None, progress)
 
 
 def _default_source(model: ModelProto) -> str:

@@ -5,7 +5,7 @@ import json
 import re
 import tarfile
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -385,7 +385,7 @@ def test_the_int8_row_is_calibrated_and_checked_on_different_pictures_and_the_ca
     assert found.distance.layers == 121 and not found.distance.far
     check = default_build.report.rows[-1].checks[-1]
     assert (check.name, check.passed) == ("calibration samples like the training data", True)
-    assert check.figure == {"mean": found.distance.mean, "variance": found.distance.variance, "layers": 121}
+    assert check.figure == asdict(found.distance)
     card = " ".join(default_build.card.split())
     assert f"On them the activations have {found.distance}" in card
     assert "was checked on made-up pictures of natural statistics only, others than those that it was" in card

@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
 from PIL import Image
 
 from tests.optimize.nets import Net, dense_block
+from tests.quantize.trained import picture_folder, trained_net
 from zoosmith.cli import main
-from zoosmith.quantize import calibrate
-from zoosmith.quantize.samples import synthetic_samples
-from zoosmith.validation import preprocessing
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -80,19 +77,8 @@ def test_arrays_and_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert 0 < report["error"] < 0.1
 
 
-def a_trained_net(path: Path, preprocess: str = "torchvision") -> Path:
-    """A net whose BatchNormalizations state what made-up pictures make of it."""
-    net = Net([1, 3, 32, 32])
-    x = net.batch_normalization(net.conv("data", 3, 8), 8)
-    x = net.batch_normalization(net.conv(net.add("Relu", x), 8, 8), 8)
-    model = net.model(net.add("Relu", x))
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in [node for node in model.graph.node if node.op_type == "BatchNormalization"]:
-        samples = synthetic_samples(model, 32, preprocessing(preprocess), seed=1)
-        seen = calibrate(model, samples, tensors=[node.input[0]])[node.input[0]]
-        for name, value in zip(node.input[3:5], (seen.mean, seen.deviation**2), strict=True):
-            tensors[name].CopyFrom(numpy_helper.from_array(value.astype(np.float32), name))
-    onnx.save(model, path)
+def a_trained_net(path: Path) -> Path:
+    onnx.save(trained_net(), path)
     return path
 
 
@@ -122,6 +108,18 @@ def test_samples_far_from_the_training_data_are_refused_unless_forced(
     code, out, _ = run(capsys, "quantize", path, *options, "--force")
     assert code == 0
     assert "calibrated on 8 samples of random, far from the training data: means " in out
+
+
+def test_the_preprocessing_is_found_from_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, folder = a_trained_net(tmp_path / "net.onnx"), picture_folder(tmp_path / "images")
+    options = ["-o", tmp_path / "o.onnx", "--preprocess", "auto"]
+    code, out, err = run(capsys, "quantize", path, *options, "--calibrate", folder)
+    assert code == 0
+    assert "--preprocess auto takes torchvision: means 0." in err
+    assert "like the training data" in out
+    code, _, err = run(capsys, "quantize", path, *options)
+    assert code == 2
+    assert "--preprocess auto compares preprocessings on images: give a folder of them, or a name" in err
 
 
 def test_a_model_without_statistics_says_that_samples_cannot_be_judged(

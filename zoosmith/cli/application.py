@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "validate": "zoosmith.cli.validate:validate",
     "simplify": "zoosmith.cli.simplify:simplify",
     "quantize": "zoosmith.cli.quantize:quantize",
+    "preprocess": "zoosmith.cli.preprocess:preprocess",
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
     "runtime": "zoosmith.cli.runtime:runtime",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     default="caffe-densenet",
     show_default=True,
     metavar="NAME",
-    help="caffe-densenet, caffe, torchvision, tensorflow or none.",
+    help="caffe-densenet, caffe, torchvision, tensorflow, unit, none, or auto: by the net's statistics.",
 )
 @click.option("--disturb", metavar="KIND", help="Disturb the images first: brightened, darkened or noised.")
 @seed_option("Chooses the noise.")
@@ -55,19 +55,26 @@ def evaluate(
 
     Class folders are numbered in sorted order unless --labels says otherwise; images directly in FOLDER need --labels
     or a labels.csv among them. Shares come with Wilson's 95 % interval; errors of logits are in standard deviations of
-    the first model's logits. An image that cannot be read is reported, skipped and counted.
+    the first model's logits. An image that cannot be read is reported, skipped and counted. A warning says where the
+    images, as they are pre-processed, are unlike what the first model with BatchNormalizations was trained on.
 
     \b
     Example:
       zoosmith evaluate densenet-12.onnx densenet-12-int8.onnx --data imagenet/val --labels synset.txt --limit 5000
     """
+    from zoosmith.onnx_model.loading import load_model
+    from zoosmith.preprocessing import choose
+    from zoosmith.quantize.sample_statistics import states_statistics
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder
-    from zoosmith.validation.preprocess import Disturbed, preprocessing
+    from zoosmith.validation.preprocess import Disturbed
 
-    convention = preprocessing(preprocess)
-    to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
     progress = terminal.progress()
+    loaded = [load_model(model) for model in models]
+    stating = next((model for model in loaded if states_statistics(model)), loaded[0])
+    convention = choose(stating, preprocess, data, progress)
+    del loaded, stating
+    to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
     start = time.monotonic()
     evaluation = run(
         models,
@@ -80,7 +87,7 @@ def evaluate(
     )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
-    settings = {"data": str(data), "preprocess": preprocess, "disturb": disturb, "seed": seed}
+    settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
     terminal.result({**settings, **evaluation.to_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     default="caffe-densenet",
     show_default=True,
     metavar="NAME",
-    help="For images: caffe-densenet, caffe, torchvision, tensorflow or none.",
+    help="For images: caffe-densenet, caffe, torchvision, tensorflow, unit, none, or auto: by the net's statistics.",
 )
 @click.option(
     "--max-drop",

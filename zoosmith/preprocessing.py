@@ -1,0 +1,70 @@
+"""The preprocessing that a user names, leaves to be found, or got wrong."""
+
+from pathlib import Path
+
+from onnx import ModelProto
+
+from zoosmith.execution import Progress
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.quantize.preprocessing_ranking import IMAGES, RankedPreprocessing, clear_best, rank_preprocessings
+from zoosmith.quantize.sample_statistics import states_statistics
+from zoosmith.validation import ImageFolder, preprocessing
+from zoosmith.validation.images import OnBroken
+from zoosmith.validation.preprocess import Preprocess
+
+AUTO = "auto"
+
+
+def rank(model: ModelProto, data: Path, images: int = IMAGES, *, on_broken: OnBroken) -> list[RankedPreprocessing]:
+    """Rank all preprocessings on images spread evenly over a folder, as `rank_preprocessings` does.
+
+    Raises:
+        ZoosmithError: the model states no statistics, or images cannot be read.
+    """
+    ranking = rank_preprocessings(model, ImageFolder(data, limit=images), on_broken=on_broken)
+    if not ranking:
+        raise ZoosmithError(
+            "the model states no statistics of its training data (no BatchNormalization that is not folded), so that "
+            "preprocessings cannot be compared: take the one that it was trained with"
+        )
+    return ranking
+
+
+def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) -> Preprocess:
+    """Return the preprocessing of this name; for `auto` the one that the model was trained with, found on images.
+
+    Args:
+        model: what reads the images.
+        name: of a preprocessing, or `auto`.
+        data: folder of images.
+        progress: told which one was found; of one that is named, that images are far from the training data after it.
+
+    Raises:
+        ZoosmithError: nothing is called so, or `auto` finds none that is clearly the best.
+    """
+    if name != AUTO:
+        told = preprocessing(name)
+        if data is not None:
+            warn_if_far(model, told, data, progress)
+        return told
+    if data is None:
+        raise ZoosmithError("--preprocess auto compares preprocessings on images: give a folder of them, or a name")
+    ranking = rank(model, data, on_broken=lambda path, reason: None)
+    best = clear_best(ranking)
+    if best is None:
+        first, second = (f"{each.preprocess.name} ({each.distance})" for each in ranking[:2])
+        raise ZoosmithError(f"--preprocess auto finds no clear best: {first}, then {second}; name one")
+    progress.note(f"--preprocess auto takes {best.preprocess.name}: {best.distance}")
+    return best.preprocess
+
+
+def warn_if_far(model: ModelProto, told: Preprocess, data: Path, progress: Progress) -> None:
+    """Tell where images are far from the training data after a preprocessing; nothing where the model does not tell."""
+    if not states_statistics(model):
+        return
+    found = rank_preprocessings(model, ImageFolder(data, limit=IMAGES), [told], on_broken=lambda path, reason: None)
+    if found and found[0].distance.far:
+        progress.note(
+            f"warning: preprocessed by {told.name}, the images of {data} are unlike the training data: "
+            f"{found[0].distance}; zoosmith preprocess MODEL --data {data} compares all"
+        )
