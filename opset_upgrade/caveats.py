@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-CaveatKind = Literal["empty tensors", "approximate"]
-"""`empty tensors`: the same for every tensor that has elements. `approximate`: the same but for a small error."""
+CaveatKind = Literal["empty tensors", "approximate", "default"]
+"""`empty tensors`: the same for every tensor that has elements. `approximate`: the same but for a small error.
+`default`: the same while an input that has a default is not given another value."""
 
 
 class Admitted(NamedTuple):
@@ -17,6 +18,8 @@ class Admitted(NamedTuple):
     def __str__(self) -> str:
         if self.kind == "empty tensors":
             return f"holds but for empty tensors: {self.reason}"
+        if self.kind == "default":
+            return f"holds for the default value of {self.reason}, which becomes a constant"
         return f"{self.kind}: {self.reason}"
 
 

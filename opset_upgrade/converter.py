@@ -1,6 +1,7 @@
 """`convert_version`: walk the nodes of a model, each through the version steps of its operator."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.ports import initializer_names
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
@@ -24,6 +26,7 @@ from zoosmith.opset_upgrade.graph_editing import (
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
 from zoosmith.opset_upgrade.ir_version import (
     choose_ir,
+    drop_inputs,
     drop_stale_types,
     drop_unused_imports,
     free_initializers,
@@ -130,6 +133,8 @@ class _Run:
         self.exact = exact
         self.caveats: list[Caveat] = []
         self.changes: list[Change] = []
+        self.overridable: frozenset[str] = frozenset()  # initializers that the caller may replace at run time
+        self.defaults: set[str] = set()  # those of them that became constants
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.blockers: list[Blocker] = []
         # by opset: domain, operator and number of inputs and outputs of nodes that no step touches, whatever they hold
@@ -140,9 +145,9 @@ class _Run:
         source = self.versions.source
         result = ModelProto()
         result.CopyFrom(self.model)
-        overridable = _overridable(self.model)
+        self.overridable = _overridable(self.model)
         facts = GraphFacts(
-            self.model.graph, self.names, source, None, lambda: self._types.get((), {}), overridable=overridable
+            self.model.graph, self.names, source, None, lambda: self._types.get((), {}), overridable=self.overridable
         )
         self._convert(result.graph, facts, source, ())
         for mine, function in zip(self.model.functions, result.functions, strict=True):
@@ -152,6 +157,7 @@ class _Run:
         self.versions.write(result)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir, facts.input_names, facts.initializer_names)
+        drop_inputs(result, self.defaults)
         drop_unused(result, self.released)
         if self.target != source or self.ir is not None:
             set_ir(result, ir)
@@ -162,7 +168,7 @@ class _Run:
 
     @cached_property
     def _types(self) -> Mapping[Path, Mapping[str, TypeProto]]:
-        return infer_types(self.model)
+        return infer_types(self.model, self.defaults)
 
     def _convert_function(self, source: FunctionProto, result: FunctionProto, main: GraphFacts) -> None:
         opset = default_opset(source) or self.versions.source
@@ -346,18 +352,34 @@ class _Run:
         self, step: Step, node: NodeProto, opset: int, facts: GraphFacts, admitted: list[Admitted]
     ) -> list[VersionedNode]:
         """The nodes that replace a node after one step, the node itself if it was edited in place."""
+        before = copy(node) if self.overridable and not self.exact else None
         writer = Writer(facts, node, step.opset, self.target, opset, exact=self.exact)
         try:
             if step.kind != "decomposed" or not writer.fold():
                 step.apply(node, writer)
         except Refusal as refusal:
-            if not writer.fold():
+            if writer.fold():
+                pass
+            elif before is not None and (taken := self._take_defaults(before, facts)):
+                node.CopyFrom(before)
+                admitted.extend(taken)
+                return self._take(step, node, opset, facts, admitted)
+            else:
                 raise refusal.at(step.source if step.opset < step.source else None, node.domain) from None
         admitted.extend(each for each in writer.admitted if each not in admitted)
         if writer.nodes or writer.removed:
             return writer.nodes
         facts.add_producer(node, step.opset)
         return [VersionedNode(node, step.opset)]
+
+    def _take_defaults(self, node: NodeProto, facts: GraphFacts) -> list[Admitted]:
+        """Make constants of the initializers that a node reads and the caller may override; what that admits."""
+        names = [name for name in node.input if name in self.overridable]
+        self.defaults.update(names)
+        self.overridable = self.overridable.difference(names)
+        for name in names:
+            facts.take_default(name, lambda: self.__dict__.pop("_types", None))
+        return [Admitted("default", f"input {name!r}") for name in names]
 
     def _next(self, node: NodeProto, opset: int) -> Step | None:
         if self.versions.makes_standard(node, opset) and (node.domain, node.op_type) not in self.local:
@@ -409,4 +431,6 @@ def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
 
 def _overridable(model: ModelProto) -> frozenset[str]:
     # before IR 4 every initializer had to be an input as well, and runtimes take it for a constant
-    return frozenset(value.name for value in model.graph.input) if model.ir_version >= 4 else frozenset()
+    if model.ir_version < 4:
+        return frozenset()
+    return frozenset(value.name for value in model.graph.input) & initializer_names(model.graph)

@@ -272,6 +272,26 @@ class GraphFacts:
             self._values.update(constant_folding.fold(*found, self.shape, self.value, SMALL))
         return self._values[name]
 
+    def take_default(self, name: str, refresh: Callable[[], None]) -> bool:
+        """Take an initializer that the caller may override for a constant; False if it is none.
+
+        `refresh` is called before types are asked for anew.
+        """
+        facts = self.owner(name)
+        if facts is None or name not in facts._overridable:
+            return False
+        facts._overridable = facts._overridable - {name}
+        refresh()
+        scope: GraphFacts | None = self
+        while scope is not None:  # what was not known may be now
+            scope._values = {known: value for known, value in scope._values.items() if value is not None}
+            if scope._types is not None:
+                found = {known: type_ for known, type_ in scope._types.items() if type_ and _has_shape(type_)}
+                scope._types = None
+                scope._known().update(found)
+            scope = scope.parent
+        return True
+
     def _is_local(self, name: str) -> bool:
         return self.producer(name) is not None or name in self.initializers()
 

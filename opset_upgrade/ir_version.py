@@ -4,7 +4,7 @@ An IR version is chosen by what a reader must understand. Fields that a reader m
 annotations, device hints) do not count. The versions at which features came are those that onnx.proto states.
 """
 
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Container, Iterable, Iterator, MutableSequence, Sequence
 from functools import cache
 
 from onnx import FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
@@ -82,6 +82,11 @@ def free_initializers(model: ModelProto, ir: int, inputs: Sequence[str], initial
     """
     if model.ir_version < _INITIALIZERS_APART <= ir:
         _drop(model.graph.input, [index for index, name in enumerate(inputs) if name in initializers])
+
+
+def drop_inputs(model: ModelProto, names: Container[str]) -> None:
+    """Remove inputs of a model that have become constants, by their names."""
+    _drop(model.graph.input, [index for index, value in enumerate(model.graph.input) if value.name in names])
 
 
 def set_ir(model: ModelProto, ir: int) -> None:

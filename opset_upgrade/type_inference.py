@@ -1,6 +1,6 @@
 """Types of values, by onnx's shape inference: of a whole model without its weights, and of a single node."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import prod
 
 import numpy as np
@@ -28,14 +28,18 @@ Path = tuple[str, ...]
 """Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""
 
 
-def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
+def infer_types(model: ModelProto, defaults: Collection[str] = ()) -> dict[Path, dict[str, TypeProto]]:
     """Types of the values of every graph of the model, as far as they are stated or onnx's inference finds them.
 
-    The inference runs on a copy in which large tensors have their type and shape but no data.
+    The inference runs on a copy in which large tensors have their type and shape but no data. Of initializers that the
+    caller may override, only those named in `defaults` count as constants.
     """
     bare = without_weights(model)
     if model.ir_version >= 4:
         # what the caller may override at run time tells nothing of shapes
+        for index in reversed(range(len(bare.graph.input) if defaults else 0)):
+            if bare.graph.input[index].name in defaults:
+                del bare.graph.input[index]
         inputs = {value.name for value in bare.graph.input}
         kept = [tensor for tensor in bare.graph.initializer if tensor.name not in inputs]
         del bare.graph.initializer[:]
@@ -48,7 +52,7 @@ def infer_types(model: ModelProto) -> dict[Path, dict[str, TypeProto]]:
     _gather(inferred.graph, (), found)
     scans = [node for node in bare.graph.node if node.op_type == "Scan" and not node.domain]
     if any(_state_scan_inputs(node, found[()].get) for node in scans):
-        return infer_types(bare)
+        return infer_types(bare, defaults)
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper
 
 from tests.opset_upgrade.nodes import run
-from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
 from zoosmith.validation.comparison import compare
 
@@ -97,13 +97,16 @@ def test_a_shared_constant_serves_all_its_readers_and_goes_with_the_last() -> No
     assert {tensor.name for tensor in convert_version(shared, 12).graph.initializer} == {"weights", "axes"}
 
 
-def test_an_initializer_that_the_caller_may_override_is_no_constant() -> None:
+def test_an_initializer_that_the_caller_may_override_is_no_constant_but_with_a_caveat() -> None:
     given = squeezing()
     given.graph.input.append(value("axes", [1], INT64))
     del given.graph.output[0].type.tensor_type.shape.dim[:]
     given.graph.output[0].CopyFrom(value("y", None))
     with pytest.raises(OpsetError, match=r"'up' \(Unsqueeze\): axes \('axes'\) are computed at run time"):
-        convert_version(given, 12)
+        convert(given, 12, exact=True)
+    conversion = convert(given, 12)
+    assert compare(run(given, {"x": X}), run(conversion.model, {"x": X})).passed
+    assert [(caveat.kind, caveat.reason) for caveat in conversion.caveats] == [("default", "input 'axes'")]
 
 
 def test_axes_made_of_constants_by_other_nodes_are_found() -> None:

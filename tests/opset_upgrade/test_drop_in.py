@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 from onnx.version_converter import ConvertError
 
-from zoosmith.opset_upgrade import convert_version
+from zoosmith.opset_upgrade import convert, convert_version
 
 
 def parsed(text: str, opset: int = 13) -> ModelProto:
@@ -77,3 +77,32 @@ def test_constants_come_before_the_node_that_reads_them() -> None:
     converted = convert_version(parsed(text, 9), 10)
     assert [node.op_type for node in converted.graph.node] == ["Constant"] * 3 + ["Slice"]
     assert np.all(numpy_helper.to_array(converted.graph.node[1].attribute[0].t) == [3, 10])
+
+
+def upsampling() -> ModelProto:
+    """Scales that are an input with a default: the caller may give others."""
+    model = parsed('(float[1, 1, 2, 2] x, float[4] s) => (float y) { y = Upsample <mode = "nearest"> (x, s) }', 9)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 3], np.float32), "s"))
+    return model
+
+
+def test_an_input_with_a_default_that_must_be_known_becomes_a_constant_and_that_is_said() -> None:
+    conversion = convert(upsampling(), 8)
+    assert [str(caveat) for caveat in conversion.caveats] == [
+        "node 0 (unnamed, makes 'y') (Upsample): holds for the default value of input 's', which becomes a constant"
+    ]
+    graph = conversion.model.graph
+    assert [value.name for value in graph.input] == ["x"]
+    assert not graph.initializer
+    assert list(graph.node[0].attribute[1].floats) == [1, 1, 2, 3]
+
+
+def test_exact_refuses_to_take_the_default() -> None:
+    with pytest.raises(RuntimeError, match=r"scales \('s'\) is computed at run time"):
+        convert(upsampling(), 8, exact=True)
+
+
+def test_an_input_with_a_default_stays_one_where_nothing_must_know_it() -> None:
+    conversion = convert(upsampling(), 10)
+    assert [value.name for value in conversion.model.graph.input] == ["x", "s"]
+    assert not conversion.caveats
