@@ -16,11 +16,12 @@ from onnx import (
     numpy_helper,
     shape_inference,
 )
+from onnx.defs import OpSchema
 
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import get_attribute
-from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, history, operator_of, schema_at
+from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, formals, history, operator_of, schema_at
 
 _DATA_ELEMENTS = 1 << 10  # constant inputs up to this size are given to shape inference, which reads some of them
 
@@ -73,7 +74,7 @@ def infer_outputs(
 ) -> Mapping[str, TypeProto]:
     """Types of the node's outputs as far as its schema at `opset` tells them."""
     if node.domain == ML_DOMAIN:
-        return _fixed_types(node)
+        return _stated_types(history().get(operator_of(node), (None,))[-1], node, {})
     schema = schema_at(node.op_type, min(opset, NEWEST_OPSET)) if not node.domain else None
     if schema is None or subgraphs(node):
         return {}
@@ -94,15 +95,20 @@ def infer_outputs(
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
-    return {}
+    return _stated_types(schema, node, types)
 
 
-def _fixed_types(node: NodeProto) -> dict[str, TypeProto]:
-    """Types of the outputs of an operator of ai.onnx.ml that makes the same type whatever it reads."""
+def _stated_types(schema: OpSchema | None, node: NodeProto, types: Mapping[str, TypeProto]) -> dict[str, TypeProto]:
+    """Element types of the tensors that a node makes, where its schema fixes them or gives them those of inputs."""
+    if schema is None:
+        return {}
+    parameters = {formal.type_str: types[name] for formal, name in formals(schema.inputs, node.input) if name in types}
     found = {}
-    schema = history().get(operator_of(node), (None,))[-1]
-    for formal, name in zip(schema.outputs if schema else (), node.output, strict=False):
-        if name and formal.type_str == "tensor(float)":
+    for formal, name in formals(schema.outputs, node.output):
+        like = parameters.get(formal.type_str)
+        if like is not None and like.HasField("tensor_type"):
+            found[name] = TypeProto(tensor_type=TypeProto.Tensor(elem_type=like.tensor_type.elem_type))
+        elif formal.type_str == "tensor(float)":
             found[name] = TypeProto(tensor_type=TypeProto.Tensor(elem_type=TensorProto.FLOAT))
     return found
 

@@ -31,9 +31,9 @@ def _gemm_fast_gelu(node: NodeProto, g: Writer) -> None:
 
 @standard_form("QuickGelu")
 def _quick_gelu(node: NodeProto, g: Writer) -> None:
-    data = node.input[0]
-    gate = g.op("Sigmoid", g.op("Mul", data, g.scalar_like(data, g.attribute("alpha", 1.702))))
-    g.op("Mul", data, gate, output=node.output[0])
+    data, alpha = node.input[0], g.attribute("alpha", 1.702)
+    steep = data if alpha == 1 else g.op("Mul", data, g.scalar_like(data, alpha))
+    g.op("Mul", data, g.op("Sigmoid", steep), output=node.output[0])
 
 
 @standard_form("BiasAdd")

@@ -1,0 +1,103 @@
+"""Models that ONNX Runtime has optimized become standard ones that compute the same."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import ModelProto, checker, helper
+
+from zoosmith.opset_upgrade import convert_version
+
+_MODELS = Path(__file__).parents[3] / "shared" / "models"
+_LEVEL = onnxruntime.GraphOptimizationLevel
+
+
+def _session(
+    model: bytes, level: _LEVEL = _LEVEL.ORT_DISABLE_ALL, saved: Path | None = None
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.intra_op_num_threads = 1
+    if saved is not None:
+        options.optimized_model_filepath = str(saved)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _optimized(model: bytes, folder: Path) -> ModelProto:
+    _session(model, _LEVEL.ORT_ENABLE_EXTENDED, folder / "optimized.onnx")
+    return onnx.load(folder / "optimized.onnx")
+
+
+def _feeds(model: ModelProto) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    feeds = {}
+    for value in model.graph.input:
+        if value.name in initializers:
+            continue
+        tensor = value.type.tensor_type
+        shape = [dim.dim_value or (2 if dim.dim_param == "batch" else 8) for dim in tensor.shape.dim]
+        kind = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        floats = np.issubdtype(kind, np.floating)
+        feeds[value.name] = (rng.normal(size=shape) if floats else rng.integers(1, 2, shape)).astype(kind)
+    return feeds
+
+
+def test_what_level_extended_fuses_becomes_standard_at_every_opset(tmp_path: Path) -> None:
+    """Convolution with its activation, MatMul with a Transpose and a factor, SiLU; in a branch as well."""
+    make = helper.make_node
+    branch = helper.make_graph(
+        [make("Conv", ["x", "w"], ["c2"], pads=[1, 1, 1, 1]), make("LeakyRelu", ["c2"], ["t"], alpha=0.2)],
+        *("then", [], [helper.make_tensor_value_info("t", 1, None)]),
+    )
+    other = helper.make_graph([make("Neg", ["r"], ["e"])], "else", [], [helper.make_tensor_value_info("e", 1, None)])
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        make("Relu", ["c"], ["r"]),
+        make("If", ["flag"], ["i"], then_branch=branch, else_branch=other),
+        make("Sigmoid", ["i"], ["s"]),
+        make("Mul", ["i", "s"], ["silu"]),
+        make("Transpose", ["silu"], ["turned"], perm=[0, 1, 3, 2]),
+        make("MatMul", ["silu", "turned"], ["m"]),
+        make("Mul", ["m", "half"], ["y"]),
+    ]
+    weights = np.random.default_rng(1).normal(size=(3, 3, 3, 3)).astype(np.float32)
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value("x", 1, ["batch", 3, "h", "w"]), value("flag", onnx.TensorProto.BOOL, [])],
+        [value("y", 1, ["batch", 3, "h", "h"])],
+        [onnx.numpy_helper.from_array(weights, "w"), onnx.numpy_helper.from_array(np.float32([0.5]), "half")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    optimized = _optimized(model.SerializeToString(), tmp_path)
+    fused = {node.op_type for node in optimized.graph.node if node.domain}
+    assert {"FusedConv", "FusedMatMul", "QuickGelu"} <= fused
+    for flag in (True, False):
+        feeds = {"x": np.random.default_rng(2).normal(size=(2, 3, 5, 6)).astype(np.float32), "flag": np.array(flag)}
+        wanted = _session(model.SerializeToString()).run(None, feeds)[0]
+        for target in (None, 21, 13, 11):
+            converted = convert_version(optimized, target, standard=True)
+            checker.check_model(converted, full_check=True)
+            assert {entry.domain for entry in converted.opset_import} == {""}
+            result = _session(converted.SerializeToString()).run(None, feeds)[0]
+            np.testing.assert_allclose(result, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not _MODELS.is_dir(), reason="needs the real exports in ../shared/models")
+@pytest.mark.parametrize("name", ["bert_dyn23", "bert_ts17", "gpt2_ts14", "vit_dyn23", "unet_ts17", "segformer_ts17"])
+def test_a_real_model_is_the_same_after_it_was_optimized_and_made_standard(name: str, tmp_path: Path) -> None:
+    data = (_MODELS / f"{name}.onnx").read_bytes()
+    optimized = _optimized(data, tmp_path)
+    assert any(node.domain == "com.microsoft" for node in optimized.graph.node)
+    converted = convert_version(optimized, None, standard=True)
+    checker.check_model(converted, full_check=True)
+    assert {node.domain for node in converted.graph.node} == {""}
+    feeds = _feeds(onnx.load_from_string(data))
+    for wanted, found in zip(
+        _session(data).run(None, feeds), _session(converted.SerializeToString()).run(None, feeds), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
