@@ -21,7 +21,7 @@ from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes
-from zoosmith.opset_upgrade import convert_version
+from zoosmith.opset_upgrade import convert, convert_version
 from zoosmith.validation import random_inputs, runner_for
 from zoosmith.validation.runtimes import PinnedRuntime, find_environment, runtime_for, supported, targets
 from zoosmith.validation.runtimes.process import WorkerProcess
@@ -94,9 +94,9 @@ def report(
             continue
         count["files"] += 1
         try:
-            converted = case.model if opset is None else convert_version(case.model, opset)
+            converted = case.model if opset is None else convert(case.model, opset, runtime_opset=opset).model
             if opset is not None and highest_ir is not None and converted.ir_version > highest_ir:
-                converted = convert_version(case.model, opset, ir=highest_ir)
+                converted = convert_version(converted, opset, ir=highest_ir)
         except ZoosmithError:
             count["not converted"] += 1
             continue

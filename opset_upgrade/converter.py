@@ -33,6 +33,7 @@ from zoosmith.opset_upgrade.ir_version import (
     set_ir,
 )
 from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
+from zoosmith.opset_upgrade.runtime_gaps import fill_gaps
 from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of
 from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
@@ -82,6 +83,7 @@ def convert(
     exact: bool = False,
     domains: Mapping[str, int] | None = None,
     standard: bool = False,
+    runtime_opset: int | None = None,
 ) -> Conversion:
     """Convert a model to another opset of the default domain, newer or older, and tell where that does not hold.
 
@@ -93,6 +95,9 @@ def convert(
         exact: refuse nodes that can be expressed only with a caveat: approximately, or not for empty tensors.
         domains: versions of other domains, for instance `{"ai.onnx.ml": 3}`; a domain that is not named stays.
         standard: express the operators of ONNX Runtime's own domains (com.microsoft) in standard ones.
+        runtime_opset: the newest opset of the oldest runtime that the model is for; what ONNX Runtimes of that time
+            cannot run is written in forms that they can (see `runtime_gaps`). By default the target where that is older
+            than the model, else nothing is.
 
     Returns:
         A new model, the caveats and the changes. What the conversion does not touch is the same, byte for byte; imports
@@ -104,7 +109,7 @@ def convert(
             default domain, or some node is malformed or cannot be expressed at the target; the message names every
             such node, its operator and the lowest opset that would do.
     """
-    run = _Run(model, choose_versions(model, target, domains, standard), ir, exact)
+    run = _Run(model, choose_versions(model, target, domains, standard), ir, exact, runtime_opset)
     return Conversion(run.convert(), tuple(run.caveats), tuple(run.changes))
 
 
@@ -123,7 +128,7 @@ class _Pending(NamedTuple):
 
 
 class _Run:
-    def __init__(self, model: ModelProto, versions: Versions, ir: int | None, exact: bool) -> None:
+    def __init__(self, model: ModelProto, versions: Versions, ir: int | None, exact: bool, runtime: int | None) -> None:
         self.model = model
         self.versions = versions
         self.target = versions.target
@@ -131,6 +136,7 @@ class _Run:
         self.local = {(function.domain, function.name) for function in model.functions}
         self.ir = ir
         self.exact = exact
+        self.runtime_opset = versions.target if runtime is None and versions.target < versions.source else runtime
         self.caveats: list[Caveat] = []
         self.changes: list[Change] = []
         self.overridable: frozenset[str] = frozenset()  # initializers that the caller may replace at run time
@@ -155,6 +161,8 @@ class _Run:
         if self.blockers:
             raise OpsetError(self._message(), self.blockers)
         self.versions.write(result)
+        if self.runtime_opset is not None:
+            fill_gaps(result, self.runtime_opset, overridable)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir, facts.input_names, facts.initializer_names)
         drop_inputs(result, self.defaults)

@@ -255,7 +255,15 @@ def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversi
     if wanted.engine == "onnx":
         return Conversion(_by_onnx(model, opset or 0), (), ())
     domains = chosen_domains(model, wanted)
-    found = convert(model, opset, ir=wanted.ir, exact=wanted.exact, domains=domains, standard=wanted.standard)
+    found = convert(
+        model,
+        opset,
+        ir=wanted.ir,
+        exact=wanted.exact,
+        domains=domains,
+        standard=wanted.standard,
+        runtime_opset=None if wanted.target is None else wanted.target.opset,
+    )
     highest = None if wanted.target is None else wanted.target.ir
     if highest is None or wanted.ir is not None or found.model.ir_version <= highest:
         return found

@@ -1,0 +1,112 @@
+"""Forms that an opset has, but that ONNX Runtimes of its time cannot run: written as others that mean the same.
+
+Measured with one model for each form in every release from 1.3 on; a rule serves up to the opset of the last release
+that fails.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
+
+from zoosmith.onnx_model.names import Names
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.traversal import all_nodes, subgraphs
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape
+from zoosmith.opset_upgrade.graph_editing import place_constants, replace_nodes
+from zoosmith.opset_upgrade.graph_facts import GraphFacts
+from zoosmith.opset_upgrade.node_editing import drop_attribute
+from zoosmith.opset_upgrade.registry import Rule
+from zoosmith.opset_upgrade.type_inference import Path, infer_types
+from zoosmith.opset_upgrade.writer import Writer
+
+_FUSED = frozenset(
+    ("Elu", "HardSigmoid", "LeakyRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh", "ThresholdedRelu")
+)
+"""The activations that ONNX Runtime makes part of a Gemm."""
+
+
+def fill_gaps(model: ModelProto, runtime_opset: int, overridable: frozenset[str] = frozenset()) -> None:
+    """Rewrite, in place, what ONNX Runtimes cannot run that know opsets up to `runtime_opset`.
+
+    Args:
+        model: at its final opset.
+        runtime_opset: the newest opset of the oldest runtime that the model is for.
+        overridable: initializers that the caller may replace at run time.
+    """
+    local = {function.name for function in model.functions if function.domain in DEFAULT_DOMAINS}
+    rules = {name: rule for name, (last, rule) in _GAPS.items() if runtime_opset <= last and name not in local}
+    if not any(node.op_type in rules for node in all_nodes(model.graph)):
+        return
+    _Filler(model, rules).fill(model.graph, (), None, overridable)
+
+
+class _Filler:
+    def __init__(self, model: ModelProto, rules: Mapping[str, Rule]) -> None:
+        self._rules = rules
+        self._opset = default_opset(model) or 0
+        self._names = Names(model)
+        self._types: Callable[[], Mapping[Path, Mapping[str, TypeProto]]] = cache(lambda: infer_types(model))
+
+    def fill(self, graph: GraphProto, path: Path, parent: GraphFacts | None, overridable: frozenset[str]) -> None:
+        facts = GraphFacts(
+            graph, self._names, self._opset, parent, lambda: self._types().get(path, {}), overridable=overridable
+        )
+        replaced: list[tuple[int, list[NodeProto]]] = []
+        for index, node in enumerate(graph.node):
+            for key, inner in subgraphs(node):
+                self.fill(inner, (*path, str(index), key), facts, frozenset())
+            rule = self._rules.get(node.op_type) if node.domain in DEFAULT_DOMAINS else None
+            if rule is None:
+                continue
+            writer = Writer(facts, node, self._opset, self._opset, self._opset)
+            rule(node, writer)
+            if writer.nodes:
+                replaced.append((index, [made for made, _ in writer.nodes]))
+        constants = place_constants(graph, facts.constants.values(), self._opset, self._names.fresh)
+        if constants:
+            first = replaced.pop(0)[1] if replaced and replaced[0][0] == 0 else [graph.node[0]]
+            replaced.insert(0, (0, [*constants, *first]))
+        if replaced:
+            replace_nodes(graph, replaced)
+
+
+def _gemm(node: NodeProto, g: Writer) -> None:
+    """Up to 1.12 a Gemm is fused with the activation behind it as if it had a bias."""
+    read = any(
+        reader.op_type in _FUSED and reader.input[:1] == node.output[:1]
+        for reader in g.facts.source.node
+        if reader.domain in DEFAULT_DOMAINS
+    )
+    known = g.type(node.input[1])
+    if read and known is not None and known.tensor_type.elem_type == TensorProto.FLOAT and not any(node.input[2:]):
+        node.input[:] = [*node.input[:2], g.constant([0], np.float32)]
+
+
+def _reshape(node: NodeProto, g: Writer) -> None:
+    """Up to 1.10 `allowzero` forbids -1. The two exclude a zero, so that the attribute means nothing beside it."""
+    if not g.attribute("allowzero"):
+        return
+    shape = g.value(node.input[1])
+    if shape is not None:
+        means_nothing = 0 not in shape
+    else:
+        count = (g.shape(node.input[1]) or (None,))[0] or 0
+        means_nothing = any(element_of_shape(g, node.input[1], index) == -1 for index in range(count))
+    if means_nothing:
+        drop_attribute(node, "allowzero")
+
+
+def _trilu(node: NodeProto, g: Writer) -> None:
+    """Up to 1.18 Trilu has no kernel of booleans."""
+    known = g.type(node.input[0])
+    if known is None or known.tensor_type.elem_type != TensorProto.BOOL:
+        return
+    numbers = g.op("Cast", node.input[0], to=TensorProto.INT64)
+    kept = g.op("Trilu", numbers, *node.input[1:], upper=g.attribute("upper"))
+    g.op("Cast", kept, output=node.output[0], to=TensorProto.BOOL)
+
+
+_GAPS: dict[str, tuple[int, Rule]] = {"Gemm": (17, _gemm), "Reshape": (15, _reshape), "Trilu": (21, _trilu)}
+"""The rule of each operator, and the newest opset of the last release that needs it."""
