@@ -124,6 +124,12 @@ class TestOtherDomains:
         assert (found["to"], found["domains"]["ai.onnx.ml"]["to"], found["ir"]) == (13, 2, 7)
         assert "do not agree: it takes versions up to 2" in refusal(capsys, *arguments, "--to", "ai.onnx.ml=3")
 
+    def test_operators_of_onnx_runtime_become_standard_ones(self, capsys, folder: Path) -> None:
+        onnx.save(model_of("QuickGelu", domain="com.microsoft", imports={"com.microsoft": 1, "": 17}), "m.onnx")
+        found = answer(capsys, "m.onnx", "-o", "o.onnx", "--standard")
+        assert found["proof"]["passed"] and found["domains"] == {"com.microsoft": {"from": 1, "to": None}}
+        assert all(not node.domain for node in onnx.load("o.onnx").graph.node)
+
     def test_an_operator_of_onnx_runtime_without_a_standard_form_is_refused(self, capsys, folder: Path) -> None:
         onnx.save(model_of("NoSuch", domain="com.microsoft", imports={"com.microsoft": 1, "": 17}), "m.onnx")
         assert "no form in standard operators is known" in refusal(capsys, "m.onnx", "-o", "o.onnx", "--standard")

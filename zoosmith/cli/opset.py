@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from zoosmith.validation.runtimes.targets import Target
     from zoosmith.validation.verification import Limits
 
+# reasons of one model in the table of a dry run
+_LISTED = 2
+
 
 @click.command(cls=Command)
 @click.argument("files", metavar="IN.onnx...", nargs=-1, type=PATH)
@@ -170,9 +173,11 @@ def _dry_run(terminal: Terminal, places: tuple[Path, ...], exact: bool) -> int:
 
 
 def _blocked_by(reach: "Reach") -> str:
-    """Every operator and reason in the way of the next opset, with the number of nodes."""
+    """The operators and reasons in the way of the next opset, with the number of nodes; JSON has all of them."""
     counts = Counter(f"{each.operator or each.where}: {each.reason}" for each in reach.blockers)
-    return "; ".join(f"{count} x {reason}" for reason, count in counts.items()) or "-"
+    reasons = [f"{count} x {reason}" for reason, count in counts.items()]
+    more = [f"and {len(reasons) - _LISTED} more"] if len(reasons) > _LISTED else []
+    return "; ".join([*reasons[:_LISTED], *more]) or "-"
 
 
 def _table(*columns: str) -> "Table":
