@@ -162,7 +162,7 @@ class _Run:
             raise OpsetError(self._message(), self.blockers)
         self.versions.write(result)
         if self.runtime_opset is not None:
-            fill_gaps(result, self.runtime_opset, overridable)
+            fill_gaps(result, self.runtime_opset, self.overridable)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir, facts.input_names, facts.initializer_names)
         drop_inputs(result, self.defaults)
