@@ -24,7 +24,8 @@ def count_up(g: Writer, length: str) -> str:
     highest = g.op("Cast", g.op("Sub", trips, g.constant([1])), to=TensorProto.FLOAT)
     place = g.op("Cast", g.op("Pow", g.constant([2], np.float32), highest), to=_INT64)
     numbers = g.fresh("numbers")
-    inputs = [g.op("Reshape", trips, g.constant([])), "", g.constant([]), g.constant([0]), length, place]
+    going = g.constant(True, np.bool_)  # may be left out, which onnx's evaluator reads as false
+    inputs = [g.op("Reshape", trips, g.constant([])), going, g.constant([]), g.constant([0]), length, place]
     outputs = [numbers, *(g.fresh(name) for name in ("count", "rest", "place"))]
     g.emit(helper.make_node("Loop", inputs, outputs, body=_doubling(g)))
     g.state_type(numbers, helper.make_tensor_type_proto(_INT64, [None]), _INT64)

@@ -269,7 +269,7 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
     if g.attribute("antialias"):
         g.refuse("antialias=1 does not exist there")
     if g.attribute("keep_aspect_ratio_policy") != "stretch" and input_at(node, 3):
-        g.refuse(f"keep_aspect_ratio_policy={g.attribute('keep_aspect_ratio_policy')!r} does not exist there")
+        _give_one_scale(node, g)
     axes = get_attribute(node, "axes")
     for name in ("antialias", "keep_aspect_ratio_policy", "axes"):
         drop_attribute(node, name)
@@ -295,6 +295,22 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
         inputs[3] = g.op("Gather", g.op("Concat", g.op("Shape", inputs[0]), inputs[3], axis=0), order)
     set_inputs(node, *inputs)
     g.keep()
+
+
+def _give_one_scale(node: NodeProto, g: Writer) -> None:
+    """Give the scale that the policy chooses for all axes in the place of the sizes that limit it."""
+    sizes, policy = g.required_constant(3, "sizes"), g.attribute("keep_aspect_ratio_policy")
+    shape = g.static_shape(node.input[0])
+    axes = [axis % len(shape) for axis in get_attribute(node, "axes", range(len(shape)))]
+    if 0 in shape:
+        g.refuse("there is nothing to resize")
+    ratios = [Fraction(int(size), shape[axis]) for size, axis in zip(sizes, axes, strict=True)]
+    scale = min(ratios) if policy == "not_larger" else max(ratios)
+    rounded = Fraction(float(np.float32(scale)))
+    # halves are rounded up; of a scale, runtimes round the size down
+    if any(floor(scale * shape[axis] + _HALF) != floor(rounded * shape[axis]) for axis in axes):
+        g.refuse(f"keep_aspect_ratio_policy={policy!r} rounds a size that no scale gives there")
+    set_inputs(node, node.input[0], input_at(node, 1), g.constant([float(scale)] * len(axes), np.float32))
 
 
 @adapter("Resize", source=19, target=18)

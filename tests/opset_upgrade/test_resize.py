@@ -120,3 +120,28 @@ def test_what_is_rounded_up_everywhere_stays_a_resize_at_10() -> None:
     converted = convert_version(model, 10)
     assert [node.op_type for node in converted.graph.node if node.op_type != "Constant"] == ["Resize"]
     assert_same(run(model, feeds)["y0"], run(converted, feeds)["y0"])
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@pytest.mark.parametrize(("sizes", "axes"), [([8, 9], [2, 3]), ([1, 2, 8, 12], None), ([2, 12], [2, 3])])
+@pytest.mark.parametrize("target", [17, 13, 11])
+def test_one_scale_for_all_axes_is_the_one_that_the_policy_chooses(
+    policy: str, sizes: list[int], axes: list[int] | None, target: int
+) -> None:
+    how: dict[str, Any] = {"mode": "nearest", "keep_aspect_ratio_policy": policy}
+    if axes is not None:
+        how["axes"] = axes
+    model, feeds = node_model("Resize", 18, IMAGE, None, None, Constant(sizes), **how)
+    expected = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)[0]
+    converted = convert_version(model, target)
+    checker.check_model(converted, full_check=True)
+    np.testing.assert_array_equal(
+        onnxruntime.InferenceSession(converted.SerializeToString()).run(None, feeds)[0], expected
+    )
+
+
+def test_a_size_that_the_policy_rounds_up_is_refused() -> None:
+    model, _ = node_model("Resize", 18, IMAGE, None, None, Constant([1, 2, 2, 6]), mode="nearest",
+                          keep_aspect_ratio_policy="not_larger")  # fmt: skip
+    with pytest.raises(OpsetError, match="rounds a size that no scale gives there"):
+        convert_version(model, 17)
