@@ -2,7 +2,9 @@
 
 import ast
 
-from tests.mutants import choose, mutants_of, sources
+import pytest
+
+from tests.mutants import ROOT, choose, mutants_of, sources
 
 SOURCE = b'''"""A module of 3 words."""
 
@@ -47,6 +49,7 @@ def test_docstrings_type_hints_and_messages_are_left_alone():
     assert touched == {"2", "3", "True"}
 
 
+@pytest.mark.skipif(not (ROOT / "onnx_model").is_dir(), reason="an sdist has the rooms below zoosmith/ alone")
 def test_a_seed_chooses_the_same_valid_changes_each_time():
     mutants = [mutant for file, source in sources(["onnx_model"]) for mutant in mutants_of(file, source)]
     first = choose(mutants, 12, 3)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from zoosmith.opset_upgrade import OpsetError, convert_version
 
 ML = "ai.onnx.ml"
@@ -129,6 +130,11 @@ def _features(rng: np.random.Generator) -> np.ndarray:
     return data
 
 
+# it computes a TreeEnsemble otherwise than its own TreeEnsembleRegressor of the same trees
+needs_tree_ensembles = pytest.mark.skipif(OLD_ONNX_RUNTIME, reason="ONNX Runtime 1.23 computes other sums of trees")
+
+
+@needs_tree_ensembles
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 1000),
@@ -161,6 +167,7 @@ def test_a_tree_regressor_goes_to_every_version_and_back(
         _assert_same(model, convert_version(newest, 12, domains={ML: target}), data)
 
 
+@needs_tree_ensembles
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("positive", [False, True])
 def test_a_tree_classifier_becomes_an_ensemble_with_the_same_labels(classes: int, positive: bool) -> None:
