@@ -10,7 +10,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
-from zoosmith.onnx_model.ports import initializer_names
+from zoosmith.onnx_model.ports import initializer_names, input_ports, symbolic_sizes
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
@@ -143,6 +143,7 @@ class _Run:
         self.defaults: set[str] = set()  # those of them that became constants
         self.typed: list[GraphProto] = []  # converted graphs that came with value_info
         self.blockers: list[Blocker] = []
+        self.for_sizes = False  # whether fixed sizes might do for one of them
         # by opset: domain, operator and number of inputs and outputs of nodes that no step touches, whatever they hold
         self.settled: dict[int, set[tuple[str, str, int, int]]] = {}
         self.released: set[str] = set()  # inputs of changed nodes: constants among them may have lost their last reader
@@ -419,11 +420,15 @@ class _Run:
         domain = "" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
         where = f"node {_label(node, index, node.output)}"
         self.blockers.append(Blocker(where, node.op_type, str(refusal), refusal.lowest, domain))
+        self.for_sizes |= refusal.for_sizes
 
     def _message(self) -> str:
         heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.blockers) > 1 else ""
-        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}"
+        symbols = symbolic_sizes(port for port in input_ports(self.model.graph) if port.required)
+        fixed = ", ".join(f"--fix {symbol}=N" for symbol in symbols) if self.for_sizes else ""
+        hint = f". Fixed sizes may do: {fixed}" if fixed else ""
+        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}{hint}"
 
 
 def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:

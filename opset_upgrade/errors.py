@@ -59,14 +59,20 @@ class Refusal(Exception):
         lowest: the lowest version of its domain at which the node could stay as it is; None where an older one is not
             the trouble.
         domain: that domain, empty for the default one.
+        for_sizes: whether fixed sizes of the model's inputs might do.
     """
 
     lowest: int | None = None
     domain: str = ""
 
+    def __init__(self, reason: str, *, for_sizes: bool = False) -> None:
+        super().__init__(reason)
+        self.for_sizes = for_sizes
+
     def within(self, operator: str) -> "Refusal":
         """The same refusal, for an operator that replaces a part of the node."""
-        return Refusal(f"it would take {operator}: {self}").at(self.lowest, self.domain)
+        part = Refusal(f"it would take {operator}: {self}", for_sizes=self.for_sizes)
+        return part.at(self.lowest, self.domain)
 
     def at(self, lowest: int | None, domain: str = "") -> "Refusal":
         """The same refusal, with the version of a domain that would do."""

@@ -98,20 +98,33 @@ class Writer:
         """The shape of a tensor, all dimensions fixed; refuses if they are not."""
         shape = self.facts.shape(name)
         if shape is None or None in shape:
-            raise Refusal(f"the shape of {name!r} is not fixed")
+            raise Refusal(f"the shape of {name!r} is not fixed{self._open_axes(name)}", for_sizes=True)
         return tuple(dimension for dimension in shape if dimension is not None)
+
+    def _open_axes(self, name: str) -> str:
+        """Which axes have no fixed size, and their symbols; empty where not even the rank is known."""
+        known = self.facts.type(name)
+        dimensions = enumerate(() if known is None else known.tensor_type.shape.dim)
+        axes = [
+            f"axis {axis}" + (f" is {size.dim_param!r}" if size.dim_param else "")
+            for axis, size in dimensions
+            if not size.HasField("dim_value")
+        ]
+        return f" ({', '.join(axes)})" if axes else ""
 
     def fixed_size(self, name: str, axis: int, why: str) -> int:
         """The size of a tensor along an axis; refuses, and says why it must be known, if it is not fixed."""
         shape = self.facts.shape(name)
         size = None if shape is None else shape[axis]
-        return size if size is not None else self.refuse(f"size {axis} of {name!r} is not fixed, and {why}")
+        if size is None:
+            raise Refusal(f"size {axis} of {name!r} is not fixed, and {why}", for_sizes=True)
+        return size
 
     def rank(self, name: str) -> int:
         """The rank of a tensor; refuses if it is not known."""
         shape = self.facts.shape(name)
         if shape is None:
-            raise Refusal(f"the rank of {name!r} is not known")
+            raise Refusal(f"the rank of {name!r} is not known", for_sizes=True)
         return len(shape)
 
     def value(self, name: str) -> np.ndarray | None:
@@ -130,7 +143,7 @@ class Writer:
             return None
         value = self.facts.value(self._node.input[index])
         if value is None:
-            raise Refusal(f"{what} ({self._node.input[index]!r}) is computed at run time")
+            raise Refusal(f"{what} ({self._node.input[index]!r}) is computed at run time", for_sizes=True)
         return value
 
     def required_constant(self, index: int, what: str) -> np.ndarray:

@@ -122,8 +122,10 @@ def _round_down(node: NodeProto, g: Writer) -> None:
     if _auto_padded(node):
         return
     kernel, strides, dilations, pads = _windows(node)
-    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
     counted = get_attribute(node, "count_include_pad", 0)
+    if not counted and _has_free_sizes(node, g) and _pad_by_a_stride(node):
+        return
+    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
         begin, place = pads[axis], len(kernel) + axis
         end = (out - 1) * s + (k - 1) * d + 1 - n - begin
@@ -134,6 +136,25 @@ def _round_down(node: NodeProto, g: Writer) -> None:
         pads[place] = end
     if any(pads):
         set_attribute(node, "pads", pads)
+
+
+def _has_free_sizes(node: NodeProto, g: Writer) -> bool:
+    shapes = [g.shape(name) for name in (node.input[0], node.output[0])]
+    return any(shape is None or None in shape[2:] for shape in shapes)
+
+
+def _pad_by_a_stride(node: NodeProto) -> bool:
+    """Pad the end by a stride less one: then rounding down is rounding up, whatever the size.
+
+    Returns False, and does nothing, where a window could lie in the padding.
+    """
+    kernel, strides, dilations, pads = _windows(node)
+    count = len(kernel)
+    ends = [pads[count + axis] + stride - 1 for axis, stride in enumerate(strides)]
+    if any(end >= (k - 1) * d + 1 for end, k, d in zip(ends, kernel, dilations, strict=True)):
+        return False
+    set_attribute(node, "pads", [*pads[:count], *ends])
+    return True
 
 
 def _sum_by_convolution(node: NodeProto, g: Writer) -> None:

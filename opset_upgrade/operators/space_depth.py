@@ -1,5 +1,6 @@
 """DepthToSpace and SpaceToDepth."""
 
+import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.node_editing import drop_attribute
@@ -13,11 +14,9 @@ def _depth_first(node: NodeProto, g: Writer) -> None:
     mode = g.attribute("mode")
     drop_attribute(node, "mode")
     if mode == "CRD":
-        n, c, h, w = g.static_shape(node.input[0])
-        b = g.attribute("blocksize")
-        split = g.op("Reshape", node.input[0], g.constant([n, c // (b * b), b, b, h, w]))
-        turned = g.op("Transpose", split, perm=[0, 1, 4, 2, 5, 3])
-        g.op("Reshape", turned, g.constant([n, c // (b * b), h * b, w * b]), output=node.output[0])
+        order = _blocks_last(g, node.input[0]).T.reshape(-1)
+        node.input[0] = g.op("Gather", node.input[0], g.constant(order), axis=1)
+        g.keep()
 
 
 @adapter("SpaceToDepth", source=28, target=13)
@@ -26,8 +25,14 @@ def _columns_first(node: NodeProto, g: Writer) -> None:
     mode = g.attribute("mode")
     drop_attribute(node, "mode")
     if mode == "CRD":
-        n, c, h, w = g.static_shape(node.input[0])
-        b = g.attribute("blocksize")
-        split = g.op("Reshape", node.input[0], g.constant([n, c, h // b, b, w // b, b]))
-        turned = g.op("Transpose", split, perm=[0, 1, 3, 5, 2, 4])
-        g.op("Reshape", turned, g.constant([n, c * b * b, h // b, w // b]), output=node.output[0])
+        result = node.output[0]
+        node.output[0] = g.fresh("blocks_first")
+        g.keep()
+        order = np.argsort(_blocks_last(g, result).T.reshape(-1))
+        g.op("Gather", node.output[0], g.constant(order), output=result, axis=1)
+
+
+def _blocks_last(g: Writer, name: str) -> np.ndarray:
+    """The numbers of the channels, of which those of one block lie together: a row for each block."""
+    channels = g.fixed_size(name, 1, "mode CRD orders the channels")
+    return np.arange(channels).reshape(-1, g.attribute("blocksize") ** 2)

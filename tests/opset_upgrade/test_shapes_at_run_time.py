@@ -300,3 +300,40 @@ def test_a_flattened_tensor_of_integers_has_its_rows(axis: int) -> None:
     model = _model(_one_node("Flatten", ["x"], axis=axis), 13, feeds, [2])
     expected = runner_for(model).run(feeds)["y"]
     np.testing.assert_array_equal(_lowered(model, 8, feeds)[0]["y"], expected, strict=True)
+
+
+# -- pools that round up, and pixels shuffled
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads"), [(2, 2, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 0)), (5, 3, (2, 1)), (3, 3, (0, 0))]
+)
+@pytest.mark.parametrize("opset", [12, 22])
+def test_pools_round_up_whatever_the_size(
+    operator: str, kernel: int, stride: int, pads: tuple[int, int], opset: int
+) -> None:
+    how = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pads[0]] * 2 + [pads[1]] * 2}
+    images = {"x": np.zeros((1, 2, 8, 8), np.float32)}
+    model = _model(_one_node(operator, ["x"], ceil_mode=1, **how), opset, images, [4])
+    for size in range(5, 12):
+        images["x"] = np.random.RandomState(size).standard_normal((2, 2, size, size + 1)).astype(np.float32) - 3
+        expected = runner_for(model).run(images)["y"]
+        np.testing.assert_allclose(_lowered(model, 7, images)[0]["y"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_window_that_could_lie_in_the_padding_needs_a_fixed_size() -> None:
+    how = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
+    model = _model(_one_node("MaxPool", ["x"], **how), 12, {"x": np.zeros((1, 2, 8, 8), np.float32)}, [4])
+    with pytest.raises(OpsetError, match=r"the shape of 'x' is not fixed \(axis 0 is 'x_0'.*--fix x_0=N, --fix x_1=N"):
+        convert(model, 9)
+
+
+@pytest.mark.parametrize("mode", ["CRD", "DCR"])
+def test_pixels_are_shuffled_whatever_the_size_of_the_image(mode: str) -> None:
+    feeds = {"x": np.random.RandomState(0).standard_normal((2, 12, 3, 4)).astype(np.float32)}
+    model = _model(_one_node("DepthToSpace", ["x"], blocksize=2, mode=mode), 13, feeds, [4])
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 12
+    for target in (10, 7):
+        results, _ = _lowered(model, target, feeds)
+        np.testing.assert_array_equal(results["y"], runner_for(model).run(feeds)["y"])
