@@ -119,7 +119,8 @@ def _length_of_range(node: NodeProto, g: Writer, kind: int) -> str:
         count = g.op("Cast", ratio, to=TensorProto.INT64)
         more = g.op("Greater", ratio, g.op("Cast", count, to=TensorProto.DOUBLE))
         count = g.op("Add", count, g.op("Cast", more, to=TensorProto.INT64))
-    positive = g.op("Greater", count, g.constant(0))
+    # in doubles, which older versions compare as well
+    positive = g.op("Greater", g.op("Cast", count, to=TensorProto.DOUBLE), g.constant(0, np.float64))
     count = g.op("Mul", count, g.op("Cast", positive, to=TensorProto.INT64))
     return g.op("Reshape", count, g.constant([1]))
 

@@ -92,7 +92,7 @@ def _windows_that_start_in_the_padding(node: NodeProto, g: Writer) -> None:
     # with so little padding the last window starts on an element, whatever the size
     if all(pads[len(kernel) + i] + strides[i] <= (k - 1) * dilations[i] + 1 for i, k in enumerate(kernel)):
         return
-    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
+    size, result = _image_sizes(g, node.input[0]), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
         begin, end = pads[axis], pads[len(kernel) + axis]
         if -(-(n + begin + end - (k - 1) * d - 1) // s) + 1 != out:
@@ -125,7 +125,7 @@ def _round_down(node: NodeProto, g: Writer) -> None:
     counted = get_attribute(node, "count_include_pad", 0)
     if not counted and _has_free_sizes(node, g) and _pad_by_a_stride(node):
         return
-    size, result = g.static_shape(node.input[0])[2:], g.static_shape(node.output[0])[2:]
+    size, result = _image_sizes(g, node.input[0]), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
         begin, place = pads[axis], len(kernel) + axis
         end = (out - 1) * s + (k - 1) * d + 1 - n - begin
@@ -136,6 +136,11 @@ def _round_down(node: NodeProto, g: Writer) -> None:
         pads[place] = end
     if any(pads):
         set_attribute(node, "pads", pads)
+
+
+def _image_sizes(g: Writer, name: str) -> list[int]:
+    """The sizes of the axes that windows move along; refuses where they are not fixed."""
+    return [g.fixed_size(name, axis, "padding goes by it") for axis in range(2, g.rank(name))]
 
 
 def _has_free_sizes(node: NodeProto, g: Writer) -> bool:
@@ -183,7 +188,7 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     if counted and pads == stated:
         count = g.scalar_like(data, float(np.prod(kernel)))
     else:
-        size = list(g.static_shape(data)[2:])
+        size = _image_sizes(g, data)
         if counted:  # what rounding up adds at the end is not counted
             size = [n + begin + end for n, begin, end in zip(size, stated, stated[len(kernel) :], strict=False)]
             how["pads"] = [0] * len(kernel) + [p - s for p, s in zip(pads, stated, strict=True)][len(kernel) :]
@@ -201,7 +206,7 @@ def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
         g.refuse("dilations with auto_pad do not exist there")
     kernel, strides, dilations, pads = _windows(node)
     data = node.input[0]
-    size, result = g.static_shape(data)[2:], g.static_shape(node.output[0])[2:]
+    size, result = _image_sizes(g, data), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
         index = np.arange(out)[:, None] * s - pads[axis] + np.arange(k) * d
         inside = (index >= 0) & (index < n)

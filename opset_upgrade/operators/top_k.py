@@ -25,9 +25,24 @@ def _k_to_attribute(node: NodeProto, g: Writer) -> None:
     if value is not None:
         count = int(value.reshape(-1)[0])
     if count is None:
-        g.refuse(f"K ({node.input[1]!r}) is computed at run time")
+        _first_of_all(node, g, axis)
+        return
     set_inputs(node, node.input[0])
     set_attribute(node, "k", count)
+
+
+def _first_of_all(node: NodeProto, g: Writer, axis: int) -> None:
+    """Sort the whole axis, and keep as many as the run says."""
+    size = g.fixed_size(node.input[0], axis, f"K ({node.input[1]!r}) is computed at run time")
+    bounds = (g.constant([0]), node.input[1], g.constant([axis]))
+    results = list(node.output)
+    set_inputs(node, node.input[0])
+    set_attribute(node, "k", size)
+    node.output[:] = [g.fresh("sorted") if name else "" for name in results]
+    g.keep()
+    for whole, result in zip(node.output, results, strict=True):
+        if result:
+            g.op("Slice", whole, *bounds, output=result, opset=10)
 
 
 @adapter("TopK", source=11, target=10)

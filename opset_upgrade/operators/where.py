@@ -146,11 +146,16 @@ def _trilu(node: NodeProto, g: Writer) -> None:
         lies_on, k = np.arange(columns)[None, :] - np.arange(rows)[:, None], int(known.item())
         keep = g.constant(lies_on >= k if g.attribute("upper") else lies_on <= k, dtype=bool)
     else:
-        down, along = (_counted(g, data, axis, size) for axis, size in ((-2, rows), (-1, columns)))
-        # the diagonal that an element lies on: 0 is the main one, above it they count up
-        diagonals = g.op("Sub", along, g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS))
-        first = g.op("Reshape", diagonal, g.constant([1])) if diagonal else g.constant([0])
-        keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", diagonals, first))
+        # in doubles, which every version compares
+        down, along = (
+            g.op("Cast", _counted(g, data, axis, size), to=TensorProto.DOUBLE)
+            for axis, size in ((-2, rows), (-1, columns))
+        )
+        down = g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS)
+        if diagonal:  # 0 is the main one, above it they count up
+            first = g.op("Reshape", g.op("Cast", diagonal, to=TensorProto.DOUBLE), g.constant([1]))
+            down = g.op("Add", down, first)
+        keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", along, down))
     if g.element_type(data) == TensorProto.BOOL:
         g.op("And", keep, data, output=node.output[0])
         return

@@ -325,7 +325,7 @@ def test_pools_round_up_whatever_the_size(
 def test_a_window_that_could_lie_in_the_padding_needs_a_fixed_size() -> None:
     how = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
     model = _model(_one_node("MaxPool", ["x"], **how), 12, {"x": np.zeros((1, 2, 8, 8), np.float32)}, [4])
-    with pytest.raises(OpsetError, match=r"the shape of 'x' is not fixed \(axis 0 is 'x_0'.*--fix x_0=N, --fix x_1=N"):
+    with pytest.raises(OpsetError, match=r"size 2 of 'x' is not fixed, .*--fix x_0=N, --fix x_1=N"):
         convert(model, 9)
 
 
@@ -337,3 +337,28 @@ def test_pixels_are_shuffled_whatever_the_size_of_the_image(mode: str) -> None:
     for target in (10, 7):
         results, _ = _lowered(model, target, feeds)
         np.testing.assert_array_equal(results["y"], runner_for(model).run(feeds)["y"])
+
+
+def test_the_size_of_the_batch_is_no_matter_to_a_pool() -> None:
+    how = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 1, "pads": [0, 0, 1, 1]}
+    feeds = {"x": np.random.RandomState(0).standard_normal((2, 2, 7, 7)).astype(np.float32)}
+    model = _model(_one_node("AveragePool", ["x"], **how), 12, feeds, [4])
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 7
+    expected = runner_for(model).run(feeds)["y"]
+    np.testing.assert_allclose(_lowered(model, 7, feeds)[0]["y"], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_the_number_of_the_largest_may_be_computed(axis: int) -> None:
+    feeds = {"x": np.random.RandomState(0).standard_normal((5, 4)).astype(np.float32), "k": np.array([2])}
+    nodes = [helper.make_node("TopK", ["x", "k"], ["y", "places"], axis=axis)]
+    model = _model(nodes, 13, feeds, [2])
+    model.graph.output.append(helper.make_tensor_value_info("places", TensorProto.INT64, [None, None]))
+    model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = feeds["x"].shape[axis]
+    for target in (9, 7):
+        for count in (1, 3, 4):
+            feeds["k"] = np.array([count])
+            expected, (results, _) = runner_for(model).run(feeds), _lowered(model, target, feeds)
+            for name in ("y", "places"):
+                np.testing.assert_array_equal(results[name], expected[name])
