@@ -25,12 +25,18 @@ class ChannelAffine:
 
 
 def read_affine(node: ir.Node) -> ChannelAffine | None:
-    """What `node` computes as a float32 affine of each channel (axis 1); None where that is not so or not known."""
+    """What `node` computes as a float32 affine of each channel (axis 1); None where that is not so or not known.
+
+    Scale and shift are finite: a mask of -inf is none.
+    """
+    found = None
     if is_standard(node, "BatchNormalization"):
-        return _batch_normalization(node)
-    if is_standard(node, *ARITHMETIC) and len(node.inputs) == 2:
-        return _arithmetic(node)
-    return None
+        found = _batch_normalization(node)
+    elif is_standard(node, *ARITHMETIC) and len(node.inputs) == 2:
+        found = _arithmetic(node)
+    if found is None or not (np.isfinite(found.scale).all() and np.isfinite(found.shift).all()):
+        return None
+    return found
 
 
 def _batch_normalization(node: ir.Node) -> ChannelAffine | None:

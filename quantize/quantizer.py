@@ -20,6 +20,7 @@ from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 
 
 def quantize(
@@ -108,8 +109,12 @@ def _check(model: onnx.ModelProto) -> None:
         raise QuantizeError(
             f"opset {opset}, expected {OLDEST_OPSET} or later, where integer operators begin: convert the model first"
         )
+    # a mask may hold -inf; what is multiplied may not
+    multiplied = {name for node in model.graph.node if node.op_type in _WEIGHTED for name in node.input}
     for name, value in _constants(model.graph):
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
+        if value.dtype.kind != "f":
+            continue
+        if np.isnan(value).any() or (name in multiplied and not np.isfinite(value).all()):
             raise QuantizeError(f"initializer {name}: holds NaN or infinity; expected finite weights")
 
 

@@ -9,10 +9,13 @@ from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.quantizer import OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import read_samples, takes_images
@@ -20,6 +23,8 @@ from zoosmith.validation import ImageFolder, InputSource, Limits, Proof, evaluat
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import Preprocess, ToArray
 
+# what older models are raised to: the first opset whose MaxPool takes integers
+_RAISED_TO = 12
 # samples that a limit is verified on
 _VERIFIED = 8
 
@@ -114,18 +119,21 @@ def quantize_file(
     inputs = inputs or InputSource()
     original = load_model(source)
     try:
+        integer_source, raised_from = _raised(original)
+        if raised_from is not None:
+            progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
         to_array = _preprocessing(original, calibration, progress)
         calibration = replace(calibration, source=calibration.source or _default_source(original))
         samples = _samples(
             original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
         )
         distance = check_samples(original, samples, force=calibration.force)
-    except QuantizeError as error:
+    except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     drop_of = _drop(original, labelled, to_array) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     try:
-        result = quantize_within(original, samples, drop_of, limit, method=calibration.method, progress=progress)
+        result = quantize_within(integer_source, samples, drop_of, limit, method=calibration.method, progress=progress)
     except QuantizeError as error:
         raise QuantizeError(f"{source}: {error}") from error
     proof = None
@@ -150,6 +158,14 @@ def quantize_file(
         max_drop=limit,
         proof=proof,
     )
+
+
+def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:
+    """A model of an opset that has integer operators, and the one it was raised from; None where it has one itself."""
+    opset = default_opset(model)
+    if opset is None or opset >= OLDEST_OPSET:
+        return model, None
+    return convert_version(model, _RAISED_TO), opset
 
 
 def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progress) -> Preprocess:

@@ -10,7 +10,12 @@ from zoosmith.quantize.integer_writer import IntegerWriter
 
 
 def _has_float_weights(node: ir.Node) -> bool:
-    return constant(node.inputs[0]) is None and input_constant(node, 1) is not None and has_float_constants(node)
+    return (
+        constant(node.inputs[0]) is None
+        and input_constant(node, 1) is not None
+        and has_float_constants(node)
+        and all(np.isfinite(value).all() for value in map(constant, node.inputs[1:]) if value is not None)
+    )
 
 
 def _weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
@@ -20,12 +25,11 @@ def _weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
     return weights.astype(np.float64), np.zeros(1) if bias is None else bias.astype(np.float64).reshape(-1)
 
 
-def _is_image_convolution(node: ir.Node, _: int) -> bool:
-    weights = input_constant(node, 1)
-    return _has_float_weights(node) and weights is not None and weights.ndim == 4
+def _is_convolution(node: ir.Node, _: int) -> bool:
+    return _has_float_weights(node)
 
 
-@integer_form("Conv", accepts=_is_image_convolution, starts=True, per_channel=False)
+@integer_form("Conv", accepts=_is_convolution, starts=True, per_channel=False)
 def conv(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """Conv: the same attributes on QLinearConv. Scales per input channel would coarsen the weights: it reads one."""
     source = node.inputs[0]

@@ -162,6 +162,43 @@ def test_nan_weights_are_refused_by_name() -> None:
     refused(net.model(net.add("Conv", "data", name)), "initializer kernel: holds NaN")
 
 
+def test_infinite_weights_are_refused_by_name() -> None:
+    net = Net([1, 3, 8, 8])
+    name = net.constant(np.full((4, 3, 1, 1), np.inf, np.float32), "kernel")
+    refused(net.model(net.add("Conv", "data", name)), "initializer kernel: holds NaN or infinity")
+
+
+@pytest.mark.parametrize(("shape", "axis", "integer"), [((1, 1, 6, 6), 3, 2), ((1, 4, 1, 1), 1, 1)])
+def test_a_mask_of_minus_infinity_stays_in_float(shape: tuple[int, ...], axis: int, integer: int) -> None:
+    # the simplifier makes a mask of channels the bias of the convolution before it, which stays in float with it
+    net = Net([1, 3, 8, 8])
+    mask = np.zeros(shape, np.float32)
+    mask.reshape(-1)[0] = -np.inf
+    x = net.conv(net.add("Relu", net.conv("data", 3, 4, 3)), 4, 4)
+    model = net.model(net.add("Softmax", net.add("Add", x, net.constant(mask)), axis=axis))
+    result = quantized(model)
+    assert operators(result)["QLinearConv"] == integer
+    sample = random_samples(model, 1, seed=9)[0]
+    [exact], [found] = (OnnxRuntimeRunner(each).run(sample).values() for each in (model, result))
+    np.testing.assert_allclose(found, exact, atol=0.05)
+    assert (exact == 0).any() and np.array_equal(found == 0, exact == 0)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+@pytest.mark.parametrize("group", [1, 6])
+def test_convolutions_of_one_and_three_axes_are_integer(axes: int, group: int) -> None:
+    net = Net([1, 6, *[9] * axes])
+    x = "data"
+    for _ in range(2):
+        kernel = net.normal(6, 6 // group, *[3] * axes, spread=(6 // group * 3**axes) ** -0.5)
+        x = net.add("Conv", x, kernel, net.normal(6), group=group, pads=[1] * 2 * axes, strides=[2] * axes)
+        x = net.add("Relu", x)
+    model = net.model(x)
+    result = quantized(model)
+    assert operators(result) == {"QuantizeLinear": 1, "QLinearConv": 2, "DequantizeLinear": 1}
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
 def test_nan_activations_are_refused_by_name() -> None:
     net = Net([1, 3, 8, 8])
     model = net.model(net.conv(net.add("Log", "data", name="logs"), 3, 4))

@@ -130,6 +130,24 @@ def test_a_model_without_statistics_says_that_samples_cannot_be_judged(
     assert "which cannot be judged: the model states no statistics" in run(capsys, "quantize", path, *options)[1]
 
 
+def test_an_older_opset_is_raised_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net([1, 3, 8, 8], opset=9)
+    model = net.model(net.add("Relu", net.conv("data", 3, 4)))
+    model.ir_version = 3  # as convert writes it: initializers are inputs
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in model.graph.initializer
+    )
+    onnx.save(model, tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 4, "--atol", "0.1"]
+    code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", *options)
+    assert code == 0
+    assert f"{tmp_path / 'net.onnx'}: opset 9 raised to 12, which has integer operators" in err
+    written = onnx.load(tmp_path / "o.onnx")
+    assert [entry.version for entry in written.opset_import] == [12]
+    assert "QLinearConv" in {node.op_type for node in written.graph.node}
+
+
 def test_a_model_without_images_needs_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = Net([1, 4])
     onnx.save(net.model(net.add("MatMul", "data", net.constant(np.eye(4, dtype=np.float32)))), tmp_path / "net.onnx")
