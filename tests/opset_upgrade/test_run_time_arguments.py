@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import ModelProto, checker, helper
 
 from tests.opset_upgrade.node_cases import assert_same
+from tests.opset_upgrade.nodes import node_model, run
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.validation.runners import ReferenceRunner, runner_for
@@ -92,7 +93,7 @@ def test_a_table_of_updates_that_would_fill_the_memory_is_refused() -> None:
 @pytest.mark.parametrize("operator", ["ReduceMax", "ReduceSumSquare", "ReduceL1", "ReduceSum"])
 @pytest.mark.parametrize("axes", [[1], [-1], [0, 2], [-1, -2], [3, 1]])
 @pytest.mark.parametrize("keepdims", [0, 1])
-def test_a_reduction_over_axes_that_the_run_names(operator: str, axes: list[int], keepdims: int) -> None:
+def test_a_reduction_over_axes_computed_at_run_time(operator: str, axes: list[int], keepdims: int) -> None:
     values = np.random.RandomState(0).standard_normal((2, 2, 2, 1)).astype(np.float32)
     inner = {"ReduceSumSquare": np.square, "ReduceL1": np.abs}.get(operator, np.asarray)(values)
     expected = (np.max if operator == "ReduceMax" else np.sum)(inner, axis=tuple(axes), keepdims=bool(keepdims))
@@ -104,7 +105,7 @@ def test_a_reduction_over_axes_that_the_run_names(operator: str, axes: list[int]
 
 @given(st.data(), st.booleans(), st.booleans())
 @_FEW
-def test_a_slice_whose_bounds_the_run_names(data: st.DataObject, with_axes: bool, with_steps: bool) -> None:
+def test_a_slice_whose_bounds_are_computed_at_run_time(data: st.DataObject, with_axes: bool, with_steps: bool) -> None:
     shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=5))
     count = data.draw(st.integers(1, len(shape)))
     axes = data.draw(st.permutations(range(len(shape))))[:count] if with_axes else list(range(count))
@@ -149,7 +150,7 @@ def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
         *product(["constant", "edge", "reflect"], [[0, -1, 2, 1, 0, -1]]),
     ],
 )
-def test_a_pad_whose_pads_the_run_names(mode: str, pads: list[int]) -> None:
+def test_a_pad_whose_pads_are_computed_at_run_time(mode: str, pads: list[int]) -> None:
     values = np.random.RandomState(0).standard_normal((2, 3, 4)).astype(np.float32)
     kept = values[:, max(0, -pads[1]) :, : 4 + min(0, pads[5])]
     widths = [(max(pads[axis], 0), max(pads[axis + 3], 0)) for axis in range(3)]
@@ -161,7 +162,7 @@ def test_a_pad_whose_pads_the_run_names(mode: str, pads: list[int]) -> None:
             assert_same(expected, _lowered(_model("Pad", 19, inputs, expected.shape, mode=mode), target, inputs))
 
 
-def test_axes_of_the_run_are_refused_where_no_shape_tells_their_reach() -> None:
+def test_axes_computed_at_run_time_are_refused_where_no_rank_is_known() -> None:
     values = np.zeros((2, 3), np.float32)
     model = _model("Slice", 13, [values, np.array([0]), np.array([1]), np.array([0])], (1, 3))
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "rows"
@@ -188,3 +189,14 @@ def test_an_axis_of_free_size_is_split_into_parts_of_one_size(size: int, axis: i
         converted = convert_version(model, target)
         checker.check_model(converted, full_check=True)
         assert_same(parts, list(runner_for(converted).run({"x": values}).values()))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_indices_of_32_bits_are_widened_and_others_are_not(dtype: type[np.integer]) -> None:
+    data = np.arange(12, dtype=np.float32).reshape(3, 4)
+    indices = np.array([[0, -1, 2, -3], [1, 1, -2, 0]], dtype)
+    model, feeds = node_model("GatherElements", 11, data, indices, axis=0)
+    converted = convert_version(model, 10)
+    casts = [node for node in converted.graph.node if node.op_type == "Cast" and "x1" in node.input]
+    assert len(casts) == (dtype is np.int32)
+    np.testing.assert_array_equal(run(converted, feeds)["y0"], np.take_along_axis(data, indices.astype(np.int64), 0))
