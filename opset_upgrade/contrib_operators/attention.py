@@ -1,4 +1,4 @@
-"""Attention and MultiHeadAttention."""
+"""Attention, MultiHeadAttention and QAttention."""
 
 from typing import NamedTuple
 
@@ -25,14 +25,30 @@ class _Heads(NamedTuple):
 def _attention(node: NodeProto, g: Writer) -> None:
     """Attention over one projection of the input to query, key and value."""
     data, weights, bias, mask, past, added = (input_at(node, k) for k in range(6))
-    for name in ("do_rotary", "past_present_share_buffer"):
-        if get_attribute(node, name, 0):
-            g.refuse(f"attribute {name} has no standard form that is known")
-    heads, width = get_attribute(node, "num_heads"), g.static_shape(weights)[1]
-    sizes = get_attribute(node, "qkv_hidden_sizes") or [width // 3] * 3
     projected = g.op("MatMul", data, weights)
     if bias:
         projected = g.op("Add", projected, bias)
+    _attend_projected(node, g, projected, g.static_shape(weights)[1], past, mask, added)
+
+
+@standard_form("QAttention")
+def _quantized_attention(node: NodeProto, g: Writer) -> None:
+    """The projection is of integers, with a scale for all weights or for each column."""
+    data, weights, bias, scale, weight_scale, mask, zero, weight_zero, past = (input_at(node, k) for k in range(9))
+    total = g.op("MatMulInteger", data, weights, zero, weight_zero)
+    factor = g.op("Mul", scale, weight_scale)
+    projected = g.op("Mul", g.op("Cast", total, to=g.element_type(scale)), factor)
+    projected = g.op("Add", projected, bias)
+    _attend_projected(node, g, projected, g.static_shape(weights)[1], past, mask, "")
+
+
+def _attend_projected(node: NodeProto, g: Writer, projected: str, width: int, past: str, mask: str, added: str) -> None:
+    """Attention where query, key and value stand side by side in the last axis."""
+    for name in ("do_rotary", "past_present_share_buffer"):
+        if get_attribute(node, name, 0):
+            g.refuse(f"attribute {name} has no standard form that is known")
+    heads = get_attribute(node, "num_heads")
+    sizes = get_attribute(node, "qkv_hidden_sizes") or [width // 3] * 3
     starts = [0, sizes[0], sizes[0] + sizes[1], sum(sizes)]
     parts = []
     for index, size in enumerate(sizes):

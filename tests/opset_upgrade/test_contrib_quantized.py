@@ -102,6 +102,17 @@ def test_products_of_integers_as_floats(rng: np.random.Generator) -> None:
     assert_standard("DynamicQuantizeMatMul", dynamic, targets=(17, 11), tolerance=1e-4)
 
 
+@pytest.mark.parametrize("by_column", [False, True])
+def test_attention_over_integers(rng: np.random.Generator, by_column: bool) -> None:
+    x, w = scaled(rng, np.uint8, "x", 2, 4, 8), scaled(rng, np.int8, "w", 8, 24)
+    if by_column:
+        w["w_s"] = (0.01 + rng.random(24) / 50).astype(np.float32)
+        w["w_z"] = np.zeros(24, np.int8)
+    inputs = {"x": x["x"], "w": w["w"], "b": floats(rng, 24), "x_s": np.array(0.005, np.float32), "w_s": w["w_s"]}
+    inputs |= {"mask": np.array([[1, 1, 0, 0], [1, 1, 1, 1]], np.int32), "x_z": x["x_z"], "w_z": w["w_z"]}
+    assert_standard("QAttention", inputs, num_heads=2, unidirectional=1, targets=(17, 13), tolerance=1e-3)
+
+
 def test_integers_of_16_bits(rng: np.random.Generator) -> None:
     x, scale, zero = floats(rng, 3, 4), np.array(0.01, np.float32), np.array(7, np.uint16)
     assert_standard("QuantizeLinear", {"x": x, "s": scale, "z": zero}, targets=(21, 17))

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, checker, helper
 
+from tests.shared_data import SHARED, needs_shared
 from zoosmith.opset_upgrade import convert_version
 
-_MODELS = Path(__file__).parents[3] / "shared" / "models"
 _LEVEL = onnxruntime.GraphOptimizationLevel
 
 
@@ -87,10 +87,10 @@ def test_what_level_extended_fuses_becomes_standard_at_every_opset(tmp_path: Pat
             np.testing.assert_allclose(result, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not _MODELS.is_dir(), reason="needs the real exports in ../shared/models")
+@needs_shared
 @pytest.mark.parametrize("name", ["bert_dyn23", "bert_ts17", "gpt2_ts14", "vit_dyn23", "unet_ts17", "segformer_ts17"])
 def test_a_real_model_is_the_same_after_it_was_optimized_and_made_standard(name: str, tmp_path: Path) -> None:
-    data = (_MODELS / f"{name}.onnx").read_bytes()
+    data = (SHARED / "models" / f"{name}.onnx").read_bytes()
     optimized = _optimized(data, tmp_path)
     assert any(node.domain == "com.microsoft" for node in optimized.graph.node)
     converted = convert_version(optimized, None, standard=True)
