@@ -11,6 +11,7 @@ from zoosmith.opset_upgrade.errors import OpsetError
 from zoosmith.opset_upgrade.registry import STANDARD_FORMS
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, NEWEST_VERSIONS, schema_at
 
+_OLDEST_IN_USE = 7  # the opset from which on ONNX Runtime runs models
 _RUNTIME_DOMAINS = ("com.microsoft", "com.ms.")
 """How the names of ONNX Runtime's own domains begin."""
 
@@ -114,7 +115,7 @@ def choose_versions(
 def _contemporary_opset(versions: Mapping[str, int]) -> int:
     """The opset of the default domain of the first onnx release that had a version of ai.onnx.ml."""
     wanted = versions.get(ML_DOMAIN, NEWEST_VERSIONS[ML_DOMAIN])
-    return min(row[2] for row in helper.VERSION_TABLE if row[3] >= wanted)
+    return max(_OLDEST_IN_USE, min(row[2] for row in helper.VERSION_TABLE if row[3] >= wanted))
 
 
 def _imports(model: ModelProto, asked: Mapping[str, int]) -> Iterator[tuple[str, int]]:

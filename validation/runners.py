@@ -232,8 +232,8 @@ def runner_for(
     """
     if providers:
         return OnnxRuntimeRunner(model, threads=threads, providers=providers)
-    opset = default_opset(load_model(model, external_data=False)) or 1
-    if opset < _OLDEST_OF_ONNX_RUNTIME:
+    opset = default_opset(load_model(model, external_data=False))
+    if opset is not None and opset < _OLDEST_OF_ONNX_RUNTIME:  # a model may import ai.onnx.ml alone
         return ReferenceRunner(model)
     try:
         return OnnxRuntimeRunner(model, threads=threads)

@@ -219,6 +219,7 @@ def test_a_model_that_imports_the_domain_alone_is_converted() -> None:
     converted = convert_version(model, None, domains={ML: 2})
     assert {entry.domain: entry.version for entry in converted.opset_import} == {ML: 2, "": 11}
     assert converted.ir_version == 6
+    _assert_same(model, converted, PROBES["string"])
 
 
 def test_doubles_that_no_older_attribute_holds_are_refused_by_its_name() -> None:
