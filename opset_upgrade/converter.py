@@ -15,7 +15,7 @@ from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.domains import Versions, choose_versions
-from zoosmith.opset_upgrade.errors import Blocker, OpsetError, Refusal
+from zoosmith.opset_upgrade.errors import Blocker, OpsetError, Refusal, list_blockers
 from zoosmith.opset_upgrade.explanation import Change, How, version_of
 from zoosmith.opset_upgrade.graph_editing import (
     drop_unused,
@@ -428,7 +428,7 @@ class _Run:
         symbols = symbolic_sizes(port for port in input_ports(self.model.graph) if port.required)
         fixed = ", ".join(f"--fix {symbol}=N" for symbol in symbols) if self.for_sizes else ""
         hint = f". Fixed sizes may do: {fixed}" if fixed else ""
-        return f"cannot express the model in {self.versions}{enough}: {'. '.join(map(str, self.blockers))}{hint}"
+        return f"cannot express the model in {self.versions}{enough}: {list_blockers(self.blockers)}{hint}"
 
 
 def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:

@@ -1,7 +1,7 @@
 """What `opset_upgrade` raises."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onnx.version_converter import ConvertError
@@ -36,6 +36,14 @@ class Blocker:
         """Plain values for JSON."""
         lowest = {"lowest": self.lowest} if not self.domain else {"lowest": self.lowest, "domain": self.domain}
         return {"node": self.where, "operator": self.operator, "reason": self.reason, **lowest}
+
+
+def list_blockers(blockers: Iterable[Blocker]) -> str:
+    """All blockers in one line; those of one operator that have the same reason together."""
+    groups: dict[Blocker, list[str]] = {}
+    for each in blockers:
+        groups.setdefault(replace(each, where=""), []).append(each.where)
+    return ". ".join(str(replace(group, where=", ".join(places))) for group, places in groups.items())
 
 
 class OpsetError(ZoosmithError, RuntimeError, ConvertError):

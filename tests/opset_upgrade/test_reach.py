@@ -38,6 +38,15 @@ def test_the_json_has_the_nodes_that_are_in_the_way() -> None:
     assert [blocker["operator"] for blocker in reach(parsed(ERF, 20)).as_dict()["blockers"]] == ["Bernoulli"]
 
 
+def test_nodes_of_one_operator_with_one_reason_are_named_together() -> None:
+    model = parsed("(float[2, 3] x) => (float[2, 3] y) { a = Bernoulli (x)  b = Relu (a)  y = Bernoulli (b) }", 20)
+    for node, name in zip(model.graph.node, ("first", "between", "last"), strict=True):
+        node.name = name
+    with pytest.raises(OpsetError, match=r"for all\): node 'first', node 'last' \(Bernoulli\): [^.]*$") as refused:
+        convert_version(model, 14)
+    assert len(refused.value.blockers) == 2
+
+
 def test_with_exact_a_way_that_holds_with_a_caveat_only_is_in_the_way() -> None:
     text = """(float[n, k] x, int64[2] s) => (float[p, q] y) { y = Reshape <allowzero = 1> (x, s) }"""
     model = parsed(text, 14)
