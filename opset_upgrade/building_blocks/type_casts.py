@@ -38,6 +38,11 @@ EXACT: Holders = {
 _WRAPPING: Holders = {**SINGLE, **dict.fromkeys(_BYTES + _SHORTS, (TensorProto.INT64,))}
 
 
+_IN_DOUBLE: Holders = dict.fromkeys(
+    (TensorProto.INT32, TensorProto.UINT32, TensorProto.INT64, TensorProto.UINT64), (TensorProto.DOUBLE,)
+)
+
+
 def cast_to_single(node: NodeProto, g: Writer) -> None:
     """Compute half precision in single precision."""
     cast_through(node, g, SINGLE)
@@ -51,6 +56,13 @@ def cast_to_exact(node: NodeProto, g: Writer) -> None:
 def cast_to_wrapping(node: NodeProto, g: Writer) -> None:
     """Compute in 64-bit integers, where overflow wraps around on the cast back; half precision in single."""
     cast_through(node, g, _WRAPPING)
+
+
+def multiply_integers_in_double(node: NodeProto, g: Writer) -> None:
+    """Multiply integers in double precision, which holds every one up to 2^53; half precision in single."""
+    if g.element_type(node.input[0]) in _IN_DOUBLE:
+        g.admit("approximate", "integers are multiplied in double precision: exact while all results are below 2^53")
+    cast_through(node, g, {**SINGLE, **_IN_DOUBLE})
 
 
 def integers_through_double(node: NodeProto, g: Writer) -> None:

@@ -8,14 +8,21 @@ import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
-from zoosmith.opset_upgrade.building_blocks.type_casts import HALF_FLOATS, SINGLE, cast_through, cast_to_single
+from zoosmith.opset_upgrade.building_blocks.type_casts import (
+    HALF_FLOATS,
+    SINGLE,
+    cast_through,
+    cast_to_single,
+    multiply_integers_in_double,
+)
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
 decomposition("Celu", "Gelu", "HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
 type_fallback("Celu")(inline_body)
-type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Softplus")(cast_to_single)
+type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Selu", "Softplus")(cast_to_single)
+type_fallback("PRelu")(multiply_integers_in_double)
 type_fallback("Softsign", "ThresholdedRelu")(cast_to_single)
 
 

@@ -1,14 +1,15 @@
-"""Det and Gemm."""
+"""Det, Gemm and MatMul."""
 
 import numpy as np
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
+from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single, multiply_integers_in_double
 from zoosmith.opset_upgrade.node_editing import drop_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
 type_fallback("Det")(cast_to_single)
+type_fallback("Gemm", "MatMul")(multiply_integers_in_double)
 
 
 @adapter("Gemm", source=6, target=7)

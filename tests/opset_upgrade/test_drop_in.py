@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
+from onnx.reference import ReferenceEvaluator
 from onnx.version_converter import ConvertError
 
 from zoosmith.opset_upgrade import convert, convert_version
@@ -106,3 +107,29 @@ def test_an_input_with_a_default_stays_one_where_nothing_must_know_it() -> None:
     conversion = convert(upsampling(), 10)
     assert [value.name for value in conversion.model.graph.input] == ["x", "s"]
     assert not conversion.caveats
+
+
+@pytest.mark.parametrize(
+    ("text", "operators"),
+    [
+        ("(uint64[3, 4] a, uint64[4, 3] b) => (uint64[3, 3] y) { y = MatMul (a, b) }", ["MatMul"]),
+        ("(int32[3, 4] a, int32[4, 3] b, int32[3, 3] c) => (int32[3, 3] y) { y = Gemm (a, b, c) }", ["Gemm"]),
+        ("(uint64[2, 3] a, uint64[2, 3] b) => (uint64[2, 3] y) { y = PRelu (a, b) }", ["PRelu"]),
+    ],
+)
+def test_products_of_integers_below_9_are_of_doubles_and_that_is_said(text: str, operators: list[str]) -> None:
+    model = parsed(text, 9)
+    conversion = convert(model, 8)
+    made = [node.op_type for node in conversion.model.graph.node]
+    assert made == ["Cast"] * len(model.graph.input) + operators + ["Cast"]
+    assert [caveat.kind for caveat in conversion.caveats] == ["approximate"]
+    kinds = {TensorProto.UINT64: np.uint64, TensorProto.INT32: np.int32}
+    feeds = {}
+    for port in model.graph.input:
+        tensor = port.type.tensor_type
+        shape = [size.dim_value for size in tensor.shape.dim]
+        feeds[port.name] = np.arange(np.prod(shape)).reshape(shape).astype(kinds[tensor.elem_type])
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    np.testing.assert_array_equal(ReferenceEvaluator(conversion.model).run(None, feeds)[0], expected)
+    with pytest.raises(RuntimeError, match="no exact way is known"):
+        convert(model, 8, exact=True)
