@@ -2,7 +2,7 @@
 QLinearAveragePool, QLinearSoftmax, QLinearConv, QGemm, NhwcMaxPool, DynamicQuantizeMatMul, MatMulIntegerToFloat,
 QuantizeLinear, DequantizeLinear.
 
-Where ONNX Runtime computes in integers or by tables, the standard form computes in floats between DequantizeLinear and
+Where ONNX Runtime computes in integers, the standard form computes in floats between DequantizeLinear and
 QuantizeLinear: a value that lies half way between two integers may be rounded to the other one.
 """
 
@@ -28,12 +28,12 @@ def _arithmetic(node: NodeProto, g: Writer) -> None:
 
 @standard_form("QLinearSigmoid")
 def _sigmoid(node: NodeProto, g: Writer) -> None:
-    _quantize(node, g, g.op("Sigmoid", _floats(node, g, 0)), 3)
+    _quantize(node, g, g.op("Sigmoid", _floats(node, g, 0)), 3, exact=True)
 
 
 @standard_form("QLinearLeakyRelu")
 def _leaky_relu(node: NodeProto, g: Writer) -> None:
-    _quantize(node, g, g.op("LeakyRelu", _floats(node, g, 0), alpha=g.attribute("alpha", 0.01)), 3)
+    _quantize(node, g, g.op("LeakyRelu", _floats(node, g, 0), alpha=g.attribute("alpha", 0.01)), 3, exact=True)
 
 
 @standard_form("QLinearSoftmax")
@@ -154,14 +154,18 @@ def _floats(node: NodeProto, g: Writer, place: int) -> str:
     return g.op("DequantizeLinear", data, scale, zero)
 
 
-def _quantize(node: NodeProto, g: Writer, result: str, place: int) -> None:
-    """Emit the node's output by the scale and the zero point at a place."""
+def _quantize(node: NodeProto, g: Writer, result: str, place: int, *, exact: bool = False) -> None:
+    """Emit the node's output by the scale and the zero point at a place.
+
+    `exact` states that ONNX Runtime computes in floats as well: it has a table of the function.
+    """
     zero = input_at(node, place + 1)
     if not zero:
         # without one the result has the type of the first input
         zero = g.typed_constant(np.zeros(()), g.element_type(node.input[0]))
     g.op("QuantizeLinear", result, input_at(node, place), zero, output=node.output[0])
-    g.admit("approximate", _ONE_STEP)
+    if not exact:
+        g.admit("approximate", _ONE_STEP)
 
 
 def _given(node: NodeProto, g: Writer, *names: str) -> dict[str, Any]:

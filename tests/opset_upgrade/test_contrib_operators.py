@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 
@@ -21,6 +21,7 @@ def contrib_model(
     *,
     of_opset: int = 17,
     domain: str = CONTRIB,
+    constants: Sequence[str] = (),
     **attributes: Any,
 ) -> ModelProto:
     """A model of one operator; an input whose name begins with `_` is left out."""
@@ -29,10 +30,11 @@ def contrib_model(
     values = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
         for name, value in inputs.items()
-        if not name.startswith("_")
+        if not name.startswith("_") and name not in constants
     ]
     made = [helper.make_empty_tensor_value_info(name) for name in outputs if name.strip("-")]
-    graph = helper.make_graph([node], "g", values, made)
+    stored = [numpy_helper.from_array(inputs[name], name) for name in constants]
+    graph = helper.make_graph([node], "g", values, made, stored)
     imports = [helper.make_opsetid("", of_opset), helper.make_opsetid(CONTRIB, 1)]
     return helper.make_model(graph, opset_imports=imports, ir_version=8)
 
@@ -42,7 +44,8 @@ def run(model: ModelProto, inputs: Inputs) -> list[np.ndarray]:
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {name: value for name, value in inputs.items() if not name.startswith("_")})
+    read = {value.name for value in model.graph.input}
+    return session.run(None, {name: value for name, value in inputs.items() if name in read})
 
 
 def assert_standard(
@@ -54,10 +57,11 @@ def assert_standard(
     steps: int = 0,
     tolerance: float = 1e-5,
     domain: str = CONTRIB,
+    constants: Sequence[str] = (),
     **attributes: Any,
 ) -> None:
     """Both models give the same; integers may differ by `steps`."""
-    model = contrib_model(operator, inputs, outputs, domain=domain, **attributes)
+    model = contrib_model(operator, inputs, outputs, domain=domain, constants=constants, **attributes)
     wanted = run(model, inputs)
     for target in targets:
         converted = convert_version(model, target, standard=True)
@@ -76,6 +80,11 @@ def assert_standard(
                 np.testing.assert_allclose(after, before, rtol=tolerance, atol=tolerance)
             else:
                 assert np.abs(before.astype(np.int64) - after.astype(np.int64)).max() <= steps
+
+
+def standard_result(operator: str, inputs: Inputs, **attributes: Any) -> np.ndarray:
+    """What the standard form computes, of an operator that ONNX Runtime has no kernel for on the processor."""
+    return run(convert_version(contrib_model(operator, inputs, **attributes), 21, standard=True), inputs)[0]
 
 
 @pytest.fixture
@@ -111,6 +120,31 @@ def test_bias_add_and_bias_split_gelu_follow_their_definition(rng: np.random.Gen
     left, right = np.split(inputs["x"] + inputs["b"], 2, axis=-1)
     gate = run(contrib_model("Gelu", {"x": right}), {"x": right})[0]
     np.testing.assert_allclose(run(model, inputs)[0], left * gate, rtol=1e-5)
+
+
+def test_products_with_an_activation_follow_their_definition(rng: np.random.Generator) -> None:
+    inputs = {"a": floats(rng, 2, 4, 3), "b": floats(rng, 4, 5)}
+    product = 0.5 * inputs["a"].swapaxes(1, 2) @ inputs["b"]
+    found = standard_result("FusedMatMulActivation", inputs, transA=1, alpha=0.5, activation="Relu")
+    np.testing.assert_allclose(found, np.maximum(product, 0), rtol=1e-5)
+    inputs = {"x": floats(rng, 4, 3), "w": floats(rng, 3, 5), "bias": floats(rng, 5)}
+    data = {"x": inputs["x"] @ inputs["w"], "bias": inputs["bias"]}
+    gelu = run(contrib_model("FastGelu", data), data)[0]
+    np.testing.assert_allclose(standard_result("GemmFastGelu", inputs), gelu, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("last", [0, 1])
+@pytest.mark.parametrize("silu", [0, 1])
+def test_group_norm_follows_its_definition(rng: np.random.Generator, last: int, silu: int) -> None:
+    data, scale, bias = floats(rng, 2, 6, 3, 5), floats(rng, 6), floats(rng, 6)
+    groups = data.reshape(2, 3, -1)
+    normal = (groups - groups.mean(2, keepdims=True)) / np.sqrt(groups.var(2, keepdims=True) + 1e-5)
+    wanted = normal.reshape(data.shape) * scale[:, None, None] + bias[:, None, None]
+    wanted = wanted / (1 + np.exp(-wanted)) if silu else wanted
+    given = data.transpose(0, 2, 3, 1).copy() if last else data
+    inputs = {"x": given, "scale": scale, "bias": bias}
+    found = standard_result("GroupNorm", inputs, groups=3, epsilon=1e-5, activation=silu, channels_last=last)
+    np.testing.assert_allclose(found.transpose(0, 3, 1, 2) if last else found, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

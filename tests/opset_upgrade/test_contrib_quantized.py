@@ -121,9 +121,11 @@ def test_integers_of_16_bits(rng: np.random.Generator) -> None:
 
 
 def test_the_step_is_told(rng: np.random.Generator) -> None:
-    inputs = scaled(rng, np.uint8, "x", 2, 3) | result(np.uint8, 1 / 256)
-    caveats = convert(contrib_model("QLinearSigmoid", inputs), 17, standard=True).caveats
-    assert [(each.operator, each.kind) for each in caveats] == [("QLinearSigmoid", "approximate")]
+    inputs = scaled(rng, np.uint8, "a", 2, 3) | scaled(rng, np.uint8, "b", 3) | result(np.uint8, 1 / 256)
+    caveats = convert(contrib_model("QLinearAdd", inputs), 17, standard=True).caveats
+    assert [(each.operator, each.kind) for each in caveats] == [("QLinearAdd", "approximate")]
+    one = scaled(rng, np.uint8, "x", 2, 3) | result(np.uint8, 1 / 256)
+    assert not convert(contrib_model("QLinearSigmoid", one), 17, standard=True, exact=True).caveats
 
 
 def test_operators_that_onnx_took_over(rng: np.random.Generator) -> None:
@@ -131,4 +133,7 @@ def test_operators_that_onnx_took_over(rng: np.random.Generator) -> None:
     assert_standard("GatherND", {"x": floats(rng, 3, 4), "i": np.array([[0, 1], [2, 3]], np.int32)})
     pads = np.array([1, 0, 2, 1])
     assert_standard("Pad", {"x": floats(rng, 3, 4), "p": pads, "v": np.array([0.5], np.float32)}, mode="constant")
+    for axis in (0, 2, -1, -2):
+        assert_standard("ExpandDims", {"x": floats(rng, 3, 4), "axis": np.array([axis], np.int32)}, constants=("axis",))
+    assert_standard("Range", {name: np.array([n], np.int64) for name, n in (("a", 1), ("b", 4))})
     assert_standard("Range", {name: np.array([n], np.float32) for name, n in (("a", 1), ("b", 4), ("d", 0.5))})
