@@ -1,6 +1,6 @@
 """Of the files that opset conversion gives, how many load in the runtime that they are for, and agree there.
 
-python benchmarks/old_runtimes.py [--runtime onnxruntime==1.6 ...] [--opset 11 ...] [--names] [FOLDER ...]
+python benchmarks/old_runtimes.py [--runtime onnxruntime==1.6 ...] [--opset 11 ...] [--size 64] [--names] [FOLDER ...]
 
 Each model of the folders (by default ../shared/models) is converted to each opset that the runtime takes and that is
 not above the model's own. The converted file runs in the runtime, the original in the ONNX Runtime installed here, on
@@ -47,9 +47,10 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[MODELS], metavar="FOLDER")
     parser.add_argument("--runtime", action="append", help="by default every one that is installed")
     parser.add_argument("--opset", action="append", type=int, help="by default 15, 13, 11, 9 and 7, and the highest")
+    parser.add_argument("--size", type=int, default=2, help="of symbolic dimensions; 1 where it does not fit")
     parser.add_argument("--names", action="store_true", help="say of each file that fails why")
     options = parser.parse_args()
-    cases = list(read(options.folders))
+    cases = list(read(options.folders, options.size))
     chosen = [runtime_for(text) for text in options.runtime or []]
     for runtime in chosen or [known for known in supported() if find_environment(known) and known.name != "caffe2"]:
         print(
@@ -66,15 +67,15 @@ def opsets_for(highest: int | None, asked: list[int] | None) -> list[int]:
     return sorted({opset for opset in wanted if highest is None or opset <= highest}, reverse=True)
 
 
-def read(folders: list[Path]) -> Iterator[Case]:
-    """Every model below the folders that runs here, with inputs at sizes of 2, or of 1 where those do not fit."""
+def read(folders: list[Path], size: int) -> Iterator[Case]:
+    """Every model below the folders that runs here, with symbolic dimensions of a size, or of 1 where that fails."""
     for path in sorted(path for folder in folders for path in folder.rglob("*.onnx")):
         model = load_model(path)
         names = symbolic_sizes(port for port in input_ports(model.graph) if port.required)
         reason = None
-        for size in (2, 1):
+        for fitting in (size, 1):
             try:
-                inputs = random_inputs(model, seed=0, dims=dict.fromkeys(names, size))
+                inputs = random_inputs(model, seed=0, dims=dict.fromkeys(names, fitting))
                 yield Case(path, model, default_opset(model) or 1, inputs, runner_for(path).run(inputs))
                 break
             except ZoosmithError as error:
