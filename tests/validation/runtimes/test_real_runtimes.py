@@ -38,7 +38,7 @@ OTHERS = (
     "opencv-python-headless==5.0.0.93",
 )
 # what these runtimes compute wrongly, or not at all, in the converted form alone: ONNX Runtime agrees on it
-KNOWN = {"opencv-python-headless==5.0.0.93": {"moe_ts17", "unet_dyn18"}}
+KNOWN = {"opencv-python-headless==5.0.0.93": {"diffusion_dyn23", "sdpa_dyn23"}}
 MODELS = sorted((SHARED / "models").glob("*.onnx"))
 
 
