@@ -6,7 +6,7 @@ A size is a number where it is fixed, else the name of an int64 tensor of shape 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.writer import Writer
@@ -81,7 +81,13 @@ def reshaped(g: Writer, name: str, shape: Sequence[Size], output: str = "") -> s
     fixed = [size for size in shape if isinstance(size, int)]
     if len(fixed) == len(shape) - 1 and 0 not in fixed:
         shape = [size if isinstance(size, int) else -1 for size in shape]
-    return g.op("Reshape", name, as_vector(g, shape), output=output)
+    made = g.op("Reshape", name, as_vector(g, shape), output=output)
+    known = g.type(name)
+    if not output and known is not None:  # inference does not tell the rank where the shape is computed
+        kind = known.tensor_type.elem_type
+        sizes = [size if isinstance(size, int) and size > 0 else None for size in shape]
+        g.state_type(made, helper.make_tensor_type_proto(kind, sizes), kind)
+    return made
 
 
 def common_shape(g: Writer, names: Sequence[str]) -> str:

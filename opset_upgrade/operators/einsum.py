@@ -1,12 +1,12 @@
 """Einsum, operand by operand: sums of what only one holds, matrix products of what two share."""
 
 import re
-from math import prod
 
 import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import reshaped, sizes, total
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -61,7 +61,7 @@ def _diagonals(g: Writer, name: str, labels: Labels) -> tuple[str, Labels]:
     while len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         first, second = [axis for axis, label in enumerate(labels) if label == twice][:2]
-        size = g.static_shape(name)[first]
+        size = g.fixed_size(name, first, f"its axes {first} and {second} share a label")
         order = [axis for axis in range(len(labels)) if axis not in (first, second)] + [first, second]
         name = _permuted(g, name, order)
         name = g.op("Reshape", name, g.constant([0] * (len(order) - 2) + [size * size]))
@@ -93,11 +93,12 @@ def _joined(g: Writer, left: str, lefts: Labels, right: str, rights: Labels, lat
     product = g.op("MatMul", one, two)
     if len(rows) == len(columns) == 1:
         return product, (*batch, *rows, *columns)
-    sizes = {
-        label: size for name, labels in ((left, lefts), (right, rights)) for label, size in _sizes(g, name, labels)
-    }
-    parts = [sizes[label] for label in (*rows, *columns)]
-    return g.op("Reshape", product, g.constant([*[0] * len(batch), *parts])), (*batch, *rows, *columns)
+    parts = [
+        size
+        for name, labels, kept in ((left, lefts, rows), (right, rights, columns))
+        for size in sizes(g, name, [labels.index(label) for label in kept])
+    ]
+    return reshaped(g, product, [*[0] * len(batch), *parts]), (*batch, *rows, *columns)
 
 
 def _aligned(g: Writer, name: str, labels: Labels, wanted: Labels) -> str:
@@ -112,14 +113,9 @@ def _grouped(g: Writer, name: str, labels: Labels, batch: list[str], *groups: li
     moved = _permuted(g, name, [labels.index(label) for label in order])
     if all(len(group) == 1 for group in groups):
         return moved
-    sizes = dict(_sizes(g, name, labels))
-    shape = [prod(sizes[label] for label in group) for group in groups]
-    return g.op("Reshape", moved, g.constant([*[0] * len(batch), *shape]))
+    shape = [total(g, sizes(g, name, [labels.index(label) for label in group])) for group in groups]
+    return reshaped(g, moved, [*[0] * len(batch), *shape])
 
 
 def _permuted(g: Writer, name: str, order: list[int]) -> str:
     return name if order == sorted(order) else g.op("Transpose", name, perm=order)
-
-
-def _sizes(g: Writer, name: str, labels: Labels) -> list[tuple[str, int]]:
-    return list(zip(labels, g.static_shape(name), strict=True))

@@ -362,3 +362,29 @@ def test_the_number_of_the_largest_may_be_computed(axis: int) -> None:
             expected, (results, _) = runner_for(model).run(feeds), _lowered(model, target, feeds)
             for name in ("y", "places"):
                 np.testing.assert_array_equal(results[name], expected[name])
+
+
+# -- Einsum
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("bsd,hde->bhse", [(2, 5, 8), (4, 8, 2)]),
+        ("bhse,hed->bsd", [(2, 4, 5, 3), (4, 3, 8)]),
+        ("bhij,bhje->bhie", [(2, 3, 4, 5), (2, 3, 5, 6)]),
+        ("abc,cd,de->abe", [(2, 3, 4), (4, 5), (5, 6)]),
+        ("...ij,...jk->...ik", [(2, 3, 4), (2, 4, 5)]),
+        ("ab,cd->abcd", [(2, 3), (4, 5)]),
+        ("abcd->dca", [(2, 3, 4, 5)]),
+    ],
+)
+def test_sums_of_products_need_no_fixed_sizes(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    feeds = {
+        f"x{number}": np.random.RandomState(number).standard_normal(shape).astype(np.float32)
+        for number, shape in enumerate(shapes)
+    }
+    expected = np.einsum(equation, *feeds.values())
+    model = _model(_one_node("Einsum", list(feeds), equation=equation), 12, feeds, [expected.ndim])
+    for target in (11, 7):
+        np.testing.assert_allclose(_lowered(model, target, feeds)[0]["y"], expected, rtol=1e-4, atol=1e-5)
