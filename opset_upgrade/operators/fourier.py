@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from onnx import NodeProto
 
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import counted, sizes
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
@@ -115,25 +116,34 @@ def _fourier_matrix(size: int, parts: int, length: int, inverse: bool, onesided:
 @decomposition("STFT")
 def _stft(node: NodeProto, g: Writer) -> None:
     signal, window = node.input[0], input_at(node, 2)
-    batch, size, parts = g.static_shape(signal)
+    parts = g.fixed_size(signal, 2, "it tells whether the signal is complex")
     need = partial(_number, g)
     step = need(1, "the step")
     if len(node.input) > 3 and node.input[3]:
         length = need(3, "the length")
     else:
-        length = g.static_shape(window)[0] if window else size
-    count = 1 + (size - length) // step
+        whole = (window, 0) if window else (signal, 1)
+        length = g.fixed_size(*whole, "it is the length of a frame")
     matrix = _fourier_matrix(length, parts, length, False, bool(g.attribute("onesided"))).astype(np.float64)
     if matrix.size > _LARGEST:
         g.refuse(f"it would take a matrix of {matrix.size} elements there")
-    places = np.arange(count)[:, None] * step + np.arange(length)
-    frames = g.op("Gather", signal, g.constant(places), axis=1)
+    frames = g.op("Gather", signal, _places_of_frames(g, signal, step, length), axis=1)
     if window:
         frames = g.op("Mul", frames, g.op("Reshape", window, g.constant([length, 1])))
-    rows = g.op("Reshape", frames, g.constant([batch, count, length * parts]))
+    rows = g.op("Reshape", frames, g.constant([0, 0, length * parts]))
     flat = g.typed_constant(matrix.reshape(length * parts, -1), g.element_type(signal))
-    shape = g.constant([batch, count, matrix.shape[2], 2])
+    shape = g.constant([0, 0, matrix.shape[2], 2])
     g.op("Reshape", g.op("MatMul", rows, flat), shape, output=node.output[0])
+
+
+def _places_of_frames(g: Writer, signal: str, step: int, length: int) -> str:
+    """Emit which elements each frame has: a row for each."""
+    (size,) = sizes(g, signal, [1])
+    if isinstance(size, int):
+        return g.constant(np.arange(1 + (size - length) // step)[:, None] * step + np.arange(length))
+    steps = g.op("Div", g.op("Sub", size, g.constant([length])), g.constant([step]))
+    first = counted(g, g.op("Add", steps, g.constant([1])), trailing=1)
+    return g.op("Add", g.op("Mul", first, g.constant([step])), g.constant(np.arange(length)))
 
 
 def _number(g: Writer, index: int, what: str) -> int:

@@ -388,3 +388,22 @@ def test_sums_of_products_need_no_fixed_sizes(equation: str, shapes: list[tuple[
     model = _model(_one_node("Einsum", list(feeds), equation=equation), 12, feeds, [expected.ndim])
     for target in (11, 7):
         np.testing.assert_allclose(_lowered(model, target, feeds)[0]["y"], expected, rtol=1e-4, atol=1e-5)
+
+
+# -- STFT
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+@pytest.mark.parametrize("onesided", [0, 1])
+def test_frames_are_as_many_as_the_signal_has(windowed: bool, onesided: int) -> None:
+    feeds = {"x": np.zeros((1, 50, 1), np.float32)}
+    window = {"w": np.hanning(16).astype(np.float32)} if windowed else {}
+    inputs = ["x", "step", "w" if windowed else "", "length"]
+    nodes = _one_node("STFT", inputs, onesided=onesided)
+    model = _model(nodes, 17, feeds, [4], {"step": 4, "length": 16, **window})
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1
+    for batch, size in ((1, 16), (2, 50), (3, 51)):
+        feeds["x"] = np.random.RandomState(size).standard_normal((batch, size, 1)).astype(np.float32)
+        expected = runner_for(model).run(feeds)["y"]
+        for target in (16, 9, 7):
+            np.testing.assert_allclose(_lowered(model, target, feeds)[0]["y"], expected, rtol=1e-4, atol=1e-4)
