@@ -25,6 +25,12 @@ from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, formals, his
 
 _DATA_ELEMENTS = 1 << 10  # constant inputs up to this size are given to shape inference, which reads some of them
 
+_TYPED_LIKE_INPUT = {
+    *("Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),
+    *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"),
+}
+"""Operators that onnx's inference does not know, whose first output has the type of the first input."""
+
 Path = tuple[str, ...]
 """Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""
 
@@ -192,6 +198,13 @@ def _copy_bare(graph: GraphProto, bare: GraphProto) -> None:
 
 
 def _copy_node(node: NodeProto, bare: NodeProto) -> None:
+    if node.domain == "com.microsoft" and node.op_type in _TYPED_LIKE_INPUT:
+        bare.op_type, bare.input[:], bare.output[:] = "Identity", node.input[:1], node.output[:1]
+        return
+    if node.domain == "com.microsoft" and node.op_type == "FusedConv":
+        bare.op_type, bare.input[:], bare.output[:] = "Conv", node.input[:3], node.output[:1]
+        bare.attribute.extend(each for each in node.attribute if not each.name.startswith("activation"))
+        return
     if not any(a.HasField("t") or a.HasField("g") or a.graphs or a.tensors for a in node.attribute):
         bare.CopyFrom(node)
         return

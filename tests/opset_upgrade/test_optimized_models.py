@@ -88,6 +88,14 @@ def test_what_level_extended_fuses_becomes_standard_at_every_opset(tmp_path: Pat
 
 
 @needs_shared
+def test_types_are_known_past_what_was_fused(tmp_path: Path) -> None:
+    """Ranks after a QuickGelu: a step of Reshape and one of MatMul need them."""
+    optimized = _optimized((SHARED / "models" / "diffusion_ts17.onnx").read_bytes(), tmp_path)
+    converted = convert_version(optimized, 13, standard=True)
+    assert {node.domain for node in converted.graph.node} == {""}
+
+
+@needs_shared
 @pytest.mark.parametrize("name", ["bert_dyn23", "bert_ts17", "gpt2_ts14", "vit_dyn23", "unet_ts17", "segformer_ts17"])
 def test_a_real_model_is_the_same_after_it_was_optimized_and_made_standard(name: str, tmp_path: Path) -> None:
     data = (SHARED / "models" / f"{name}.onnx").read_bytes()
