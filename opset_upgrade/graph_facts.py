@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
-from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade import constant_folding
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.errors import Refusal
@@ -71,6 +71,7 @@ class GraphFacts:
         self._initializers: dict[str, TensorProto] | None = None
         self._producers: dict[str, VersionedNode] | None = None
         self._newer: dict[str, VersionedNode] = {}
+        self._read: set[str] | None = None
 
     # -- constants
 
@@ -106,6 +107,8 @@ class GraphFacts:
         """Tell of a node that was emitted or changed: its outputs are explained by it from now on."""
         copy = NodeProto()
         copy.CopyFrom(node)
+        if self._read is not None:
+            self._read.update(read_names(copy))
         for name in copy.output:
             if name:
                 self._newer[name] = VersionedNode(copy, opset)
@@ -154,6 +157,15 @@ class GraphFacts:
                 return True
             facts = facts.parent
         return False
+
+    def is_read(self, name: str) -> bool:
+        """Whether a node of this graph, or of one in it, reads a value of it, or the graph gives it out."""
+        if self._read is None:
+            newer = (found.node for found in self._newer.values())
+            self._read = {read for node in (*self.source.node, *newer) for read in read_names(node)}
+            outputs: Iterable[ValueInfoProto | str] = getattr(self.source, "output", ())
+            self._read.update(value if isinstance(value, str) else value.name for value in outputs)
+        return name in self._read
 
     def owner(self, name: str) -> GraphFacts | None:
         """The facts of the innermost graph that has the value: this one or one around it."""

@@ -103,11 +103,14 @@ def standard_step(operator: str) -> Step:
 
 
 def _revived(operator: str, opset: int, target: int) -> defs.OpSchema | None:
-    """The schema of a deprecated operator that a version up to `target` corrects, as 21 did with GroupNormalization."""
+    """The schema of a deprecated operator that a rule takes further, as 21 did with GroupNormalization.
+
+    Up, that is a version up to `target` that corrects it; down, a decomposition.
+    """
     schemas = history().get(operator, ())
     known = [schema for schema in schemas if schema.since_version <= opset]
     corrected = any(opset < schema.since_version <= target and not schema.deprecated for schema in schemas)
-    return known[-1] if known and corrected else None
+    return known[-1] if known and (corrected or DECOMPOSITIONS.find(operator) is not None) else None
 
 
 def check_types(node: NodeProto, opset: int, facts: GraphFacts) -> None:

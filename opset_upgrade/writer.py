@@ -137,6 +137,10 @@ class Writer:
         found = None if owner is None else owner.producer(name)
         return None if found is None else found.node
 
+    def is_read(self, name: str) -> bool:
+        """Whether anything reads a value that the node makes; False for the empty name of an output left out."""
+        return self.facts.is_read(name)
+
     def constant_input(self, index: int, what: str) -> np.ndarray | None:
         """The value of an input, None if the node leaves it out; refuses if it is computed at run time."""
         if index >= len(self._node.input) or not self._node.input[index]:

@@ -44,11 +44,16 @@ def times(g: Writer, name: str, factor: Size) -> str:
     return name if factor == 1 else g.op("Mul", name, as_vector(g, [factor]))
 
 
-def as_vector(g: Writer, parts: Sequence[Size]) -> str:
+def parts(g: Writer, size: Size, length: int) -> Size:
+    """How many whole parts of a length a size has."""
+    return size // length if isinstance(size, int) else g.op("Div", size, g.constant([length]))
+
+
+def as_vector(g: Writer, shape: Sequence[Size]) -> str:
     """Emit sizes as one int64 tensor of one dimension."""
     joined: list[str] = []
     run: list[int] = []
-    for part in (*parts, None):
+    for part in (*shape, None):
         if isinstance(part, int):
             run.append(part)
             continue

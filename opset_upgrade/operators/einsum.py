@@ -6,7 +6,7 @@ import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
-from zoosmith.opset_upgrade.building_blocks.computed_sizes import reshaped, sizes, total
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, reshaped, sizes, total
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -61,13 +61,20 @@ def _diagonals(g: Writer, name: str, labels: Labels) -> tuple[str, Labels]:
     while len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         first, second = [axis for axis, label in enumerate(labels) if label == twice][:2]
-        size = g.fixed_size(name, first, f"its axes {first} and {second} share a label")
+        size = _sizes(g, name, labels, [twice])[twice]
         order = [axis for axis in range(len(labels)) if axis not in (first, second)] + [first, second]
         name = _permuted(g, name, order)
-        name = g.op("Reshape", name, g.constant([0] * (len(order) - 2) + [size * size]))
-        name = g.op("Gather", name, g.constant(np.arange(size) * (size + 1)), axis=len(order) - 2)
+        name = g.op("Reshape", name, g.constant([0] * (len(order) - 2) + [-1]))
+        name = g.op("Gather", name, _diagonal(g, size), axis=len(order) - 2)
         labels = (*(labels[axis] for axis in order[:-2]), twice)
     return name, labels
+
+
+def _diagonal(g: Writer, size: Size) -> str:
+    """Emit where in a flattened square its diagonal lies."""
+    if isinstance(size, int):
+        return g.constant(np.arange(size) * (size + 1))
+    return g.op("Mul", counted(g, size), g.op("Add", size, g.constant([1])))
 
 
 def _summed(g: Writer, name: str, labels: Labels, wanted: set[str]) -> tuple[str, Labels]:
@@ -93,12 +100,8 @@ def _joined(g: Writer, left: str, lefts: Labels, right: str, rights: Labels, lat
     product = g.op("MatMul", one, two)
     if len(rows) == len(columns) == 1:
         return product, (*batch, *rows, *columns)
-    parts = [
-        size
-        for name, labels, kept in ((left, lefts, rows), (right, rights, columns))
-        for size in sizes(g, name, [labels.index(label) for label in kept])
-    ]
-    return reshaped(g, product, [*[0] * len(batch), *parts]), (*batch, *rows, *columns)
+    parts = _sizes(g, left, lefts, rows) | _sizes(g, right, rights, columns)
+    return reshaped(g, product, [*[0] * len(batch), *parts.values()]), (*batch, *rows, *columns)
 
 
 def _aligned(g: Writer, name: str, labels: Labels, wanted: Labels) -> str:
@@ -113,9 +116,16 @@ def _grouped(g: Writer, name: str, labels: Labels, batch: list[str], *groups: li
     moved = _permuted(g, name, [labels.index(label) for label in order])
     if all(len(group) == 1 for group in groups):
         return moved
-    shape = [total(g, sizes(g, name, [labels.index(label) for label in group])) for group in groups]
-    return reshaped(g, moved, [*[0] * len(batch), *shape])
+    known = _sizes(g, name, labels, [label for group in groups if len(group) != 1 for label in group])
+    shape = [-1 if len(group) == 1 else total(g, [known[label] for label in group]) for group in groups]
+    if shape.count(-1) == 0:
+        return reshaped(g, moved, [*[0] * len(batch), *shape])
+    return g.op("Reshape", moved, as_vector(g, [*[0] * len(batch), *shape]))
 
 
 def _permuted(g: Writer, name: str, order: list[int]) -> str:
     return name if order == sorted(order) else g.op("Transpose", name, perm=order)
+
+
+def _sizes(g: Writer, name: str, labels: Labels, wanted: list[str]) -> dict[str, Size]:
+    return dict(zip(wanted, sizes(g, name, [labels.index(label) for label in wanted]), strict=True))

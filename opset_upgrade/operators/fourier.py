@@ -5,13 +5,16 @@ from functools import partial
 import numpy as np
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.computed_sizes import counted, sizes
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, counted, parts, sizes, times
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
 _LARGEST = 1 << 22  # elements of a transform's matrix
+
+
+_MATRIX = "the transform there is a product with a matrix of that size"
 
 
 decomposition("BlackmanWindow", "HammingWindow", "HannWindow")(inline_body)
@@ -58,18 +61,18 @@ def _dft_at_run_time(node: NodeProto, g: Writer, place: str) -> None:
 
 def _along(node: NodeProto, g: Writer, axis: int) -> str:
     data = node.input[0]
-    shape = g.static_shape(data)
+    size, kinds = g.fixed_size(data, axis, _MATRIX), g.fixed_size(data, -1, "it tells real from complex")
     length, inverse, onesided = _length(node, g, axis), bool(g.attribute("inverse")), bool(g.attribute("onesided"))
-    matrix = _fourier_matrix(shape[axis], shape[-1], length, inverse, onesided)
+    matrix = _fourier_matrix(size, kinds, length, inverse, onesided)
     if matrix.size > _LARGEST:
         g.refuse(f"it would take a matrix of {matrix.size} elements there")
-    rank = len(shape)
+    rank = g.rank(data)
     # the axis goes beside the parts (real, imaginary): both are transformed by one product
     order = [k for k in range(rank - 1) if k != axis] + [axis, rank - 1]
-    others = [shape[k] for k in order[:-2]]
     moved = g.op("Transpose", data, perm=order)
-    rows = g.op("Reshape", moved, g.constant([*others, shape[axis] * shape[-1]]))
-    flat = matrix.reshape(shape[axis] * shape[-1], -1)
+    others = [0] * (rank - 2)  # as they are
+    rows = g.op("Reshape", moved, g.constant([*others, size * kinds]))
+    flat = matrix.reshape(size * kinds, -1)
     product = g.op("MatMul", rows, g.typed_constant(flat, g.element_type(data)))
     apart = g.op("Reshape", product, g.constant([*others, *matrix.shape[2:]]))
     return g.op("Transpose", apart, perm=[order.index(k) for k in range(rank)])
@@ -79,7 +82,7 @@ def _length(node: NodeProto, g: Writer, axis: int) -> int:
     known = g.constant_input(1, "the length")
     if known is not None:
         return int(known.item())
-    size = g.static_shape(node.input[0])[axis]
+    size = g.fixed_size(node.input[0], axis, _MATRIX)
     return 2 * (size - 1) if g.attribute("inverse") and g.attribute("onesided") else size
 
 
@@ -116,34 +119,33 @@ def _fourier_matrix(size: int, parts: int, length: int, inverse: bool, onesided:
 @decomposition("STFT")
 def _stft(node: NodeProto, g: Writer) -> None:
     signal, window = node.input[0], input_at(node, 2)
-    parts = g.fixed_size(signal, 2, "it tells whether the signal is complex")
+    kinds = g.fixed_size(signal, -1, "it tells real from complex")
     need = partial(_number, g)
     step = need(1, "the step")
     if len(node.input) > 3 and node.input[3]:
         length = need(3, "the length")
     else:
-        whole = (window, 0) if window else (signal, 1)
-        length = g.fixed_size(*whole, "it is the length of a frame")
-    matrix = _fourier_matrix(length, parts, length, False, bool(g.attribute("onesided"))).astype(np.float64)
+        measured = (window, 0) if window else (signal, 1)
+        length = g.fixed_size(*measured, "it is the length of a frame")
+    matrix = _fourier_matrix(length, kinds, length, False, bool(g.attribute("onesided"))).astype(np.float64)
     if matrix.size > _LARGEST:
         g.refuse(f"it would take a matrix of {matrix.size} elements there")
-    frames = g.op("Gather", signal, _places_of_frames(g, signal, step, length), axis=1)
+    frames = g.op("Gather", signal, _frames(g, sizes(g, signal, [1])[0], length, step), axis=1)
     if window:
         frames = g.op("Mul", frames, g.op("Reshape", window, g.constant([length, 1])))
-    rows = g.op("Reshape", frames, g.constant([0, 0, length * parts]))
-    flat = g.typed_constant(matrix.reshape(length * parts, -1), g.element_type(signal))
+    rows = g.op("Reshape", frames, g.constant([0, 0, length * kinds]))
+    flat = g.typed_constant(matrix.reshape(length * kinds, -1), g.element_type(signal))
     shape = g.constant([0, 0, matrix.shape[2], 2])
     g.op("Reshape", g.op("MatMul", rows, flat), shape, output=node.output[0])
 
 
-def _places_of_frames(g: Writer, signal: str, step: int, length: int) -> str:
-    """Emit which elements each frame has: a row for each."""
-    (size,) = sizes(g, signal, [1])
+def _frames(g: Writer, size: Size, length: int, step: int) -> str:
+    """Emit which elements of a signal of that size each frame has."""
+    inner = np.arange(length)
     if isinstance(size, int):
-        return g.constant(np.arange(1 + (size - length) // step)[:, None] * step + np.arange(length))
-    steps = g.op("Div", g.op("Sub", size, g.constant([length])), g.constant([step]))
-    first = counted(g, g.op("Add", steps, g.constant([1])), trailing=1)
-    return g.op("Add", g.op("Mul", first, g.constant([step])), g.constant(np.arange(length)))
+        return g.constant(np.arange(1 + (size - length) // step)[:, None] * step + inner)
+    count = parts(g, g.op("Add", size, g.constant([step - length])), step)
+    return g.op("Add", times(g, counted(g, count, 1), step), g.constant(inner))
 
 
 def _number(g: Writer, index: int, what: str) -> int:

@@ -1,8 +1,10 @@
 """BatchNormalization, GroupNormalization, InstanceNormalization, LayerNormalization, LpNormalization,
 MeanVarianceNormalization, RMSNormalization."""
 
+from functools import partial
+
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
@@ -10,7 +12,7 @@ from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, o
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("GroupNormalization", "LayerNormalization", "MeanVarianceNormalization", "RMSNormalization")(inline_body)
+decomposition("LayerNormalization", "MeanVarianceNormalization", "RMSNormalization")(inline_body)
 type_fallback("BatchNormalization", "InstanceNormalization", "LpNormalization")(cast_to_single)
 
 
@@ -35,8 +37,9 @@ def _inference_only(node: NodeProto, g: Writer) -> None:
 @adapter("BatchNormalization", source=7, target=6)
 def _state_inference(node: NodeProto, g: Writer) -> None:
     if any(node.output[1:]):
-        g.refuse("it is in training mode (more than one output), which cannot be derived from the older attributes")
-    set_attribute(node, "is_test", 1)
+        _normalize_by_batch(node, g)
+    else:
+        set_attribute(node, "is_test", 1)
 
 
 @adapter("BatchNormalization", source=7, target=9)
@@ -58,9 +61,10 @@ def _spatial(node: NodeProto, g: Writer) -> None:
 def _running_statistics(node: NodeProto, g: Writer) -> None:
     """Before 14 more outputs than one mean training; the saved mean and variance have no place since."""
     if any(node.output[1:]):
-        g.refuse("its outputs for training (mean, var, saved_mean, saved_var) do not mean the same there")
-    if len(node.output) > 1:
-        del node.output[1:]
+        if any(g.is_read(name) for name in node.output[3:]):
+            g.refuse("its outputs saved_mean and saved_var do not exist there")
+        del node.output[3:]
+        set_attribute(node, "training_mode", 1)
 
 
 @adapter("BatchNormalization", source=14, target=9)
@@ -69,8 +73,10 @@ def _training_by_definition(node: NodeProto, g: Writer) -> None:
     drop_attribute(node, "training_mode")
     if training:
         _normalize_by_batch(node, g)
-    elif any(node.output[1:]):
+    elif any(g.is_read(name) for name in node.output[1:]):
         g.refuse("running statistics outside training mode do not exist there")
+    else:
+        del node.output[1:]
 
 
 def _normalize_by_batch(node: NodeProto, g: Writer) -> None:
@@ -78,26 +84,27 @@ def _normalize_by_batch(node: NodeProto, g: Writer) -> None:
     if get_attribute(node, "spatial", 1) == 0:
         g.refuse("statistics for every feature (spatial=0) in training mode do not exist there")
     data, scale, bias, mean, variance = node.input[:5]
+    op = partial(g.op, opset=max(g.opset, 7))  # whose arithmetic broadcasts; it goes down from there
     rank = g.rank(data)
     axes = [axis for axis in range(rank) if axis != 1]
     momentum = get_attribute(node, "momentum", 0.9)
-    if any(node.output[3:]):
+    if any(g.is_read(name) for name in node.output[3:]):
         g.refuse("its outputs saved_mean and saved_var do not exist there")
-    centre = g.op("ReduceMean", data, axes=axes)
-    apart = g.op("Sub", data, centre)
-    spread = g.op("ReduceMean", g.op("Mul", apart, apart), axes=axes)
+    centre = op("ReduceMean", data, axes=axes)
+    apart = op("Sub", data, centre)
+    spread = op("ReduceMean", op("Mul", apart, apart), axes=axes)
     column = [1, -1] + [1] * (rank - 2)
-    deviation = g.op("Sqrt", g.op("Add", spread, g.scalar_like(data, get_attribute(node, "epsilon", 1e-5))))
-    scaled = g.op("Mul", g.op("Div", apart, deviation), g.op("Reshape", scale, g.constant(column)))
-    g.op("Add", scaled, g.op("Reshape", bias, g.constant(column)), output=node.output[0])
+    deviation = op("Sqrt", op("Add", spread, g.scalar_like(data, get_attribute(node, "epsilon", 1e-5))))
+    scaled = op("Mul", op("Div", apart, deviation), op("Reshape", scale, g.constant(column)))
+    op("Add", scaled, op("Reshape", bias, g.constant(column)), output=node.output[0])
     for index, (running, current) in enumerate(((mean, centre), (variance, spread)), start=1):
         name = output_at(node, index)
         if name:
-            flat = g.op("Reshape", current, g.constant([-1]))
-            g.op(
+            flat = op("Reshape", current, g.constant([-1]))
+            op(
                 "Add",
-                g.op("Mul", running, g.scalar_like(running, momentum)),
-                g.op("Mul", flat, g.scalar_like(flat, 1 - momentum)),
+                op("Mul", running, g.scalar_like(running, momentum)),
+                op("Mul", flat, g.scalar_like(flat, 1 - momentum)),
                 output=name,
             )
 
@@ -112,3 +119,23 @@ def _scale_by_channel(node: NodeProto, g: Writer) -> None:
     for place in (1, 2):
         node.input[place] = g.op("Gather", node.input[place], index, axis=0)
     g.keep()
+
+
+@decomposition("GroupNormalization")
+def _group_normalization(node: NodeProto, g: Writer) -> None:
+    """Normalize each group as one channel; below 21 scale and bias are of groups, since then of channels."""
+    data, scale, bias = node.input
+    of_groups, groups = g.opset < 18, g.attribute("num_groups")
+    kind, rank = g.element_type(data), g.rank(data)
+    if not of_groups and kind != TensorProto.FLOAT:  # computed in single precision whatever the type
+        inline_body(node, g)
+        return
+    rows = g.op("Reshape", data, g.constant([0, groups, -1]))
+    ones, zeros = (g.typed_constant(np.full(groups, number), kind) for number in (1, 0))
+    weights = (scale, bias) if of_groups else (ones, zeros)
+    normal = g.op("InstanceNormalization", rows, *weights, epsilon=g.attribute("epsilon", 1e-5))
+    result = g.op("Reshape", normal, g.op("Shape", data), output=node.output[0] if of_groups else "")
+    if not of_groups:
+        column = g.constant([-1] + [1] * (rank - 2))
+        scaled = g.op("Mul", result, g.op("Reshape", scale, column))
+        g.op("Add", scaled, g.op("Reshape", bias, column), output=node.output[0])

@@ -50,7 +50,7 @@ def _padding_not_counted(node: NodeProto, g: Writer) -> None:
 
 @adapter("MaxPool", source=8, target=1)
 def _no_indices(node: NodeProto, g: Writer) -> None:
-    if output_at(node, 1):
+    if g.is_read(output_at(node, 1)):
         g.refuse("output Indices does not exist there")
     drop_attribute(node, "storage_order")
     del node.output[1:]
@@ -200,7 +200,7 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
 
 def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
     """A pool of distant elements: along each axis the largest of as many Gathers as the kernel is long."""
-    if output_at(node, 1):
+    if g.is_read(output_at(node, 1)):
         g.refuse("dilations do not exist there, and output Indices is asked for")
     if _auto_padded(node):
         g.refuse("dilations with auto_pad do not exist there")

@@ -6,6 +6,7 @@ from math import ceil, floor
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.computed_resize import resize_at_run_time
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -115,19 +116,18 @@ def _resize_asymmetric(node: NodeProto, g: Writer, scales: str, *, nearest: str 
 def _only_asymmetric(node: NodeProto, g: Writer) -> None:
     """Version 10 takes the element at x / scale, rounded as `_asymmetric` says, or interpolates from there."""
     scales = _scales(node, g)
-    if not _exists_at_10(node, g, scales):
-        if scales is None:
-            mode, how = g.attribute("mode"), g.attribute("coordinate_transformation_mode")
-            g.refuse(f"mode={mode!r} with {how!r} coordinates does not exist there, and its scales are not known")
-        _resize_by_gather(node, g, scales)
+    if (scales is None and input_at(node, 3)) or not _exists_at_10(node, g, scales):
+        shapes = [g.shape(name) for name in (node.input[0], node.output[0])]
+        if scales is None or any(shape is None or None in shape for shape in shapes):
+            resize_at_run_time(node, g)
+        else:
+            _resize_by_gather(node, g, scales)
         return
     for name in (
         *("cubic_coeff_a", "exclude_outside", "extrapolation_value"),
         *("coordinate_transformation_mode", "nearest_mode"),
     ):
         drop_attribute(node, name)
-    if scales is None and not input_at(node, 2):
-        g.refuse("its scales are not known")
     set_inputs(
         node,
         node.input[0],
@@ -138,6 +138,8 @@ def _only_asymmetric(node: NodeProto, g: Writer) -> None:
 def _exists_at_10(node: NodeProto, g: Writer, scales: list[Fraction] | None) -> bool:
     """Whether version 10 computes the same for these modes and scales."""
     how, nearest = g.attribute("coordinate_transformation_mode"), g.attribute("nearest_mode")
+    if g.target < 10 and (scales is None or min(scales) < 1):
+        return False  # the Upsample of older versions never takes fewer elements than there are
     if scales is not None and any(Fraction(float(np.float32(scale))) != scale for scale in scales):
         return False  # version 10 takes no sizes, and with the rounded scale a size might come out one less
     if g.attribute("mode") != "nearest":

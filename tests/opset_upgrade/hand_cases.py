@@ -119,7 +119,7 @@ case("GRU", 3, 1, X, Constant(np.ones((1, 6, 4)) / 9, np.float32), Constant(np.o
 
 refused("Resize", 19, 18, IMAGE, None, Constant([1, 1, 1.5, 1.5], np.float32),
         mode="linear", coordinate_transformation_mode="half_pixel_symmetric")  # fmt: skip
-refused("BatchNormalization", 9, 14, X, *[Constant([1, 2, 3], np.float32)] * 4, outputs=3)
+refused("BatchNormalization", 9, 14, X, *[Constant([1, 2, 3], np.float32)] * 4, outputs=5)
 refused("MaxPool", 8, 1, IMAGE, kernel_shape=[2, 2], outputs=2, kinds=(1, 7))
 
 

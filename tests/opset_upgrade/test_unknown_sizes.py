@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, Constant, node_model
@@ -14,8 +14,7 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.validation.runners import runner_for
 
 R = np.random.RandomState(0)
-FREE_RANGE = ()
-needs_range = pytest.mark.skipif(not FREE_RANGE, reason="a Range whose length only the run tells is not lowered yet")
+FREE_RANGE = (10, 9, 7)
 
 
 def _values(*shape: int) -> np.ndarray:
@@ -48,7 +47,6 @@ def _assert_lowers(model: ModelProto, data: Sequence[dict[str, np.ndarray]], *ta
                 assert_same(value, actual[name])
 
 
-@needs_range
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_elements_are_gathered_along_an_axis(axis: int) -> None:
     model, feeds = _model("GatherElements", 13, _values(3, 4, 5), R.randint(-3, 3, (2, 3, 4)), axis=axis)
@@ -177,7 +175,6 @@ def test_indices_of_unknown_depth_are_refused_by_name() -> None:
 _FAR = np.iinfo(np.int64).max
 
 
-@needs_range
 @pytest.mark.parametrize(
     ("starts", "ends", "steps"),
     [
@@ -230,3 +227,135 @@ def test_bools_are_chosen_by_their_conjunctions() -> None:
         lowered = convert_version(model, target)
         checker.check_model(lowered, full_check=True)
         assert (runner_for(lowered).run({"c": chosen, "a": yes, "b": no})["y"] == np.where(chosen, yes, no)).all()
+
+
+@pytest.mark.parametrize("given", ["sizes", "scales", "known scales"])
+@pytest.mark.parametrize(
+    ("mode", "how", "more"),
+    [
+        ("linear", "half_pixel", {}),
+        ("linear", "align_corners", {}),
+        ("linear", "asymmetric", {}),
+        ("linear", "pytorch_half_pixel", {}),
+        ("cubic", "half_pixel", {"cubic_coeff_a": -0.5}),
+        ("cubic", "pytorch_half_pixel", {"exclude_outside": 1}),
+        ("cubic", "align_corners", {}),
+        ("nearest", "half_pixel", {"nearest_mode": "round_prefer_floor"}),
+        ("nearest", "asymmetric", {"nearest_mode": "floor"}),
+        ("nearest", "half_pixel", {"nearest_mode": "round_prefer_ceil"}),
+        ("nearest", "asymmetric", {"nearest_mode": "ceil"}),
+    ],
+)
+def test_an_image_of_any_size_is_resized(given: str, mode: str, how: str, more: dict[str, Any]) -> None:
+    if given != "sizes" and how == "align_corners":
+        return
+    ports = [helper.make_tensor_value_info("x", 1, ["N", 2, "H", "W"])]
+    nodes = [helper.make_node("Concat", ["outer", "wanted"], ["all"], axis=0)]
+    initializers = []
+    if given == "sizes":
+        nodes = [
+            helper.make_node("Shape", ["x"], ["shape"]),
+            helper.make_node("Slice", ["shape", "zero", "two"], ["outer"]),
+            *nodes,
+        ]
+        initializers += [numpy_helper.from_array(np.array([n]), name) for n, name in ((0, "zero"), (2, "two"))]
+    else:
+        initializers.append(numpy_helper.from_array(np.ones(2, np.float32), "outer"))
+    if given == "known scales":
+        initializers.append(numpy_helper.from_array(np.array([1.7, 0.6], np.float32), "wanted"))
+    else:
+        ports.append(helper.make_tensor_value_info("wanted", 7 if given == "sizes" else 1, [2]))
+    inputs = ["x", "", "", "all"] if given == "sizes" else ["x", "", "all"]
+    nodes.append(helper.make_node("Resize", inputs, ["y"], mode=mode, coordinate_transformation_mode=how, **more))
+    graph = helper.make_graph(
+        nodes, "g", ports, [helper.make_tensor_value_info("y", 1, ["N", 2, "P", "Q"])], initializers
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    image, data = _values(2, 2, 5, 7), []
+    for sizes in ((10, 3), (5, 13), (1, 7), (2, 20)):
+        wanted = np.array(sizes) if given == "sizes" else np.array(sizes, np.float32) / [5, 7] + np.float32(0.001)
+        data.append(
+            {"x": image}
+            | (
+                {}
+                if given == "known scales"
+                else {"wanted": wanted.astype(wanted.dtype if given == "sizes" else np.float32)}
+            )
+        )
+    _assert_lowers(model, data, *FREE_RANGE)
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+        ("bhid,bhjd->bhij", [(2, 3, 4, 5), (2, 3, 6, 5)]),
+        ("ij,kl->iljk", [(2, 3), (4, 5)]),
+        ("abc,dc->abd", [(2, 3, 4), (5, 4)]),
+        ("bhqk,bkhd->bqhd", [(2, 3, 4, 5), (2, 5, 3, 6)]),
+        ("abcd,cdef->abef", [(2, 3, 4, 5), (4, 5, 2, 3)]),
+        ("...ii->...i", [(2, 3, 3)]),
+        ("ij->", [(2, 3)]),
+        ("a,b,c->abc", [(2,), (3,), (4,)]),
+    ],
+)
+def test_einsum_needs_no_sizes(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    model, feeds = _model("Einsum", 12, *[_values(*shape) for shape in shapes], equation=equation)
+    _assert_lowers(model, [feeds], 11, *FREE_RANGE)
+
+
+@pytest.mark.parametrize("onesided", [0, 1])
+@pytest.mark.parametrize("windowed", [True, False])
+def test_frames_of_a_signal_of_any_length_are_transformed(onesided: int, windowed: bool) -> None:
+    window = Constant(np.hanning(8), np.float32) if windowed else None
+    inputs = [_values(2, 20, 1), Constant(3), window, Constant(8)]
+    model, feeds = _model("STFT", 17, *inputs, kept=[[-1]], onesided=onesided)
+    data = [feeds, *({"x0": _values(1, size, 1)} for size in (8, 10, 11, 31))]
+    _assert_lowers(model, data, 16, 13, 11, *FREE_RANGE)
+
+
+def test_a_transform_needs_the_size_of_its_axis_only() -> None:
+    model, feeds = _model("DFT", 17, _values(2, 3, 8, 1), axis=2, kept=[[2, 3]])
+    _assert_lowers(model, [feeds, {"x0": _values(1, 5, 8, 1)}], 16, 11, 9)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"pads": [1, 0, 1, 1]},
+        {"strides": [2, 1], "dilations": [1, 2]},
+        {"strides": [3, 3]},
+    ],
+)
+def test_blocks_are_laid_into_an_image_of_fixed_size(how: dict[str, Any]) -> None:
+    image, block = [6, 7], [2, 3]
+    steps, pads, apart = (how.get(k, d) for k, d in (("strides", [1, 1]), ("pads", [0] * 4), ("dilations", [1, 1])))
+    counts = [(image[k] + pads[k] + pads[2 + k] - apart[k] * (block[k] - 1) - 1) // steps[k] + 1 for k in (0, 1)]
+    data = _values(2, 3 * 6, counts[0] * counts[1])
+    data[0, 0, 0] = np.inf
+    model, feeds = _model("Col2Im", 18, data, Constant(image), Constant(block), kept=[[2]], **how)
+    _assert_lowers(model, [feeds, {"x0": data[:1, :6]}], 17, 13, 11, 9, 7)
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+def test_pools_that_round_up_take_images_of_any_size(operator: str) -> None:
+    how = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 0], "ceil_mode": 1}
+    model, feeds = _model(operator, 12, _values(1, 2, 7, 8), **how)
+    _assert_lowers(model, [feeds, *({"x0": _values(2, 3, *size)} for size in ((8, 7), (6, 5), (5, 3)))], 9, 7)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_number_of_largest_that_the_run_tells_is_cut_from_all(k: int) -> None:
+    model, feeds = _model("TopK", 13, _values(3, 5), np.array([k]), kept=[[1], [0]], outputs=2, kinds=(1, 7), largest=1)
+    _assert_lowers(model, [feeds], *(target for target in FREE_RANGE if target < 10))
+
+
+def test_blocks_of_channels_become_pixels_of_an_image_of_any_size() -> None:
+    model, feeds = _model("DepthToSpace", 13, _values(2, 8, 3, 5), kept=[[1]], blocksize=2, mode="CRD")
+    _assert_lowers(model, [feeds], 10, 9, 7)
+
+
+def test_a_flattened_tensor_of_any_size() -> None:
+    model, feeds = _model("Flatten", 13, R.randint(0, 9, (2, 3, 4)), axis=-1)
+    _assert_lowers(model, [feeds], 8, 7)

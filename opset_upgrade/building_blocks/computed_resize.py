@@ -1,0 +1,152 @@
+"""Resize whose sizes or scales only the run tells: each axis as a weighted sum of a few elements.
+
+Positions are computed in single precision, as runtimes compute them.
+"""
+
+import numpy as np
+from onnx import NodeProto, TensorProto
+
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, sizes
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size as SizeOf
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape, same_size
+from zoosmith.opset_upgrade.node_editing import input_at
+from zoosmith.opset_upgrade.writer import Writer
+
+Tap = tuple[str, str]
+"""Indices along an axis (int64) and their weights (float; empty for 1), for each element of the result."""
+
+
+def resize_at_run_time(node: NodeProto, g: Writer) -> None:
+    """Emit a Resize of opset 11 to 18 in Gathers; refuses modes that it does not know."""
+    data, mode, kind = node.input[0], g.attribute("mode"), g.element_type(node.input[0])
+    rank = g.rank(data)
+    if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        g.refuse(f"mode={mode!r} of {g.type_string(data)} with these coordinates does not exist there")
+    if mode == "linear" and g.attribute("exclude_outside"):
+        g.refuse("exclude_outside=1 does not exist there")
+    for axis in range(rank):
+        if _stays(node, g, axis):
+            continue
+        total = ""
+        for places, weight in _taps(g, *_positions(node, g, axis)):
+            part = g.op("Gather", data, places, axis=axis)
+            if weight:
+                column = g.op("Reshape", weight, g.constant([-1] + [1] * (rank - 1 - axis)))
+                part = g.op("Mul", part, column if kind == TensorProto.FLOAT else g.op("Cast", column, to=kind))
+            total = g.op("Add", total, part) if total else part
+        data = total
+    g.op("Identity", data, output=node.output[0])
+
+
+def _stays(node: NodeProto, g: Writer, axis: int) -> bool:
+    """Whether an axis is known to stay as it is."""
+    if input_at(node, 3):
+        here, wanted = SizeOf(node.input[0], axis), element_of_shape(g, node.input[3], axis)
+        if isinstance(wanted, SizeOf) and same_size(g, here, wanted):
+            return True
+        size = (g.shape(here.tensor) or ())[axis]
+        return same_size(g, here, SizeOf(node.output[0], axis)) or (size is not None and wanted == size)
+    return _known_scale(g, node.input[2], axis) == 1
+
+
+def _known_scale(g: Writer, scales: str, axis: int) -> float | None:
+    made = g.producer(scales)
+    for part in made.input if made is not None and made.op_type == "Concat" else [scales]:
+        value, shape = g.value(part), g.shape(part)
+        if value is not None and axis < value.size:
+            return float(value[axis])
+        if shape is None or shape[0] is None or axis < shape[0]:
+            return None
+        axis -= shape[0]
+    return None
+
+
+def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
+    """Emit where in the axis the elements of the resized axis lie, and the last index of the axis (both float)."""
+    (size,) = sizes(g, node.input[0], [axis])
+    whole = _float(g, size)
+    if input_at(node, 3):
+        length = g.op("Gather", node.input[3], g.constant([axis]), axis=0)
+        scale = g.op("Div", _float(g, length), whole)
+    else:
+        scale = g.op("Gather", node.input[2], g.constant([axis]), axis=0)
+        length = g.op("Cast", g.op("Floor", g.op("Mul", whole, scale)), to=TensorProto.INT64)
+    number, last = _float(g, counted(g, length)), g.op("Sub", whole, _number(g, 1))
+    how = g.attribute("coordinate_transformation_mode")
+    if how == "align_corners" and input_at(node, 3):
+        steps = g.op("Max", g.op("Sub", _float(g, length), _number(g, 1)), _number(g, 1))
+        return g.op("Div", g.op("Mul", number, last), steps), last
+    if how == "asymmetric":
+        return g.op("Div", number, scale), last
+    if how not in ("half_pixel", "pytorch_half_pixel"):
+        given = "sizes" if input_at(node, 3) else "scales"
+        g.refuse(f"coordinate_transformation_mode={how!r} with {given} of the run does not exist there")
+    centre = _number(g, 0.5)
+    found = g.op("Sub", g.op("Div", g.op("Add", number, centre), scale), centre)
+    if how == "pytorch_half_pixel":  # a single element is the first one
+        found = g.op("Mul", found, _float(g, g.op("Greater", _float(g, length), _number(g, 1))))
+    return found, last
+
+
+def _taps(g: Writer, place: str, last: str) -> list[Tap]:
+    mode = g.attribute("mode")
+    if mode == "nearest":
+        return [(_index(g, _nearest(g, place), last), "")]
+    if mode == "linear":
+        place = _clipped(g, place, last)
+    first = g.op("Floor", place)
+    part = g.op("Sub", place, first)
+    rest, one = g.op("Sub", _number(g, 1), part), _number(g, 1)
+    if mode == "linear":
+        return [(_index(g, first, last), rest), (_index(g, g.op("Add", first, one), last), part)]
+    weights = [_far(g, g.op("Add", part, one)), _near(g, part), _near(g, rest), _far(g, g.op("Add", rest, one))]
+    indices = [g.op("Add", first, _number(g, number)) for number in (-1, 0, 1, 2)]
+    if g.attribute("exclude_outside"):
+        inside = []
+        for index, weight in zip(indices, weights, strict=True):
+            outside = g.op("Or", g.op("Less", index, _number(g, 0)), g.op("Greater", index, last))
+            inside.append(g.op("Mul", weight, _float(g, g.op("Not", outside))))
+        total = g.op("Sum", *inside)
+        weights = [g.op("Div", weight, total) for weight in inside]
+    return [(_index(g, index, last), weight) for index, weight in zip(indices, weights, strict=True)]
+
+
+def _nearest(g: Writer, place: str) -> str:
+    how = g.attribute("nearest_mode")
+    if how == "round_prefer_floor":
+        return g.op("Ceil", g.op("Sub", place, _number(g, 0.5)))
+    if how == "round_prefer_ceil":
+        return g.op("Floor", g.op("Add", place, _number(g, 0.5)))
+    return g.op("Ceil" if how == "ceil" else "Floor", place)
+
+
+def _near(g: Writer, x: str) -> str:
+    # ((a + 2) x - (a + 3)) x² + 1
+    a = g.attribute("cubic_coeff_a")
+    slope = g.op("Sub", g.op("Mul", x, _number(g, a + 2)), _number(g, a + 3))
+    return g.op("Add", g.op("Mul", slope, g.op("Mul", x, x)), _number(g, 1))
+
+
+def _far(g: Writer, x: str) -> str:
+    # ((a x - 5 a) x + 8 a) x - 4 a
+    a = g.attribute("cubic_coeff_a")
+    found = g.op(
+        "Add", g.op("Mul", g.op("Sub", g.op("Mul", x, _number(g, a)), _number(g, 5 * a)), x), _number(g, 8 * a)
+    )
+    return g.op("Sub", g.op("Mul", found, x), _number(g, 4 * a))
+
+
+def _index(g: Writer, place: str, last: str) -> str:
+    return g.op("Cast", _clipped(g, place, last), to=TensorProto.INT64)
+
+
+def _clipped(g: Writer, place: str, last: str) -> str:
+    return g.op("Min", g.op("Max", place, _number(g, 0)), last)
+
+
+def _float(g: Writer, size: Size) -> str:
+    return g.op("Cast", as_vector(g, [size]), to=TensorProto.FLOAT)
+
+
+def _number(g: Writer, value: float) -> str:
+    return g.constant([value], np.float32)
