@@ -99,16 +99,18 @@ def states_statistics(model: onnx.ModelProto) -> bool:
 
 
 def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = False) -> SampleDistance | None:
-    """Measure as `measure_samples`, and refuse samples that are far from what the net was trained on.
+    """Measure as `measure_samples`, and refuse samples that cannot be calibrated on.
 
     Args:
         model: as for `measure_samples`.
         samples: as for `measure_samples`.
-        force: refuse nothing.
+        force: accept those that are far from what the net was trained on.
 
     Raises:
-        QuantizeError: they are far; the message has the figures. Else as for `measure_samples`.
+        QuantizeError: they are far from what the net was trained on, with the figures; or, whatever `force` says, they
+            hold NaN or one value only. Else as for `measure_samples`.
     """
+    _check_values(samples)
     distance = measure_samples(model, samples)
     if distance is not None and distance.far and not force:
         raise QuantizeError(
@@ -117,6 +119,21 @@ def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = Fal
             "preprocessings), or go on with --force"
         )
     return distance
+
+
+def _check_values(samples: Samples) -> None:
+    seen: dict[str, tuple[float, float, int]] = {}
+    for number, sample in enumerate(samples, start=1):
+        for name, value in sample.items():
+            if value.dtype.kind != "f" or not value.size:
+                continue
+            if np.isnan(value).any():
+                raise QuantizeError(f"calibration sample {number}: input {name!r} holds NaN")
+            low, high, count = seen.get(name, (np.inf, -np.inf, 0))
+            seen[name] = (min(low, float(value.min())), max(high, float(value.max())), count + value.size)
+    if seen and all(low == high and count > 1 for low, high, count in seen.values()):
+        values = ", ".join(f"{low:g} in {name!r}" for name, (low, _, _) in seen.items())
+        raise QuantizeError(f"calibration samples of no spread: every value is {values}; expected samples that differ")
 
 
 def _stated(model: onnx.ModelProto) -> Iterator[tuple[str, Array, Array]]:

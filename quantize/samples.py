@@ -1,19 +1,23 @@
 """Calibration samples: a model's inputs from images, from arrays in a file, made-up pictures, or random."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
+from typing import Any, overload
 from zipfile import BadZipFile
 
 import numpy as np
 import onnx
 
+from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.natural_images import natural_images
-from zoosmith.validation import ImageFolder, load_images, random_inputs
+from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.accuracy import Classifier
-from zoosmith.validation.images import OnBroken
+from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import ToArray
 
 
@@ -47,12 +51,46 @@ def image_samples(
 ) -> Samples:
     """The images of a folder, as many a sample as the model's batch holds.
 
+    All are decoded once, to know those that can be read, and again when a sample is asked for: memory does not grow
+    with their number.
+
     Raises ValidationError where the model does not read images, and where none can be read.
     """
     classifier = Classifier(model)
     height, width = classifier.size
-    images = load_images(folder, preprocess, (height, width), on_broken=on_broken)
-    return _batches(images, next(port.name for port in input_ports(model.graph) if port.required), classifier.batch)
+    paths = [image.path for image, _ in folder.arrays(preprocess, (height, width), on_broken=on_broken)]
+    if not paths:
+        raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
+    name = next(port.name for port in input_ports(model.graph) if port.required)
+    return _ImageSamples(paths, lambda path: load_image(path, preprocess, (height, width)), name, classifier.batch)
+
+
+class _ImageSamples(Sequence[Mapping[str, Array]]):
+    """Images in whole batches, as `_batches` cuts them, loaded when they are asked for."""
+
+    def __init__(self, paths: list[Path], load: Callable[[Path], Array], name: str, batch: int) -> None:
+        repeats = 1 if len(paths) >= batch else -(-batch // len(paths))
+        self._paths = (paths * repeats)[: max(batch, len(paths))]
+        self._load = load
+        self._name = name
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return len(self._paths) // self._batch
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        first = index * self._batch
+        return {self._name: np.stack([self._load(path) for path in self._paths[first : first + self._batch]])}
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
@@ -61,25 +99,56 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
     Raises QuantizeError, naming the file, where it cannot be read, where an input is missing or of another shape, and
     where inputs disagree about the number of samples.
     """
+    ports = [port for port in input_ports(model.graph) if port.required]
+    batches = {port.name: _batch(port) for port in ports}
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, BadZipFile, AttributeError) as error:
+            # the file may hold more than is asked for, and more than fits into memory
+            arrays = {name: _first_rows(file, name, count * batches.get(name, 1)) for name in file.files}
+    except (OSError, ValueError, BadZipFile, AttributeError, EOFError) as error:
         raise QuantizeError(f"{path}: cannot be read as an NPZ file of arrays: {error}") from error
-    parts = []
-    for port in [port for port in input_ports(model.graph) if port.required]:
+    parts, numbers = [], []
+    for port in ports:
         if port.name not in arrays:
             raise QuantizeError(
                 f"{path}: no array {port.name!r}, the model's input; it has {', '.join(arrays) or 'none'}"
             )
-        parts.append(_split(arrays[port.name], port, path))
-    if len({len(part) for part in parts}) > 1:
-        raise QuantizeError(
-            f"{path}: the arrays hold {', '.join(str(len(part)) for part in parts)} samples, expected as many each"
-        )
+        array, rows = arrays[port.name]
+        parts.append(_split(array, port, path))
+        numbers.append(rows // batches[port.name])
+    if len(set(numbers)) > 1:
+        raise QuantizeError(f"{path}: the arrays hold {', '.join(map(str, numbers))} samples, expected as many each")
     return [{name: value for one in together for name, value in one.items()} for together in zip(*parts, strict=True)][
         :count
     ]
+
+
+def _batch(port: Port) -> int:
+    return port.shape[0] if port.shape and isinstance(port.shape[0], int) else 1
+
+
+def _first_rows(file: Any, name: str, count: int) -> tuple[Array, int]:
+    """Up to `count` entries along axis 0 of an array of an NPZ file, and how many it has.
+
+    No more of it is unpacked where it is in C order.
+    """
+    member = name if name in file.zip.namelist() else f"{name}.npy"
+    with file.zip.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version > (2, 0):
+            whole = file[name]
+            return whole[:count], len(whole)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read(stream)
+        if fortran_order or dtype.hasobject or not shape:
+            whole = file[name]
+            return (whole[:count], len(whole)) if shape else (whole, 1)
+        first = (min(count, shape[0]), *shape[1:])
+        size = prod(first) * dtype.itemsize
+        content = stream.read(size)
+        if len(content) < size:
+            raise ValueError(f"array {name!r} ends too early")
+        return np.frombuffer(content, dtype).reshape(first), shape[0]
 
 
 def _split(array: np.ndarray, port: Port, path: str | os.PathLike[str]) -> Samples:
@@ -87,7 +156,7 @@ def _split(array: np.ndarray, port: Port, path: str | os.PathLike[str]) -> Sampl
     fits = array.ndim == len(shape) and all(
         not isinstance(size, int) or size == found for size, found in zip(shape[1:], array.shape[1:], strict=True)
     )
-    batch = shape[0] if shape and isinstance(shape[0], int) else 1
+    batch = _batch(port)
     if not fits or len(array) < batch:
         spelled = ", ".join("N" if index == 0 else str(size or "?") for index, size in enumerate(shape))
         raise QuantizeError(

@@ -57,6 +57,7 @@ class Quantized:
         output: the file; None where a limit was not kept and nothing was written.
         samples: how many were used.
         calibrated_on: their source, as `Calibration` has it.
+        unreadable: how many images could not be read.
         distance: of the samples from the training data; None where the model states nothing of that.
         summary: sizes, counts and the error on the samples.
         kept: layers that stayed in float.
@@ -68,6 +69,7 @@ class Quantized:
     output: Path | None
     samples: int
     calibrated_on: str
+    unreadable: int
     distance: SampleDistance | None
     summary: Summary
     kept: tuple[str, ...]
@@ -81,6 +83,7 @@ class Quantized:
             "output": None if self.output is None else str(self.output),
             "samples": self.samples,
             "calibrated_on": self.calibrated_on,
+            "unreadable": self.unreadable,
             "sample_distance": None if self.distance is None else asdict(self.distance),
             **self.summary.to_dict(),
             "kept_in_float": list(self.kept),
@@ -118,15 +121,19 @@ def quantize_file(
     """
     inputs = inputs or InputSource()
     original = load_model(source)
+    broken: list[Path] = []
+
+    def skip(path: Path, why: str) -> None:
+        broken.append(path)
+        progress.note(f"skipped: {path}: {why}")
+
     try:
         integer_source, raised_from = _raised(original)
         if raised_from is not None:
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
         to_array = _preprocessing(original, calibration, progress)
         calibration = replace(calibration, source=calibration.source or _default_source(original))
-        samples = _samples(
-            original, calibration, inputs, to_array, lambda path, why: progress.note(f"skipped: {path}: {why}")
-        )
+        samples = _samples(original, calibration, inputs, to_array, skip)
         distance = check_samples(original, samples, force=calibration.force)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
@@ -151,6 +158,7 @@ def quantize_file(
         output=output if met else None,
         samples=len(samples),
         calibrated_on=str(calibration.source),
+        unreadable=len(broken),
         distance=distance,
         summary=summary,
         kept=result.kept,

@@ -64,8 +64,19 @@ def test_samples_unlike_the_training_data_are_refused_with_figures(mean: float, 
 
 
 def test_samples_without_any_spread_are_refused() -> None:
+    constant = [{"data": np.full((1, 4, 32, 32), 2, np.float32)}] * 2
+    with pytest.raises(QuantizeError, match="no spread: every value is 2 in 'data'; expected samples that differ"):
+        check_samples(trained(2, 3), constant, force=True)
+    by_channel = np.broadcast_to(np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1), (1, 4, 32, 32))
     with pytest.raises(QuantizeError, match="unchanged"):
-        check_samples(trained(2, 3), [{"data": np.full((1, 4, 32, 32), 2, np.float32)}])
+        measure_samples(trained(2, 3), [{"data": by_channel}])
+
+
+def test_samples_with_nan_are_refused_by_number() -> None:
+    samples = normal(2, 3)
+    samples[2]["data"][0, 0, 0, 0] = np.nan
+    with pytest.raises(QuantizeError, match="calibration sample 3: input 'data' holds NaN"):
+        check_samples(trained(2, 3), samples, force=True)
 
 
 def test_a_net_without_statistics_cannot_be_judged() -> None:

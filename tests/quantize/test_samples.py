@@ -1,15 +1,17 @@
 """Calibration samples come from images, arrays and random numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.natural_images import natural_images
-from zoosmith.quantize.samples import read_samples
+from zoosmith.quantize.samples import _first_rows, read_samples
 from zoosmith.validation import ValidationError, preprocessing
 
 NONE = preprocessing("none")
@@ -44,6 +46,48 @@ def test_images_are_read_up_to_the_count(tmp_path: Path) -> None:
     for index in range(5):
         Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / f"{index}.png")
     assert [sample["data"].shape for sample in read(tmp_path, 4)] == [(1, 3, 8, 8)] * 4
+
+
+def test_images_are_decoded_when_a_sample_is_asked_for(tmp_path: Path) -> None:
+    for index in range(5):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    decoded = []
+
+    def preprocess(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+        decoded.append(image.getpixel((0, 0)))
+        return NONE(image, size)
+
+    samples = read_samples(net(2), str(tmp_path), 5, preprocess)  # type: ignore[arg-type]
+    assert len(samples) == 2
+    decoded.clear()
+    assert samples[1]["data"].shape == (2, 3, 8, 8)
+    assert decoded == [(2, 0, 0), (3, 0, 0)]
+    assert [sample["data"][0, 0, 0, 0] for sample in samples] == [0, 2]
+    assert len(samples[:5]) == 2
+    [filled] = read_samples(net(8), str(tmp_path), 5, preprocess)  # type: ignore[arg-type]
+    assert filled["data"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_more_of_an_array_is_unpacked_than_the_samples_need(tmp_path: Path, save: Callable[..., None]) -> None:
+    data = np.random.RandomState(0).rand(40, 3, 8, 8).astype(np.float32)
+    save(tmp_path / "a.npz", data=data)
+    with np.load(tmp_path / "a.npz") as file:
+        found, number = _first_rows(file, "data", 6)
+    np.testing.assert_array_equal(found, data[:6])
+    assert number == 40
+    assert np.array_equal(read(tmp_path / "a.npz", count=2, batch=3)[1]["data"], data[3:6])
+    np.savez(tmp_path / "f.npz", data=np.asfortranarray(data))
+    assert np.array_equal(read(tmp_path / "f.npz", count=5)[4]["data"], data[4:5])
+
+
+def test_inputs_of_different_numbers_of_samples_are_refused_whatever_is_asked_for(tmp_path: Path) -> None:
+    net = Net([1, 3])
+    model = net.model(net.add("Add", "data", "shift"))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("shift", onnx.TensorProto.FLOAT, [1, 3]))
+    np.savez(tmp_path / "a.npz", data=np.zeros((9, 3), np.float32), shift=np.zeros((8, 3), np.float32))
+    with pytest.raises(QuantizeError, match="the arrays hold 9, 8 samples, expected as many each"):
+        read_samples(model, str(tmp_path / "a.npz"), 2, NONE)
 
 
 def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:

@@ -185,7 +185,10 @@ def test_a_broken_image_is_reported_and_skipped(
     code, out, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
     assert code == 0
     assert "skipped: " in err
-    assert json.loads(out)["result"]["samples"] == 12
+    result = json.loads(out)["result"]
+    assert (result["samples"], result["unreadable"]) == (12, 1)
+    out = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options[:-1])[1]
+    assert f"calibrated on 12 samples of {colours} (1 that cannot be read left out)" in out
 
 
 def test_bad_input_is_one_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,6 +128,8 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
 
 def _judged(found: "Quantized") -> str:
     samples = f"calibrated on {found.samples} samples of {found.calibrated_on}"
+    if found.unreadable:
+        samples += f" ({found.unreadable} that cannot be read left out)"
     if found.distance is None:
         return f"{samples}, which cannot be judged: the model states no statistics of its training data"
     verdict = "far from the training data" if found.distance.far else "like the training data"
