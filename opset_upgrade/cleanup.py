@@ -89,6 +89,7 @@ def _without_copies(nodes: Iterable[NodeProto], wanted: set[str], facts: GraphFa
                 for other in kept:
                     other.input[:] = [copy if name == source else name for name in other.input]
                     other.output[:] = [copy if name == source else name for name in other.output]
+                names.update({name: copy for name, now in names.items() if now == source})
                 names[source] = copy
                 made.discard(source)
                 continue
