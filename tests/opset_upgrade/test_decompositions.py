@@ -36,7 +36,7 @@ def _run(model: ModelProto, inputs: list[Any]) -> list[Any]:
     return list(results.values())
 
 
-@pytest.mark.parametrize("operator", sorted(DECOMPOSITIONS))
+@pytest.mark.parametrize("operator", sorted(name for name in DECOMPOSITIONS if "." not in name))
 def test_an_operator_keeps_its_meaning_below_the_opset_that_brought_it(operator: str) -> None:
     target = history()[operator][0].since_version - 1
     done = 0
@@ -62,6 +62,10 @@ def _whole_cases(operator: str) -> Iterator[tuple[ModelProto, list[tuple[list[An
         window = np.hanning(8).astype(np.float32)
         model, feeds = node_model("STFT", 17, signal, Constant(4), Constant(window, np.float32))
         yield model, [([signal], list(run(model, feeds).values()))]
+    if operator == "Col2Im":  # they feed the shapes of the image and of the block, too
+        blocks = np.arange(2 * 5 * 9, dtype=np.float32).reshape(2, 5, 9)
+        model, feeds = node_model("Col2Im", 18, blocks, Constant([3, 7]), Constant([1, 5]))
+        yield model, [([blocks], list(run(model, feeds).values()))]
     for case in cases_by_operator()[operator]:
         yield case.model, [(data(inputs), data(outputs)) for inputs, outputs in case.data_sets]
 
