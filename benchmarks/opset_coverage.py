@@ -38,7 +38,7 @@ from onnx.backend.test.case.node import collect_testcases  # noqa: E402
 
 from zoosmith.opset_upgrade import convert_version  # noqa: E402
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, formals, parameter_types, schema_at, type_string  # noqa: E402
-from zoosmith.validation.runners import ReferenceRunner, runner_for  # noqa: E402
+from zoosmith.validation import ReferenceRunner, runner_for  # noqa: E402
 
 TARGETS = sorted({NEWEST_OPSET, 24, 21, 18, 17, 15, 13, 12, 11, 10, 9, 8, 7, 6, 3}, reverse=True)
 CONVERTERS: dict[str, Callable[[ModelProto, int], ModelProto]] = {

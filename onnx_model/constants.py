@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.opsets import is_standard
 
@@ -34,3 +35,8 @@ def constant_value(node: NodeProto) -> Array | None:
     """The value of a Constant node as an array; None as for `constant_tensor`."""
     tensor = constant_tensor(node)
     return None if tensor is None else numpy_helper.to_array(tensor)
+
+
+def values_at_hand(tensor: TensorProto) -> Array | None:
+    """The values of a tensor; None where its data lies in a file."""
+    return None if uses_external_data(tensor) else numpy_helper.to_array(tensor)

@@ -13,6 +13,10 @@ class WireFormatError(ModelError):
     """Bytes that are no protobuf message, or a cut one."""
 
 
+class InvalidModelError(ModelError):
+    """A model that can be read, but is not valid ONNX."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message that is not empty, or its type where there is none.
 

@@ -1,11 +1,12 @@
 """Files that are whole or not there: written beside the target, renamed when complete."""
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,8 @@ if sys.platform != "win32":
     import fcntl
 
 _SUFFIX = ".partial"
+# what a staging folder is locked by
+_LOCK = ".lock"
 # a leftover is younger than this while the process that makes it has not locked it yet
 _SECONDS_TO_LOCK = 10
 # where writing goes on in place: nothing there can be half-written
@@ -77,6 +80,87 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | memoryview) -> N
         file.write(content)
 
 
+class Staging:
+    """A file that is written and looked at before it appears. Made by `staged`.
+
+    Attributes:
+        path: where to write it: under its own name, in a folder of its own beside the target. What is written beside it
+            appears with it.
+    """
+
+    def __init__(self, target: Path, folder: Path) -> None:
+        self._target = target
+        self._mode = None if target in _STREAMS else _mode_of_replaced(target)
+        self._lent = {folder / _LOCK}
+        self.path = folder / target.name
+
+    def lend(self, names: Iterable[str]) -> None:
+        """Let files beside the target be found beside the staged file, too. They are not changed.
+
+        Args:
+            names: relative to the target's folder.
+        """
+        for name in names:
+            lent = self.path.parent / name
+            lent.parent.mkdir(parents=True, exist_ok=True)
+            self._lent.add(lent)
+            try:
+                os.link(os.path.realpath(self._target.parent / name), lent)
+            except OSError:  # file systems without such links
+                shutil.copyfile(self._target.parent / name, lent)
+
+    def publish(self) -> None:
+        """Move what was staged to where it belongs, the file itself last."""
+        if self._mode is None:
+            with open(self.path, "rb") as file, open(self._target, "wb") as stream:
+                shutil.copyfileobj(file, stream)
+            return
+        folder = self.path.parent
+        staged = sorted(path for path in folder.rglob("*") if path.is_file() and path not in self._lent)
+        self.path.chmod(self._mode)
+        for path in [*(path for path in staged if path != self.path), self.path]:
+            target = self._target.parent / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+
+@contextmanager
+def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
+    """Give a place to write a file, which appears at `path` only when it is published; else nothing is left behind.
+
+    Links, modes, leftovers and streams are treated as by `atomic_writer`.
+
+    Args:
+        path: where the file is to be.
+
+    Raises:
+        ZoosmithError: it cannot be written; the message names `path`.
+    """
+    target = Path(path)
+    missing: list[Path] = []
+    try:
+        if target in _STREAMS:
+            with tempfile.TemporaryDirectory(prefix="zoosmith-") as folder:
+                yield Staging(target, Path(folder))
+            return
+        target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        missing = [parent for parent in target.parents if not parent.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target.parent)
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent) as folder,
+            open(Path(folder, _LOCK), "wb") as lock,
+        ):
+            _lock(lock)
+            yield Staging(target, Path(folder))
+    except OSError as error:
+        raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        for parent in [] if target.exists() else missing:
+            with suppress(OSError):
+                parent.rmdir()
+
+
 def _mode_of_replaced(target: Path) -> int:
     """The mode that the new file gets: that of the file it replaces, or what the process gives new files."""
     try:
@@ -98,13 +182,14 @@ def _lock(file: IO[bytes]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove files that a killed process was writing: those that nobody holds a lock on."""
+    """Remove files and staging folders that a killed process was writing: those that nobody holds a lock on."""
     if sys.platform == "win32":
         return
     for leftover in folder.glob(f".*{_SUFFIX}"):
         with suppress(OSError):
             if time.time() - leftover.lstat().st_mtime < _SECONDS_TO_LOCK or leftover.is_symlink():
                 continue
-            with open(leftover, "rb") as file:
+            staging = leftover.is_dir()
+            with open(leftover / _LOCK if staging else leftover, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                leftover.unlink()
+                shutil.rmtree(leftover) if staging else leftover.unlink()

@@ -64,6 +64,18 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
     return model
 
 
+def load_structure(model: Model) -> ModelProto:
+    """Return what a model says of its graph, at the cost of the graph: the data of large tensors may be left in files.
+
+    Args:
+        model: as for `load_model`; a message is returned as it is.
+
+    Raises:
+        ModelError: as `load_model` does.
+    """
+    return load_model(model) if isinstance(model, (bytes, ModelProto)) else load_in_place(model)
+
+
 def model_name(model: Model) -> str:
     """What an error message calls a model: its path, or its graph's name."""
     if isinstance(model, ModelProto):

@@ -15,13 +15,12 @@ from .interpreter.engine import interpret as interpret
 from .latency import Latency as Latency
 from .latency import measure as measure
 from .memory import peak_memory as peak_memory
+from .net_verification import verify_net as verify_net
 from .preprocess import preprocessing as preprocessing
+from .proof import Limits as Limits
+from .proof import Proof as Proof
+from .reference import ReferenceRunner as ReferenceRunner
 from .runners import OnnxRuntimeRunner as OnnxRuntimeRunner
-from .runners import ReferenceRunner as ReferenceRunner
 from .runners import runner_for as runner_for
 from .testdata import random_inputs as random_inputs
-from .verification import Limits as Limits
-from .verification import Proof as Proof
-from .verification import verify as verify
 from .verification import verify_models as verify_models
-from .verification import verify_net as verify_net

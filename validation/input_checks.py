@@ -1,6 +1,7 @@
 """Whether values fit the inputs of a model: names, element types and shapes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,3 +41,19 @@ def check_tensor(port: Port, array: np.ndarray, model: str) -> None:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "") if names else "none"
+
+
+def checked_inputs(expected: list[Port], inputs: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The values as a runner takes them: arrays, None for an optional that is not given.
+
+    Raises ValidationError as `check_inputs` and `check_tensor` do.
+    """
+    check_inputs(expected, inputs, model)
+    feeds: dict[str, Any] = dict(inputs)
+    for port in expected:
+        if port.kind == "optional":
+            feeds.setdefault(port.name, None)
+        if port.kind == "tensor" and port.name in feeds:
+            feeds[port.name] = np.asarray(feeds[port.name])
+            check_tensor(port, feeds[port.name], model)
+    return feeds

@@ -1,9 +1,10 @@
-"""Run a model: in ONNX Runtime, or with onnx's reference evaluator and the legacy operators."""
+"""Run a model in ONNX Runtime, or choose what else runs it."""
 
 import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,18 +12,19 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto
-from onnx.reference import ReferenceEvaluator
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from zoosmith.execution import ProcessDied, ThreadExecutor, call_in_process
 from zoosmith.onnx_model.errors import first_line
-from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.loading import Model, load_structure, model_name
 from zoosmith.onnx_model.opsets import default_opset
-from zoosmith.onnx_model.ports import Port, input_ports
-from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.input_checks import check_inputs, check_tensor
-from zoosmith.validation.legacy import legacy_operators
+from zoosmith.onnx_model.ports import Port, input_ports, output_ports
+from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
+from zoosmith.validation.input_checks import checked_inputs
 
 _OLDEST_OF_ONNX_RUNTIME = 7
+# of the IR versions that every ONNX Runtime of today reads
+_OLDEST_IR = 7
 
 # ONNX Runtime moves these in and out as bits of the same size only.
 _AS_BITS: dict[int, Any] = {
@@ -56,6 +58,16 @@ class Runtime:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+def onnx_runtime() -> Runtime:
+    """The installed ONNX Runtime."""
+    return Runtime("ONNX Runtime", onnxruntime.__version__)
+
+
+def reference_evaluator() -> Runtime:
+    """The reference evaluator of the installed onnx."""
+    return Runtime("onnx's reference evaluator", onnx.__version__)
 
 
 class Runner(Protocol):
@@ -97,24 +109,37 @@ class OnnxRuntimeRunner:
         threads: inside an operator; None leaves it to ONNX Runtime.
         providers: execution providers, the preferred first, such as `CUDA` or `CUDAExecutionProvider`; the CPU's by
             default, which also runs what the others cannot.
+        few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
+            layout.
 
     Raises:
+        UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
         ValidationError: ONNX Runtime cannot load the model, or has not one of the providers.
     """
 
-    def __init__(self, model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None):
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        few_runs: bool = False,
+    ):
         self.name = model_name(model)
-        self.runtime = Runtime("ONNX Runtime", onnxruntime.__version__)
+        self.runtime = onnx_runtime()
         wanted = available_providers(providers or [_CPU])
         source = _onnx_runtime_source(model, self.name)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
+        if few_runs:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         try:
             self.session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys([*wanted, _CPU])))
         except Exception as error:
             # ONNX Runtime's exceptions share no base class
-            raise ValidationError(f"{self.name}: ONNX Runtime cannot load it: {first_line(error)}") from error
+            kind = UnsupportedError if isinstance(error, NoKernel) else ValidationError
+            raise kind(f"{self.name}: ONNX Runtime cannot load it: {first_line(error)}") from error
         for provider in wanted:
             if provider not in self.session.get_providers():
                 raise ValidationError(f"{self.name}: ONNX Runtime could not start {provider} on this machine")
@@ -125,7 +150,7 @@ class OnnxRuntimeRunner:
         types = {_session_port(value, True).elem_type for value in moved}
         if types & _IMMOVABLE:
             kinds = ", ".join(TensorProto.DataType.Name(kind) for kind in sorted(types & _IMMOVABLE))
-            raise ValidationError(f"{self.name}: ONNX Runtime moves no tensors of type {kinds} in or out")
+            raise UnsupportedError(f"{self.name}: ONNX Runtime moves no tensors of type {kinds} in or out")
         self._by_bits = bool(types & set(_AS_BITS))
 
     def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
@@ -138,7 +163,7 @@ class OnnxRuntimeRunner:
         Raises:
             ValidationError: as `Runner.run` does.
         """
-        feeds = _checked(self.inputs, inputs, self.name)
+        feeds = checked_inputs(self.inputs, inputs, self.name)
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         try:
@@ -160,88 +185,79 @@ class OnnxRuntimeRunner:
         return {name: _from_ort(value) for name, value in zip(self.output_names, results, strict=True)}
 
 
-class ReferenceRunner:
-    """Runs a model of any opset with onnx's reference evaluator, which our legacy operators complete.
-
-    Meant for opsets and operators that ONNX Runtime does not run; slower than it.
-
-    Args:
-        model: a path, the file's content or a ModelProto.
-
-    Raises:
-        ValidationError: the evaluator cannot load the model.
-    """
-
-    def __init__(self, model: Model):
-        self.name = model_name(model)
-        self.runtime = Runtime("onnx's reference evaluator", onnx.__version__)
-        self._model = model
-        whole = load_model(model)
-        self.inputs = input_ports(whole.graph)
-        self.output_names: list[str] = [value.name for value in whole.graph.output]
-        try:
-            self._evaluator = _LegacyEvaluator(whole)
-        except ValidationError:
-            raise
-        except Exception as error:
-            # the evaluator raises what its operators raise
-            raise ValidationError(
-                f"{self.name}: the reference evaluator cannot load it: {first_line(error)}"
-            ) from error
-
-    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
-        """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
-
-        Args:
-            inputs: values by the names of the inputs.
-            timeout: seconds after which the run is stopped: the model runs in a process of its own then. None to let
-                it run in this one.
-
-        Raises:
-            ValidationError: as `Runner.run` does.
-        """
-        feeds = _checked(self.inputs, inputs, self.name)
-        if timeout is not None:
-            source = self._model.SerializeToString() if isinstance(self._model, onnx.ModelProto) else self._model
-            return run_apart(self.name, timeout, _run_reference, source, dict(inputs), self.name)
-        try:
-            with np.errstate(all="ignore"):
-                results = self._evaluator.run(None, feeds)
-        except ValidationError as error:
-            raise ValidationError(f"{self.name}: {error}") from error
-        except Exception as error:
-            raise ValidationError(f"{self.name}: the reference evaluator failed: {first_line(error)}") from error
-        return dict(zip(self.output_names, results, strict=True))
-
-
 def runner_for(
-    model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None
-) -> OnnxRuntimeRunner | ReferenceRunner:
-    """Return a runner that can run a model: ONNX Runtime from opset 7 on, else the reference evaluator.
+    model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None, few_runs: bool = False
+) -> Runner:
+    """Return a runner that can run a model: ONNX Runtime, or the reference evaluator for what that does not have.
 
-    The reference evaluator also takes what ONNX Runtime refuses to load (an operator or type without a kernel, an opset
-    newer than it knows).
+    That is an opset that it lacks (below 7, or newer than it), an operator without a kernel, a type that it does not
+    move in or out. What ONNX Runtime refuses for another reason is not run.
 
     Args:
         model: as for OnnxRuntimeRunner.
         threads: for ONNX Runtime.
         providers: for ONNX Runtime, and nothing but it may run the model then.
+        few_runs: for ONNX Runtime.
 
     Raises:
         ValidationError: ONNX Runtime's, where neither can.
     """
     if providers:
-        return OnnxRuntimeRunner(model, threads=threads, providers=providers)
-    opset = default_opset(load_model(model, external_data=False))
-    if opset is not None and opset < _OLDEST_OF_ONNX_RUNTIME:  # a model may import ai.onnx.ml alone
-        return ReferenceRunner(model)
+        return OnnxRuntimeRunner(model, threads=threads, providers=providers, few_runs=few_runs)
+    structure = load_structure(model)
+    opset = default_opset(structure)
+    if opset is not None and not onnx_runtime_has(opset):
+        return _reference_runner(model)
     try:
-        return OnnxRuntimeRunner(model, threads=threads)
+        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs)
     except ValidationError as refusal:
+        types = {port.elem_type for port in (*input_ports(structure.graph), *output_ports(structure.graph))}
+        if not isinstance(refusal, UnsupportedError) and all(map(_onnx_runtime_moves, types)):
+            raise
         try:
-            return ReferenceRunner(model)
+            return _reference_runner(model)
         except ValidationError:
             raise refusal from None
+
+
+def __getattr__(name: str) -> Any:
+    # the class of another module, which is loaded where it is needed
+    if name == "ReferenceRunner":
+        from zoosmith.validation.reference import ReferenceRunner
+
+        return ReferenceRunner
+    raise AttributeError(name)
+
+
+def _reference_runner(model: Model) -> Runner:
+    # loading it takes longer than most commands take
+    from zoosmith.validation.reference import ReferenceRunner
+
+    return ReferenceRunner(model)
+
+
+@cache
+def onnx_runtime_has(opset: int) -> bool:
+    """Whether the installed ONNX Runtime knows a version of ONNX's own operators."""
+    return opset >= _OLDEST_OF_ONNX_RUNTIME and _loads_identity(opset, TensorProto.FLOAT)
+
+
+@cache
+def _onnx_runtime_moves(elem_type: int) -> bool:
+    """Whether the installed ONNX Runtime knows an element type; 0, of what is no tensor, counts as known."""
+    newest = max(filter(onnx_runtime_has, range(_OLDEST_OF_ONNX_RUNTIME, onnx.defs.onnx_opset_version() + 1)))
+    return not elem_type or _loads_identity(newest, elem_type)
+
+
+def _loads_identity(opset: int, elem_type: int) -> bool:
+    ports = [onnx.helper.make_tensor_value_info(name, elem_type, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", ports[:1], ports[1:])
+    probe = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=_OLDEST_IR)
+    try:
+        OnnxRuntimeRunner(probe, threads=1)
+    except ValidationError:
+        return False
+    return True
 
 
 def available_providers(names: Sequence[str]) -> list[str]:
@@ -270,12 +286,6 @@ def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
         raise ValidationError(f"{name}: {error}") from error
 
 
-def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, Any]:
-    runner = ReferenceRunner(source)
-    runner.name = name
-    return runner.run(inputs)
-
-
 def _watched(run: Callable[[], dict[str, Any]], timeout: float | None, options: Any) -> dict[str, Any]:
     """Call `run`, whose ONNX Runtime run has these options; end it when the time is over or at an interrupt.
 
@@ -293,17 +303,8 @@ def _watched(run: Callable[[], dict[str, Any]], timeout: float | None, options: 
             raise
 
 
-def _stopped(name: str, timeout: float | None) -> ValidationError:
-    return ValidationError(f"{name}: stopped: no result after {timeout:g} s")
-
-
-class _LegacyEvaluator(ReferenceEvaluator):
-    # onnx builds the evaluators of subgraphs and of functions through the class of their parent: each of them gets the
-    # legacy operators of its own opset here
-    def __init__(self, proto: Any, opsets: dict[str, int] | None = None, **options: Any):
-        declared = opsets if opsets is not None else {d.domain: d.version for d in getattr(proto, "opset_import", ())}
-        options["new_ops"] = legacy_operators(declared.get("", declared.get("ai.onnx", 1)))
-        super().__init__(proto, opsets=opsets, **options)
+def _stopped(name: str, timeout: float | None) -> StoppedError:
+    return StoppedError(f"{name}: stopped: no result after {timeout:g} s")
 
 
 def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
@@ -328,18 +329,6 @@ def _session_port(value: Any, required: bool) -> Port:
     elem_type = _TYPE_NAMES.get(rest.rpartition("(")[2].rstrip(")"), 0)
     shape = tuple(value.shape) if kind == "tensor" else None
     return Port(value.name, kind, elem_type, shape, required)
-
-
-def _checked(expected: list[Port], inputs: Mapping[str, Any], model: str) -> dict[str, Any]:
-    check_inputs(expected, inputs, model)
-    feeds: dict[str, Any] = dict(inputs)
-    for port in expected:
-        if port.kind == "optional":
-            feeds.setdefault(port.name, None)
-        if port.kind == "tensor" and port.name in feeds:
-            feeds[port.name] = np.asarray(feeds[port.name])
-            check_tensor(port, feeds[port.name], model)
-    return feeds
 
 
 def _to_ort(value: Any, elem_type: int) -> Any:

@@ -2,18 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.loading import Model, load_structure, model_name
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.sizes import concrete_shapes, open_sizes
+from zoosmith.validation.wanted_values import WantedValues, integer_range, wanted_values
 
 _SEQUENCE_LENGTH = 2
+# of random floats that are to reach what operators do beyond 1
+_REACH = 4
+_SHARE_OF_CORNERS = 0.25
+_MAY_BE_NUMBERS = set(TensorProto.DataType.values()) - {TensorProto.STRING, TensorProto.BOOL, TensorProto.UNDEFINED}
+
+Manner = Literal["plain", "corners", "small"]
+"""How random values are chosen, see `random_inputs`."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ def random_inputs(
     seed: int,
     dims: Mapping[str, int] | None = None,
     shapes: Mapping[str, InputShape] | None = None,
+    manner: Manner = "plain",
 ) -> dict[str, Any]:
     """Return one random value for every input of a model that is not an initializer.
 
@@ -43,7 +53,8 @@ def random_inputs(
 
     Floats, complex numbers' parts too, are uniform in [-1, 1) and rounded to the type (float8e8m0, which has powers of
     two only: 2**-4 .. 2**3); integers of up to 8 bits are uniform over their type, wider ones over 0 .. 9; booleans are
-    even; strings are one to eight letters a-z. A sequence gets two tensors, an optional its tensor.
+    even; strings are one to eight letters a-z. A sequence gets two tensors, an optional its tensor. Numbers that are
+    indices, as the graph tells, stay inside of what they index, [-n, n - 1].
 
     Args:
         model: whose inputs are made.
@@ -51,6 +62,8 @@ def random_inputs(
         dims: sizes of symbolic dimensions by name; one that it does not name, or that has no name, is 1.
         shapes: shapes of inputs by name, where the model states no rank or no size; a number for a symbolic dimension
             is that dimension's size for all inputs.
+        manner: `corners`: floats are uniform in [-4, 4), and a quarter of all numbers are those at which the operators
+            of the model change their course; `small`: integers are 0 or 1.
 
     Raises:
         ValidationError: an input's type is none of these, or no rank is stated; a name in `dims` or `shapes` that no
@@ -59,20 +72,55 @@ def random_inputs(
     name = model_name(model)
     if not 0 <= seed < 2**32:
         raise ValidationError(f"seed {seed} is outside 0 .. {2**32 - 1}")
-    required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
+    structure = load_structure(model)
     sizes = dict(dims or {})
-    required = _with_shapes(required, dict(shapes or {}), sizes, name)
-    symbols = {size for port in required for size in port.shape or () if isinstance(size, str)}
-    for symbol, size in (dims or {}).items():
+    ports = described_inputs(structure, shapes or {}, sizes, name)
+    made = concrete_shapes(ports, sizes)
+    wanted = wanted_values(structure, made) if any(port.elem_type in _MAY_BE_NUMBERS for port in ports) else {}
+    return {
+        port.name: _value(
+            port,
+            made.get(port.name),
+            _Maker(np.random.RandomState([seed, index]), manner, wanted.get(port.name, WantedValues())),
+            name,
+        )
+        for index, port in enumerate(ports)
+    }
+
+
+def described_inputs(
+    structure: onnx.ModelProto, shapes: Mapping[str, InputShape], sizes: dict[str, int], name: str
+) -> list[Port]:
+    """The inputs that are no initializers, with what a caller says of them.
+
+    Args:
+        structure: whose inputs they are.
+        shapes: of inputs by name.
+        sizes: of symbolic dimensions by name; those that `shapes` gives are added.
+        name: of the model, for messages.
+
+    Raises:
+        ValidationError: as `random_inputs` does for names, shapes and sizes.
+    """
+    given = list(sizes.items())
+    required = [_without_nameless(port) for port in input_ports(structure.graph) if port.required]
+    required = _with_shapes(required, dict(shapes), sizes, name)
+    symbols = {size.name for size in open_sizes(required)}
+    for symbol, size in given:
         if symbol not in symbols:
             known = ", ".join(sorted(symbols)) or "none"
             raise ValidationError(f"{name}: no input has a dimension named {symbol!r}; named dimensions: {known}")
         if size < 0:
             raise ValidationError(f"{name}: dimension {symbol!r} cannot be {size}")
-    return {
-        port.name: _value(port, np.random.RandomState([seed, index]), sizes, name)
-        for index, port in enumerate(required)
-    }
+    return required
+
+
+def _without_nameless(port: Port) -> Port:
+    """None for sizes that some exporters name `?`: they are not equal to each other."""
+    if port.shape is None:
+        return port
+    sizes = (size if isinstance(size, int) or any(map(str.isalnum, size or "")) else None for size in port.shape)
+    return replace(port, shape=tuple(sizes))
 
 
 def _with_shapes(ports: list[Port], shapes: dict[str, InputShape], sizes: dict[str, int], model: str) -> list[Port]:
@@ -113,32 +161,68 @@ def _listed(shape: Sequence[int | str | None]) -> str:
     return ", ".join("?" if size is None else str(size) for size in shape)
 
 
-def _value(port: Port, stream: np.random.RandomState, sizes: dict[str, int], model: str) -> Any:
+def _value(port: Port, shape: Sequence[int] | None, maker: "_Maker", model: str) -> Any:
     if port.kind not in ("tensor", "sequence", "optional") or not port.elem_type:
         raise ValidationError(f"{model}: input {port.name!r} is a {port.kind}, for which no test data can be made")
-    if port.shape is None:
-        raise ValidationError(f"{model}: input {port.name!r} has no stated rank, so no test data can be made")
-    shape = [size if isinstance(size, int) else sizes.get(size or "", 1) for size in port.shape]
+    if shape is None:
+        raise ValidationError(
+            f"{model}: input {port.name!r} has no stated rank, so no test data can be made; "
+            f"give its shape, as in --input {port.name}=1,3,64,64"
+        )
     if port.kind == "sequence":
-        return [_tensor(port.elem_type, shape, stream) for _ in range(_SEQUENCE_LENGTH)]
-    return _tensor(port.elem_type, shape, stream)
+        return [maker.tensor(port.elem_type, shape) for _ in range(_SEQUENCE_LENGTH)]
+    return maker.tensor(port.elem_type, shape)
 
 
-def _tensor(elem_type: int, shape: list[int], stream: np.random.RandomState) -> np.ndarray:
-    if elem_type == TensorProto.STRING:
-        return _strings(shape, stream)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
-    if elem_type == TensorProto.FLOAT8E8M0:
-        return np.ldexp(1.0, _integers(-4, 4, shape, stream).astype(np.int32)).astype(dtype)
-    if dtype.kind == "b":
-        return np.asarray(stream.random_sample(shape) < 0.5)
-    if dtype.kind == "c":
-        parts = stream.random_sample([*shape, 2]) * 2 - 1
-        return np.asarray(parts[..., 0] + 1j * parts[..., 1]).astype(dtype)
-    limits = _integer_limits(dtype)
-    if limits is not None:
-        return _integers(*limits, shape, stream).astype(dtype)
-    return np.asarray(stream.random_sample(shape) * 2 - 1).astype(dtype)
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the values of one input."""
+
+    stream: np.random.RandomState
+    manner: Manner
+    wanted: WantedValues
+
+    def tensor(self, elem_type: int, shape: Sequence[int]) -> np.ndarray:
+        if elem_type == TensorProto.STRING:
+            return _strings(shape, self.stream)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+        if elem_type == TensorProto.FLOAT8E8M0:
+            return np.ldexp(1.0, self._integers(-4, 4, shape).astype(np.int32)).astype(dtype)
+        if dtype.kind == "b":
+            return np.asarray(self.stream.random_sample(shape) < 0.5)
+        if dtype.kind == "c":
+            parts = self.stream.random_sample([*shape, 2]) * 2 - 1
+            return np.asarray(parts[..., 0] + 1j * parts[..., 1]).astype(dtype)
+        limits = _integer_limits(dtype)
+        numbers = self._floats(shape) if limits is None else self._numbers(dtype, limits, shape)
+        with np.errstate(all="ignore"):
+            return np.asarray(self._with_corners(numbers)).astype(dtype)
+
+    def _floats(self, shape: Sequence[int]) -> np.ndarray:
+        low, high = self.wanted.low, self.wanted.high
+        if np.isfinite(low) and np.isfinite(high) and high >= low:
+            # cut to integers they are inside
+            return np.asarray(self.stream.random_sample(shape) * (high - low) + low)
+        reach = _REACH if self.manner == "corners" else 1
+        return np.asarray((self.stream.random_sample(shape) * 2 - 1) * reach)
+
+    def _numbers(self, dtype: np.dtype, limits: tuple[int, int], shape: Sequence[int]) -> np.ndarray:
+        info = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]
+        if self.manner == "small":
+            limits = (0, 2)
+        low, high = integer_range(self.wanted, *limits)
+        return self._integers(max(low, int(info.min)), min(high, int(info.max) + 1), shape)
+
+    def _integers(self, low: int, high: int, shape: Sequence[int]) -> np.ndarray:
+        return np.asarray(np.floor(self.stream.random_sample(shape) * (high - low)) + low)
+
+    def _with_corners(self, numbers: np.ndarray) -> np.ndarray:
+        low, high = self.wanted.low, self.wanted.high
+        corners = np.array([corner for corner in self.wanted.corners if low <= corner <= high])
+        if self.manner != "corners" or not len(corners):
+            return numbers
+        chosen = corners[(self.stream.random_sample(numbers.shape) * len(corners)).astype(np.int64)]
+        return np.where(self.stream.random_sample(numbers.shape) < _SHARE_OF_CORNERS, chosen, numbers)
 
 
 def _integer_limits(dtype: np.dtype) -> tuple[int, int] | None:
@@ -150,11 +234,7 @@ def _integer_limits(dtype: np.dtype) -> tuple[int, int] | None:
     return (int(info.min), int(info.max) + 1) if info.bits <= 8 else (0, 10)
 
 
-def _integers(low: int, high: int, shape: list[int], stream: np.random.RandomState) -> np.ndarray:
-    return np.asarray(np.floor(stream.random_sample(shape) * (high - low)) + low)
-
-
-def _strings(shape: list[int], stream: np.random.RandomState) -> np.ndarray:
+def _strings(shape: Sequence[int], stream: np.random.RandomState) -> np.ndarray:
     values = np.empty(shape, dtype=object)
     for index in np.ndindex(*shape):
         length = int(stream.random_sample() * 8) + 1

@@ -1,8 +1,9 @@
 """Bundles: an archive of one model with its data sets, made of any model, and run to see that it gives its outputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import onnx
 
@@ -10,10 +11,14 @@ from zoosmith.archives import Member, write_archive
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files
-from zoosmith.onnx_model.loading import load_model
-from zoosmith.validation import Comparison, InputSource, Limits, compare, runner_for
+from zoosmith.onnx_model.loading import load_in_place, load_structure
+from zoosmith.onnx_model.ports import output_ports
+from zoosmith.validation import Comparison, InputSource, Limits, ValidationError, compare, runner_for
 from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
+from zoosmith.validation.fitting import fed_cases, fitting_cases
+from zoosmith.validation.randomness import refuse_random
 from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.verification import Clock, timed_run
 
 
 def bundle(
@@ -34,8 +39,8 @@ def bundle(
         output: the archive to write.
         sets: how many data sets of random inputs; a feed gives its own number.
         inputs: where they come from; random ones by default.
-        timeout: seconds after which a run is stopped.
-        progress: notified of every data set.
+        timeout: seconds for all runs together.
+        progress: told of every data set.
 
     Returns:
         The number of data sets.
@@ -43,14 +48,29 @@ def bundle(
     Raises:
         ZoosmithError: the model cannot be read or run, or the archive not written.
     """
-    structure = load_model(model, external_data=False)
-    cases = (inputs or InputSource()).cases(structure, sets)
+    inputs = inputs or InputSource()
+    structure = load_in_place(model)
+    try:
+        refuse_random(structure)
+    except ValidationError as error:
+        raise ValidationError(f"{model}: {error}") from error
+    for port in output_ports(structure.graph):
+        if not port.elem_type:
+            raise ValidationError(
+                f"{model}: output {port.name!r} is a {port.kind} without tensors, which no test data file can hold"
+            )
     runner = runner_for(model)
-    made = []
-    with progress.task("data sets", len(cases)) as task:
-        for case in cases:
-            made.append(DataSet(case, runner.run(case, timeout=timeout)))
-            task.advance()
+    clock = Clock(timeout)
+    with progress.task("data sets", sets if inputs.feed is None else None) as task:
+
+        def run(case: Mapping[str, Any]) -> dict[str, Any]:
+            return timed_run(runner, case, clock, task)
+
+        if inputs.feed is None:
+            cases = fitting_cases(structure, run, inputs, sets, same_sizes=True)
+        else:
+            cases = fed_cases(run, inputs.cases(structure))
+    made = [DataSet(case.inputs, case.outputs) for case in cases]
     folder = output.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
     write_archive(output, bundle_members(folder, model, structure, made))
     return len(made)
@@ -97,7 +117,7 @@ def validate(
     with nullcontext(path) if path.is_dir() else unpacked(path) as folder:
         model = _model_in(folder, path)
         runner = runner_for(model, providers=providers)
-        sets = read_data_sets(model.parent, load_model(model, external_data=False).graph)
+        sets = read_data_sets(model.parent, load_structure(model).graph)
         compared = {}
         with progress.task("data sets", len(sets)) as task:
             for name, data in sets.items():

@@ -14,8 +14,10 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.validation import InputSource, Limits, Proof, ValidationError, verify_net
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.proof import Limits, Proof
 from zoosmith.validation.testdata import InputShape
+from zoosmith.writing import Written, write_verified
 
 
 @dataclass(frozen=True)
@@ -23,34 +25,23 @@ class Converted:
     """What became of a net.
 
     Attributes:
-        output: the file; None where the verification failed and nothing was written.
+        written: the file and how it was verified.
         model: the converted model.
-        proof: of the verification; None where there was none.
-        unverified: why there was none.
     """
 
-    output: Path | None
+    written: Written
     model: ModelProto
-    proof: Proof | None
-    unverified: str | None = None
-
-    @property
-    def verified(self) -> str:
-        """The verification in words."""
-        if self.proof is not None:
-            return str(self.proof)
-        return "not verified" + (f" ({self.unverified})" if self.unverified else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
+        output = self.written.output
         return {
-            "output": None if self.output is None else str(self.output),
-            "bytes": None if self.output is None else self.output.stat().st_size,
+            "output": None if output is None else str(output),
+            "bytes": None if output is None else output.stat().st_size,
             "nodes": len(self.model.graph.node),
             "from": None,
             "to": default_opset(self.model),
-            "proof": None if self.proof is None else self.proof.as_dict(),
-            "unverified": self.unverified,
+            "proof": self.written.proof_as_dict(),
         }
 
 
@@ -76,32 +67,26 @@ def convert_net(
         declared: type and shape of the net's inputs by blob.
         opset: of the file; 9, or the lowest above that can express the net, by default.
         names: style of names, as `caffe2_to_onnx` takes it.
-        verify: whether model and net are compared; where they differ nothing is written, where they cannot be run
-            (`unverified` says why) the file is.
+        verify: whether model and net are compared; where they differ nothing is written.
         inputs: of the verification.
         limits: of the verification.
         progress: shows how far it is.
 
     Raises:
-        ZoosmithError: the net cannot be read or translated, the file cannot be written.
+        ZoosmithError: the net cannot be read, translated or run, the file cannot be written.
     """
     model = caffe2_to_onnx(predict_net, init_net, inputs=declared, opset=opset, names=names)
-    proof, unverified = None, None
-    if verify:
-        # the model states the shapes that the user declared
-        given = replace(inputs or InputSource(), shapes={})
-        try:
-            proof = verify_net(
-                predict_net, init_net, model, names=names, inputs=given, limits=limits, progress=progress
-            )
-        except ValidationError as error:
-            if given.feed is not None or given.dims:
-                raise
-            unverified = str(error)
-    passed = proof is None or proof.passed
-    if passed:
-        save_model(model, output)
-    return Converted(output if passed else None, model, proof, unverified)
+    # the model states the shapes that the user declared
+    given = replace(inputs or InputSource(), shapes={})
+
+    def prove(path: Path) -> Proof:
+        # a runtime is loaded only where something runs
+        from zoosmith.validation import verify_net
+
+        return verify_net(predict_net, init_net, path, names=names, inputs=given, limits=limits, progress=progress)
+
+    written = write_verified(output, lambda path: save_model(model, path), predict_net, prove if verify else None)
+    return Converted(written, model)
 
 
 def declared_inputs(shapes: Mapping[str, InputShape], value_info: Path | None) -> InputInfo:

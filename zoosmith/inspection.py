@@ -12,7 +12,7 @@ import numpy as np
 from zoosmith.convert import ConvertError, read_net, untranslatable
 from zoosmith.convert.parameters import read_init_net
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 
 # what a description holds besides `file`, `kind` and `bytes` depends on the kind
@@ -56,7 +56,7 @@ def _archive(file: Path) -> Description:
 
 
 def _onnx_model(file: Path) -> Description:
-    model = load_model(file, external_data=False)
+    model = load_in_place(file)
     graph = model.graph
     nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
     return {

@@ -1,6 +1,8 @@
 """ONNX files moved to another opset, or to what a runtime takes, with their ports as asked; verified, then written."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from onnx import ModelProto, TypeProto
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files, load_small_tensors
-from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.loading import load_in_place, load_model
 from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
@@ -20,8 +22,10 @@ from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, conve
 from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
-from zoosmith.validation import InputSource, Limits, Proof, ValidationError, verify_models
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.proof import Limits, Proof
 from zoosmith.validation.runtimes.targets import Target
+from zoosmith.writing import Written, write_verified
 
 ENGINES = ("native", "onnx")
 
@@ -80,22 +84,20 @@ class Moved:
     """What became of a file.
 
     Attributes:
-        output: the file; None where the verification failed and nothing was written.
+        written: the file and how it was verified.
         model: the converted model.
         before: the versions of the domains that it imported.
         target: the runtime that it is for, if one was named.
         caveats: where the conversion does not hold.
         operators: what became of each, as `explain` gives it; empty where no conversion of ours was asked for.
-        proof: of the verification; None where there was none.
     """
 
-    output: Path | None
+    written: Written
     model: ModelProto
     before: Mapping[str, int]
     target: Target | None
     caveats: tuple[Caveat, ...]
     operators: tuple[Change, ...]
-    proof: Proof | None
 
     @property
     def opset(self) -> int | None:
@@ -112,9 +114,10 @@ class Moved:
     def as_dict(self, *, operators: bool = False) -> dict[str, Any]:
         """Plain values for JSON; what became of each operator is among them where `operators` asks for it."""
         explained = {"operators": [change.as_dict() for change in self.operators]} if operators else {}
+        output = self.written.output
         return {
-            "output": None if self.output is None else str(self.output),
-            "bytes": None if self.output is None else self.output.stat().st_size,
+            "output": None if output is None else str(output),
+            "bytes": None if output is None else output.stat().st_size,
             "nodes": len(self.model.graph.node),
             "from": self.before.get(""),
             "to": self.opset,
@@ -123,7 +126,7 @@ class Moved:
             "ir": self.model.ir_version,
             "ir_reason": self.ir_reason,
             "caveats": [caveat.as_dict() for caveat in self.caveats],
-            "proof": None if self.proof is None else self.proof.as_dict(),
+            "proof": self.written.proof_as_dict(),
             **explained,
         }
 
@@ -138,7 +141,7 @@ class Moved:
         parts += [f"{name} {old} -> {'none' if new is None else new}" for name, old, new in self._other_domains()]
         ir = f"IR {self.model.ir_version}" + (f" (it has {self.ir_reason})" if self.ir_reason else "")
         parts.append(ir if self.target is None else f"{ir} for {self.target}")
-        parts.append("not verified" if self.proof is None else str(self.proof))
+        parts.append(self.written.verified)
         return "; ".join([", ".join(parts), *summarize(self.caveats)])
 
 
@@ -168,9 +171,10 @@ def change_opset(
     Raises:
         ZoosmithError: the model cannot be read, converted, verified or written, or opset and target do not agree.
     """
-    original = load_model(source, external_data=False)
+    # onnx's own converter reads the data of tensors
+    original = load_in_place(source) if wanted.engine == "native" else load_model(source, external_data=False)
     load_small_tensors(original, source.parent)
-    files = external_files(original)
+    beside = external_files(original)
     try:
         opset = chosen_opset(original, wanted)
         reference, model, sizes = _with_other_ports(original, wanted.ports)
@@ -178,35 +182,47 @@ def change_opset(
             found = _converted(model, opset, wanted)
     except ZoosmithError as error:
         raise type(error)(f"{source}: {error}") from None
-    proof = None
-    if verify:
-        given = inputs or InputSource()
-        if given.feed is None:
-            given = replace(given, dims={**given.dims, **sizes})
-        try:
-            proof = verify_models(
-                reference,
-                found.model,
-                inputs=given,
-                limits=limits,
-                providers=providers,
-                folder=source.parent if files else None,
-                progress=progress,
-            )
-        except ValidationError as error:
-            raise ZoosmithError(f"{source}: cannot be verified: {error}; --no-verify converts it unverified") from error
-    passed, explained = proof is None or proof.passed, wanted.moves and wanted.engine == "native"
-    if passed:
-        save_model(found.model, output, source=source.parent)
+    given = inputs or InputSource()
+    if given.feed is None:
+        given = replace(given, dims={**given.dims, **sizes})
+
+    def prove(path: Path) -> Proof:
+        # a runtime is loaded only where something runs
+        from zoosmith.validation import verify_models
+
+        with _held_against(reference, source, path, wanted.ports) as before:
+            return verify_models(before, path, inputs=given, limits=limits, providers=providers, progress=progress)
+
+    # in the source's own folder its data files are shared
+    shared = source.parent.resolve() == output.parent.resolve()
+    folder = None if shared else source.parent
+    written = write_verified(
+        output,
+        lambda path: save_model(found.model, path, source=folder),
+        source,
+        prove if verify else None,
+        beside=beside if shared else (),
+    )
+    explained = wanted.moves and wanted.engine == "native"
     return Moved(
-        output if passed else None,
+        written,
         found.model,
         imported_versions(original),
         wanted.target,
         found.caveats,
         tuple(explain(original, default_opset(found.model) or 0, found.changes)) if explained else (),
-        proof,
     )
+
+
+@contextmanager
+def _held_against(reference: ModelProto, source: Path, result: Path, ports: Ports) -> Iterator[Path]:
+    """The file that the result is held against: the source, or where that has other ports, one beside the result."""
+    if not ports:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(dir=result.parent) as folder:
+        save_model(reference, Path(folder, source.name), source=source.parent)
+        yield Path(folder, source.name)
 
 
 def chosen_opset(model: ModelProto, wanted: Wanted) -> int | None:

@@ -19,9 +19,20 @@ from zoosmith.quantize.quantizer import OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import read_samples, takes_images
-from zoosmith.validation import ImageFolder, InputSource, Limits, Proof, evaluate, preprocessing, runner_for, verify
+from zoosmith.validation import (
+    ImageFolder,
+    InputSource,
+    Limits,
+    Proof,
+    evaluate,
+    preprocessing,
+    runner_for,
+    verify_models,
+)
+from zoosmith.validation.fitting import fitting_cases
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import Preprocess, ToArray
+from zoosmith.writing import Written, write_verified
 
 # what older models are raised to: the first opset whose MaxPool takes integers
 _RAISED_TO = 12
@@ -54,7 +65,7 @@ class Quantized:
     """What became of a model.
 
     Attributes:
-        output: the file; None where a limit was not kept and nothing was written.
+        written: the file and how it was verified; no file where a limit was not kept.
         samples: how many were used.
         calibrated_on: their source, as `Calibration` has it.
         unreadable: how many images could not be read.
@@ -63,10 +74,9 @@ class Quantized:
         kept: layers that stayed in float.
         drop: relative drop of top-1; None where it was not measured.
         max_drop: the largest one that was allowed.
-        proof: of the verification; None where there was none.
     """
 
-    output: Path | None
+    written: Written
     samples: int
     calibrated_on: str
     unreadable: int
@@ -75,12 +85,11 @@ class Quantized:
     kept: tuple[str, ...]
     drop: float | None
     max_drop: float
-    proof: Proof | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.written.output is None else str(self.written.output),
             "samples": self.samples,
             "calibrated_on": self.calibrated_on,
             "unreadable": self.unreadable,
@@ -88,7 +97,7 @@ class Quantized:
             **self.summary.to_dict(),
             "kept_in_float": list(self.kept),
             "relative_top1_drop": self.drop,
-            "proof": None if self.proof is None else self.proof.as_dict(),
+            "proof": self.written.proof_as_dict(),
         }
 
 
@@ -143,28 +152,28 @@ def quantize_file(
         result = quantize_within(integer_source, samples, drop_of, limit, method=calibration.method, progress=progress)
     except QuantizeError as error:
         raise QuantizeError(f"{source}: {error}") from error
-    proof = None
-    if limits is not None and result.met:
-        cases = samples[:_VERIFIED] if inputs.feed is None else inputs.cases(original)
+
+    def prove(path: Path) -> Proof:
+        given = samples[:_VERIFIED] if inputs.feed is None else None
         origin = f"samples of {calibration.source}" if inputs.feed is None else str(inputs)
-        sides = runner_for(original), runner_for(result.model)
-        proof = verify(*sides, cases, source=origin, limits=limits, progress=progress)
-    met = result.met and (proof is None or proof.passed)
+        return verify_models(source, path, inputs=inputs, given=given, source=origin, limits=limits, progress=progress)
+
     summary = summarize(original, result.model, samples)
-    if met:
-        save_model(result.model, output)
-    drop = None if labelled is None else result.drop
+    written = Written(None, None)
+    if result.met:
+        written = write_verified(
+            output, lambda path: save_model(result.model, path), source, None if limits is None else prove
+        )
     return Quantized(
-        output=output if met else None,
+        written=written,
         samples=len(samples),
         calibrated_on=str(calibration.source),
         unreadable=len(broken),
         distance=distance,
         summary=summary,
         kept=result.kept,
-        drop=drop,
+        drop=None if labelled is None else result.drop,
         max_drop=limit,
-        proof=proof,
     )
 
 
@@ -194,7 +203,10 @@ def _samples(
     model: ModelProto, calibration: Calibration, inputs: InputSource, to_array: ToArray, skip: OnBroken
 ) -> Samples:
     if calibration.source == "random":
-        return InputSource(inputs.seed, inputs.dims, inputs.shapes).cases(model, calibration.samples)
+        random = replace(inputs, feed=None)
+        # with sizes on which it runs
+        (case,) = fitting_cases(model, runner_for(model).run, random, 1, same_sizes=True)
+        return replace(random, dims=case.sizes).cases(model, calibration.samples)
     return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
 
 

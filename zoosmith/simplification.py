@@ -9,6 +9,7 @@ from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.optimize import OptimizeError, optimize
 from zoosmith.validation import InputSource, Limits, Proof, verify_models
+from zoosmith.writing import Written, write_verified
 
 
 @dataclass(frozen=True)
@@ -16,24 +17,22 @@ class Simplified:
     """What became of a model.
 
     Attributes:
-        output: the file; None where the verification failed and nothing was written.
+        written: the file and how it was verified.
         nodes_before: nodes of the original.
         nodes: nodes of the result.
-        proof: of the verification; None where there was none.
     """
 
-    output: Path | None
+    written: Written
     nodes_before: int
     nodes: int
-    proof: Proof | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.written.output is None else str(self.written.output),
             "nodes_before": self.nodes_before,
             "nodes": self.nodes,
-            "proof": None if self.proof is None else self.proof.as_dict(),
+            "proof": self.written.proof_as_dict(),
         }
 
 
@@ -67,10 +66,9 @@ def simplify_file(
             result = optimize(original)
     except OptimizeError as error:
         raise OptimizeError(f"{source}: {error}") from error
-    proof = None
-    if verify:
-        proof = verify_models(original, result, inputs=inputs, cases=cases, limits=limits, progress=progress)
-    passed = proof is None or proof.passed
-    if passed:
-        save_model(result, output)
-    return Simplified(output if passed else None, len(original.graph.node), len(result.graph.node), proof)
+
+    def prove(path: Path) -> Proof:
+        return verify_models(source, path, inputs=inputs, cases=cases, limits=limits, progress=progress)
+
+    written = write_verified(output, lambda path: save_model(result, path), source, prove if verify else None)
+    return Simplified(written, len(original.graph.node), len(result.graph.node))

@@ -12,13 +12,15 @@ from tests.progress import Recording
 from tests.zoosmith.endless import endless_model
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.validation import InputSource, Limits, OnnxRuntimeRunner, ReferenceRunner, ValidationError, verify_models
+from zoosmith.validation.runners import onnx_runtime
 
 ONES = np.ones((2, 3), np.float32)
 
 
 def test_the_same_values_are_equal() -> None:
     proof = verify_models(scaling_model(ONES), scaling_model(ONES))
-    assert (proof.verdict, proof.passed, proof.largest_error, str(proof)) == ("equal", True, 0.0, "verified, equal")
+    assert (proof.verdict, proof.passed, proof.largest_error) == ("equal", True, 0.0)
+    assert str(proof) == f"verified, equal ({onnx_runtime()})"
 
 
 def test_values_inside_the_limits_are_close() -> None:
@@ -31,7 +33,7 @@ def test_values_inside_the_limits_are_close() -> None:
 def test_values_outside_the_limits_differ_and_the_first_node_is_named() -> None:
     proof = verify_models(scaling_model(ONES), scaling_model(2 * ONES))
     assert (proof.verdict, proof.passed) == ("differs", False)
-    assert proof.first_difference == "unnamed (Mul), output 'y'"
+    assert str(proof.first_difference).startswith("unnamed (Mul), output 'y': ")
     assert str(proof).startswith("differs: y: ") and "the first node that differs" in str(proof)
 
 
@@ -59,7 +61,7 @@ def test_the_proof_names_the_runtimes_and_the_inputs() -> None:
 def test_progress_is_told_of_every_case() -> None:
     progress = Recording()
     verify_models(scaling_model(ONES), scaling_model(ONES), cases=3, progress=progress)
-    assert progress.told[0] == ("begin", "verifying", 3)
+    assert ("begin", "verifying", 3) in progress.told
     assert progress.steps("verifying") == [1, 2, 3]
 
 

@@ -7,7 +7,7 @@ from onnx import TensorProto
 from tests.validation.caffe2_nets import net_of
 from zoosmith.convert import caffe2_to_onnx
 from zoosmith.validation import interpret, verify_net
-from zoosmith.validation.verification import with_image_sizes
+from zoosmith.validation.net_verification import with_image_sizes
 
 
 def proposals():

@@ -106,7 +106,7 @@ def test_bad_input_is_told_without_a_traceback(model: Path, arguments: tuple[str
     assert not (model / "out.onnx").exists()
 
 
-def test_tensors_in_files_stay_in_them_and_go_along(tmp_path: Path) -> None:
+def test_large_tensors_in_files_stay_in_them_and_go_along(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     onnx.save(
@@ -132,4 +132,4 @@ def test_tensors_in_files_stay_in_them_and_go_along(tmp_path: Path) -> None:
 def test_the_first_node_that_differs_is_named_not_the_last() -> None:
     result = verify_models(softmax_model(), softmax_model(weight=np.zeros(4, dtype=np.float32)))
     assert result.verdict == "differs"
-    assert result.first_difference == "scale (Mul), output 'scaled'"
+    assert str(result.first_difference).startswith("scale (Mul), output 'scaled': ")

@@ -11,7 +11,7 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.verification import Limits
+    from zoosmith.validation.proof import Limits
 
 
 @click.command(cls=Command)
@@ -51,8 +51,8 @@ def convert(
     """Translate the Caffe2 net PREDICT_NET with the parameters of INIT_NET to ONNX.
 
     --input gives the shape of each input of the net, float32 unless a type is named; a size may be a name, which stays
-    symbolic in the file. Net and model run on the same inputs, with symbolic sizes taken as 2 unless --dim names
-    another: where they differ, nothing is written and the exit code is 1.
+    symbolic in the file. Net and model run on the same inputs, with several sizes where they are symbolic, unless --dim
+    gives them: where they differ, nothing is written and the exit code is 1.
 
     \b
     Example:
@@ -74,9 +74,13 @@ def convert(
         progress=terminal.progress(),
     )
     result = found.as_dict()
-    done = [f"{output}: {result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes, {found.verified}"]
-    terminal.result({"net": str(predict_net), **result}, *(done if found.output else []))
-    if found.output is None:
-        terminal.failure(f"{predict_net}: the model of the net {found.verified}; nothing written (--no-verify does)")
+    done = [
+        f"{output}: {result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes, {found.written.verified}"
+    ]
+    terminal.result({"net": str(predict_net), **result}, *(done if found.written.output else []))
+    if found.written.output is None:
+        terminal.failure(
+            f"{predict_net}: the model of the net {found.written.verified}; nothing written (--no-verify does)"
+        )
         return 1
     return 0

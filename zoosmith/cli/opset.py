@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from zoosmith.opset_conversion import Ports
     from zoosmith.opset_upgrade import Change, Reach
     from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.proof import Limits
     from zoosmith.validation.runtimes.targets import Target
-    from zoosmith.validation.verification import Limits
 
 # reasons of one model in the table of a dry run
 _LISTED = 2
@@ -133,12 +133,12 @@ def opset(
         providers=providers,
         progress=terminal.progress(),
     )
-    done: list[str | Table] = [f"{output}: {found}"] if found.output else []
+    done: list[str | Table] = [f"{output}: {found}"] if found.written.output else []
     if explain:
         done.append(_operators(found.operators))
     terminal.result({"input": str(source), "engine": engine, **found.as_dict(operators=explain)}, *done)
-    if found.output is None:
-        terminal.failure(f"{source}: not converted: at opset {found.opset} it {found.proof}")
+    if found.written.output is None:
+        terminal.failure(f"{source}: not converted: at opset {found.opset} it {found.written.verified}")
         return 1
     if target is not None and not limits.prove_in:
         _suggest_proof(terminal, target)

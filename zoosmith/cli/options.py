@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from zoosmith.validation.proof import Limits
     from zoosmith.validation.runtimes.targets import Target
     from zoosmith.validation.testdata import InputShape
-    from zoosmith.validation.verification import Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -284,7 +284,7 @@ def limit_options(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def with_limits(*args: Any, rtol: float | None, atol: float | None, timeout: float, **named: Any) -> Any:
-            from zoosmith.validation.verification import Limits
+            from zoosmith.validation.proof import Limits
 
             limits = None if rtol is atol is None else Limits(rtol or 0.0, atol or 0.0, timeout)
             return function(*args, limits=limits, **named)
@@ -307,9 +307,9 @@ def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_runtimes(*args: Any, limits: "Limits | None", prove_in: tuple[str, ...], **named: Any) -> Any:
         from dataclasses import replace
 
+        from zoosmith.validation.proof import Limits
         from zoosmith.validation.runtimes import runtime_for
         from zoosmith.validation.runtimes.environment import installed_python
-        from zoosmith.validation.verification import Limits
 
         for runtime in prove_in:
             installed_python(runtime_for(runtime))
@@ -334,7 +334,7 @@ def timeout_option(default: float) -> Callable[[Function], Function]:
         default=default,
         show_default=True,
         metavar="SECONDS",
-        help="Stop a run that takes longer.",
+        help="For all runs together; what takes longer is stopped.",
     )
 
 

@@ -12,7 +12,7 @@ from zoosmith.cli.terminal import Terminal
 if TYPE_CHECKING:
     from zoosmith.quantization import Quantized
     from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.verification import Limits
+    from zoosmith.validation.proof import Limits
 
 
 @click.command(cls=Command)
@@ -104,10 +104,10 @@ def quantize(
         progress=terminal.progress(),
     )
     terminal.result({"model": str(model), **found.as_dict()}, *_line(found, data))
-    if found.output is not None:
+    if found.written.output is not None:
         return 0
-    if found.proof is not None and not found.proof.passed:
-        terminal.failure(f"{model}: the integer model {found.proof}; nothing written")
+    if found.written.proof is not None or found.written.invalid is not None:
+        terminal.failure(f"{model}: the integer model {found.written.verified}; nothing written")
     else:
         drop, limit = found.drop or 0.0, found.max_drop
         terminal.failure(
@@ -118,12 +118,12 @@ def quantize(
 
 
 def _line(found: "Quantized", data: Path | None) -> list[str]:
-    if found.output is None:
+    if found.written.output is None:
         return []
     kept = f", {len(found.kept)} layers kept in float" if found.kept else ""
     drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
-    proof = "" if found.proof is None else f", {found.proof}"
-    return [f"{found.output}: {found.summary}{kept}{drop}{proof}", _judged(found)]
+    proof = "" if found.written.proof is None else f", {found.written.proof}"
+    return [f"{found.written.output}: {found.summary}{kept}{drop}{proof}", _judged(found)]
 
 
 def _judged(found: "Quantized") -> str:

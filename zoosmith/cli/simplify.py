@@ -11,7 +11,7 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.verification import Limits
+    from zoosmith.validation.proof import Limits
 
 
 @click.command(cls=Command)
@@ -46,10 +46,10 @@ def simplify(
     found = simplify_file(
         model, output, verify=verify, inputs=inputs, cases=cases, limits=limits, progress=terminal.progress()
     )
-    verified = "not verified" if found.proof is None else str(found.proof)
-    done = [f"{output}: {found.nodes} nodes of {found.nodes_before}, {verified}"] if found.output else []
+    written = found.written
+    done = [f"{output}: {found.nodes} nodes of {found.nodes_before}, {written.verified}"] if written.output else []
     terminal.result({"model": str(model), **found.as_dict()}, *done)
-    if found.output is None:
-        terminal.failure(f"{model}: the simplified model {verified}; nothing written")
+    if written.output is None:
+        terminal.failure(f"{model}: the simplified model {written.verified}; nothing written")
         return 1
     return 0

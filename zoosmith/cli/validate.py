@@ -10,7 +10,7 @@ from zoosmith.cli.options import PATH, limit_options, providers_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.validation.verification import Limits
+    from zoosmith.validation.proof import Limits
 
 
 @click.command(cls=Command)

@@ -1,0 +1,124 @@
+"""Verification of ONNX models that were made of Caffe2 nets: the net runs in the interpreter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+from zoosmith.convert import NetSource, read_net
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.execution import SILENT, Progress
+from zoosmith.onnx_model.loading import Model, load_structure
+from zoosmith.onnx_model.ports import required_inputs
+from zoosmith.validation.fitting import Case, fed_cases, fitting_cases
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.interpreter import interpret
+from zoosmith.validation.proof import Limits, Proof
+from zoosmith.validation.runners import Runtime, run_apart
+from zoosmith.validation.verification import Clock, converted_runner, prove, proved_elsewhere
+
+# operators whose third input is (height, width, scale) of each image
+_WITH_IMAGE_SIZES = {"GenerateProposals", "GenerateProposalsCPP", "BBoxTransform"}
+_IMAGE_SIZE = 320
+
+
+def verify_net(
+    predict_net: NetSource,
+    init_net: NetSource | None,
+    model: Model,
+    *,
+    names: str,
+    inputs: InputSource | None = None,
+    cases: int = 2,
+    limits: Limits | None = None,
+    progress: Progress = SILENT,
+) -> Proof:
+    """Verify an ONNX model that was made of a Caffe2 net.
+
+    Args:
+        predict_net: the net.
+        init_net: its parameters.
+        model: what it became.
+        names: the style of names the model was converted with, as `caffe2_to_onnx` takes it.
+        inputs: where they come from; random ones by default.
+        cases: how many random inputs.
+        limits: what is accepted.
+        progress: told of each case.
+
+    Raises:
+        StoppedError: the time is up.
+        ValidationError: the net cannot be run on such inputs.
+    """
+    inputs, limits = inputs or InputSource(), limits or Limits()
+    structure = load_structure(model)
+    net = _Net(read_net(predict_net), None if init_net is None else read_net(init_net), structure, names)
+
+    def draw(run: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[Case]:
+        if inputs.feed is not None:
+            return fed_cases(run, inputs.cases(structure))
+        drawn = fitting_cases(
+            structure,
+            lambda made: run(net.with_image_sizes(made)),
+            inputs,
+            cases,
+            # boxes without an extent: rounding decides which of them are kept
+            corners=not net.finds_boxes,
+        )
+        return [replace(case, inputs=net.with_image_sizes(case.inputs)) for case in drawn]
+
+    clock = Clock(limits.timeout)
+    proof, drawn = prove(
+        lambda: net, lambda before: converted_runner(model, before), draw, str(inputs), limits, clock, progress
+    )
+    if not proof.passed:
+        return proof
+    return replace(proof, elsewhere=proved_elsewhere(None, model, drawn, limits, progress))
+
+
+def with_image_sizes(net: NetDef, blobs: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the image's size where detection operators read it from an input: in one of a random size no box is found.
+
+    Args:
+        net: whose operators read it.
+        blobs: the blob of each input.
+        inputs: values by the names of the inputs.
+    """
+    sizes = {op.input[2] for op in net.op if op.type in _WITH_IMAGE_SIZES and len(op.input) > 2}
+    images = [array.shape[2:] for array in inputs.values() if np.ndim(array) == 4 and array.shape[1] == 3]
+    row = np.array([*(images[0] if images else (_IMAGE_SIZE, _IMAGE_SIZE)), 1], np.float32)
+    return {
+        name: np.tile(row, (len(array), 1)) if blobs.get(name, name) in sizes else array
+        for name, array in inputs.items()
+    }
+
+
+class _Net:
+    """A Caffe2 net, run by the interpreter under the names of the model that was made of it."""
+
+    def __init__(self, net: NetDef, init: NetDef | None, model: ModelProto, names: str) -> None:
+        self.name = net.name or "net"
+        self.runtime = Runtime("zoosmith's interpreter of Caffe2 nets", version("zoosmith"))
+        self.output_names = [value.name for value in model.graph.output]
+        self._net = net
+        self._init = init
+        self.finds_boxes = any(op.type in _WITH_IMAGE_SIZES for op in net.op)
+        zoo = names == "zoo"
+        self._blobs = {
+            value.name: value.name.removesuffix("_0") if zoo else value.name for value in required_inputs(model.graph)
+        }
+
+    def with_image_sizes(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return with_image_sizes(self._net, self._blobs, inputs)
+
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        fed = {self._blobs[name]: array for name, array in inputs.items()}
+        if timeout is None:
+            computed = interpret(self._net, self._init, fed)
+        else:
+            # messages cannot be pickled
+            init = None if self._init is None else self._init.SerializeToString()
+            computed = run_apart(self.name, timeout, interpret, self._net.SerializeToString(), init, fed)
+        return {name: computed[blob] for name, blob in zip(self.output_names, self._net.external_output, strict=True)}
