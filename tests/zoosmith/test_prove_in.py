@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.optimize.nets import Net
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.cli.application import run
 from zoosmith.validation import Limits, ValidationError, verify_models
@@ -86,3 +87,33 @@ def test_a_runtime_that_is_not_installed_is_said_before_anything_is_run(
     source, output = files
     assert run(["opset", str(source), "-o", str(output), "--to", "13", "--prove-in", OLD]) == 2
     assert f"`zoosmith runtime install {OLD}`" in capsys.readouterr().err and not output.exists()
+
+
+class TestQuantize:
+    def arguments(self, source: Path, output: Path) -> list[str]:
+        net = Net([1, 3, 8, 8])
+        weight = net.constant(np.ones((2, 3, 1, 1), np.float32))
+        onnx.save(net.model(net.add("Conv", "data", weight)), source)
+        return [
+            "quantize",
+            str(source),
+            "-o",
+            str(output),
+            "--calibrate",
+            "random",
+            "--samples",
+            "4",
+            "--prove-in",
+            OLD,
+        ]
+
+    @pytest.mark.usefixtures("this_python")
+    def test_an_integer_model_is_run_there_too(self, files: tuple[Path, Path], capsys) -> None:
+        assert run([*self.arguments(*files), "--atol", "1", "--json"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["result"]["proof"]["elsewhere"]
+        assert (found["runtime"], found["outcome"]) == (OLD, "verified")
+
+    @pytest.mark.usefixtures("this_python")
+    def test_a_limit_is_needed(self, files: tuple[Path, Path], capsys) -> None:
+        assert run(self.arguments(*files)) == 2
+        assert "--prove-in needs --atol or --rtol" in capsys.readouterr().err

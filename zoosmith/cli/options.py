@@ -307,14 +307,15 @@ def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_runtimes(*args: Any, limits: "Limits | None", prove_in: tuple[str, ...], **named: Any) -> Any:
         from dataclasses import replace
 
-        from zoosmith.validation.proof import Limits
         from zoosmith.validation.runtimes import runtime_for
         from zoosmith.validation.runtimes.environment import installed_python
 
         for runtime in prove_in:
             installed_python(runtime_for(runtime))
-        if prove_in:
-            limits = replace(limits or Limits(), prove_in=prove_in)
+        if prove_in and limits is None:
+            raise click.UsageError("--prove-in needs --atol or --rtol, how far the result may be from the original")
+        if limits is not None:
+            limits = replace(limits, prove_in=prove_in)
         return function(*args, limits=limits, **named)
 
     return click.option(

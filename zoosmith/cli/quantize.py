@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option
+from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
 @limit_options(rtol=None, atol=None)
+@prove_in_option
 def quantize(
     terminal: Terminal,
     model: Path,
@@ -77,7 +78,8 @@ def quantize(
     operators; what has no integer form stays in float. With --max-drop, the layers that cost most stay in float, as few
     as keep the drop of top-1 on --data inside the limit. Samples are held against the mean and variance that the
     model's BatchNormalizations state, and refused where they are far from them. With --atol or --rtol both models are
-    run on the samples, or on --feed, and compared. Where a limit cannot be kept nothing is written, exit code 1.
+    run on the samples, or on --feed, and compared; with --prove-in, the result in that runtime as well. Where a limit
+    cannot be kept nothing is written, exit code 1.
 
     \b
     Example:
