@@ -220,15 +220,6 @@ def runner_for(
             raise refusal from None
 
 
-def __getattr__(name: str) -> Any:
-    # the class of another module, which is loaded where it is needed
-    if name == "ReferenceRunner":
-        from zoosmith.validation.reference import ReferenceRunner
-
-        return ReferenceRunner
-    raise AttributeError(name)
-
-
 def _reference_runner(model: Model) -> Runner:
     # loading it takes longer than most commands take
     from zoosmith.validation.reference import ReferenceRunner

@@ -6,7 +6,7 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version, summarize
-from zoosmith.validation.runners import ReferenceRunner
+from zoosmith.validation.reference import ReferenceRunner
 
 
 def reshaping(*shape: str, axes: tuple[str | int, ...] = ("batch", "seq", 6), name: str = "") -> ModelProto:
