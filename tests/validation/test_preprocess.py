@@ -22,6 +22,7 @@ def by_the_book(name: str) -> np.ndarray:
         "caffe": lambda: rgb[..., ::-1] - [103.939, 116.779, 123.68],
         "torchvision": lambda: (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
         "tensorflow": lambda: rgb / 127.5 - 1,
+        "unit": lambda: rgb / 255,
         "none": lambda: rgb,
     }[name]()
     return values.transpose(2, 0, 1)
