@@ -148,7 +148,9 @@ def _data_path(location: str, folder: Path, follow_links: bool) -> Path:
         except OSError as error:
             raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
         if stat.S_ISLNK(found.st_mode):
-            raise ModelError(f"external data at {location!r}: {part!r} is a link; --follow-links reads through it")
+            raise ModelError(
+                f"external data at {location!r}: {part!r} is a link; copy the file there (in Python: follow_links=True)"
+            )
         last = index == len(parts) - 1
         if last and not stat.S_ISREG(found.st_mode):
             raise ModelError(f"external data at {location!r}: not a regular file")
