@@ -89,7 +89,7 @@ case("GlobalLpPool", 1, 2, IMAGE, p=3.0)
 case("GlobalLpPool", 2, 1, IMAGE, p=3)
 case("LpPool", 1, 2, IMAGE, p=2.0, kernel_shape=[2, 2])
 case("LpPool", 2, 1, IMAGE, p=3, kernel_shape=[2, 2])
-case("LpPool", 22, 18, IMAGE[..., :3, :3], kernel_shape=[1, 1], strides=[2, 2], pads=[0, 0, 1, 1], ceil_mode=1)
+case("LpPool", 22, 18, IMAGE[..., :2, :2], kernel_shape=[2, 2], strides=[3, 3], pads=[0, 0, 1, 1], ceil_mode=1)
 case("MaxPool", 8, 1, IMAGE, kernel_shape=[2, 2], storage_order=0)
 case(
     "GroupNormalization",

@@ -12,7 +12,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from tests.opset_upgrade.backend_cases import CASES as BACKEND
 from tests.opset_upgrade.hand_cases import CASES, REFUSED, Key
-from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, run
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, run, run_original
 from zoosmith.opset_upgrade import OpsetError, convert_version, version_steps
 from zoosmith.opset_upgrade.registry import ADAPTERS
 from zoosmith.validation.comparison import compare
@@ -56,7 +56,7 @@ def made(key: Key) -> tuple[ModelProto, dict[str, Any], dict[str, Any]]:
     """A model from which the step starts, what to feed it, and what comes out of it."""
     if key in CASES:
         model, feeds = CASES[key]()
-        return model, feeds, run(model, feeds)
+        return model, feeds, run_original(model, feeds)
     case = backend_tests()[BACKEND[key]]
     start, _ = _opsets(key)
     model = case.model if case.model.opset_import[0].version == start else convert_version(case.model, start)
