@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from tests.opset_upgrade.test_contrib_operators import assert_standard, contrib_model, floats
 from zoosmith.opset_upgrade import convert
 
@@ -40,6 +41,7 @@ def test_sums_and_products(rng: np.random.Generator, kind: Any, operator: str, s
     assert_standard(operator, inputs, steps=1, targets=(17, 11))
 
 
+@pytest.mark.skipif(OLD_ONNX_RUNTIME, reason="the QLinearSoftmax of ONNX Runtime 1.23 takes int8 for uint8")
 @pytest.mark.parametrize(
     ("operator", "scale", "attributes"),
     [
@@ -128,6 +130,7 @@ def test_the_step_is_told(rng: np.random.Generator) -> None:
     assert not convert(contrib_model("QLinearSigmoid", one), 17, standard=True, exact=True).caveats
 
 
+@pytest.mark.skipif(OLD_ONNX_RUNTIME, reason="ONNX Runtime 1.23 ends the process on 16 bits")
 def test_operators_that_onnx_took_over(rng: np.random.Generator) -> None:
     assert_standard("Trilu", {"x": floats(rng, 3, 4), "k": np.array(1)}, upper=0)
     assert_standard("GatherND", {"x": floats(rng, 3, 4), "i": np.array([[0, 1], [2, 3]], np.int32)})

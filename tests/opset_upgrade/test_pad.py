@@ -7,10 +7,13 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, helper, numpy_helper
 
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from zoosmith.opset_upgrade import OpsetError, convert_version
 
 X = np.arange(5, dtype=np.float32)
-PADS = [(2, 1), (6, 7), (-1, 2), (2, -1), (-2, -1), (-1, 6), (-3, 3), (3, -2)]
+PADS = [(2, 1), (-1, 2), (2, -1), (-2, -1), (-3, 3), (3, -2)]
+if not OLD_ONNX_RUNTIME:  # which repeats the first element where pads are longer than the axis
+    PADS += [(6, 7), (-1, 6)]
 
 
 def wrapping(opset: int, shape: list[Any], pads: tuple[int, int] | None) -> ModelProto:

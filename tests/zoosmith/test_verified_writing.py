@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from tests.zoosmith.endless import endless_model
 from zoosmith.cli.application import run
 from zoosmith.conversion import convert_net
@@ -113,6 +114,7 @@ def test_ids_stay_inside_their_table_in_every_command(command: list[str]) -> Non
     assert run([command[0], "m.onnx", "-o", "o", *command[1:], "--dim", "s=20"]) == 0
 
 
+@pytest.mark.skipif(OLD_ONNX_RUNTIME, reason="ONNX Runtime 1.23 reflects over the edge of an axis that is too short")
 @pytest.mark.parametrize("dims", [["b", "n"], [None, None]])
 @pytest.mark.parametrize("command", [["opset", "--to", "13"], ["simplify"]])
 def test_open_sizes_are_found_named_or_not(
