@@ -95,21 +95,5 @@ def reshaped(g: Writer, name: str, shape: Sequence[Size], output: str = "") -> s
     return made
 
 
-def common_shape(g: Writer, names: Sequence[str]) -> str:
-    """Emit the shape that tensors broadcast to; refuses where a rank is not known."""
-    rank = max(g.rank(name) for name in names)
-    found = ""
-    for name in names:
-        missing = rank - g.rank(name)
-        shape = g.op("Shape", name)
-        if missing:
-            shape = g.op("Concat", g.constant([1] * missing), shape, axis=0)
-        # the other's size where this one is 1
-        found = (
-            g.op("Add", shape, g.op("Mul", _is_one(g, shape), g.op("Sub", found, g.constant([1])))) if found else shape
-        )
-    return found
-
-
 def _is_one(g: Writer, shape: str) -> str:
     return g.op("Cast", g.op("Equal", shape, g.constant([1])), to=TensorProto.INT64)

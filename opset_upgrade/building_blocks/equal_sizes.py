@@ -116,17 +116,3 @@ def _symbol(g: Writer, size: Size) -> str:
     if known is None or size.axis >= len(known.tensor_type.shape.dim):
         return ""
     return known.tensor_type.shape.dim[size.axis].dim_param
-
-
-def broadcasts_to(g: Writer, narrow: str, wide: str) -> bool:
-    """Whether it is known that a tensor broadcasts to the very shape of another one."""
-    inner, outer = g.shape(narrow), g.shape(wide)
-    if inner is None or outer is None or len(inner) > len(outer):
-        return False
-    ahead = len(outer) - len(inner)
-    return all(
-        size == 1
-        or (size is not None and size == outer[ahead + axis])
-        or same_size(g, Size(narrow, axis), Size(wide, ahead + axis))
-        for axis, size in enumerate(inner)
-    )

@@ -7,8 +7,6 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
-from zoosmith.opset_upgrade.building_blocks.computed_sizes import common_shape
-from zoosmith.opset_upgrade.building_blocks.equal_sizes import broadcasts_to
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
@@ -82,21 +80,12 @@ def _are_single_values(g: Writer, condition: str, names: Sequence[str]) -> bool:
 
 
 def _where_of_floats(g: Writer, condition: str, yes: str, no: str) -> str:
-    """PRelu gives 1 for 1 and -x for -1 with the slope x: one factor of the product is the value chosen, one is 1."""
-    names = [condition, yes, no]
-    twice = g.op("Cast", condition, to=TensorProto.FLOAT)
-    if not all(broadcasts_to(g, name, condition) for name in (yes, no)):
-        twice = g.op("Expand", twice, common_shape(g, names))
-    twice = g.op("Add", twice, twice)
-    one = g.constant(1, np.float32)
-    chosen = g.op("PRelu", g.op("Sub", one, twice), yes)
-    rest = g.op("PRelu", g.op("Sub", twice, one), no)
-    return g.op("Neg", g.op("Mul", chosen, rest))
+    """To the power of 0 everything is 1, NaN and infinities too: one factor is the value chosen, the other is 1.
 
-
-def _where_of_doubles(g: Writer, condition: str, yes: str, no: str) -> str:
-    """To the power of 0 everything is 1: one factor of the product is the value chosen, one is 1."""
-    chosen, rest = (g.op("Cast", each, to=TensorProto.DOUBLE) for each in (condition, g.op("Not", condition)))
+    A product with PRelu would be faster, but up to ONNX Runtime 1.23 its slope is multiplied by 0 where it is not used.
+    """
+    kind = g.element_type(yes)
+    chosen, rest = (g.op("Cast", each, to=kind) for each in (condition, g.op("Not", condition)))
     return g.op("Mul", g.op("Pow", yes, chosen), g.op("Pow", no, rest))
 
 
@@ -108,7 +97,7 @@ def _where_of_integers(g: Writer, condition: str, yes: str, no: str) -> str:
 
 _ARITHMETIC: dict[int, Callable[[Writer, str, str, str], str]] = {
     TensorProto.FLOAT: _where_of_floats,
-    TensorProto.DOUBLE: _where_of_doubles,
+    TensorProto.DOUBLE: _where_of_floats,
     TensorProto.INT32: _where_of_integers,
     TensorProto.INT64: _where_of_integers,
 }
