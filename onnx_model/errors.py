@@ -13,6 +13,10 @@ class WireFormatError(ModelError):
     """Bytes that are no protobuf message, or a cut one."""
 
 
+class PathError(ModelError):
+    """A file name in a file that leads out of its folder, over a link, or to no regular file."""
+
+
 class InvalidModelError(ModelError):
     """A model that can be read, but is not valid ONNX."""
 

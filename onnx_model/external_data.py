@@ -5,17 +5,17 @@ relative, stays below the model's folder, leads over no link, and is a regular f
 """
 
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from onnx import ModelProto, TensorProto, helper
 from onnx.external_data_helper import uses_external_data
 
-from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.errors import ModelError, PathError
 from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, span_of
+from zoosmith.onnx_model.paths import parts_below, regular_file_below
 from zoosmith.onnx_model.traversal import all_tensors
 
 # bits of an element where it is no whole number of bytes
@@ -136,22 +136,14 @@ def _number(tensor: TensorProto, entries: dict[str, str], key: str, default: int
 
 
 def _data_path(location: str, folder: Path, follow_links: bool) -> Path:
-    parts = PurePosixPath(location).parts
-    absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive or location.startswith("\\")
-    if not parts or absolute or ".." in parts or ".." in PureWindowsPath(location).parts or "\0" in location:
-        raise ModelError(f"external data at {location!r}: expected a file below the model's own folder")
-    path = folder
-    for index, part in enumerate(parts):
-        path = path / part
-        try:
-            found = path.stat() if follow_links else path.lstat()
-        except OSError as error:
-            raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
-        if stat.S_ISLNK(found.st_mode):
-            raise ModelError(
-                f"external data at {location!r}: {part!r} is a link; copy the file there (in Python: follow_links=True)"
-            )
-        last = index == len(parts) - 1
-        if last and not stat.S_ISREG(found.st_mode):
-            raise ModelError(f"external data at {location!r}: not a regular file")
-    return path
+    try:
+        parts_below(location)
+    except PathError as error:
+        raise ModelError(f"external data at {location!r}: expected a file below the model's own folder") from error
+    try:
+        return regular_file_below(location, folder, follow_links=follow_links)
+    except OSError as error:
+        raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
+    except PathError as error:
+        linked = "; copy the file there (in Python: follow_links=True)" if str(error).endswith("is a link") else ""
+        raise ModelError(f"external data at {location!r}: {error}{linked}") from error

@@ -6,12 +6,13 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from isal import igzip, isal_zlib
 
-from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.errors import PathError, ZoosmithError
+from zoosmith.onnx_model.paths import parts_below
 
 # what is read at a time
 _PIECE = 1 << 20
@@ -92,10 +93,10 @@ def _extract(path: Path, file: IO[bytes], folder: Path) -> None:
 
 
 def _safe_path(path: Path, name: str) -> Path:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or Path(name).drive:
-        raise ZoosmithError(f"{path}: refused: member {name!r} climbs out of the folder")
-    return Path(*parts.parts)
+    try:
+        return Path(*parts_below(name))
+    except PathError as error:
+        raise ZoosmithError(f"{path}: refused: member {name!r} climbs out of the folder") from error
 
 
 def _damaged(path: Path) -> ZoosmithError:
