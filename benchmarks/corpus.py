@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from zoosmith.convert import ConvertError, caffe2_to_onnx, read_net
+from zoosmith.validation import ValidationError, runner_for
 
 RTOL, ATOL = 1e-3, 1e-5
 RIGHT, REFUSED, WRONG, NOT_LOADABLE = "right", "refused", "wrong", "not loadable"
@@ -81,13 +81,10 @@ def judge_theirs(case: Case) -> Verdict:
 
 
 def judge(model: onnx.ModelProto, case: Case) -> Verdict:
-    """Run a model in ONNX Runtime on the case's inputs: integers must be exact, floats within the tolerances."""
+    """Run a model on the case's inputs: integers must be exact, floats within the tolerances."""
     try:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's exceptions share no base class
+        runner = runner_for(model, threads=1)
+    except ValidationError as error:
         return Verdict(NOT_LOADABLE, _line(error))
     parameters = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in parameters]
@@ -97,8 +94,8 @@ def judge(model: onnx.ModelProto, case: Case) -> Verdict:
     order = [blob for blob in read_net(case.folder / "predict_net.pb").external_input if blob in blobs]
     feeds = {name: arrays[blobs.index(blob)] for name, blob in zip(names, order, strict=True)}
     try:
-        actual = session.run(None, feeds)
-    except Exception as error:
+        actual = list(runner.run(feeds).values())
+    except ValidationError as error:
         return Verdict(NOT_LOADABLE, _line(error))
     return compare(case.arrays("outputs"), actual)
 

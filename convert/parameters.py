@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +24,14 @@ _FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
 # known fields of a NetDef, and whether each is a string or a message
 _NET_FIELDS = {
     number: known.cpp_type >= known.CPPTYPE_STRING for number, known in NetDef.DESCRIPTOR.fields_by_number.items()
+}
+_RANDOM_FILLS = {
+    "GaussianFill",
+    "MSRAFill",
+    "UniformFill",
+    "UniformIntFill",
+    "UniqueUniformFill",
+    "XavierFill",
 }
 # below this a message is cheaper to parse than to walk
 _SMALL = 512
@@ -57,6 +65,7 @@ def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
         OSError: the file cannot be read.
     """
     content = read_init_net(init_net)
+    refuse_random_fills(content.rest, _origin(init_net))
     if content.rest:
         kinds = ", ".join(sorted({repr(op.type) for op in content.rest}))
         raise ConvertError(f"{_origin(init_net)}: expected constant fill operators only, found {kinds}")
@@ -98,6 +107,27 @@ def read_init_net(source: NetSource) -> InitNet:
     except (ConvertError, WireFormatError) as error:
         raise ConvertError(f"{origin}: expected a Caffe2 init net: {error}") from error
     return net
+
+
+def refuse_random_fills(ops: Iterable[OperatorDef], origin: str) -> None:
+    """Refuse operators that draw parameters at random, as the init net of a training does.
+
+    Args:
+        ops: operators of an init net that the net needs.
+        origin: what the message calls the init net.
+
+    Raises:
+        ConvertError: there is such an operator.
+    """
+    drawn = [(op.type, blob) for op in ops if op.type in _RANDOM_FILLS for blob in op.output]
+    if drawn:
+        kinds = ", ".join(dict.fromkeys(kind for kind, _ in drawn))
+        more = f" and {len(drawn) - 1} more blobs" if len(drawn) > 1 else ""
+        raise ConvertError(
+            f"{origin}: it draws {drawn[0][1]!r}{more} at random ({kinds}): an init net to start a training with, not "
+            "trained weights; give the file that was saved after the training (an init net of GivenTensorFill, a "
+            "minidb or TensorProtos file)"
+        )
 
 
 def _origin(source: NetSource) -> str:

@@ -9,10 +9,12 @@ from onnx import ModelProto
 
 from zoosmith.convert.blob_values import BlobValues
 from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.graph import Graph, Value
+from zoosmith.convert.net_ports import likely_data, with_outputs
 from zoosmith.convert.nets import NetSource, read_net
 from zoosmith.convert.operator import Operator, OpsetTooLow
-from zoosmith.convert.parameters import InitNet, read_init_net
+from zoosmith.convert.parameters import InitNet, read_init_net, refuse_random_fills
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
 from zoosmith.convert.unread_operators import without_unread_operators
@@ -37,6 +39,7 @@ def caffe2_to_onnx(
     inputs: InputInfo,
     opset: int | None = DEFAULT_OPSET,
     names: str = "zoo",
+    outputs: Sequence[str] | None = None,
 ) -> ModelProto:
     """Translate a Caffe2 net to ONNX.
 
@@ -47,26 +50,32 @@ def caffe2_to_onnx(
         opset: the opset of the model, 3 or later; None means 9, or the lowest above that can express the net.
         names: `zoo`: the name of every value carries the version of its blob (`data_0`, `fc6_1`), as in the ONNX model
             zoo; `caffe2`: only blobs that are written more than once carry one.
+        outputs: the blobs that become outputs, and nothing is translated that they do not need; by default the net's
+            external outputs, and where it names none, the results that it writes and never reads.
 
     Returns:
         The model. Up to opset 9 it is as the zoo's: of IR version 3, with the parameters among the graph's inputs.
 
     Raises:
         ConvertError: a file is no Caffe2 net; an operator or one of its arguments cannot be expressed (all operators
-            without translator are named at once); a parameter is missing or has the wrong shape; an input is not one
-            of the net's.
+            without translator are named at once); a parameter is missing, drawn at random or has the wrong shape; an
+            input is not one of the net's, or is not declared though the init net only stands in for it.
         OSError: a file cannot be read.
 
     What each operator means was measured on the real Caffe2 (torch 1.10.2).
     """
-    net = read_net(predict_net)
+    net = with_outputs(read_net(predict_net), outputs)
     init = read_init_net(init_net) if init_net is not None else InitNet()
     if opset is not None and not LOWEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
     if not net.op:
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
-    prepared, net = without_unread_operators(init.rest, net, translators())
-    init = InitNet(init.parameters, prepared)
+    # what fills a blob that the caller declares as data only stands in for it
+    fills = [op for op in init.rest if op.input or not inputs.keys() >= set(op.output)]
+    prepared, net = without_unread_operators(fills, net, translators())
+    refuse_random_fills(prepared, "the init net" if isinstance(init_net, (bytes, NetDef)) else str(init_net))
+    init = InitNet({blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}, prepared)
+    _check_stand_ins(net, init.parameters, inputs)
     _check_operators([*init.rest, *net.op[:]])
     target = DEFAULT_OPSET if opset is None else opset
     while True:
@@ -112,6 +121,21 @@ def _check_operators(ops: Sequence[OperatorDef]) -> None:
         raise ConvertError(f"no translation for {len(unknown)} operator types of the net: {listed}")
 
 
+def _check_stand_ins(net: NetDef, parameters: Mapping[str, Tensor], inputs: InputInfo) -> None:
+    """Refuse data that is only filled so that it exists; taken for parameters, it would become constants."""
+    data = likely_data(net, parameters)
+    if not data:
+        return
+    blob = data[0]
+    known = {*net.external_input, *(name for op in net.op for name in op.input)}
+    wrong = [name for name in inputs if name not in known]
+    misspelt = f"the net has no input {_listed(wrong)}; " if wrong else ""
+    raise ConvertError(
+        f"{misspelt}the init net fills {_listed(data)} with one zero of shape {list(parameters[blob].shape)} that only "
+        f"stands in for data: declare its shape (--input {blob}=1,3,224,224)"
+    )
+
+
 class _Translation:
     """One attempt to translate a net at one opset."""
 
@@ -123,8 +147,7 @@ class _Translation:
         self._opset = opset
         self._graph = Graph(opset)
         self._names = ValueNames(self._steps, net.external_input, names)
-        # a fill of a blob that the caller declares as data is a placeholder
-        self._parameters = {blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}
+        self._parameters = init.parameters
         self._versions: dict[str, int] = {}
         self._blobs = BlobValues()
         self._translators = translators()
@@ -154,7 +177,13 @@ class _Translation:
             if blob not in written:
                 read.setdefault(blob)
         made_by_init = {blob for _, _, targets in self._steps[: self._prepared] for blob in targets} - early
-        blobs = [blob for blob in read if blob not in made_by_init]
+        needed = early.union(self._net.external_output, self._parameters, self._inputs)
+        blobs = [
+            blob
+            for blob in read
+            # what nothing reads and nothing gives is a leftover of the training
+            if blob in needed and blob not in made_by_init
+        ]
         unknown = [blob for blob in self._inputs if blob not in read]
         if unknown:
             data = [blob for blob in blobs if blob not in self._parameters]
@@ -215,7 +244,8 @@ class _Translation:
 
     def _assemble(self, given: list[Value], outputs: list[Value]) -> ModelProto:
         graph = self._graph.proto
-        graph.name = self._net.name
+        # ONNX wants a name
+        graph.name = self._net.name or "net"
         helpers = self._graph.used_constants(given)
         parameters = sorted((value for value in given if value.stored is not None), key=lambda value: value.name)
         for value in [*parameters, *helpers]:

@@ -1,6 +1,6 @@
 """Verification of ONNX models that were made of Caffe2 nets: the net runs in the interpreter."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -31,6 +31,7 @@ def verify_net(
     model: Model,
     *,
     names: str,
+    outputs: Sequence[str] | None = None,
     inputs: InputSource | None = None,
     cases: int = 2,
     limits: Limits | None = None,
@@ -43,6 +44,7 @@ def verify_net(
         init_net: its parameters.
         model: what it became.
         names: the style of names the model was converted with, as `caffe2_to_onnx` takes it.
+        outputs: the blobs that became the model's outputs, in order; by default the net's external outputs.
         inputs: where they come from; random ones by default.
         cases: how many random inputs.
         limits: what is accepted.
@@ -54,7 +56,12 @@ def verify_net(
     """
     inputs, limits = inputs or InputSource(), limits or Limits()
     structure = load_structure(model)
-    net = _Net(read_net(predict_net), None if init_net is None else read_net(init_net), structure, names)
+    original = NetDef()
+    original.CopyFrom(read_net(predict_net))
+    if outputs is not None:
+        del original.external_output[:]
+        original.external_output.extend(outputs)
+    net = _Net(original, None if init_net is None else read_net(init_net), structure, names)
 
     def draw(run: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[Case]:
         if inputs.feed is not None:

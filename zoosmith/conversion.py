@@ -1,14 +1,15 @@
 """Caffe2 nets converted to ONNX files, verified before they are written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto, TensorProto
 
-from zoosmith.convert import caffe2_to_onnx
+from zoosmith.convert import caffe2_to_onnx, read_net
+from zoosmith.convert.net_ports import with_outputs
 from zoosmith.convert.translation import InputInfo
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -53,6 +54,7 @@ def convert_net(
     declared: InputInfo,
     opset: int | None = None,
     names: str = "zoo",
+    outputs: Sequence[str] | None = None,
     verify: bool = True,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
@@ -67,6 +69,7 @@ def convert_net(
         declared: type and shape of the net's inputs by blob.
         opset: of the file; 9, or the lowest above that can express the net, by default.
         names: style of names, as `caffe2_to_onnx` takes it.
+        outputs: blobs that become the outputs, as `caffe2_to_onnx` takes them.
         verify: whether model and net are compared; where they differ nothing is written.
         inputs: of the verification.
         limits: of the verification.
@@ -75,7 +78,8 @@ def convert_net(
     Raises:
         ZoosmithError: the net cannot be read, translated or run, the file cannot be written.
     """
-    model = caffe2_to_onnx(predict_net, init_net, inputs=declared, opset=opset, names=names)
+    model = caffe2_to_onnx(predict_net, init_net, inputs=declared, opset=opset, names=names, outputs=outputs)
+    wanted = with_outputs(read_net(predict_net), outputs).external_output[:]
     # the model states the shapes that the user declared
     given = replace(inputs or InputSource(), shapes={})
 
@@ -83,7 +87,16 @@ def convert_net(
         # a runtime is loaded only where something runs
         from zoosmith.validation import verify_net
 
-        return verify_net(predict_net, init_net, path, names=names, inputs=given, limits=limits, progress=progress)
+        return verify_net(
+            predict_net,
+            init_net,
+            path,
+            names=names,
+            outputs=wanted,
+            inputs=given,
+            limits=limits,
+            progress=progress,
+        )
 
     written = write_verified(output, lambda path: save_model(model, path), predict_net, prove if verify else None)
     return Converted(written, model)

@@ -14,6 +14,8 @@ _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 def arithmetic(op: Operator) -> None:
     """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
+    if a.elem_type not in _FLOATS:
+        op.require(6)
     if op.opset >= 7:
         op.emit(op.type, a, aligned(op, a, b), to=0, like=a if _keeps_shape(op, a, b) else None)
     elif op.flag("broadcast"):
@@ -91,12 +93,15 @@ def power(op: Operator) -> None:
         op.refuse("it has neither a second input nor an argument exponent")
 
 
-@translator("Sum", "SumInt", "Max", "Min", "Mean", since=8, inputs=at_least(1))
+@translator("Sum", "SumInt", "Max", "Min", "Mean", since=1, inputs=at_least(1))
 def many(op: Operator) -> None:
-    """Sum, Max, Min and Mean of tensors of one shape."""
+    """Sum, Max, Min and Mean of tensors of one shape, which is also what ONNX's versions below 8 want."""
     first = op.inputs[0]
     for other in op.inputs[1:]:
         op.expect_shape(other, op.shape(first), "the operand")
+    if first.elem_type not in _FLOATS or (op.type == "Mean" and first.elem_type == TensorProto.DOUBLE):
+        # older forms of what follows take no integers, or do not broadcast
+        op.require(7)
     if op.type == "Mean" and first.elem_type == TensorProto.DOUBLE:
         # runtimes know no Mean of doubles
         op.emit("Div", op.emit("Sum", *op.inputs), scalar(op, len(op.inputs), first), to=0)

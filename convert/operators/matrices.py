@@ -62,7 +62,7 @@ def _restore(op: Operator, result: Value, x: Value, leading: tuple[Dimension, ..
         op.require(10)
         kept = op.emit("Slice", op.emit("Shape", x), op.int64s(0), op.int64s(len(leading)))
         target = op.emit("Concat", kept, op.int64s(out), axis=0)
-    op.emit("Reshape", result, target, to=0, shape=[*leading, out])
+    reshape(op, result, target, to=0).set_type(x.elem_type, (*leading, out))
 
 
 @translator("MatMul", inputs=(2, 3))

@@ -8,13 +8,14 @@ from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
 
 
-@translator("Reshape", since=5, inputs=(1, 2))
+@translator("Reshape", since=1, inputs=(1, 2))
 def reshape_to(op: Operator) -> None:
     """Reshape to an argument or to the content of a blob; output 1 is the old shape."""
     x, *target = op.inputs
     elem_type = target[0].elem_type if target else TensorProto.INT64
     op.bind(1, lambda: cast(op, shape_of(op, x), elem_type))
     if target and target[0].constant is None:
+        op.require(5)
         (rank,) = op.sizes(target[0])
         op.emit("Reshape", x, cast(op, target[0], TensorProto.INT64), to=0, shape=[None] * rank)
         return
@@ -32,7 +33,7 @@ def reshape_to(op: Operator) -> None:
     reshape(op, x, wanted, to=0)
 
 
-@translator("ResizeLike", since=5, inputs=2)
+@translator("ResizeLike", since=1, inputs=2)
 def resize_like(op: Operator) -> None:
     """ResizeLike: the shape of another blob."""
     x, other = op.inputs
@@ -206,7 +207,7 @@ def alias(op: Operator) -> None:
     op.share(0, 0)
 
 
-@translator("ChannelShuffle", since=5)
+@translator("ChannelShuffle", since=1)
 def channel_shuffle(op: Operator) -> None:
     """ChannelShuffle: the channels of all groups, in turn."""
     x = op.inputs[0]

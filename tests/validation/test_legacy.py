@@ -153,6 +153,8 @@ def _windows() -> list[Case]:
         same("GlobalLpPool", [x], (2, 6), p=1),
         same("GlobalAveragePool", [x]),
         same("GlobalMaxPool", [x]),
+        same("GlobalMaxPool", [f(2, 3, 4)]),
+        same("GlobalMaxPool", [f(2, 3, 4, 2, 3)]),
         same("MaxRoiPool", [f(2, 3, 12, 13), np.float32([[0, 0, 0, 5, 7], [1, 2, 3, 11, 10]])], pooled_shape=[3, 2]),
         same("MaxRoiPool", [x, np.float32([[1, 1, 2, 15, 30]])], pooled_shape=[2, 4], spatial_scale=0.5),
     ]

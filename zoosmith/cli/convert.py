@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="zoo: every name carries its version, as in the ONNX model zoo. caffe2: only names of rewritten blobs do.",
 )
+@click.option(
+    "--output-blob",
+    "outputs",
+    multiple=True,
+    metavar="BLOB",
+    help="A blob that becomes an output, instead of the net's own. Repeatable.  [default: external outputs, or the "
+    "results that nothing reads]",
+)
 @verify_option
 @input_options
 @limit_options()
@@ -44,6 +52,7 @@ def convert(
     opset: int | None,
     value_info: Path | None,
     names: str,
+    outputs: tuple[str, ...],
     verify: bool,
     inputs: "InputSource",
     limits: "Limits",
@@ -68,6 +77,7 @@ def convert(
         declared=declared_inputs(inputs.shapes, value_info),
         opset=opset,
         names=names,
+        outputs=outputs or None,
         verify=verify,
         inputs=inputs,
         limits=limits,

@@ -103,6 +103,9 @@ def _transposed_span(
 
 @legacy("Gemm", first=1, last=6)
 def _gemm(a: Array, b: Array, c: Array, alpha: float, beta: float, broadcast: int, transA: int, transB: int) -> Array:
+    if a.ndim > 2 and not transA:
+        # beyond the text, which speaks of matrices: Caffe2's backend runs it as its FC, and the zoo has such files
+        a = a.reshape(len(a), -1)
     product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
     if not broadcast and c.shape != product.shape:
         raise ValueError(f"C has shape {list(c.shape)}, expected {list(product.shape)} as broadcast is not set")

@@ -53,6 +53,12 @@ def _lp_pool(
     return (total ** (1 / p)).astype(x.dtype)
 
 
+@legacy("GlobalMaxPool", first=1, last=None)
+def _global_max_pool(x: Array) -> Array:
+    # the evaluator's own reduces two dimensions, however many there are
+    return np.asarray(x.max(axis=tuple(range(2, x.ndim)), keepdims=True))
+
+
 @legacy("GlobalLpPool", first=1, last=None)
 def _global_lp_pool(x: Array, p: float) -> Array:
     total = (np.abs(x) ** p).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
