@@ -64,14 +64,13 @@ def reshape(op: Operator, x: Value, shape: Sequence[int] | Value, *, to: int | N
 
 def _reshape_by_attribute(op: Operator, x: Value, shape: Sequence[int] | Value, to: int | None) -> Value:
     """Reshape-1, which takes the new shape from its attribute `shape`; inference knows only the later form."""
-    if isinstance(shape, Value):
-        if shape.constant is None:
-            op.require(5)
-        shape = op.constant_of(shape, "the new shape").tolist()
+    if isinstance(shape, Value) and shape.constant is None:
+        op.require(5)
+    wanted = op.constant_of(shape, "the new shape").tolist() if isinstance(shape, Value) else list(shape)
     if op.constant_type(x).kind != "f":
         op.require(5)
-    made = op.emit("Reshape", x, to=to, attributes={"shape": list(shape)})
-    made.set_type(x.elem_type, _new_sizes(op.shape(x), shape))
+    made = op.emit("Reshape", x, to=to, attributes={"shape": wanted})
+    made.set_type(x.elem_type, _new_sizes(op.shape(x), wanted))
     return made
 
 
