@@ -21,6 +21,7 @@ from zoosmith.opset_upgrade.graph_editing import (
     drop_unused,
     place_constants,
     replace_nodes,
+    state_computed_shapes,
     state_types,
 )
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
@@ -41,6 +42,7 @@ from zoosmith.opset_upgrade.writer import Writer
 
 _UNDEFINED = "no node makes it, nor is it an input or an initializer"
 _ANY_CONSTANT = 9  # since this opset a Constant node may be of any type
+_FOLLOWS_SIZES = 14  # since this opset shape inference follows sizes that are computed into a Reshape
 _TYPED_BY_SCHEMAS = 7  # before this opset many schemas cannot tell the types of their outputs
 
 
@@ -221,6 +223,8 @@ class _Run:
             self.typed.append(body)
         if self.target < _TYPED_BY_SCHEMAS <= opset and isinstance(body, GraphProto):
             state_types(body, facts)
+        elif self.target < _FOLLOWS_SIZES <= opset and isinstance(body, GraphProto) and facts.parent is None:
+            state_computed_shapes(body, facts)
 
     def _convert_nodes(
         self, nodes: Iterable[NodeProto], facts: GraphFacts, opset: int, path: Path | None, made: set[str]

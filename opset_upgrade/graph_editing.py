@@ -14,6 +14,7 @@ from onnx import (
     numpy_helper,
 )
 
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.errors import Refusal
@@ -22,6 +23,10 @@ from zoosmith.opset_upgrade.schemas import allowed_types
 
 _GONE = float("inf")
 _EXACT_DOUBLE = 1 << 53  # the largest integer up to which a double holds every one
+
+_SHAPED_BY_INPUTS = frozenset(
+    ("ConstantOfShape", "Expand", "Loop", "Range", "Reshape", "Resize", "Scan", "Slice", "Tile", "Upsample")
+)
 
 Replaced = Sequence[tuple[int, list[NodeProto]]]
 """Index of a node in the list, and the nodes that take its place (it may be among them)."""
@@ -120,6 +125,26 @@ def state_types(graph: GraphProto, facts: GraphFacts) -> None:
             found = facts.type(name) if name and name not in stated else None
             if found is not None:
                 graph.value_info.add(name=name).type.CopyFrom(found)
+
+
+def state_computed_shapes(graph: GraphProto, facts: GraphFacts) -> None:
+    """State the shapes of what is shaped by sizes that other nodes compute.
+
+    Inference in an old opset does not follow such sizes, not even to a rank; without one ONNX Runtime fuses nothing
+    that comes after. Fixed sizes are stated, and symbols of the graph's inputs.
+    """
+    symbols = {size.dim_param for value in graph.input for size in value.type.tensor_type.shape.dim if size.dim_param}
+    stated = {value.name for value in (*graph.output, *graph.value_info)}
+    for node in graph.node:
+        name = node.output[0] if node.output else ""
+        if node.domain in DEFAULT_DOMAINS and node.op_type in _SHAPED_BY_INPUTS and name not in stated:
+            found = facts.type(name)
+            if found is not None and found.tensor_type.HasField("shape"):
+                made = graph.value_info.add(name=name)
+                made.type.CopyFrom(found)
+                for size in made.type.tensor_type.shape.dim:
+                    if size.dim_param and size.dim_param not in symbols:
+                        size.Clear()
 
 
 def drop_unused(model: ModelProto, names: Iterable[str]) -> None:

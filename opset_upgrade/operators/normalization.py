@@ -8,11 +8,11 @@ from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
-from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, output_at, set_attribute
+from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, output_at, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("LayerNormalization", "MeanVarianceNormalization", "RMSNormalization")(inline_body)
+decomposition("MeanVarianceNormalization")(inline_body)
 type_fallback("BatchNormalization", "InstanceNormalization", "LpNormalization")(cast_to_single)
 
 
@@ -139,3 +139,58 @@ def _group_normalization(node: NodeProto, g: Writer) -> None:
         column = g.constant([-1] + [1] * (rank - 2))
         scaled = g.op("Mul", result, g.op("Reshape", scale, column))
         g.op("Add", scaled, g.op("Reshape", bias, column), output=node.output[0])
+
+
+@decomposition("LayerNormalization")
+def _layer_normalization(node: NodeProto, g: Writer) -> None:
+    """By its definition, node by node as exporters write it: ONNX Runtime makes one operator of that again."""
+    data, axes = _in_stash_type(g, node.input[0]), _last_axes(node, g)
+    mean, deviation = output_at(node, 1), output_at(node, 2)
+    centre = g.op("ReduceMean", data, axes=axes, output=mean, opset=16)
+    apart = g.op("Sub", data, centre)
+    spread = _root_of_mean_square(g, apart, axes)
+    if deviation and g.is_read(deviation):
+        g.op("Reciprocal", spread, output=deviation)
+    normal = _back_from_stash_type(node, g, g.op("Div", apart, spread))
+    bias = input_at(node, 2) or _no_bias(g, node.input[1])
+    result = g.op("Mul", normal, node.input[1], output="" if bias else node.output[0])
+    if bias:
+        g.op("Add", result, bias, output=node.output[0])
+
+
+def _no_bias(g: Writer, scale: str) -> str:
+    """Negative zeros, which change nothing: ONNX Runtime fuses a normalization with a bias only."""
+    shape = g.shape(scale)
+    if shape is None or None in shape or g.element_type(scale) != TensorProto.FLOAT:
+        return ""
+    return g.constant(np.full(g.static_shape(scale), -0.0), np.float32)
+
+
+@decomposition("RMSNormalization")
+def _rms_normalization(node: NodeProto, g: Writer) -> None:
+    """By its definition, node by node as exporters write it: ONNX Runtime makes one operator of that again."""
+    data = _in_stash_type(g, node.input[0])
+    normal = _back_from_stash_type(node, g, g.op("Div", data, _root_of_mean_square(g, data, _last_axes(node, g))))
+    g.op("Mul", normal, node.input[1], output=node.output[0])
+
+
+def _root_of_mean_square(g: Writer, data: str, axes: list[int]) -> str:
+    square = g.op("Pow", data, g.scalar_like(data, 2))
+    mean = g.op("ReduceMean", square, axes=axes, opset=16)  # where axes are an attribute
+    return g.op("Sqrt", g.op("Add", mean, g.scalar_like(mean, g.attribute("epsilon"))))
+
+
+def _last_axes(node: NodeProto, g: Writer) -> list[int]:
+    """The axes that a normalization runs over, counted from the end."""
+    axis = g.attribute("axis")
+    return list(range(axis if axis < 0 else axis - g.rank(node.input[0]), 0))
+
+
+def _in_stash_type(g: Writer, name: str) -> str:
+    stash = g.attribute("stash_type")
+    return name if g.element_type(name) == stash else g.op("Cast", name, to=stash)
+
+
+def _back_from_stash_type(node: NodeProto, g: Writer, name: str) -> str:
+    kind = g.element_type(node.input[0])
+    return name if kind == g.attribute("stash_type") else g.op("Cast", name, to=kind)
