@@ -1,6 +1,6 @@
 """What a model holds, subgraphs and model-local functions included: nodes, tensors, names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
@@ -9,9 +9,10 @@ def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
     """The graphs that a node carries, each with a key that is unique within the node."""
     found = []
     for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
+        kind = attribute.type
+        if kind == AttributeProto.GRAPH:
             found.append((attribute.name, attribute.g))
-        elif attribute.type == AttributeProto.GRAPHS:
+        elif kind == AttributeProto.GRAPHS:
             found.extend((f"{attribute.name}[{index}]", graph) for index, graph in enumerate(attribute.graphs))
     return found
 
@@ -29,20 +30,20 @@ def read_names(node: NodeProto) -> set[str]:
 def all_graphs(model: ModelProto) -> Iterator[GraphProto]:
     """The graph of a model and every subgraph, those inside model-local functions included; outer before inner."""
     yield model.graph
-    yield from _graphs_of(all_nodes(model))
+    bodies: list[GraphProto | FunctionProto] = [model.graph, *model.functions]
+    for body in bodies:
+        yield from _inner_graphs(body)
 
 
 def all_nodes(body: ModelProto | GraphProto | FunctionProto) -> Iterator[NodeProto]:
     """Every node of a model, graph or function, in order, each before those of the subgraphs that it carries."""
-    if isinstance(body, ModelProto):
-        yield from all_nodes(body.graph)
-        for function in body.functions:
-            yield from all_nodes(function)
-        return
-    for node in body.node:
-        yield node
-        for _, graph in subgraphs(node):
-            yield from all_nodes(graph)
+    bodies: list[GraphProto | FunctionProto]
+    bodies = [body.graph, *body.functions] if isinstance(body, ModelProto) else [body]
+    for each in bodies:
+        for node in each.node:
+            yield node
+            for _, graph in subgraphs(node):
+                yield from all_nodes(graph)
 
 
 def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -75,14 +76,23 @@ def all_names(model: ModelProto) -> Iterator[str]:
             yield value.name
         yield from (tensor.name for tensor in graph.initializer)
         yield from (tensor.values.name for tensor in graph.sparse_initializer)
+        yield from _names_of_nodes(graph)
     for function in model.functions:
         yield from (*function.input, *function.output)
-    for node in all_nodes(model):
+        yield from _names_of_nodes(function)
+
+
+def _names_of_nodes(body: GraphProto | FunctionProto) -> Iterator[str]:
+    for node in body.node:
         yield node.name  # must be unique as well for ONNX Runtime
-        yield from (*node.input, *node.output)
+        yield from node.input
+        yield from node.output
 
 
-def _graphs_of(nodes: Iterable[NodeProto]) -> Iterator[GraphProto]:
-    for node in nodes:
-        for _, graph in subgraphs(node):
+def _inner_graphs(body: GraphProto | FunctionProto) -> Iterator[GraphProto]:
+    for node in body.node:
+        carried = subgraphs(node)
+        for _, graph in carried:
             yield graph
+        for _, graph in carried:
+            yield from _inner_graphs(graph)

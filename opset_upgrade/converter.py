@@ -285,7 +285,8 @@ class _Run:
         inside = None if path is None else (*path, str(index))
         if followed:
             check_attributes(node, version)
-        read, results, operator = set(node.input), list(node.output), node.op_type
+        self.released.update(node.input)
+        results, operator = list(node.output), node.op_type
         done: list[NodeProto] = []
         admitted: list[Admitted] = []
         waiting = [_Pending(node, version, opset)]
@@ -299,8 +300,8 @@ class _Run:
             if not (emitted and is_known(current.node, facts)):
                 self._finish(current, facts, inside, emitted)
             done.append(current.node)
-        self.caveats.extend(Caveat(_label(node, index, results), operator, *each) for each in admitted)
-        self.released |= read
+        if admitted:
+            self.caveats.extend(Caveat(_label(node, index, results), operator, *each) for each in admitted)
         stays = len(done) == 1 and done[0] is node
         made = done if stays else clean_up(done, results, facts)
         if followed:
@@ -313,49 +314,55 @@ class _Run:
         """Note what became of a node."""
         operator, end = operator_of(before), self.versions.after(before)
         source, target = version_of(operator, version), version_of(operator, end)
+        only = after[0] if len(after) == 1 else None
         how: How
-        if not any(node.op_type != "Identity" or operator == "Identity" for node in after):
+        if all(node.op_type == "Identity" != operator for node in after):
             how = "constant"
-        elif len(after) == 1 and after[0] == before:
+        elif only is not None and only == before:
             how = "kept"
         elif target is None:
             how = "decomposition"
         else:
-            step = next_step(operator, version, end)
-            how = "schema" if step is not None and step.kind == "derived" and len(after) == 1 else "adapter"
+            step = None if only is None else next_step(operator, version, end)
+            how = "schema" if step is not None and step.kind == "derived" else "adapter"
         self.changes.append(Change(operator, source or version, target, how, 1, len(after)))
 
     def _advance(
         self, current: _Pending, facts: GraphFacts, emitted: bool, admitted: list[Admitted]
     ) -> list[_Pending] | None:
-        """Nodes that replace a node after its next step; None if it takes no further one.
+        """Take a node through its steps as long as it stays; the nodes that replace it, or None if it arrives.
 
-        What the step's rule admits is added to `admitted`. `emitted` is whether an adapter made the node: then a
+        What the steps' rules admit is added to `admitted`. `emitted` is whether an adapter made the node: then a
         constant need not be converted, nor a branch never taken.
         """
         node, opset, body_opset = current
-        if emitted:
-            if is_known(node, facts):
+        while True:
+            if emitted:
+                if is_known(node, facts):
+                    return None
+                branch = taken_branch(node, facts)
+                if branch is not None:
+                    for inner in branch:
+                        facts.add_producer(inner, opset)
+                    return [_Pending(inner, opset, opset) for inner in branch]
+            step = self._next(node, opset)
+            if step is None:
                 return None
-            branch = taken_branch(node, facts)
-            if branch is not None:
-                for inner in branch:
-                    facts.add_producer(inner, opset)
-                return [_Pending(inner, opset, opset) for inner in branch]
-        step = self._next(node, opset)
-        if step is None:
-            return None
-        try:
-            result = self._take(step, node, opset, facts, admitted)
-        except Refusal as refusal:
-            raise (refusal.within(node.op_type) if emitted else refusal) from None
-        return [_Pending(made, at, body_opset if made is node else at) for made, at in result]
+            try:
+                result = self._take(step, node, opset, facts, admitted)
+            except Refusal as refusal:
+                raise (refusal.within(node.op_type) if emitted else refusal) from None
+            if result is not None:
+                return [_Pending(made, at, body_opset if made is node else at) for made, at in result]
+            opset = step.opset
 
     def _finish(self, current: _Pending, facts: GraphFacts, path: Path | None, emitted: bool) -> None:
         """Check a node that has arrived at the target, and convert the graphs that it carries."""
         node = current.node
         if emitted and self._is_followed(node):
             check_types(node, self.versions.after(node), facts)
+        if not subgraphs(node):
+            return
         recorded = len(self.changes)
         self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path, emitted)
         if emitted:  # its graphs are not of the original
@@ -363,8 +370,8 @@ class _Run:
 
     def _take(
         self, step: Step, node: NodeProto, opset: int, facts: GraphFacts, admitted: list[Admitted]
-    ) -> list[VersionedNode]:
-        """The nodes that replace a node after one step, the node itself if it was edited in place."""
+    ) -> list[VersionedNode] | None:
+        """The nodes that replace a node after one step; None if it stays, edited in place."""
         before = copy(node) if self.overridable and not self.exact else None
         writer = Writer(facts, node, step.opset, self.target, opset, exact=self.exact)
         try:
@@ -379,11 +386,12 @@ class _Run:
                 return self._take(step, node, opset, facts, admitted)
             else:
                 raise refusal.at(step.source if step.opset < step.source else None, node.domain) from None
-        admitted.extend(each for each in writer.admitted if each not in admitted)
+        if writer.admitted:
+            admitted.extend(each for each in writer.admitted if each not in admitted)
         if writer.nodes or writer.removed:
             return writer.nodes
         facts.add_producer(node, step.opset)
-        return [VersionedNode(node, step.opset)]
+        return None
 
     def _take_defaults(self, node: NodeProto, facts: GraphFacts) -> list[Admitted]:
         """Make constants of the initializers that a node reads and the caller may override; what that admits."""
@@ -397,7 +405,9 @@ class _Run:
     def _next(self, node: NodeProto, opset: int) -> Step | None:
         if self.versions.makes_standard(node, opset) and (node.domain, node.op_type) not in self.local:
             return standard_step(operator_of(node))
-        return next_step(operator_of(node), opset, self.versions.after(node)) if self._is_followed(node) else None
+        if not self._is_followed(node):
+            return None
+        return next_step(operator_of(node), opset, self.versions.after(node))
 
     def _is_followed(self, node: NodeProto) -> bool:
         """Whether the node is of a domain that is converted, and of no model-local function that bears its name."""
@@ -408,7 +418,7 @@ class _Run:
     def _convert_subgraphs(
         self, node: NodeProto, opset: int, facts: GraphFacts, path: Path | None, made_here: bool
     ) -> None:
-        emitted = None if path is not None or not subgraphs(node) else infer_node(node, opset, facts.type, facts.value)
+        emitted = None if path is not None else infer_node(node, opset, facts.type, facts.value)
         for key, graph in subgraphs(node):
             source = GraphProto()
             source.CopyFrom(graph)

@@ -56,11 +56,11 @@ class Versions:
 
     def before(self, node: NodeProto, opset: int) -> int:
         """The version of its domain at which a node of the model as it came is valid, in a graph of that opset."""
-        return self.sources.get(node.domain, opset)
+        return self.sources.get(node.domain, opset) if self.sources else opset
 
     def after(self, node: NodeProto) -> int:
         """The version of its domain at which a node must be valid in the end."""
-        return self.targets.get(node.domain, self.target)
+        return self.targets.get(node.domain, self.target) if self.targets else self.target
 
     def write(self, body: ModelProto | FunctionProto) -> None:
         """Set the imports of a converted model or function; nodes of the default domain need one of it."""

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from onnx import ModelProto
 
@@ -17,8 +16,7 @@ How = Literal["kept", "schema", "adapter", "decomposition", "constant"]
 `constant`: its value is known, and no node computes it any more."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What became of one node, or of all nodes of an operator to which the same happened.
 
     Attributes:

@@ -60,7 +60,7 @@ class GraphFacts:
         self.names = names
         self.opset = opset
         self.parent = parent
-        self.constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
+        self.constants: dict[tuple[Any, tuple[int, ...], bytes | tuple[Any, ...]], TensorProto] = {}
         self.tensors: list[TensorProto] = []
         self.original = original
         self._seeds = seeds
@@ -77,15 +77,17 @@ class GraphFacts:
 
     def constant(self, array: np.ndarray) -> str:
         """The name of a constant of that dtype, shape and value; the same one for the same value."""
-        return self._constant(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape)))
+        return self._constant(array)
 
     def typed_constant(self, array: np.ndarray, element_type: int) -> str:
         """The name of a constant of an ONNX element type, also of those that numpy lacks."""
-        return self._constant(numpy_helper.from_array(array.astype(helper.tensor_dtype_to_np_dtype(element_type))))
+        return self._constant(array.astype(helper.tensor_dtype_to_np_dtype(element_type)))
 
-    def _constant(self, tensor: TensorProto) -> str:
-        key = (str(tensor.data_type), tuple(tensor.dims), tensor.SerializeToString())
+    def _constant(self, array: np.ndarray) -> str:
+        is_text = array.dtype.kind in "OUS"
+        key = (object, array.shape, tuple(array.flat)) if is_text else (array.dtype, array.shape, array.tobytes())
         if key not in self.constants:
+            tensor = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape))
             tensor.name = self.names.fresh("const")
             self.constants[key] = tensor
             self._values[tensor.name] = numpy_helper.to_array(tensor)
@@ -193,6 +195,9 @@ class GraphFacts:
 
     def type(self, name: str) -> TypeProto | None:
         """The type of a value; None where it is unknown."""
+        known = self._known()
+        if name in known:
+            return known[name]
         facts = self.owner(name)
         return None if facts is None else facts._own_type(name)
 
@@ -262,6 +267,8 @@ class GraphFacts:
 
     def value(self, name: str) -> np.ndarray | None:
         """The value of a small tensor that depends on constants only, None if it does not."""
+        if name in self._values:
+            return self._values[name]
         facts = self.owner(name)
         return None if facts is None else facts._own_value(name)
 
@@ -315,7 +322,7 @@ class GraphFacts:
 
 
 def _has_shape(value_type: TypeProto) -> bool:
-    return value_type.WhichOneof("value") != "tensor_type" or value_type.tensor_type.HasField("shape")
+    return value_type.tensor_type.HasField("shape") or value_type.WhichOneof("value") != "tensor_type"
 
 
 def small_value(tensor: TensorProto) -> np.ndarray | None:

@@ -7,7 +7,7 @@ annotations, device hints) do not count. The versions at which features came are
 from collections.abc import Container, Iterable, Iterator, MutableSequence, Sequence
 from functools import cache
 
-from onnx import FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import element_type_name, initializer_names
@@ -31,6 +31,8 @@ _TYPE_SINCE = {
     for name in names
     if name in TensorProto.DataType.keys()  # noqa: SIM118
 }
+
+_SPARSE_ATTRIBUTES = (AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS)
 
 Need = tuple[int, str]
 """An IR version, and what a model has that came with it."""
@@ -157,11 +159,7 @@ def _function_needs(functions: Iterable[FunctionProto]) -> Iterator[Need]:
 
 
 def _has_sparse_attributes(model: ModelProto) -> bool:
-    return any(
-        attribute.HasField("sparse_tensor") or attribute.sparse_tensors
-        for node in all_nodes(model)
-        for attribute in node.attribute
-    )
+    return any(attribute.type in _SPARSE_ATTRIBUTES for node in all_nodes(model) for attribute in node.attribute)
 
 
 def _stated(graph: GraphProto) -> Iterator[ValueInfoProto]:

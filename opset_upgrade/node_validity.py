@@ -46,7 +46,7 @@ def check_attributes(node: NodeProto, opset: int) -> None:
         if kind is not None and attribute.type != kind:
             found, wanted = (_kind_name(each) for each in (attribute.type, kind))
             raise Refusal(f"its attribute {attribute.name} is of kind {found}, where the operator takes {wanted}")
-    missing = required.difference(attribute.name for attribute in node.attribute)
+    missing = required and required.difference(attribute.name for attribute in node.attribute)
     if missing:
         raise Refusal(f"its attribute {min(missing)} is missing, which the operator requires")
 

@@ -116,9 +116,10 @@ def is_optional(formal: OpSchema.FormalParameter) -> bool:
 
 def type_string(value_type: TypeProto) -> str | None:
     """`tensor(float)`, `seq(tensor(int64))` ...: the string by which schemas call a type; None if it is incomplete."""
+    element_type = value_type.tensor_type.elem_type  # 0 for what is no tensor
+    if element_type:
+        return _tensor_string(element_type)
     kind = value_type.WhichOneof("value")
-    if kind == "tensor_type" and value_type.tensor_type.elem_type:
-        return f"tensor({element_type_name(value_type.tensor_type.elem_type)})"
     if kind == "sparse_tensor_type" and value_type.sparse_tensor_type.elem_type:
         return f"sparse_tensor({element_type_name(value_type.sparse_tensor_type.elem_type)})"
     if kind in ("sequence_type", "optional_type"):
@@ -128,3 +129,8 @@ def type_string(value_type: TypeProto) -> str | None:
         inner = type_string(value_type.map_type.value_type)
         return inner and f"map({element_type_name(value_type.map_type.key_type)},{inner})"
     return None
+
+
+@cache
+def _tensor_string(element_type: int) -> str:
+    return f"tensor({element_type_name(element_type)})"

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 from onnx import (
+    AttributeProto,
     GraphProto,
     ModelProto,
     NodeProto,
@@ -30,6 +31,11 @@ _TYPED_LIKE_INPUT = {
     *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"),
 }
 """Operators that onnx's inference does not know, whose first output has the type of the first input."""
+
+_PLAIN_ATTRIBUTES = frozenset(
+    getattr(AttributeProto, name) for name in ("FLOAT", "INT", "STRING", "FLOATS", "INTS", "STRINGS")
+)
+"""Kinds of attributes that hold no tensor, and no graph that may hold one."""
 
 Path = tuple[str, ...]
 """Where a graph lies: empty for the main graph, then the node's index and the attribute, level by level."""
@@ -193,8 +199,15 @@ def _copy_bare(graph: GraphProto, bare: GraphProto) -> None:
         made = bare.sparse_initializer.add(dims=sparse.dims)
         _copy_tensor(sparse.values, made.values)
         _copy_tensor(sparse.indices, made.indices)
+    plain: list[NodeProto] = []  # copied together
     for node in graph.node:
+        if not node.domain and all(attribute.type in _PLAIN_ATTRIBUTES for attribute in node.attribute):
+            plain.append(node)
+            continue
+        bare.node.extend(plain)
+        plain.clear()
         _copy_node(node, bare.node.add())
+    bare.node.extend(plain)
 
 
 def _copy_node(node: NodeProto, bare: NodeProto) -> None:
@@ -238,8 +251,9 @@ def _copy_tensor(tensor: TensorProto, bare: TensorProto) -> None:
 def _gather(graph: GraphProto, path: Path, found: dict[Path, dict[str, TypeProto]]) -> None:
     types = found.setdefault(path, {})
     for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.WhichOneof("value"):
-            types[value.name] = value.type
+        stated = value.type
+        if stated.WhichOneof("value"):
+            types[value.name] = stated
     for index, node in enumerate(graph.node):
         for key, inner in subgraphs(node):
             _gather(inner, (*path, str(index), key), found)

@@ -1,6 +1,5 @@
 """Version steps: which ones an operator takes between two opsets, and what each of them does to a node."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -32,6 +31,7 @@ from zoosmith.opset_upgrade.schemas import (
     schema_before,
     type_string,
 )
+from zoosmith.opset_upgrade.version_fit import VersionFit
 from zoosmith.opset_upgrade.writer import Writer
 
 Kind = Literal["native", "derived", "decomposed", "refused"]
@@ -145,7 +145,7 @@ def _up(operator: str, before: defs.OpSchema, after: defs.OpSchema) -> Step:
     why = _lost(before, after)
     if why or after.deprecated:
         return Step(operator, source, target, target, "refused", _refusing(why or "the operator was removed"))
-    return Step(operator, source, target, target, "derived", _derive(before, after, _narrower(before, after)))
+    return Step(operator, source, target, target, "derived", _derive(before, after))
 
 
 @cache
@@ -158,13 +158,12 @@ def _down(operator: str, schema: defs.OpSchema) -> Step:
             return Step(operator, source, None, opset, "refused", _refusing("the operator does not exist before"))
         return Step(operator, source, None, opset, "decomposed", rule)
     native = ADAPTERS.find((operator, source, before.since_version))
-    narrower = _narrower(schema, before)
     if native is not None:
         return Step(operator, source, before.since_version, opset, "native", _checked(schema, before, native))
     why = _lost(schema, before)
     if why:
         return Step(operator, source, before.since_version, opset, "refused", _refusing(why))
-    return Step(operator, source, before.since_version, opset, "derived", _derive(schema, before, narrower))
+    return Step(operator, source, before.since_version, opset, "derived", _derive(schema, before))
 
 
 def _refusing(why: str) -> Rule:
@@ -191,33 +190,23 @@ def _lost(before: defs.OpSchema, after: defs.OpSchema) -> str:
     return ""
 
 
-def _narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    """Whether a node that `before` allows might not be allowed by `after` for its types, inputs or outputs."""
-    for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs)):
-        if len(theirs) < len(ours):
-            return True
-        for formal, other in zip(ours, theirs, strict=False):
-            if is_optional(formal) and not is_optional(other):
-                return True
-            mine = parameter_types(operator_name(before), before.since_version, formal)
-            if mine - parameter_types(operator_name(after), after.since_version, other):
-                return True
-    return _unified(before, after)
-
-
-def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule | None:
+def _derive(before: defs.OpSchema, after: defs.OpSchema) -> Rule | None:
     """The step that follows from the two schemas; None if no node needs to be looked at."""
     old, new = (defaults(operator_name(schema), schema.since_version) for schema in (before, after))
     gone = [name for name in before.attributes if name not in after.attributes]
     changed = {n: v for n, v in old.items() if n in after.attributes and new.get(n, v if n not in new else None) != v}
     changed.update({n: v for n, v in old.items() if n in after.attributes and n not in new})
-    if not gone and not changed and not narrower:
+    fit = VersionFit(before, after)
+    if not gone and not changed and not fit.differ:
         return None
 
     def derived(node: NodeProto, g: Writer) -> None:
-        if narrower and not _fits(node, g, before, after):
-            _fall_back(node, g, before, after)
-            return
+        if fit.differ:
+            fit.check_names(node)
+            misfit = fit.misfit(node, g.type_string)
+            if misfit is not None:
+                _fall_back(node, g, misfit)
+                return
         for name, value in changed.items():
             if find_attribute(node, name) is None:
                 set_attribute(node, name, value)
@@ -233,74 +222,25 @@ def _derive(before: defs.OpSchema, after: defs.OpSchema, narrower: bool) -> Rule
 
 def _checked(before: defs.OpSchema, after: defs.OpSchema, native: Adapter) -> Rule:
     """A native downgrade after the check of types that the derived ones have."""
-    if native.any_type or not _types_narrower(before, after):
+    fit = VersionFit(before, after)
+    if native.any_type or not fit.types_differ:
         return native.rule
 
     def checked(node: NodeProto, g: Writer) -> None:
-        if _types_fit(node, g, before, after):
+        misfit = fit.misfit(node, g.type_string)
+        if misfit is None:
             native.rule(node, g)
         else:
-            _fall_back(node, g, before, after)
+            _fall_back(node, g, misfit)
 
     return checked
 
 
-def _types_narrower(before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    return _unified(before, after) or any(
-        parameter_types(operator_name(before), before.since_version, formal)
-        - parameter_types(operator_name(after), after.since_version, other)
-        for ours, theirs in ((before.inputs, after.inputs), (before.outputs, after.outputs))
-        for formal, other in zip(ours, theirs, strict=False)
-    )
-
-
-def _fits(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    for what, names, theirs in (("input", node.input, after.inputs), ("output", node.output, after.outputs)):
-        mine = before.inputs if what == "input" else before.outputs
-        variadic = bool(theirs) and theirs[-1].option == defs.OpSchema.FormalParameterOption.Variadic
-        for index, name in enumerate(names):
-            if name and index >= len(theirs) and not variadic:
-                g.refuse(f"{what} {mine[min(index, len(mine) - 1)].name} does not exist there")
-        for index, formal in enumerate(theirs):
-            if not is_optional(formal) and (index >= len(names) or not names[index]):
-                g.refuse(f"{what} {formal.name} is required there")
-    return _types_fit(node, g, before, after)
-
-
-def _types_fit(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    return not any(True for _ in _misfits(node, g.type_string, before, after))
-
-
-def _fall_back(node: NodeProto, g: Writer, before: defs.OpSchema, after: defs.OpSchema) -> None:
-    """Express a node of types that `after` does not take by the operator's type fallback; refuse without one."""
+def _fall_back(node: NodeProto, g: Writer, misfit: tuple[str, str]) -> None:
+    """Express a node of a type that the version does not take by the operator's type fallback; refuse without one."""
     fallback = TYPE_FALLBACKS.find(operator_of(node))
     if fallback is not None:
         fallback(node, g)
         return
-    name, found = next(_misfits(node, g.type_string, before, after))
+    name, found = misfit
     g.refuse(f"{name!r} is {found}, which it does not take there")
-
-
-def _misfits(
-    node: NodeProto, type_of: Callable[[str], str], before: defs.OpSchema, after: defs.OpSchema
-) -> Iterator[tuple[str, str]]:
-    unified = _unified(before, after)
-    seen: dict[str, str] = {}
-    inputs, outputs = (before.inputs, after.inputs, node.input), (before.outputs, after.outputs, node.output)
-    for ours, theirs, names in (inputs, outputs):
-        for (formal, name), (other, _) in zip(formals(ours, names), formals(theirs, names), strict=False):
-            wide = parameter_types(operator_name(before), before.since_version, formal)
-            narrow = parameter_types(operator_name(after), after.since_version, other)
-            together = unified and theirs is inputs[1]
-            if not together and not wide - narrow:
-                continue
-            found = type_of(name)
-            if found not in narrow or (together and seen.setdefault(other.type_str, found) != found):
-                yield name, found
-
-
-@cache
-def _unified(before: defs.OpSchema, after: defs.OpSchema) -> bool:
-    """Whether inputs that may have different types in `before` must have the same one in `after`."""
-    pairs = {(other.type_str, formal.type_str) for formal, other in zip(before.inputs, after.inputs, strict=False)}
-    return len(pairs) > len({theirs for theirs, _ in pairs})
