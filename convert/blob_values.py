@@ -1,5 +1,6 @@
 """What each Caffe2 blob holds while the net is followed, and which blobs share memory."""
 
+from collections.abc import Iterable
 from math import prod
 
 from zoosmith.convert.errors import ConvertError
@@ -29,6 +30,10 @@ class BlobValues:
     def write(self, blob: str, value: Value | DeferredValue | None) -> None:
         """Put a value into a blob; None for one that cannot be translated."""
         self._values[blob] = value
+
+    def shares_memory(self, blobs: Iterable[str]) -> bool:
+        """Tell whether one of these blobs shares its memory with another one."""
+        return not self._shared.keys().isdisjoint(blobs)
 
     def finish(self, op: Operator, sources: list[str], targets: list[str]) -> None:
         """Put the results of an operator into the blobs it writes."""

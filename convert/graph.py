@@ -47,6 +47,7 @@ class Value:
         "_info",
         "_shape",
         "computable",
+        "likely_shape",
         "name",
         "ready",
         "scale",
@@ -63,6 +64,8 @@ class Value:
         self._shape: tuple[Dimension, ...] | None = None
         # whether type and shape can be asked without inference
         self.ready = False
+        # what to state of an output whose number of dimensions depends on the data
+        self.likely_shape: tuple[Dimension, ...] | None = None
         self.scale: float | None = None
         self.zero_point: int | None = None
 
@@ -109,30 +112,44 @@ class Value:
         else:
             info = values.add()
             info.name = self.name
-            info.MergeFromString(_type_field(self.elem_type, self.shape or ()))
+            info.MergeFromString(_type_field(self.elem_type, self.shape or self.likely_shape or ()))
 
 
 class Graph:
-    """Nodes in order, and the values they read and write. Shape inference runs in batches, each node in one of them."""
+    """Nodes in order, and the values they read and write. Shape inference runs in batches, each node in one of them.
 
-    def __init__(self, opset: int) -> None:
+    A graph made with `outer` is the body of one of its nodes: it sees all values of the outer graph, and its constants
+    are the outer graph's.
+    """
+
+    def __init__(self, opset: int, outer: "Graph | None" = None) -> None:
         self.opset = opset
         self.model = ModelProto()
         self.model.opset_import.add(domain="", version=opset)
         self.proto: GraphProto = self.model.graph
         self._nodes = self.proto.node
-        self._values: dict[str, Value] = {}
-        self._used: dict[str, None] = {}
-        self._makers: dict[str, int] = {}
-        self.shared: dict[Tensor, Value] = {}
+        self._outer = outer
+        self._depth: int = outer._depth + 1 if outer else 0
+        self._values: dict[str, Value] = outer._values if outer else {}
+        self._used: dict[str, None] = outer._used if outer else {}
+        # the graph that holds the node which makes a value, and the place of the node in it
+        self._makers: dict[str, tuple[Graph, int]] = outer._makers if outer else {}
+        self.shared: dict[Tensor, Value] = outer.shared if outer else {}
         self._pending: list[int] = []
         self._stand_ins: dict[int, str] = {}
-        self._attributes: dict[tuple, bytes] = {}
+        self._attributes: dict[tuple, bytes] = outer._attributes if outer else {}
 
     def release(self) -> None:
         """Drop the values, which refer to this graph, so that it can be freed."""
         self._values.clear()
+        self._makers.clear()
         self.shared.clear()
+
+    def body(self, name: str) -> "Graph":
+        """Begin a graph that becomes an attribute of a node of this one."""
+        body = Graph(self.opset, self)
+        body.proto.name = name
+        return body
 
     def input(self, name: str, elem_type: int, shape: Sequence[Dimension]) -> Value:
         """Add a value that is given from outside."""
@@ -196,7 +213,7 @@ class Graph:
                 break
         values = []
         for name in outputs:
-            self._makers[name] = place
+            self._makers[name] = self, place
             self._values[name] = made = Value(self, name, computable=computable)
             values.append(made)
         return values
@@ -205,18 +222,21 @@ class Graph:
         """Evaluate what nodes make of constants; None where ONNX's evaluator has no such node."""
         model = ModelProto(ir_version=onnx.IR_VERSION)
         model.opset_import.add(version=self.opset)
-        waiting, seen, makers = [value.name], {"", value.name}, set()
+        waiting, seen = [value.name], {"", value.name}
+        # a body is written after what its outer graph holds so far
+        makers: dict[tuple[int, int], NodeProto] = {}
         while waiting:
             name = waiting.pop()
             stored = self._values[name].stored
             if stored is not None:
                 model.graph.initializer.append(tensor_proto(name, stored))
                 continue
-            makers.add(self._makers[name])
-            inputs = set(self.proto.node[self._makers[name]].input) - seen
+            graph, place = self._makers[name]
+            node = makers[graph._depth, place] = graph.proto.node[place]
+            inputs = set(node.input) - seen
             seen |= inputs
             waiting += sorted(inputs)
-        model.graph.node.extend(self.proto.node[index] for index in sorted(makers))
+        model.graph.node.extend(makers[order] for order in sorted(makers))
         model.graph.output.add(name=value.name)
         try:
             (content,) = ReferenceEvaluator(model).run(None, {})
@@ -231,6 +251,21 @@ class Graph:
     def is_made(self, name: str) -> bool:
         """Tell whether a node makes the value of this name."""
         return name in self._makers
+
+    def close(self, outputs: Sequence[Value], names: Sequence[str]) -> None:
+        """Make values the outputs of a body: those that no node of it makes under a name of their own get one.
+
+        Args:
+            outputs: the values, which may be the outer graph's, and one of them several times.
+            names: names that no value has yet, one for each output.
+        """
+        closed: list[Value] = []
+        for value, name in zip(outputs, names, strict=True):
+            made = value
+            if self._makers.get(value.name, (None, 0))[0] is not self or value in closed:
+                (made,) = self.node("Identity", [value], [name], {}, like=value)
+            made.describe_in(self.proto.output)
+            closed.append(made)
 
     def used_constants(self, besides: Sequence[Value]) -> list[Value]:
         """Constants that some node reads, in the order of first use, but for those of `besides`."""
@@ -251,6 +286,10 @@ class Graph:
 
     def infer(self) -> None:
         """Infer types and shapes of all values that came since the last call."""
+        if self._outer:
+            self._outer.infer()
+        if not self._pending:
+            return
         batch, unknown = self._pending_nodes()
         self._describe_known(batch.graph, unknown)
         self._pending.clear()

@@ -10,11 +10,15 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.graph import ELEMENT_TYPES, Attribute, Graph, Value
-from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.convert.value_names import ValueNames
 from zoosmith.onnx_model.ports import Dimension
 
 DeferredValue: TypeAlias = Callable[[], Value]
+# gives the value of a blob when a net has run
+ReadBlob: TypeAlias = Callable[[str], Value]
+# translates a net into a graph, given the blobs that it finds
+TranslateNet: TypeAlias = Callable[[NetDef, Mapping[str, Value], Graph], ReadBlob]
 
 # equal constants up to this size are written once: axes, shapes, scalars
 _SHARED_BYTES = 64
@@ -38,6 +42,7 @@ class Operator:
       given a function instead, it is called when something reads the output, and never if nothing does.
     - `op.shape(x)`, `op.sizes(x)`, `op.rank(x)` and `op.constant_of(x)` ask what is known of a value, and refuse the
       operator where it is not.
+    - `op.net("then_net")` reads an argument that is a net, and `op.translate_net` translates one into a graph.
     - `op.require(11)` says that this needs opset 11; `op.refuse("...")` that ONNX cannot express it.
 
     Every output that is read must be written or bound; one that is not is refused when it is read.
@@ -54,11 +59,18 @@ class Operator:
         "opset",
         "output_names",
         "shares",
+        "translate_net",
         "type",
     )
 
     def __init__(
-        self, definition: OperatorDef, inputs: list[Value], outputs: list[str], graph: Graph, names: ValueNames
+        self,
+        definition: OperatorDef,
+        inputs: list[Value],
+        outputs: list[str],
+        graph: Graph,
+        names: ValueNames,
+        translate_net: TranslateNet,
     ):
         self.definition = definition
         self.type: str = definition.type
@@ -66,6 +78,7 @@ class Operator:
         self.output_names = outputs
         self.opset = graph.opset
         self.graph = graph
+        self.translate_net = translate_net
         self.bound: dict[int, Value | DeferredValue] = {}
         self.shares: dict[int, int] = {}
         self.needs = 0
@@ -123,6 +136,15 @@ class Operator:
         """Read a list of floats; empty where absent."""
         argument = self._arguments.get(name)
         return list(argument.floats) if argument is not None else []
+
+    def net(self, name: str) -> NetDef:
+        """Read an argument that is a net; one without operators where absent."""
+        argument = self._arguments.get(name)
+        if argument is None:
+            return NetDef()
+        if not argument.HasField("n"):
+            self._wrong_type(argument, "a net")
+        return argument.n
 
     def argument(self, name: str) -> Argument | None:
         """Give the argument itself, for the few whose type decides the meaning."""

@@ -13,10 +13,11 @@ from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.graph import Graph, Value
 from zoosmith.convert.net_ports import likely_data, with_outputs
 from zoosmith.convert.nets import NetSource, read_net
-from zoosmith.convert.operator import Operator, OpsetTooLow
+from zoosmith.convert.operator import Operator, OpsetTooLow, ReadBlob
 from zoosmith.convert.parameters import InitNet, read_init_net, refuse_random_fills
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
+from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_inside
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
 from zoosmith.onnx_model.ports import Dimension
@@ -72,6 +73,7 @@ def caffe2_to_onnx(
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
     # what fills a blob that the caller declares as data only stands in for it
     fills = [op for op in init.rest if op.input or not inputs.keys() >= set(op.output)]
+    net = with_stated_blobs(net, {*init.parameters, *inputs, *(blob for op in init.rest for blob in op.output)})
     prepared, net = without_unread_operators(fills, net, translators())
     refuse_random_fills(prepared, "the init net" if isinstance(init_net, (bytes, NetDef)) else str(init_net))
     init = InitNet({blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}, prepared)
@@ -110,7 +112,7 @@ def untranslatable(net: NetSource) -> dict[str, int]:
 
 def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:
     known = translators()
-    return dict(sorted(Counter(op.type for op in ops if op.type not in known).items()))
+    return dict(sorted(Counter(op.type for op in all_operators(ops) if op.type not in known).items()))
 
 
 def _check_operators(ops: Sequence[OperatorDef]) -> None:
@@ -157,7 +159,7 @@ class _Translation:
         try:
             given = [self._add_initial(blob) for blob in self._initial_blobs()]
             for step in self._steps:
-                self._translate(step)
+                self._translate_step(step)
             return self._assemble(given, self._outputs())
         finally:
             self._graph.release()
@@ -206,25 +208,45 @@ class _Translation:
         self._blobs.write(blob, value)
         return value
 
-    def _translate(self, step: Step) -> None:
+    def _translate_step(self, step: Step) -> None:
         definition, sources, targets = step
-        kind = definition.type
-        read = [self._blobs.read(blob, kind) for blob in sources]
         names = []
         for blob in targets:
             version = self._versions[blob] = self._versions.get(blob, 0) + 1
             names.append(self._names.name(blob, version))
-        op = Operator(definition, read, names, self._graph, self._names)
-        if definition.engine.startswith("DNNLOWP"):
-            op.refuse(f"engine {definition.engine!r}, which computes in integers of its own")
-        translation = self._translators[kind]
-        if len(read) not in translation.inputs:
-            op.refuse(f"it has {len(read)} inputs, expected {_counts(translation.inputs)}")
+        read = [self._blobs.read(blob, definition.type) for blob in sources]
+        op = Operator(definition, read, names, self._graph, self._names, self._translate_net)
+        if self._blobs.shares_memory(written_inside(definition)):
+            op.refuse("its nets write a blob that shares memory with others")
+        self._translate(op)
+        self._blobs.finish(op, sources, targets)
+
+    def _translate_net(self, net: NetDef, given: Mapping[str, Value], graph: Graph) -> ReadBlob:
+        """Translate a net that an operator runs, into the operator's own graph or a body of it."""
+        blobs = BlobValues()
+        for blob, value in given.items():
+            blobs.write(blob, value)
+        for definition in net.op[:]:
+            sources, targets = definition.input[:], definition.output[:]
+            read = [blobs.read(blob, definition.type) for blob in sources]
+            names = [self._names.inner(blob) for blob in targets]
+            op = Operator(definition, read, names, graph, self._names, self._translate_net)
+            self._translate(op)
+            if op.shares:
+                op.refuse("an alias inside of a net that an operator runs")
+            blobs.finish(op, sources, targets)
+        return lambda blob: blobs.read(blob, "what follows the net")
+
+    def _translate(self, op: Operator) -> None:
+        if op.definition.engine.startswith("DNNLOWP"):
+            op.refuse(f"engine {op.definition.engine!r}, which computes in integers of its own")
+        translation = self._translators[op.type]
+        if len(op.inputs) not in translation.inputs:
+            op.refuse(f"it has {len(op.inputs)} inputs, expected {_counts(translation.inputs)}")
         op.require(translation.since)
         translation.translate(op)
-        if op.needs > self.needs.get(kind, 0):
-            self.needs[kind] = op.needs
-        self._blobs.finish(op, sources, targets)
+        if op.needs > self.needs.get(op.type, 0):
+            self.needs[op.type] = op.needs
 
     def _outputs(self) -> list[Value]:
         """Values of the external outputs, each made by a node under a name of its own."""
@@ -237,7 +259,7 @@ class _Translation:
                 if self._graph.has(name):
                     name = self._names.unused(f"{blob}_{version + 1}")
                 (value,) = self._graph.node("Identity", [value], [name], {})
-            if value.shape is None:
+            if value.shape is None and value.likely_shape is None:
                 raise ConvertError(f"output {blob!r}: how many dimensions it has cannot be inferred")
             outputs.append(value)
         return outputs

@@ -61,6 +61,10 @@ class ValueNames:
         self._reserved.add(wanted)
         return wanted
 
+    def inner(self, blob: str) -> str:
+        """Reserve a name for what a net inside of an operator writes into a blob."""
+        return self.unused(blob if self._plain else f"{blob}_1")
+
     def helper(self) -> str:
         """Reserve a name for a value that stands for no blob."""
         name = self.unused(f"OC2_DUMMY_{self._helpers}")
