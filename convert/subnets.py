@@ -1,7 +1,7 @@
 """Operators that run nets of their own on the blobs around them: what these read and write, said in their own lists.
 
-Caffe2's If names its condition only; its nets read and write any blob of the workspace. Once all of them stand among the
-operator's inputs and outputs, it is followed like any other.
+Caffe2's If names its condition only; its nets read and write any blob of the workspace. Once these stand among the
+inputs and outputs of the operator, it is followed like any other.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

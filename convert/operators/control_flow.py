@@ -13,7 +13,7 @@ def is_empty(op: Operator) -> None:
     """IsEmpty: whether there are no elements, a scalar."""
     x = op.inputs[0]
     sizes = x.shape
-    if sizes is not None and (0 in sizes or None not in sizes and not any(isinstance(size, str) for size in sizes)):
+    if sizes is not None and (0 in sizes or (None not in sizes and not any(isinstance(size, str) for size in sizes))):
         op.bind(0, op.constant(np.array(0 in sizes)))
         return
     op.emit("Equal", op.emit("Size", x), op.constant(np.array(0, np.int64)), to=0)
@@ -45,9 +45,7 @@ def choose(op: Operator) -> None:
     for body, values in zip(bodies, results, strict=True):
         body.close(values, [op.reserve_name() for _ in values])
     then_branch, else_branch = (body.proto for body in bodies)
-    made = op.emit_many(
-        "If", [condition], range(len(results[0])), then_branch=then_branch, else_branch=else_branch
-    )
+    made = op.emit_many("If", [condition], range(len(results[0])), then_branch=then_branch, else_branch=else_branch)
     for value, *both in zip(made, *results, strict=True):
         _merge(op, value, *both)
 

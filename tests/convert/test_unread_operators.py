@@ -50,7 +50,7 @@ def test_what_nothing_reads_is_left_out(name: str):
         net_of(("Alias", "x", "a"), ("Summarize", "x", "a"), ("Relu", "x", "y")),
         net_of(("Summarize", "x", "x"), ("Relu", "x", "y")),
         net_of(("SaveSomewhere", "x", ""), ("Relu", "x", "y")),
-        net_of(("If", "x", "s", {"then_net": "n"}), ("Relu", "x", "y")),
+        net_of(("While", "x", "s", {"loop_net": "n"}), ("Relu", "x", "y")),
     ],
     ids=["read", "an output", "in shared memory", "in place", "without outputs", "with a net of its own"],
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.interpreter.nested import blobs_read, blobs_written
 
 
 class Operator:
@@ -14,6 +15,8 @@ class Operator:
         self.type = definition.type
         self.inputs: tuple[str, ...] = tuple(definition.input)
         self.outputs: tuple[str, ...] = tuple(definition.output)
+        # The blobs that it may read and write, those of its nets included.
+        self.reads, self.writes = blobs_read(definition), blobs_written(definition)
         self.arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
         # Whether floating outputs are Caffe2 DOUBLE; preset from the inputs, set by operators that choose a type.
         self.double = False

@@ -1,6 +1,7 @@
 """Run a net: plan it once, then compute its operators one after the other over a workspace of named blobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -9,9 +10,21 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
+from zoosmith.validation.interpreter.nested import every_operator, nets_of
 from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
 from zoosmith.validation.interpreter.workspace import Workspace
+
+
+class Step(NamedTuple):
+    """An operator of a net, the function that computes it, and the nets among its arguments, planned."""
+
+    op: Operator
+    kernel: Kernel
+    nets: dict[str, list["Step"]]
+
+
+Plan: TypeAlias = list[Step]
 
 
 def interpret(
@@ -101,9 +114,10 @@ class NetInterpreter:
         """Blobs that are read before an operator has written them."""
         written: set[str] = set()
         needed: dict[str, None] = {}
-        for op, _ in self._plan:
+        for op, _, _ in self._plan:
             needed.update((name, None) for name in op.inputs if name not in written)
-            written.update(op.outputs)
+            needed.update((name, None) for name in sorted(op.reads) if name not in written)
+            written |= op.writes
         needed.update((name, None) for name in wanted if name not in written)
         return tuple(needed)
 
@@ -140,15 +154,22 @@ def _without_unread(init: NetDef, net: NetDef) -> tuple[NetDef, NetDef]:
 
 
 def _refuse_unknown_operators(*nets: NetDef) -> None:
-    unknown = sorted({op.type for net in nets for op in net.op if op.type not in KERNELS})
+    unknown = sorted({op.type for net in nets for op in every_operator(net) if op.type not in KERNELS})
     if unknown:
         raise ValidationError(f"the interpreter does not know the Caffe2 operator {_listed(unknown)}")
 
 
-def _plan(net: NetDef, where: str) -> list[tuple[Operator, Kernel]]:
+def _plan(net: NetDef, where: str) -> Plan:
     known = KERNELS.entries()
-    plan = [(Operator(definition, f"{where} {n}"), known[definition.type]) for n, definition in enumerate(net.op)]
-    for (op, kernel), definition in zip(plan, net.op, strict=True):
+    plan = [
+        Step(
+            Operator(definition, f"{where} {n}"),
+            known[definition.type],
+            {name: _plan(inner, f"{where} {n} {name} operator") for name, inner in nets_of(definition).items()},
+        )
+        for n, definition in enumerate(net.op)
+    ]
+    for (op, kernel, _), definition in zip(plan, net.op, strict=True):
         if definition.engine.startswith("DNNLOWP"):
             raise op.error(f"engine {definition.engine!r} computes in integers of its own, which are not known")
         if not kernel.accepts(len(op.inputs)):
@@ -156,12 +177,15 @@ def _plan(net: NetDef, where: str) -> list[tuple[Operator, Kernel]]:
     return plan
 
 
-def _execute(plan: Sequence[tuple[Operator, Kernel]], workspace: Workspace, keep: Sequence[str] | None) -> None:
+def _execute(plan: Plan, workspace: Workspace, keep: Sequence[str] | None) -> None:
     """Run the operators; blobs that are not to be kept are dropped after their last use (`keep=None` keeps all)."""
-    last_use = {} if keep is None else {name: n for n, (op, _) in enumerate(plan) for name in (*op.inputs, *op.outputs)}
-    for n, (op, kernel) in enumerate(plan):
+    touched = [] if keep is None else [step.op.reads | step.op.writes for step in plan]
+    last_use = {name: n for n, names in enumerate(touched) for name in names}
+    for n, (op, kernel, nets) in enumerate(plan):
         results = _compute(op, kernel, workspace)
-        if kernel.shares:
+        if kernel.chooses:
+            _execute(nets.get(str(results[0]), []), workspace, keep=None)
+        elif kernel.shares:
             for name in op.outputs[:1]:
                 workspace.share(op.inputs[0], name)
         else:
@@ -169,7 +193,7 @@ def _execute(plan: Sequence[tuple[Operator, Kernel]], workspace: Workspace, keep
                 if value is not None:
                     workspace.write(name, value, double=op.double)
         if keep is not None:
-            for name in {*op.inputs, *op.outputs}.difference(keep):
+            for name in touched[n].difference(keep):
                 if last_use[name] == n:
                     workspace.drop(name)
 
@@ -199,7 +223,7 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
         np.asarray(value) if isinstance(value, np.generic) else value
         for value in (result if isinstance(result, tuple) else (result,))
     ]
-    if len(results) < len(op.outputs):
+    if len(results) < len(op.outputs) and not kernel.chooses:
         raise op.error(f"has {len(op.outputs)} outputs, at most {len(results)} are computed")
     return results
 

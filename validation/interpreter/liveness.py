@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 
 from zoosmith.convert.proto.caffe2_pb2 import OperatorDef
+from zoosmith.validation.interpreter.nested import blobs_read, blobs_written
 
 
 def needed_operators(operators: Sequence[OperatorDef], outputs: Iterable[str], *, optional: Container[int]) -> set[int]:
@@ -18,22 +19,22 @@ def needed_operators(operators: Sequence[OperatorDef], outputs: Iterable[str], *
     """
     writers: dict[str, list[int]] = defaultdict(list)
     mentioned: set[str] = set()
+    inputs = [blobs_read(op) for op in operators]
     pending: list[int] = []
     wanted = set(outputs)
     for position, op in enumerate(operators):
-        overwrites = any(blob in mentioned or blob in op.input for blob in op.output)
+        outputs_here = blobs_written(op)
+        overwrites = any(blob in mentioned or blob in inputs[position] for blob in outputs_here)
         has_effects = not op.output or overwrites or any(argument.name.endswith("net") for argument in op.arg)
-        if position not in optional or has_effects or wanted.intersection(op.output):
+        if position not in optional or has_effects or wanted.intersection(outputs_here):
             pending.append(position)
-        for blob in op.output:
+        for blob in outputs_here:
             writers[blob].append(position)
-        mentioned.update(op.input, op.output)
+        mentioned.update(inputs[position], outputs_here)
     needed: set[int] = set()
     while pending:
         position = pending.pop()
         if position not in needed:
             needed.add(position)
-            pending += [
-                earlier for blob in operators[position].input for earlier in writers[blob] if earlier < position
-            ]
+            pending += [earlier for blob in inputs[position] for earlier in writers[blob] if earlier < position]
     return needed

@@ -21,6 +21,8 @@ class Kernel:
     raw: bool = False
     # The first output shares its memory with the first input.
     shares: bool = False
+    # The function gives the name of the argument whose net the engine runs on the same blobs.
+    chooses: bool = False
     signature: inspect.Signature = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,13 +62,16 @@ KERNELS: Registry[str, Kernel] = Registry("zoosmith.validation.interpreter.opera
 """Every operator that the interpreter knows, by type."""
 
 
-def operator(*types: str, raw: bool = False, shares: bool = False) -> Callable[[Callable], Callable]:
+def operator(
+    *types: str, raw: bool = False, shares: bool = False, chooses: bool = False
+) -> Callable[[Callable], Callable]:
     """Register the decorated function as the kernel of Caffe2's operators of these types.
 
     Args:
         types: operator types as the net spells them, `Conv` for instance.
         raw: the function takes float32 blobs as they are; by default it gets them in float64.
         shares: the first output shares its memory with the first input, as Alias does.
+        chooses: the function gives the name of the argument whose net is run next, on the blobs of the workspace.
 
     Raises:
         RuntimeError: a type has a kernel already.
@@ -74,7 +79,7 @@ def operator(*types: str, raw: bool = False, shares: bool = False) -> Callable[[
 
     def register(compute: Callable) -> Callable:
         for name in types:
-            KERNELS.add(name, Kernel(compute, raw, shares))
+            KERNELS.add(name, Kernel(compute, raw, shares, chooses))
         return compute
 
     return register
