@@ -67,7 +67,8 @@ class Writer:
         caveat = Admitted(kind, reason)
         if self._exact:
             raise Refusal(f"no exact way is known ({caveat}; leave out `exact` to take it)")
-        self.admitted.append(caveat)
+        if caveat not in self.admitted:
+            self.admitted.append(caveat)
 
     # -- facts
 

@@ -34,13 +34,18 @@ EXACT: Holders = {
 }
 
 
+_LARGE: Holders = dict.fromkeys((TensorProto.INT64, TensorProto.UINT64), (TensorProto.DOUBLE,))
+"""Not exact: to be admitted."""
+
+
 # Overflow wraps around when the sum or product is cast back.
 _WRAPPING: Holders = {**SINGLE, **dict.fromkeys(_BYTES + _SHORTS, (TensorProto.INT64,))}
 
 
-_IN_DOUBLE: Holders = dict.fromkeys(
-    (TensorProto.INT32, TensorProto.UINT32, TensorProto.INT64, TensorProto.UINT64), (TensorProto.DOUBLE,)
-)
+_IN_DOUBLE: Holders = {**dict.fromkeys((TensorProto.INT32, TensorProto.UINT32), (TensorProto.DOUBLE,)), **_LARGE}
+
+
+_ROUNDED = "integers are computed in double precision: exact while all results are below 2^53"
 
 
 def cast_to_single(node: NodeProto, g: Writer) -> None:
@@ -49,19 +54,22 @@ def cast_to_single(node: NodeProto, g: Writer) -> None:
 
 
 def cast_to_exact(node: NodeProto, g: Writer) -> None:
-    """Compute in a type that holds every value of the node's type exactly."""
-    cast_through(node, g, EXACT)
+    """Compute in a type that holds every value of the node's type exactly, or 64-bit integers in double precision."""
+    cast_through(node, g, {**EXACT, **_LARGE})
 
 
 def cast_to_wrapping(node: NodeProto, g: Writer) -> None:
-    """Compute in 64-bit integers, where overflow wraps around on the cast back; half precision in single."""
-    cast_through(node, g, _WRAPPING)
+    """Compute in 64-bit integers, where overflow wraps around on the cast back; half precision in single.
+
+    Before 6 there are no sums and products of integers: double precision holds every one up to 2^53.
+    """
+    cast_through(node, g, {**_WRAPPING, **_LARGE})
 
 
 def multiply_integers_in_double(node: NodeProto, g: Writer) -> None:
     """Multiply integers in double precision, which holds every one up to 2^53; half precision in single."""
     if g.element_type(node.input[0]) in _IN_DOUBLE:
-        g.admit("approximate", "integers are multiplied in double precision: exact while all results are below 2^53")
+        g.admit("approximate", _ROUNDED)
     cast_through(node, g, {**SINGLE, **_IN_DOUBLE})
 
 
@@ -75,6 +83,17 @@ def integers_through_double(node: NodeProto, g: Writer) -> None:
     node.output[0] = g.fresh("float")
     g.keep()
     g.op("Cast", node.output[0], to=kind, output=result)
+
+
+def hold_in_floats(g: Writer, kind: int) -> int:
+    """The floating point type that holds the values of an element type; refuses where none does."""
+    if kind in (TensorProto.BOOL, *_BYTES, *_SHORTS, *HALF_FLOATS):
+        return TensorProto.FLOAT
+    if kind not in _IN_DOUBLE:
+        g.refuse(f"tensor({element_type_name(kind)}) is not taken there")
+    if kind in _LARGE:
+        g.admit("approximate", _ROUNDED)
+    return TensorProto.DOUBLE
 
 
 def cast_through(node: NodeProto, g: Writer, holders: Holders) -> None:
@@ -122,6 +141,8 @@ def _replaced_types(node: NodeProto, g: Writer, below: OpSchema, holders: Holder
             if not fitting:
                 g.refuse(f"{name!r} is {_type_string(kind)}, which it does not take there")
             replaced[formal.type_str] = fitting[0]
+            if kind in _LARGE:
+                g.admit("approximate", _ROUNDED)
     return replaced
 
 

@@ -5,9 +5,12 @@ from math import prod
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.type_casts import hold_in_floats
 from zoosmith.opset_upgrade.node_editing import set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.schemas import allowed_types
 from zoosmith.opset_upgrade.writer import Writer
 
 
@@ -26,9 +29,15 @@ def _repeats_axis_by_axis(node: NodeProto, g: Writer) -> None:
     repeats = g.constant_input(1, "repeats")
     data, kind = node.input[0], g.element_type(node.input[0])
     steps = [] if repeats is None else [(axis, int(times)) for axis, times in enumerate(repeats) if times != 1]
+    wide = kind
+    if steps and f"tensor({element_type_name(kind)})" not in allowed_types("Tile", g.opset)["T"]:
+        wide = hold_in_floats(g, kind)
+        data = g.op("Cast", data, to=wide, opset=6)
     for axis, times in steps:
-        tiles, place = (g.typed_constant(np.asarray([number]), kind) for number in (times, axis))
+        tiles, place = (g.typed_constant(np.asarray([number]), wide) for number in (times, axis))
         data = g.op("Tile", data, tiles, place)
+    if wide != kind:
+        data = g.op("Cast", data, to=kind, opset=6)
     g.op("Identity", data, output=node.output[0])
 
 

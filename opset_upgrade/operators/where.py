@@ -115,8 +115,10 @@ def _where_by_index(node: NodeProto, g: Writer) -> None:
         for name, own in zip(node.input, shapes, strict=True)
     )
     both = g.op("Concat", no, yes, axis=0)
-    offset = g.op("Mul", g.op("Cast", chosen, to=TensorProto.INT64), g.constant([count]))
-    picked = g.op("Gather", both, g.op("Add", offset, g.constant(np.arange(count))), axis=0)
+    # in doubles, which every version adds and multiplies
+    offset = g.op("Mul", g.op("Cast", chosen, to=TensorProto.DOUBLE), g.constant([count], np.float64))
+    places = g.op("Cast", g.op("Add", offset, g.constant(np.arange(count), np.float64)), to=TensorProto.INT64)
+    picked = g.op("Gather", both, places, axis=0)
     g.op("Reshape", picked, g.constant(shape), output=node.output[0])
 
 
