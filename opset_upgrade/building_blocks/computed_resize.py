@@ -17,7 +17,10 @@ Tap = tuple[str, str]
 
 
 def resize_at_run_time(node: NodeProto, g: Writer) -> None:
-    """Emit a Resize of opset 11 to 18 in Gathers; refuses modes that it does not know."""
+    """Emit a Resize of opset 11 to 19 in Gathers; refuses modes that it does not know.
+
+    A node may have both scales and sizes: of the result, which the scales do not give without a rest.
+    """
     data, mode, kind = node.input[0], g.attribute("mode"), g.element_type(node.input[0])
     rank = g.rank(data)
     if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
@@ -38,9 +41,15 @@ def resize_at_run_time(node: NodeProto, g: Writer) -> None:
     g.op("Identity", data, output=node.output[0])
 
 
+def has_scales(node: NodeProto, g: Writer) -> bool:
+    """Whether a Resize is given scales; an empty tensor stands for none."""
+    name = input_at(node, 2)
+    return bool(name) and g.shape(name) != (0,)
+
+
 def _stays(node: NodeProto, g: Writer, axis: int) -> bool:
     """Whether an axis is known to stay as it is."""
-    if input_at(node, 3):
+    if not has_scales(node, g):
         here, wanted = SizeOf(node.input[0], axis), element_of_shape(g, node.input[3], axis)
         if isinstance(wanted, SizeOf) and same_size(g, here, wanted):
             return True
@@ -67,9 +76,11 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
     whole = _float(g, size)
     if input_at(node, 3):
         length = g.op("Gather", node.input[3], g.constant([axis]), axis=0)
-        scale = g.op("Div", _float(g, length), whole)
-    else:
+    if has_scales(node, g):
         scale = g.op("Gather", node.input[2], g.constant([axis]), axis=0)
+    else:
+        scale = g.op("Div", _float(g, length), whole)
+    if not input_at(node, 3):
         length = g.op("Cast", g.op("Floor", g.op("Mul", whole, scale)), to=TensorProto.INT64)
     number, last = _float(g, counted(g, length)), g.op("Sub", whole, _number(g, 1))
     how = g.attribute("coordinate_transformation_mode")
@@ -78,13 +89,17 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
         return g.op("Div", g.op("Mul", number, last), steps), last
     if how == "asymmetric":
         return g.op("Div", number, scale), last
-    if how not in ("half_pixel", "pytorch_half_pixel"):
+    if how not in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"):
         given = "sizes" if input_at(node, 3) else "scales"
         g.refuse(f"coordinate_transformation_mode={how!r} with {given} of the run does not exist there")
     centre = _number(g, 0.5)
     found = g.op("Sub", g.op("Div", g.op("Add", number, centre), scale), centre)
     if how == "pytorch_half_pixel":  # a single element is the first one
         found = g.op("Mul", found, _float(g, g.op("Greater", _float(g, length), _number(g, 1))))
+    if how == "half_pixel_symmetric" and has_scales(node, g):
+        # the part of an element that the scale gives too much is shared by both ends
+        rest = g.op("Sub", whole, g.op("Div", _float(g, length), scale))
+        found = g.op("Add", found, g.op("Mul", rest, centre))
     return found, last
 
 

@@ -6,7 +6,7 @@ from math import ceil, floor
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from zoosmith.opset_upgrade.building_blocks.computed_resize import resize_at_run_time
+from zoosmith.opset_upgrade.building_blocks.computed_resize import has_scales, resize_at_run_time
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -175,8 +175,11 @@ def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]
 
 
-def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction]) -> None:
-    """Express a Resize of known scales, one for each axis; refuses where shapes are not fixed."""
+def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction], *, antialias: bool = False) -> None:
+    """Express a Resize of known scales, one for each axis; refuses where shapes are not fixed.
+
+    With `antialias` each element of a shrunk axis is the sum over as many more elements as the scale tells.
+    """
     data, sizes, stated = node.input[0], g.static_shape(node.input[0]), g.static_shape(node.output[0])
     mode, kind = g.attribute("mode"), g.element_type(data)
     if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
@@ -192,7 +195,7 @@ def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction]) -> Non
         if mode == "nearest":
             data = g.op("Gather", data, g.constant([_nearest(g, place, size) for place in places]), axis=axis)
             continue
-        taps = [_linear(place) if mode == "linear" else _cubic(g, place, size) for place in places]
+        taps = _taps(g, places, size, min(scale, Fraction(1)) if antialias else Fraction(1))
         data = _weighted_sum(g, data, kind, axis, np.array(taps, np.float64), (size, len(sizes)))
     g.op("Identity", data, output=node.output[0])
 
@@ -208,6 +211,10 @@ def _places(g: Writer, size: int, length: int, scale: Fraction) -> list[Fraction
         return [Fraction(0)]
     if how == "half_pixel" or (how == "pytorch_half_pixel" and length > 1):
         return [(k + _HALF) / scale - _HALF for k in range(length)]
+    if how == "half_pixel_symmetric":
+        # the middle of the elements that the scale gives, of which there may be a part too much, lies in the middle
+        first = Fraction(size, 2) * (1 - length / (scale * size))
+        return [first + (k + _HALF) / scale - _HALF for k in range(length)]
     return g.refuse(f"coordinate_transformation_mode={how!r} does not exist there")
 
 
@@ -221,23 +228,38 @@ def _nearest(g: Writer, place: Fraction, size: int) -> int:
     return chosen
 
 
-def _linear(place: Fraction) -> list[tuple[int, float]]:
-    first = floor(place)
-    return [(first, float(1 - (place - first))), (first + 1, float(place - first))]
+def _taps(g: Writer, places: list[Fraction], size: int, shrunk: Fraction) -> list[list[tuple[int, float]]]:
+    """The elements of an axis that make each element of the result, with their weights: as many for each.
+
+    Args:
+        g: the writer.
+        places: where the elements of the result lie.
+        size: of the axis.
+        shrunk: the factor by which the kernel is stretched, at most 1.
+    """
+    reach = (1 if g.attribute("mode") == "linear" else 2) / shrunk
+    count = 2 * ceil(reach)
+    found = []
+    for place in places:
+        first = floor(place) - count // 2 + 1
+        taps = [(index, _weight(g, float(shrunk * abs(place - index)))) for index in range(first, first + count)]
+        if g.attribute("exclude_outside"):
+            taps = [(index, weight if 0 <= index < size else 0.0) for index, weight in taps]
+        total = sum(weight for _, weight in taps) if shrunk < 1 or g.attribute("exclude_outside") else 1.0
+        found.append([(index, weight / total) for index, weight in taps])
+    return found
 
 
-def _cubic(g: Writer, place: Fraction, size: int) -> list[tuple[int, float]]:
-    """Keys's kernel over four elements, with the slope of the attribute."""
-    first, a = floor(place), g.attribute("cubic_coeff_a")
-    taps = []
-    for index in range(first - 1, first + 3):
-        x = abs(float(place - index))
-        inner = ((a + 2) * x - (a + 3)) * x * x + 1
-        outer = ((x - 5) * x + 8) * a * x - 4 * a
-        inside = not g.attribute("exclude_outside") or 0 <= index < size
-        taps.append((index, (inner if x <= 1 else outer) * inside))
-    total = sum(weight for _, weight in taps)
-    return [(index, weight / total) for index, weight in taps] if g.attribute("exclude_outside") else taps
+def _weight(g: Writer, distance: float) -> float:
+    """What an element at that distance weighs: the triangle, or Keys's cubic kernel with the slope of the attribute."""
+    if g.attribute("mode") == "linear":
+        return max(0.0, 1 - distance)
+    if distance >= 2:
+        return 0.0
+    a = g.attribute("cubic_coeff_a")
+    if distance <= 1:
+        return ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    return ((distance - 5) * distance + 8) * a * distance - 4 * a
 
 
 def _weighted_sum(g: Writer, data: str, kind: int, axis: int, taps: np.ndarray, space: tuple[int, int]) -> str:
@@ -268,15 +290,27 @@ def _region_and_scales_are_required(node: NodeProto, g: Writer) -> None:
 @adapter("Resize", source=18, target=13)
 def _all_axes(node: NodeProto, g: Writer) -> None:
     """Before 18 there is a scale or a size for every axis, and nothing is smoothed."""
-    if g.attribute("antialias"):
-        g.refuse("antialias=1 does not exist there")
+    smooth = bool(g.attribute("antialias")) and g.attribute("mode") != "nearest"
     if g.attribute("keep_aspect_ratio_policy") != "stretch" and input_at(node, 3):
         _give_one_scale(node, g)
     axes = get_attribute(node, "axes")
     for name in ("antialias", "keep_aspect_ratio_policy", "axes"):
         drop_attribute(node, name)
-    if axes is None:
-        return
+    if axes is not None:
+        _give_all_axes(node, g, axes)
+    scales = _scales(node, g) if smooth else []
+    if scales is None:
+        g.refuse("antialias=1 with scales that are computed at run time does not exist there")
+    if has_scales(node, g) and input_at(node, 3):
+        resize_at_run_time(node, g)
+    elif scales:
+        _resize_by_gather(node, g, scales, antialias=True)
+    elif axes is not None:
+        g.keep()
+
+
+def _give_all_axes(node: NodeProto, g: Writer, axes: list[int]) -> None:
+    """Give region, scales and sizes for all axes in the place of those for some."""
     rank = g.rank(node.input[0])
     index = list(range(rank))
     for number, axis in enumerate(axes):
@@ -296,14 +330,26 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
     if inputs[3]:
         inputs[3] = g.op("Gather", g.op("Concat", g.op("Shape", inputs[0]), inputs[3], axis=0), order)
     set_inputs(node, *inputs)
-    g.keep()
 
 
 def _give_one_scale(node: NodeProto, g: Writer) -> None:
-    """Give the scale that the policy chooses for all axes in the place of the sizes that limit it."""
-    sizes, policy = g.required_constant(3, "sizes"), g.attribute("keep_aspect_ratio_policy")
+    """Give the scale that the policy chooses for all axes in the place of the sizes that limit it.
+
+    Where the run tells the sizes, those of the result are given beside it: `resize_at_run_time` takes both.
+    """
+    sizes, policy, shape = g.value(node.input[3]), g.attribute("keep_aspect_ratio_policy"), g.shape(node.input[0])
+    axes = [axis % g.rank(node.input[0]) for axis in get_attribute(node, "axes", range(g.rank(node.input[0])))]
+    if sizes is None or shape is None or None in shape:
+        if g.attribute("antialias") and g.attribute("mode") != "nearest":
+            g.refuse("antialias=1 with sizes that are computed at run time does not exist there")
+        whole = g.op("Cast", g.op("Gather", g.op("Shape", node.input[0]), g.constant(axes)), to=TensorProto.FLOAT)
+        ratios = g.op("Div", g.op("Cast", node.input[3], to=TensorProto.FLOAT), whole)
+        scale = g.op("ReduceMin" if policy == "not_larger" else "ReduceMax", ratios, keepdims=1)
+        result = g.op("Floor", g.op("Add", g.op("Mul", whole, scale), g.constant([0.5], np.float32)))
+        scales = g.op("Expand", scale, g.constant([len(axes)]))
+        set_inputs(node, node.input[0], input_at(node, 1), scales, g.op("Cast", result, to=TensorProto.INT64))
+        return
     shape = g.static_shape(node.input[0])
-    axes = [axis % len(shape) for axis in get_attribute(node, "axes", range(len(shape)))]
     if 0 in shape:
         g.refuse("there is nothing to resize")
     ratios = [Fraction(int(size), shape[axis]) for size, axis in zip(sizes, axes, strict=True)]
@@ -317,5 +363,30 @@ def _give_one_scale(node: NodeProto, g: Writer) -> None:
 
 @adapter("Resize", source=19, target=18)
 def _no_symmetry(node: NodeProto, g: Writer) -> None:
-    if g.attribute("coordinate_transformation_mode") == "half_pixel_symmetric":
-        g.refuse("coordinate_transformation_mode='half_pixel_symmetric' does not exist there")
+    """Both kinds of half pixels are the same where the sizes are those that the scales give, without a rest."""
+    if g.attribute("coordinate_transformation_mode") != "half_pixel_symmetric":
+        return
+    policy, smooth, axes = g.attribute("keep_aspect_ratio_policy"), g.attribute("antialias"), g.attribute("axes")
+    if input_at(node, 3) and policy != "stretch":
+        g.refuse(f"half_pixel_symmetric with keep_aspect_ratio_policy={policy!r} does not exist there")
+    if input_at(node, 3) or _leave_no_rest(node, g):
+        set_attribute(node, "coordinate_transformation_mode", "half_pixel")
+        return
+    if axes is not None:
+        _give_all_axes(node, g, axes)
+    scales = _scales(node, g)
+    if scales is not None:
+        _resize_by_gather(node, g, scales, antialias=bool(smooth))
+    elif smooth:
+        g.refuse("half_pixel_symmetric with antialias=1 and scales that are computed at run time does not exist there")
+    else:
+        resize_at_run_time(node, g)
+
+
+def _leave_no_rest(node: NodeProto, g: Writer) -> bool:
+    """Whether the scales are known to give whole sizes."""
+    sizes, scales = g.shape(node.input[0]), _scales(node, g)
+    if sizes is None or scales is None:
+        return False
+    axes = g.attribute("axes", range(len(sizes)))
+    return all(((sizes[axis] or _HALF) * scale).denominator == 1 for axis, scale in zip(axes, scales, strict=True))

@@ -146,3 +146,49 @@ def test_a_size_that_the_policy_rounds_up_is_refused() -> None:
                           keep_aspect_ratio_policy="not_larger")  # fmt: skip
     with pytest.raises(OpsetError, match="rounds a size that no scale gives there"):
         convert_version(model, 17)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("how", ["half_pixel", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric"])
+@pytest.mark.parametrize(("scales", "sizes"), [([1, 1, 0.5, 0.7], None), (None, SIZES[0]), (None, [1, 2, 2, 9])])
+@pytest.mark.parametrize("target", [17, 10, 7])
+def test_antialias_sums_over_what_a_shrunk_element_covers(
+    mode: str, how: str, scales: Any, sizes: Any, target: int
+) -> None:
+    _same(target, scales, sizes, mode=mode, coordinate_transformation_mode=how, antialias=1)
+
+
+def test_antialias_of_some_axes_leaves_out_what_lies_outside() -> None:
+    _same(17, [0.5, 0.4], None, mode="cubic", antialias=1, exclude_outside=1, axes=[3, 2])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("scales", [[1, 1, 0.6, 0.7], [1, 1, 1.3, 2], [1, 1, 0.5, 1.5]])
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("target", [18, 13, 10])
+def test_half_pixels_are_symmetric_below_19(mode: str, scales: list[float], given: bool, target: int) -> None:
+    how = "half_pixel_symmetric"
+    if given:
+        _same(target, scales, None, mode=mode, coordinate_transformation_mode=how)
+        return
+    model, feeds = node_model("Resize", 19, IMAGE, None, np.array(scales, np.float32), mode=mode,
+                              coordinate_transformation_mode=how)  # fmt: skip
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    assert_same(expected, run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
+
+
+def test_symmetric_half_pixels_of_whole_sizes_stay_one_node() -> None:
+    model, _ = node_model("Resize", 19, IMAGE, None, Constant(SCALES[1], np.float32), mode="linear",
+                          coordinate_transformation_mode="half_pixel_symmetric")  # fmt: skip
+    assert [node.op_type for node in convert_version(model, 18).graph.node] == ["Resize"]
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("sizes", [[3, 5], [9, 7], [4, 6]])
+@pytest.mark.parametrize("target", [17, 10, 7])
+def test_sizes_of_the_run_limit_one_scale_for_all_axes(policy: str, mode: str, sizes: list[int], target: int) -> None:
+    model, feeds = node_model("Resize", 19, IMAGE, None, None, np.array(sizes), mode=mode, axes=[2, 3],
+                              keep_aspect_ratio_policy=policy)  # fmt: skip
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    assert_same(expected, run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
