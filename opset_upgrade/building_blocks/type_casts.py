@@ -63,7 +63,9 @@ def cast_to_wrapping(node: NodeProto, g: Writer) -> None:
 
     Before 6 there are no sums and products of integers: double precision holds every one up to 2^53.
     """
-    cast_through(node, g, {**_WRAPPING, **_LARGE})
+    if g.element_type(node.input[0]) in _IN_DOUBLE:
+        g.admit("approximate", _ROUNDED)
+    cast_through(node, g, {**_WRAPPING, **_IN_DOUBLE})
 
 
 def multiply_integers_in_double(node: NodeProto, g: Writer) -> None:

@@ -47,15 +47,28 @@ def _pow(node: NodeProto, g: Writer) -> None:
     g.op("Cast", g.op("Pow", *wide), to=kinds[0], output=node.output[0])
 
 
+@adapter("Mod", source=28, target=13)
+def _floats_as_in_c(node: NodeProto, g: Writer) -> None:
+    """Before 28 the remainder of floats has the sign of the dividend: where that is not the divisor's, one more fits."""
+    if g.attribute("fmod") or g.element_type(node.input[0]) not in (*_FLOATS, TensorProto.BFLOAT16):
+        return
+    divisor = node.input[1]
+    rest = g.op("Mod", *node.input, fmod=1)
+    zero = g.scalar_like(divisor, 0)
+    apart = g.op("Xor", g.op("Less", rest, zero), g.op("Less", divisor, zero))
+    wrong = g.op("And", apart, g.op("Not", g.op("Equal", rest, zero)))
+    g.op("Where", wrong, g.op("Add", rest, divisor), rest, output=node.output[0])
+
+
 @decomposition("Mod")
 def _mod(node: NodeProto, g: Writer) -> None:
     kind = g.element_type(node.input[0])
     as_in_c = bool(g.attribute("fmod"))
-    if kind == TensorProto.FLOAT16 and as_in_c:
-        _half_remainder(node, g)
+    if kind in (TensorProto.FLOAT, TensorProto.FLOAT16):
+        _remainder_in_double(node, g, kind)
         return
     if kind in _FLOATS:
-        g.refuse("the remainder of floats is not exact in other operators")
+        g.refuse("the remainder of doubles is not exact in other operators")
     left, right = node.input
     if kind not in (*_LARGE, TensorProto.INT32):
         left, right = (g.op("Cast", name, to=TensorProto.INT64) for name in node.input)
@@ -77,8 +90,15 @@ def _mod(node: NodeProto, g: Writer) -> None:
     g.op("Cast", rest, to=kind, output=node.output[0])
 
 
-def _half_remainder(node: NodeProto, g: Writer) -> None:
-    # quotients of half-precision numbers have at most 40 bits before the point: all of this is exact in a double
+def _remainder_in_double(node: NodeProto, g: Writer, kind: int) -> None:
+    """As in C, `left` less `right` as often as it fits.
+
+    Quotients of half-precision numbers have at most 40 bits before the point: all of this is exact in a double. In
+    single precision a product of `right` and 28 bits is exact, and a quotient that is not whole is so far from the next
+    whole number (1 / 2^24) that it is not rounded to it.
+    """
+    if kind == TensorProto.FLOAT:
+        g.admit("approximate", "the remainder of floats is exact while their quotient is below 2^28")
     left, right = (g.op("Cast", name, to=TensorProto.DOUBLE) for name in node.input)
     large, unit = g.op("Abs", left), g.op("Abs", right)
     whole = g.op("Mul", unit, g.op("Floor", g.op("Div", large, unit)))
@@ -86,7 +106,7 @@ def _half_remainder(node: NodeProto, g: Writer) -> None:
     endless = g.op("Greater", unit, g.constant(1e300, dtype=np.float64))
     finite = g.op("Less", large, g.constant(1e300, dtype=np.float64))
     rest = g.op("Where", g.op("And", endless, finite), left, rest)
-    g.op("Cast", rest, to=TensorProto.FLOAT16, output=node.output[0])
+    g.op("Cast", rest, to=kind, output=node.output[0])
 
 
 @decomposition("Round")

@@ -122,6 +122,25 @@ def test_the_remainder_has_the_sign_that_the_attribute_tells(dtype: str, fmod: i
         assert_same(expected, _lowered(model, target, [left, right])[0])
 
 
+@given(st.sampled_from([0, 1]), st.sampled_from(["float16", "float32"]), st.data())
+@_FEW
+def test_the_remainder_of_floats_is_that_of_c_or_of_python(fmod: int, dtype: str, data: st.DataObject) -> None:
+    special = st.sampled_from([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0])
+    values = arrays(np.float32, (6,), elements=special | st.floats(-64, 64, width=16))
+    steps = special | st.floats(0.0625, 64, width=16) | st.floats(-64, -0.0625, width=16)
+    left, right = data.draw(values).astype(dtype), data.draw(arrays(np.float32, (6,), elements=steps)).astype(dtype)
+    with np.errstate(invalid="ignore"):
+        expected = (np.fmod if fmod else np.mod)(left, right)
+    model = _model("Mod", [left, right], [(dtype, (6,))], 28, fmod=fmod)
+    for target in (27, 13, 9, 7):
+        assert_same(expected, _lowered(model, target, [left, right])[0], rtol=0, atol=0)
+
+
+def test_the_remainder_of_floats_that_an_older_opset_has_is_of_its_kernel() -> None:
+    model = _model("Mod", [np.float32([5, -5]), np.float32([3, 3])], [("float32", (2,))], 28, fmod=0)
+    assert {a.i for n in convert_version(model, 27).graph.node if n.op_type == "Mod" for a in n.attribute} == {1}
+
+
 @given(st.sampled_from(_INTEGERS), st.sampled_from(["LEFT", "RIGHT"]), st.data())
 @_FEW
 def test_shifts_move_bits_and_nothing_else(dtype: str, direction: str, data: st.DataObject) -> None:
@@ -312,7 +331,7 @@ def test_common_layers_need_no_fixed_sizes(operator: str, target: int) -> None:
 
 @pytest.mark.parametrize(
     ("operator", "dtype", "opset", "target"),
-    [("Mod", "float32", 13, 9), ("Pow", "int64", 15, 11), ("Asinh", "float64", 22, 8)],
+    [("Mod", "float64", 13, 9), ("Pow", "int64", 15, 11), ("Asinh", "float64", 22, 8)],
 )
 def test_what_would_lose_precision_is_refused_by_name(operator: str, dtype: str, opset: int, target: int) -> None:
     values = np.ones(3, dtype)
