@@ -13,7 +13,7 @@ from onnx import (
 from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.traversal import subgraphs
-from zoosmith.opset_upgrade.node_editing import get_attribute
+from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, tensor_array
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
 
 SMALL = 1 << 14
@@ -63,6 +63,10 @@ def fold(
         return unknown
     if reads_shape_only(node):
         return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
+    tensor = find_attribute(node, "value") if node.op_type == "Constant" else None
+    if tensor is not None:
+        value = tensor_array(tensor.t) if prod(tensor.t.dims) <= limit else None
+        return {node.output[0]: value}
     values: dict[str, np.ndarray] = {}
     for name in node.input:
         value = value_of(name) if name else None

@@ -22,6 +22,7 @@ from zoosmith.opset_upgrade.graph_editing import (
     place_constants,
     replace_nodes,
     state_computed_shapes,
+    state_output_shapes,
     state_types,
 )
 from zoosmith.opset_upgrade.graph_facts import GraphFacts, VersionedNode
@@ -173,6 +174,7 @@ class _Run:
         if self.target != source or self.ir is not None:
             set_ir(result, ir)
         if self.versions.changed:
+            state_output_shapes(result.graph, facts)
             drop_unused_imports(result)
             drop_stale_types(self.typed)
         return result

@@ -147,6 +147,19 @@ def state_computed_shapes(graph: GraphProto, facts: GraphFacts) -> None:
                         size.Clear()
 
 
+def state_output_shapes(graph: GraphProto, facts: GraphFacts) -> None:
+    """State what is known of the shapes of tensors that the graph gives out without any, not even a rank.
+
+    The checker requires one.
+    """
+    for value in graph.output:
+        tensor = value.type.tensor_type
+        if tensor.elem_type and not tensor.HasField("shape"):
+            found = facts.type(value.name)
+            if found is not None and found.tensor_type.HasField("shape"):
+                tensor.shape.CopyFrom(found.tensor_type.shape)
+
+
 def drop_unused(model: ModelProto, names: Iterable[str]) -> None:
     """Remove Constant nodes and initializers among `names` that nothing reads any more.
 

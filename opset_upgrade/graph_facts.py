@@ -14,7 +14,7 @@ from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade import constant_folding
 from zoosmith.opset_upgrade.constant_folding import SMALL
-from zoosmith.opset_upgrade.errors import Refusal
+from zoosmith.opset_upgrade.node_editing import tensor_array
 from zoosmith.opset_upgrade.type_inference import infer_node, infer_outputs
 
 
@@ -329,7 +329,4 @@ def small_value(tensor: TensorProto) -> np.ndarray | None:
     """The value of a tensor that lies in the model and is small, else None."""
     if tensor.data_location == TensorProto.EXTERNAL or int(np.prod(tensor.dims, dtype=object)) > SMALL:
         return None
-    try:
-        return numpy_helper.to_array(tensor)
-    except ValueError:
-        raise Refusal(f"the data of tensor {tensor.name!r} does not fit its type and shape") from None
+    return tensor_array(tensor)

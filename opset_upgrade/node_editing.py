@@ -31,10 +31,13 @@ def get_attribute(node: NodeProto, name: str, default: Any = None) -> Any:
 
 
 def tensor_array(tensor: TensorProto) -> np.ndarray:
-    """The value of a tensor in an attribute. Raises Refusal where it lies in a file beside the model."""
+    """The value of a tensor. Raises Refusal where it lies in a file beside the model, or is malformed."""
     if uses_external_data(tensor):
         raise Refusal("the value of its tensor lies in a file beside the model; load it first")
-    return numpy_helper.to_array(tensor)
+    try:
+        return numpy_helper.to_array(tensor)
+    except ValueError:
+        raise Refusal(f"the data of tensor {tensor.name!r} does not fit its type and shape") from None
 
 
 def set_attribute(node: NodeProto, name: str, value: Any) -> None:

@@ -63,12 +63,13 @@ def _sizes_from_count(node: NodeProto, g: Writer) -> None:
         return
     if size % count:
         each = -(-size // count)
-        set_inputs(node, node.input[0], g.constant([min(each, size - each * k) for k in range(count)]))
+        # in a branch that is never taken there may be too few for all
+        set_inputs(node, node.input[0], g.constant([max(0, min(each, size - each * k)) for k in range(count)]))
 
 
 def _split_at_run_time(node: NodeProto, g: Writer, count: int) -> None:
     """Slices of one size, rounded up; the last of them end where the axis does."""
-    data, axis = node.input[0], g.attribute("axis") % g.rank(node.input[0])
+    data, axis = node.input[0], g.attribute("axis")
     size = g.op("Gather", g.op("Shape", data), g.constant([axis]), axis=0)
     each = g.op("Div", g.op("Add", size, g.constant([count - 1])), g.constant([count]))
     for number, output in enumerate(node.output):

@@ -117,8 +117,10 @@ case("GRU", 1, 3, X, Constant(np.ones((1, 6, 4)) / 9, np.float32), Constant(np.o
 case("GRU", 3, 1, X, Constant(np.ones((1, 6, 4)) / 9, np.float32), Constant(np.ones((1, 6, 2)) / 9, np.float32),
      hidden_size=2, outputs=2, linear_before_reset=0)  # fmt: skip
 
-refused("Resize", 19, 18, IMAGE, None, Constant([1, 1, 1.5, 1.5], np.float32),
-        mode="linear", coordinate_transformation_mode="half_pixel_symmetric")  # fmt: skip
+case("Mod", 28, 13, np.array([5, -5, 5], np.float32), Constant([3, 3, -3], np.float32))
+case("Resize", 19, 18, IMAGE, None, Constant([1, 1, 1.3, 1.3], np.float32),
+     mode="linear", coordinate_transformation_mode="half_pixel_symmetric")  # fmt: skip
+
 refused("BatchNormalization", 9, 14, X, *[Constant([1, 2, 3], np.float32)] * 4, outputs=5)
 refused("MaxPool", 8, 1, IMAGE, kernel_shape=[2, 2], outputs=2, kinds=(1, 7))
 

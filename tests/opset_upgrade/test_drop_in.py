@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 from onnx.version_converter import ConvertError
 
@@ -69,6 +69,24 @@ def test_an_initializer_whose_data_is_too_short_is_refused() -> None:
     model.graph.initializer.add(name="s", data_type=TensorProto.INT64, dims=[2], raw_data=struct.pack("<q", 1))
     with pytest.raises(RuntimeError, match="the data of tensor 's' does not fit its type and shape"):
         convert_version(model, 12)
+
+
+def test_a_constant_node_whose_data_is_too_short_is_refused() -> None:
+    text = "(float[4, 2] x) => (float[1, 2] y, float[3, 2] z) { s = Constant () y, z = Split <axis = 0> (x, s) }"
+    model = parsed(text)
+    value = TensorProto(data_type=TensorProto.INT64, dims=[2], raw_data=struct.pack("<q", 1))
+    model.graph.node[0].attribute.append(helper.make_attribute("value", value))
+    with pytest.raises(RuntimeError, match="the data of tensor '' does not fit its type and shape"):
+        convert_version(model, 12)
+
+
+@pytest.mark.parametrize("target", [26, 28])
+def test_an_output_that_states_no_shape_gets_what_is_known_of_it(target: int) -> None:
+    model = parsed("(float a, float b, float c) => (float y) { y = Range (a, b, c) }", 27)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    converted = convert_version(model, target)
+    checker.check_model(converted, full_check=True)
+    assert len(converted.graph.output[0].type.tensor_type.shape.dim) == 1
 
 
 def test_constants_come_before_the_node_that_reads_them() -> None:

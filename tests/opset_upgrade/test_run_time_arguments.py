@@ -192,6 +192,24 @@ def test_an_axis_of_free_size_is_split_into_parts_of_one_size(size: int, axis: i
         assert_same(parts, list(runner_for(converted).run({"x": values}).values()))
 
 
+def test_a_tensor_of_unknown_rank_is_split_along_an_axis_from_either_end() -> None:
+    values = np.arange(14, dtype=np.float32).reshape(2, 7)
+    for axis in (1, -1):
+        nodes = [
+            helper.make_node("Reshape", ["x", "shape"], ["r"]),
+            helper.make_node("Split", ["r"], ["y0", "y1"], axis=axis, num_outputs=2),
+        ]
+        stated = [helper.make_tensor_value_info("x", 1, [14]), helper.make_tensor_value_info("shape", 7, ["rank"])]
+        results = [helper.make_tensor_value_info(name, 1, [2, None]) for name in ("y0", "y1")]
+        graph = helper.make_graph(nodes, "split", stated, results)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+        for target in (17, 11):
+            converted = convert_version(model, target)
+            checker.check_model(converted, full_check=True)
+            found = runner_for(converted).run({"x": values.ravel(), "shape": np.array([2, 7])})
+            assert_same([values[:, :4], values[:, 4:]], list(found.values()))
+
+
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_indices_of_32_bits_are_widened_and_others_are_not(dtype: type[np.integer]) -> None:
     data = np.arange(12, dtype=np.float32).reshape(3, 4)
