@@ -49,7 +49,7 @@ def _pow(node: NodeProto, g: Writer) -> None:
 
 @adapter("Mod", source=28, target=13)
 def _floats_as_in_c(node: NodeProto, g: Writer) -> None:
-    """Before 28 the remainder of floats has the sign of the dividend: where that is not the divisor's, one more fits."""
+    """Before 28 the remainder of floats has the sign of the dividend: add the divisor where that is not its own."""
     if g.attribute("fmod") or g.element_type(node.input[0]) not in (*_FLOATS, TensorProto.BFLOAT16):
         return
     divisor = node.input[1]

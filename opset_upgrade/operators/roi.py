@@ -32,7 +32,7 @@ def _by_gather(node: NodeProto, g: Writer) -> None:
 
 def _align_by_gather(node: NodeProto, g: Writer, *, shifted: bool) -> None:
     """Gather the four elements around each sample, and average the samples of each bin."""
-    data, regions, images = node.input
+    data, _, images = node.input
     samples = g.attribute("sampling_ratio")
     if g.attribute("mode") != "avg" or not samples or g.element_type(data) != TensorProto.FLOAT:
         form = f"mode={g.attribute('mode')!r}, sampling_ratio={samples} of {g.type_string(data)}"
@@ -46,12 +46,12 @@ def _align_by_gather(node: NodeProto, g: Writer, *, shifted: bool) -> None:
     elements = g.op("Reshape", last, g.op("Concat", g.constant([-1]), channels, axis=0))
     first = g.op("Mul", g.op("Reshape", images, g.constant([-1, 1, 1])), g.op("Mul", height, width))
     total = ""
-    for row, row_weight in down:
+    for row, share in down:
         start = g.op("Add", first, g.op("Mul", g.op("Reshape", row, g.constant([0, 0, 1])), width))
-        row_weight = g.op("Reshape", row_weight, g.constant([0, 0, 1, 1]))
+        across = g.op("Reshape", share, g.constant([0, 0, 1, 1]))
         for column, weight in along:
             index = g.op("Add", start, g.op("Reshape", column, g.constant([-1, 1, columns])))
-            part = g.op("Mul", row_weight, g.op("Reshape", weight, g.constant([-1, 1, columns, 1])))
+            part = g.op("Mul", across, g.op("Reshape", weight, g.constant([-1, 1, columns, 1])))
             part = g.op("Mul", g.op("Gather", elements, index, axis=0), part)
             total = g.op("Add", total, part) if total else part
     found = g.op("Transpose", total, perm=[0, 3, 1, 2])
