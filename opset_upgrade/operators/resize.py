@@ -340,14 +340,7 @@ def _give_one_scale(node: NodeProto, g: Writer) -> None:
     sizes, policy, shape = g.value(node.input[3]), g.attribute("keep_aspect_ratio_policy"), g.shape(node.input[0])
     axes = [axis % g.rank(node.input[0]) for axis in get_attribute(node, "axes", range(g.rank(node.input[0])))]
     if sizes is None or shape is None or None in shape:
-        if g.attribute("antialias") and g.attribute("mode") != "nearest":
-            g.refuse("antialias=1 with sizes that are computed at run time does not exist there")
-        whole = g.op("Cast", g.op("Gather", g.op("Shape", node.input[0]), g.constant(axes)), to=TensorProto.FLOAT)
-        ratios = g.op("Div", g.op("Cast", node.input[3], to=TensorProto.FLOAT), whole)
-        scale = g.op("ReduceMin" if policy == "not_larger" else "ReduceMax", ratios, keepdims=1)
-        result = g.op("Floor", g.op("Add", g.op("Mul", whole, scale), g.constant([0.5], np.float32)))
-        scales = g.op("Expand", scale, g.constant([len(axes)]))
-        set_inputs(node, node.input[0], input_at(node, 1), scales, g.op("Cast", result, to=TensorProto.INT64))
+        _give_scale_of_the_run(node, g, axes)
         return
     shape = g.static_shape(node.input[0])
     if 0 in shape:
@@ -359,6 +352,18 @@ def _give_one_scale(node: NodeProto, g: Writer) -> None:
     if any(floor(scale * shape[axis] + _HALF) != floor(rounded * shape[axis]) for axis in axes):
         g.refuse(f"keep_aspect_ratio_policy={policy!r} rounds a size that no scale gives there")
     set_inputs(node, node.input[0], input_at(node, 1), g.constant([float(scale)] * len(axes), np.float32))
+
+
+def _give_scale_of_the_run(node: NodeProto, g: Writer, axes: list[int]) -> None:
+    policy = g.attribute("keep_aspect_ratio_policy")
+    if g.attribute("antialias") and g.attribute("mode") != "nearest":
+        g.refuse("antialias=1 with sizes that are computed at run time does not exist there")
+    whole = g.op("Cast", g.op("Gather", g.op("Shape", node.input[0]), g.constant(axes)), to=TensorProto.FLOAT)
+    ratios = g.op("Div", g.op("Cast", node.input[3], to=TensorProto.FLOAT), whole)
+    scale = g.op("ReduceMin" if policy == "not_larger" else "ReduceMax", ratios, keepdims=1)
+    result = g.op("Floor", g.op("Add", g.op("Mul", whole, scale), g.constant([0.5], np.float32)))
+    scales = g.op("Expand", scale, g.constant([len(axes)]))
+    set_inputs(node, node.input[0], input_at(node, 1), scales, g.op("Cast", result, to=TensorProto.INT64))
 
 
 @adapter("Resize", source=19, target=18)
