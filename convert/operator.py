@@ -303,6 +303,10 @@ class Operator:
         """Make a constant list of int64, the form of shapes and axes in ONNX."""
         return self.constant(np.array(content, np.int64))
 
+    def inside(self, body: Graph) -> "Operator":
+        """Give the operator once more, to write helper nodes into a body of its graph."""
+        return Operator(self.definition, self.inputs, [], body, self._names, self.translate_net)
+
     def reserve_name(self) -> str:
         """Reserve a name for a value inside of a subgraph."""
         return self._names.helper()

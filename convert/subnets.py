@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 BRANCHES = ("then_net", "else_net")
+# other arguments whose nets run, on blobs that the operator itself names
+_BODIES = ("step_net",)
 
 
 def all_operators(ops: Iterable[OperatorDef]) -> Iterator[OperatorDef]:
@@ -20,7 +22,7 @@ def all_operators(ops: Iterable[OperatorDef]) -> Iterator[OperatorDef]:
     for op in ops:
         yield op
         for argument in op.arg:
-            if argument.name in BRANCHES:
+            if argument.name in {*BRANCHES, *_BODIES}:
                 yield from all_operators(argument.n.op)
 
 

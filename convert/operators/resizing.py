@@ -29,6 +29,22 @@ def resize_nearest(op: Operator) -> None:
     if scales is None or _may_keep_sizes(op.shape(x)[2:], scales):
         _sample(op, x, scales)
         return
+    _repeat(op, x, scales)
+
+
+@translator("UpsampleNearest", since=9)
+def upsample_nearest(op: Operator) -> None:
+    """UpsampleNearest: every pixel `scale` times in both directions."""
+    x = op.inputs[0]
+    op.expect_rank(x, 4, "the image")
+    scale = op.integer("scale", 2)
+    if scale < 1 or op.channels_last:
+        op.refuse(f"argument scale={scale} and order={op.text('order', 'NCHW')}: expected 1 or more, and NCHW")
+    _repeat(op, x, [scale, scale])
+
+
+def _repeat(op: Operator, x: Value, scales: Sequence[float]) -> None:
+    """Enlarge or shrink by factors, each pixel from the one at or before its place."""
     if min(scales) < 1:
         op.require(11)  # before, runtimes round up when they shrink
     factors = op.constant(np.array([1, 1, *scales], np.float32))

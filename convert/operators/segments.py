@@ -22,7 +22,7 @@ def lengths_range_fill(op: Operator) -> None:
     """LengthsRangeFill: 0, 1, … for each length, one after the other."""
     lengths = op.inputs[0]
     ids = segment_ids(op, lengths)
-    places = op.emit("Sub", counted(op, _total(op, lengths)), op.emit("Gather", _starts(op, lengths), ids))
+    places = op.emit("Sub", counted(op, _total(op, lengths)), op.emit("Gather", segment_starts(op, lengths), ids))
     cast(op, places, TensorProto.INT32, to=0)
 
 
@@ -146,7 +146,8 @@ def _ends(op: Operator, lengths: Value) -> Value:
     return op.emit("CumSum", cast(op, lengths, TensorProto.INT64), op.constant(np.array(0, np.int64)))
 
 
-def _starts(op: Operator, lengths: Value) -> Value:
+def segment_starts(op: Operator, lengths: Value) -> Value:
+    """The first row of each segment, int64."""
     return op.emit("Sub", _ends(op, lengths), cast(op, lengths, TensorProto.INT64))
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from tests.caffe2_cases import operator_cases
 from tests.caffe2_cases.case import OperatorCase
-from tests.validation.caffe2_nets import single
 from tests.validation.recordings import Recording, recordings
 from zoosmith.validation import Caffe2Runner, Caffe2Worker, ValidationError, interpret
 from zoosmith.validation.interpreter.registry import KERNELS
@@ -22,6 +21,15 @@ BY_HAND: dict[str, tuple[list[np.ndarray], list[object]]] = {
     "SparseLengthsMax": (
         [np.float32([[1, -5], [-3, -4], [0, 2]]), np.int64([2, 0, 1]), np.int32([2, 0, 1])],
         [[1, 2], [0, 0], [-3, -4]],
+    ),
+    "UpsampleNearest": (
+        [np.float32([[[[1, 2], [3, 4]]]])],
+        [[[[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]]],
+    ),
+    # bins of 2 by 2 pixels, each of its own channel; of the second region, of 2 by 1, half lies outside
+    "PSRoIPool": (
+        [np.arange(64, dtype=np.float32).reshape(1, 4, 4, 4), np.float32([[0, 0, 0, 3, 3], [0, -3, 1, 0, 2]])],
+        [[[[2.5, 20.5], [42.5, 60.5]]], [[[0, 20], [0, 56]]]],
     ),
 }
 
@@ -62,8 +70,8 @@ def test_every_operator_that_caffe2_has_not_is_worked_out_by_hand():
 @pytest.mark.parametrize("kind", BY_HAND)
 def test_a_kernel_gives_the_numbers_worked_out_by_hand(kind: str):
     inputs, expected = BY_HAND[kind]
-    net, feeds = single(kind, {}, inputs)
-    assert interpret(net, None, feeds)["o0"].tolist() == expected
+    net = next(case.net for case in operator_cases() if case.operator == kind)
+    assert interpret(net, None, dict(zip(net.external_input, inputs, strict=True)))["o0"].tolist() == expected
 
 
 @pytest.mark.caffe2

@@ -1,11 +1,20 @@
 """One operator of a net as the operator functions see it: arguments in all of Caffe2's spellings."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.interpreter.nested import blobs_read, blobs_written
+from zoosmith.validation.interpreter.values import Value
+
+RunNet: TypeAlias = Callable[[str, Mapping[str, Value], Sequence[str]], Mapping[str, np.ndarray]]
+
+
+def _no_net(name: str, blobs: Mapping[str, Value], wanted: Sequence[str]) -> Mapping[str, np.ndarray]:
+    raise ValidationError(f"there is no net {name!r} to run")
 
 
 class Operator:
@@ -18,6 +27,11 @@ class Operator:
         # The blobs that it may read and write, those of its nets included.
         self.reads, self.writes = blobs_read(definition), blobs_written(definition)
         self.arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg}
+        device = definition.device_option
+        # The seed of what it draws at random, None where that differs each time.
+        self.seed: int | None = device.random_seed if device.HasField("random_seed") else None
+        # Runs one of its nets on blobs of its own, and gives those that are wanted; set where the net is planned.
+        self.run_net: RunNet = _no_net
         # Whether floating outputs are Caffe2 DOUBLE; preset from the inputs, set by operators that choose a type.
         self.double = False
         self._where = where
@@ -56,6 +70,10 @@ class Operator:
     def numbers(self, name: str, default: Sequence[float] = ()) -> tuple[float, ...]:
         """A list of floats."""
         return self._repeated(name, "floats", "floats", default)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        return tuple(text.decode(errors="replace") for text in self._repeated(name, "strings", "strings", ()))
 
     @property
     def order(self) -> str:

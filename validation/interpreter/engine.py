@@ -1,6 +1,7 @@
 """Run a net: plan it once, then compute its operators one after the other over a workspace of named blobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -169,7 +170,9 @@ def _plan(net: NetDef, where: str) -> Plan:
         )
         for n, definition in enumerate(net.op)
     ]
-    for (op, kernel, _), definition in zip(plan, net.op, strict=True):
+    for (op, kernel, nets), definition in zip(plan, net.op, strict=True):
+        if nets:
+            op.run_net = partial(_run_apart, nets)
         if definition.engine.startswith("DNNLOWP"):
             raise op.error(f"engine {definition.engine!r} computes in integers of its own, which are not known")
         if not kernel.accepts(len(op.inputs)):
@@ -196,6 +199,21 @@ def _execute(plan: Plan, workspace: Workspace, keep: Sequence[str] | None) -> No
             for name in touched[n].difference(keep):
                 if last_use[name] == n:
                     workspace.drop(name)
+
+
+def _run_apart(
+    nets: Mapping[str, Plan], name: str, blobs: Mapping[str, Value], wanted: Sequence[str]
+) -> Mapping[str, np.ndarray]:
+    """Run a net on blobs of its own, and give plain tensors that there are then."""
+    workspace = Workspace()
+    for blob, value in blobs.items():
+        workspace.write(blob, value)
+    _execute(nets.get(name, []), workspace, keep=wanted)
+    made = {blob: workspace[blob] for blob in wanted if blob in workspace}
+    tensors = {blob: value for blob, value in made.items() if isinstance(value, np.ndarray)}
+    if len(tensors) < len(wanted):
+        raise ValidationError(f"its net {name!r} makes no plain tensor {_listed(set(wanted) - tensors.keys())}")
+    return tensors
 
 
 def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:

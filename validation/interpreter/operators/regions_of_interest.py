@@ -184,3 +184,75 @@ def _neighbour(maps: np.ndarray, y: np.ndarray, x: np.ndarray, down: int, right:
     columns = np.where((x + right < 0) | (x + right >= size), x - right, x + right)
     n, k = np.indices(y.shape)
     return maps[n, k, rows, columns]
+
+
+@operator("RoIAlignRotated")
+def roi_align_rotated(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
+    """Image (N, C, H, W), RoIs (R, 5 or 6) of centre, size and degrees: the mean of bilinear samples in each bin."""
+    if op.channels_last:
+        image = channels_first(image)
+    if rois.ndim != 2 or rois.shape[1] not in {5, 6} or image.ndim != 4:
+        raise op.error(f"image {image.shape} and rois {rois.shape} do not fit")
+    bins = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
+    result = np.zeros((len(rois), image.shape[1], *bins))
+    scale, aligned, ratio = (
+        np.float32(op.number("spatial_scale", 1.0)),
+        op.flag("aligned"),
+        op.integer("sampling_ratio", -1),
+    )
+    for n, roi in enumerate(as_float32(rois)):
+        plane = image[int(roi[0]) if len(roi) == 6 else 0]
+        centre = roi[-5:-3] * scale - np.float32(0.5 if aligned else 0)
+        sides = roi[-3:-1] * scale
+        if aligned and (sides < 0).any():
+            raise op.error(f"region {n} has a negative size, which is refused with aligned=1")
+        sides = sides if aligned else np.maximum(sides, np.float32(1))
+        steps = sides[1] / np.float32(bins[0]), sides[0] / np.float32(bins[1])
+        grids = [ratio if ratio > 0 else math.ceil(step) for step in steps]
+        rows, columns = (
+            np.add.outer(np.arange(count) * step, (np.arange(grid) + 0.5) * step / max(grid, 1)) - side / 2
+            for count, step, grid, side in zip(bins, steps, grids, (sides[1], sides[0]), strict=True)
+        )
+        theta = math.radians(float(roi[-1]))
+        v, u = rows[:, :, None, None], columns[None, None]
+        y = v * math.cos(theta) - u * math.sin(theta) + centre[1]
+        x = u * math.cos(theta) + v * math.sin(theta) + centre[0]
+        samples = _bilinear(plane, y, x)
+        result[n] = samples.sum(axis=(2, 4)) / np.float64(grids[0] * grids[1])
+    return channels_last(result) if op.channels_last else result
+
+
+def _bilinear(plane: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The plane (C, H, W) between its pixels; beyond the border by more than a pixel it is 0."""
+    height, width = plane.shape[1:]
+    outside = (y < -1) | (y > height) | (x < -1) | (x > width)
+    y, x = y.clip(0, height - 1), x.clip(0, width - 1)
+    top, left = y.astype(np.int64), x.astype(np.int64)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, along = y - top, x - left
+    upper = plane[:, top, left] * (1 - along) + plane[:, top, right] * along
+    lower = plane[:, bottom, left] * (1 - along) + plane[:, bottom, right] * along
+    return np.where(outside, 0.0, upper * (1 - down) + lower * down)
+
+
+@operator("PSRoIPool")
+def ps_roi_pool(op: Operator, image: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image (N, D g g, H, W), RoIs (R, 5): (R, D, g, g), each bin the mean of its own channel; and that channel."""
+    group, kinds = op.integer("group_size", 1), op.integer("output_dim", 1)
+    if image.shape[1] != kinds * group * group or rois.shape[1:] != (5,) or op.channels_last:
+        raise op.error(f"image {image.shape} and rois {rois.shape} do not fit {kinds} kinds of {group} by {group} bins")
+    channels = np.arange(image.shape[1], dtype=np.int32).reshape(kinds, group, group)
+    result = np.zeros((len(rois), kinds, group, group))
+    scale = np.float32(op.number("spatial_scale", 1.0))
+    for n, roi in enumerate(as_float32(rois)):
+        corners = np.floor(np.abs(roi[1:]) + np.float32(0.5)) * np.sign(roi[1:])
+        starts, ends = corners[:2] * scale, (corners[2:] + np.float32(1)) * scale
+        steps = np.maximum(ends - starts, np.float32(0.1)) / np.float32(group)
+        for h, w in np.ndindex(group, group):
+            place = np.array([w, h], np.float32)
+            low = np.floor(place * steps + starts).clip(0, image.shape[:1:-1]).astype(int)
+            high = np.ceil((place + np.float32(1)) * steps + starts).clip(0, image.shape[:1:-1]).astype(int)
+            part = image[int(roi[0]), channels[:, h, w], low[1] : high[1], low[0] : high[0]]
+            if part.size:
+                result[n, :, h, w] = part.mean(axis=(1, 2))
+    return result, np.broadcast_to(channels, result.shape)

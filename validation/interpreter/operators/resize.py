@@ -60,3 +60,12 @@ def _interpolated(image: np.ndarray, axis: int, scale: np.float32) -> np.ndarray
     above = np.minimum(below + 1, size - 1)
     weight = (position - below).reshape([-1 if n == axis else 1 for n in range(image.ndim)])
     return image.take(below, axis) * (1.0 - weight) + image.take(above, axis) * weight
+
+
+@operator("UpsampleNearest")
+def upsample_nearest(op: Operator, x: np.ndarray) -> np.ndarray:
+    """Every pixel `scale` times down and across, NCHW."""
+    scale = op.integer("scale", 2)
+    if scale < 1 or x.ndim != 4 or op.channels_last:
+        raise op.error(f"scale {scale} and image {x.shape}: expected 1 or more, and NCHW")
+    return x.repeat(scale, axis=2).repeat(scale, axis=3)
