@@ -301,10 +301,10 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
     scales = _scales(node, g) if smooth else []
     if scales is None:
         g.refuse("antialias=1 with scales that are computed at run time does not exist there")
-    if has_scales(node, g) and input_at(node, 3):
-        resize_at_run_time(node, g)
-    elif scales:
+    if scales:
         _resize_by_gather(node, g, scales, antialias=True)
+    elif has_scales(node, g) and input_at(node, 3):
+        resize_at_run_time(node, g)
     elif axes is not None:
         g.keep()
 
@@ -335,7 +335,7 @@ def _give_all_axes(node: NodeProto, g: Writer, axes: list[int]) -> None:
 def _give_one_scale(node: NodeProto, g: Writer) -> None:
     """Give the scale that the policy chooses for all axes in the place of the sizes that limit it.
 
-    Where the run tells the sizes, those of the result are given beside it: `resize_at_run_time` takes both.
+    Sizes of the result that the scale does not give are given beside it: `resize_at_run_time` takes both.
     """
     sizes, policy, shape = g.value(node.input[3]), g.attribute("keep_aspect_ratio_policy"), g.shape(node.input[0])
     axes = [axis % g.rank(node.input[0]) for axis in get_attribute(node, "axes", range(g.rank(node.input[0])))]
@@ -349,9 +349,9 @@ def _give_one_scale(node: NodeProto, g: Writer) -> None:
     scale = min(ratios) if policy == "not_larger" else max(ratios)
     rounded = Fraction(float(np.float32(scale)))
     # halves are rounded up; of a scale, runtimes round the size down
-    if any(floor(scale * shape[axis] + _HALF) != floor(rounded * shape[axis]) for axis in axes):
-        g.refuse(f"keep_aspect_ratio_policy={policy!r} rounds a size that no scale gives there")
-    set_inputs(node, node.input[0], input_at(node, 1), g.constant([float(scale)] * len(axes), np.float32))
+    result = [floor(scale * shape[axis] + _HALF) for axis in axes]
+    given = [] if result == [floor(rounded * shape[axis]) for axis in axes] else [g.constant(result)]
+    set_inputs(node, node.input[0], input_at(node, 1), g.constant([float(scale)] * len(axes), np.float32), *given)
 
 
 def _give_scale_of_the_run(node: NodeProto, g: Writer, axes: list[int]) -> None:

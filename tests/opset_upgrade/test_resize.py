@@ -141,11 +141,18 @@ def test_one_scale_for_all_axes_is_the_one_that_the_policy_chooses(
     )
 
 
-def test_a_size_that_the_policy_rounds_up_is_refused() -> None:
-    model, _ = node_model("Resize", 18, IMAGE, None, None, Constant([1, 2, 2, 6]), mode="nearest",
-                          keep_aspect_ratio_policy="not_larger")  # fmt: skip
-    with pytest.raises(OpsetError, match="rounds a size that no scale gives there"):
-        convert_version(model, 17)
+@pytest.mark.parametrize(
+    ("mode", "axes", "sizes"),
+    [("nearest", None, [1, 2, 2, 6]), ("nearest", [2, 3], [3, 6]), ("linear", [2, 3], [3, 6])],
+)
+def test_a_size_that_the_policy_rounds_up_is_the_size(mode: str, axes: Any, sizes: list[int]) -> None:
+    how = {"axes": axes} if axes else {}
+    model, feeds = node_model("Resize", 18, IMAGE, None, None, Constant(sizes), mode=mode,
+                              keep_aspect_ratio_policy="not_larger", **how)  # fmt: skip
+    converted = convert_version(model, 17)
+    checker.check_model(converted, full_check=True)
+    expected = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)[0]
+    assert_same(expected, run(converted, feeds)["y0"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["linear", "cubic"])
