@@ -3,6 +3,8 @@
 Positions are computed in single precision, as runtimes compute them.
 """
 
+from math import ceil
+
 import numpy as np
 from onnx import NodeProto, TensorProto
 
@@ -16,7 +18,7 @@ Tap = tuple[str, str]
 """Indices along an axis (int64) and their weights (float; empty for 1), for each element of the result."""
 
 
-def resize_at_run_time(node: NodeProto, g: Writer) -> None:
+def resize_at_run_time(node: NodeProto, g: Writer, *, antialias: bool = False) -> None:
     """Emit a Resize of opset 11 to 19 in Gathers; refuses modes that it does not know.
 
     A node may have both scales and sizes: of the result, which the scales do not give without a rest.
@@ -31,7 +33,9 @@ def resize_at_run_time(node: NodeProto, g: Writer) -> None:
         if _stays(node, g, axis):
             continue
         total = ""
-        for places, weight in _taps(g, *_positions(node, g, axis)):
+        place, last, scale = _positions(node, g, axis)
+        taps = _stretched_taps(node, g, place, last, scale, axis) if antialias else _taps(g, place, last)
+        for places, weight in taps:
             part = g.op("Gather", data, places, axis=axis)
             if weight:
                 column = g.op("Reshape", weight, g.constant([-1] + [1] * (rank - 1 - axis)))
@@ -70,8 +74,8 @@ def _known_scale(g: Writer, scales: str, axis: int) -> float | None:
     return None
 
 
-def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
-    """Emit where in the axis the elements of the resized axis lie, and the last index of the axis (both float)."""
+def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str, str]:
+    """Emit where in the axis the elements of the result lie, the last index of the axis, and the scale (all float)."""
     (size,) = sizes(g, node.input[0], [axis])
     whole = _float(g, size)
     if input_at(node, 3):
@@ -86,9 +90,9 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
     how = g.attribute("coordinate_transformation_mode")
     if how == "align_corners" and input_at(node, 3):
         steps = g.op("Max", g.op("Sub", _float(g, length), _number(g, 1)), _number(g, 1))
-        return g.op("Div", g.op("Mul", number, last), steps), last
+        return g.op("Div", g.op("Mul", number, last), steps), last, scale
     if how == "asymmetric":
-        return g.op("Div", number, scale), last
+        return g.op("Div", number, scale), last, scale
     if how not in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"):
         given = "sizes" if input_at(node, 3) else "scales"
         g.refuse(f"coordinate_transformation_mode={how!r} with {given} of the run does not exist there")
@@ -100,7 +104,7 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str]:
         # the part of an element that the scale gives too much is shared by both ends
         rest = g.op("Sub", whole, g.op("Div", _float(g, length), scale))
         found = g.op("Add", found, g.op("Mul", rest, centre))
-    return found, last
+    return found, last, scale
 
 
 def _taps(g: Writer, place: str, last: str) -> list[Tap]:
@@ -117,13 +121,42 @@ def _taps(g: Writer, place: str, last: str) -> list[Tap]:
     weights = [_far(g, g.op("Add", part, one)), _near(g, part), _near(g, rest), _far(g, g.op("Add", rest, one))]
     indices = [g.op("Add", first, _number(g, number)) for number in (-1, 0, 1, 2)]
     if g.attribute("exclude_outside"):
-        inside = []
-        for index, weight in zip(indices, weights, strict=True):
-            outside = g.op("Or", g.op("Less", index, _number(g, 0)), g.op("Greater", index, last))
-            inside.append(g.op("Mul", weight, _float(g, g.op("Not", outside))))
-        total = g.op("Sum", *inside)
-        weights = [g.op("Div", weight, total) for weight in inside]
+        weights = _shares(g, [_inside(g, *each, last) for each in zip(indices, weights, strict=True)])
     return [(_index(g, index, last), weight) for index, weight in zip(indices, weights, strict=True)]
+
+
+def _stretched_taps(node: NodeProto, g: Writer, place: str, last: str, scale: str, axis: int) -> list[Tap]:
+    """Taps of a kernel that is stretched where the axis shrinks: as many as the stated sizes allow."""
+    size, length = (g.fixed_size(name, axis, "antialias=1 needs it") for name in (node.input[0], node.output[0]))
+    linear = g.attribute("mode") == "linear"
+    least = max(length - 0.5, 0.5)  # what the scale gives at least: a policy rounds it
+    count = 2 * ceil((1 if linear else 2) * max(size / least, 1))
+    shrunk, one = g.op("Min", scale, _number(g, 1)), _number(g, 1)
+    first = g.op("Sub", g.op("Floor", place), _number(g, count // 2 - 1))
+    indices, weights = [], []
+    for number in range(count):
+        index = g.op("Add", first, _number(g, number))
+        distance = g.op("Mul", g.op("Abs", g.op("Sub", index, place)), shrunk)
+        if linear:
+            weight = g.op("Max", g.op("Sub", one, distance), _number(g, 0))
+        else:  # either part is 0 where the other one begins
+            far = g.op("Min", g.op("Max", distance, one), _number(g, 2))
+            weight = g.op("Add", _near(g, g.op("Min", distance, one)), _far(g, far))
+        indices.append(index)
+        weights.append(_inside(g, index, weight, last) if g.attribute("exclude_outside") else weight)
+    return [(_index(g, index, last), share) for index, share in zip(indices, _shares(g, weights), strict=True)]
+
+
+def _inside(g: Writer, index: str, weight: str, last: str) -> str:
+    """The weight where the index is one of the axis, else 0."""
+    outside = g.op("Or", g.op("Less", index, _number(g, 0)), g.op("Greater", index, last))
+    return g.op("Mul", weight, _float(g, g.op("Not", outside)))
+
+
+def _shares(g: Writer, weights: list[str]) -> list[str]:
+    """Weights whose sum is 1."""
+    total = g.op("Sum", *weights)
+    return [g.op("Div", weight, total) for weight in weights]
 
 
 def _nearest(g: Writer, place: str) -> str:

@@ -298,13 +298,11 @@ def _all_axes(node: NodeProto, g: Writer) -> None:
         drop_attribute(node, name)
     if axes is not None:
         _give_all_axes(node, g, axes)
-    scales = _scales(node, g) if smooth else []
-    if scales is None:
-        g.refuse("antialias=1 with scales that are computed at run time does not exist there")
-    if scales:
+    scales = _scales(node, g) if smooth else None
+    if scales is not None:
         _resize_by_gather(node, g, scales, antialias=True)
-    elif has_scales(node, g) and input_at(node, 3):
-        resize_at_run_time(node, g)
+    elif smooth or (has_scales(node, g) and input_at(node, 3)):
+        resize_at_run_time(node, g, antialias=smooth)
     elif axes is not None:
         g.keep()
 
@@ -356,8 +354,6 @@ def _give_one_scale(node: NodeProto, g: Writer) -> None:
 
 def _give_scale_of_the_run(node: NodeProto, g: Writer, axes: list[int]) -> None:
     policy = g.attribute("keep_aspect_ratio_policy")
-    if g.attribute("antialias") and g.attribute("mode") != "nearest":
-        g.refuse("antialias=1 with sizes that are computed at run time does not exist there")
     whole = g.op("Cast", g.op("Gather", g.op("Shape", node.input[0]), g.constant(axes)), to=TensorProto.FLOAT)
     ratios = g.op("Div", g.op("Cast", node.input[3], to=TensorProto.FLOAT), whole)
     scale = g.op("ReduceMin" if policy == "not_larger" else "ReduceMax", ratios, keepdims=1)
@@ -382,10 +378,8 @@ def _no_symmetry(node: NodeProto, g: Writer) -> None:
     scales = _scales(node, g)
     if scales is not None:
         _resize_by_gather(node, g, scales, antialias=bool(smooth))
-    elif smooth:
-        g.refuse("half_pixel_symmetric with antialias=1 and scales that are computed at run time does not exist there")
     else:
-        resize_at_run_time(node, g)
+        resize_at_run_time(node, g, antialias=bool(smooth) and g.attribute("mode") != "nearest")
 
 
 def _leave_no_rest(node: NodeProto, g: Writer) -> bool:

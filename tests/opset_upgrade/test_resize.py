@@ -165,6 +165,19 @@ def test_antialias_sums_over_what_a_shrunk_element_covers(
     _same(target, scales, sizes, mode=mode, coordinate_transformation_mode=how, antialias=1)
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("how", ["half_pixel", "asymmetric", "half_pixel_symmetric"])
+@pytest.mark.parametrize("outside", [0, 1])
+@pytest.mark.parametrize("given", [{2: np.float32([1, 1, 0.5, 0.7])}, {3: np.array([1, 2, 3, 12])}])
+def test_antialias_with_scales_or_sizes_of_the_run(mode: str, how: str, outside: int, given: Any) -> None:
+    inputs = [given.get(index) for index in (1, 2, 3)]
+    how_much: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": how, "antialias": 1}
+    model, feeds = node_model("Resize", 19, IMAGE, *inputs, **how_much, exclude_outside=outside * (mode == "cubic"))
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    for target in (17, 10, 7):
+        assert_same(expected, run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
+
+
 def test_antialias_of_some_axes_leaves_out_what_lies_outside() -> None:
     _same(17, [0.5, 0.4], None, mode="cubic", antialias=1, exclude_outside=1, axes=[3, 2])
 
