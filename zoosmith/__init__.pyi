@@ -1,5 +1,6 @@
 from . import convert as convert
 from . import execution as execution
+from . import hub as hub
 from . import onnx_model as onnx_model
 from . import opset_upgrade as opset_upgrade
 from . import optimize as optimize

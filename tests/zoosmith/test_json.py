@@ -11,11 +11,13 @@ from PIL import Image
 
 import zoosmith
 from tests.optimize.nets import Net
+from tests.zoosmith.hub.trees import entry, write_tree
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.cli import main
 from zoosmith.cli.application import COMMANDS
 from zoosmith.convert import write_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.hub.manifest import MANIFEST_NAME
 
 ONES = np.ones((1, 3, 8, 8), np.float32)
 
@@ -33,6 +35,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     predict.op.add(type="Relu", input=["x"], output=["y"])
     Path("net.pb").write_bytes(write_net(predict))
     zoosmith.bundle(Path("m.onnx"), Path("b.tar.gz"), sets=1)
+    model = Path("m.onnx").read_bytes()
+    write_tree(Path("zoo"), {"m.onnx": model, MANIFEST_NAME: json.dumps([entry("m.onnx", model, None)]).encode()})
     for index in range(3):
         Path("images", str(index)).mkdir(parents=True)
         Image.new("RGB", (8, 8), (80 * index, 9, 9)).save(f"images/{index}/a.png")
@@ -54,6 +58,7 @@ CALLS: dict[str, tuple[list[str], set[str]]] = {
     "evaluate": (["evaluate", "c.onnx", "--data", "images", "--preprocess", "none"], {"images", "models", "data"}),
     "bench": (["bench", "m.onnx", "--runs", "1"], {"models"}),
     "runtime": (["runtime", "list"], {"runtimes"}),
+    "fetch": (["fetch", "m", "--source", "zoo"], {"path", "sha256", "pinned", "license", "source"}),
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
     "runtime": "zoosmith.cli.runtime:runtime",
+    "fetch": "zoosmith.cli.fetch:fetch",
 }
 
 

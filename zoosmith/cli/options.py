@@ -327,7 +327,9 @@ def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(with_runtimes)
 
 
-def timeout_option(default: float) -> Callable[[Function], Function]:
+def timeout_option(
+    default: float, help: str = "For all runs together; what takes longer is stopped."
+) -> Callable[[Function], Function]:
     """`--timeout`."""
     return click.option(
         "--timeout",
@@ -335,7 +337,7 @@ def timeout_option(default: float) -> Callable[[Function], Function]:
         default=default,
         show_default=True,
         metavar="SECONDS",
-        help="For all runs together; what takes longer is stopped.",
+        help=help,
     )
 
 

@@ -1,0 +1,9 @@
+from .api import DEFAULT_REPO as DEFAULT_REPO
+from .api import download_model as download_model
+from .api import download_model_with_test_data as download_model_with_test_data
+from .api import get_dir as get_dir
+from .api import get_model_info as get_model_info
+from .api import list_models as list_models
+from .api import load as load
+from .errors import HubError as HubError
+from .manifest import ModelInfo as ModelInfo
