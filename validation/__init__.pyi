@@ -6,10 +6,10 @@ from .caffe2 import Caffe2Worker as Caffe2Worker
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .errors import ValidationError as ValidationError
+from .feeds import read_feed as read_feed
 from .images import ImageFolder as ImageFolder
 from .images import load_images as load_images
 from .inputs import InputSource as InputSource
-from .inputs import read_feed as read_feed
 from .interpreter.engine import NetInterpreter as NetInterpreter
 from .interpreter.engine import interpret as interpret
 from .latency import Latency as Latency

@@ -1,21 +1,13 @@
 """What a model is run on: random values, or values from a file."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
-from onnx import GraphProto
-
-from zoosmith.onnx_model.loading import Model, load_model, model_name
-from zoosmith.onnx_model.ports import required_inputs
-from zoosmith.validation.datasets import read_input_sets
+from zoosmith.onnx_model.loading import Model
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.testdata import InputShape, random_inputs
-from zoosmith.validation.unpacking import unpacked
 
 
 @dataclass(frozen=True)
@@ -50,6 +42,9 @@ class InputSource:
         if self.feed is not None:
             if self.dims or self.shapes:
                 raise ValidationError(f"{self.feed}: gives the inputs' sizes itself; give data or sizes, not both")
+            # most verifications have none, and reading archives takes libraries
+            from zoosmith.validation.feeds import read_feed
+
             return read_feed(self.feed, model)
         return [
             random_inputs(model, seed=self.seed + index, dims=self.dims, shapes=self.shapes) for index in range(count)
@@ -57,62 +52,3 @@ class InputSource:
 
     def __str__(self) -> str:
         return f"random, seed {self.seed}" if self.feed is None else str(self.feed)
-
-
-def read_feed(path: Path, model: Model) -> list[dict[str, Any]]:
-    """Read inputs of a model: one dictionary of values by name for each data set that the file holds.
-
-    Args:
-        path: `.npz` with an array for each input by its name, or with the zoo's `inputs`; `.npy` for a model of one
-            input; a folder `test_data_set_N`, or one that holds such folders; a `.tar.gz` or `.tar` of a bundle.
-        model: whose inputs they are.
-
-    Raises:
-        ValidationError: the file cannot be read, is none of these, or lacks an input.
-    """
-    graph = load_model(model, external_data=False).graph
-    if not path.exists():
-        raise ValidationError(f"{path}: no such file or folder; expected .npz, .npy, a data set's folder or a bundle")
-    if path.suffix in (".npz", ".npy"):
-        return [_read_arrays(path, graph, model_name(model))]
-    if path.is_dir() or path.name.endswith((".tar.gz", ".tgz", ".tar")):
-        with _folder(path) as folder:
-            return list(read_input_sets(folder, graph).values())
-    raise ValidationError(
-        f"{path}: expected .npz, .npy, a data set's folder or a bundle (.tar.gz), found {path.suffix!r}"
-    )
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """The folder that holds the data sets."""
-    with nullcontext(path) if path.is_dir() else unpacked(path) as folder:
-        if (folder / "input_0.pb").is_file():
-            yield folder
-            return
-        held = sorted(found.parent for found in folder.glob("**/test_data_*") if not found.name.startswith("."))
-        yield held[0] if held else folder
-
-
-def _read_arrays(path: Path, graph: GraphProto, model: str) -> dict[str, Any]:
-    names = [value.name for value in required_inputs(graph)]
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays: dict[str, Any] = {names[0]: loaded} if len(names) == 1 else {}
-        else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ValidationError(f"{path}: cannot be read as numpy's arrays without pickles: {error}") from error
-    if isinstance(loaded, np.ndarray) and len(names) != 1:
-        raise ValidationError(f"{path}: one array, but {model} has {len(names)} inputs: give an .npz file")
-    if all(name in arrays for name in names):
-        return {name: arrays[name] for name in names}
-    stacked = list(arrays["inputs"]) if "inputs" in arrays else []
-    numbered = [arrays[key] for key in (f"inputs_{index}" for index in range(len(names))) if key in arrays]
-    values = stacked or numbered
-    if len(values) != len(names):
-        missing = ", ".join(repr(name) for name in names if name not in arrays)
-        raise ValidationError(f"{path}: no array {missing}, an input of {model}; it has {', '.join(arrays) or 'none'}")
-    return dict(zip(names, values, strict=True))

@@ -13,12 +13,14 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.ports import required_inputs
+from zoosmith.validation.ahead import is_small
+from zoosmith.validation.clock import Clock
 from zoosmith.validation.fitting import Case, fed_cases, fitting_cases
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.interpreter import interpret
 from zoosmith.validation.proof import Limits, Proof
 from zoosmith.validation.runners import Runtime, run_apart
-from zoosmith.validation.verification import Clock, converted_runner, prove, proved_elsewhere
+from zoosmith.validation.verification import converted_runner, prove, proved_elsewhere
 
 # operators whose third input is (height, width, scale) of each image
 _WITH_IMAGE_SIZES = {"GenerateProposals", "GenerateProposalsCPP", "BBoxTransform"}
@@ -78,7 +80,14 @@ def verify_net(
 
     clock = Clock(limits.timeout)
     proof, drawn = prove(
-        lambda: net, lambda before: converted_runner(model, before), draw, str(inputs), limits, clock, progress
+        lambda: net,
+        lambda before: converted_runner(model, before, timeout=clock.left()),
+        draw,
+        str(inputs),
+        limits,
+        clock,
+        together=is_small(model, structure),
+        progress=progress,
     )
     if not proof.passed:
         return proof

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import onnx
@@ -47,6 +47,8 @@ _TYPE_NAMES = {
 
 
 _CPU = "CPUExecutionProvider"
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,12 @@ class OnnxRuntimeRunner:
         providers: execution providers, the preferred first, such as `CUDA` or `CUDAExecutionProvider`; the CPU's by
             default, which also runs what the others cannot.
         few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
-            layout.
+            layout, nor threads that wait for work while they keep the cores busy.
+        timeout: seconds after which loading is stopped; None to let it end.
 
     Raises:
         UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
+        StoppedError: the time is up.
         ValidationError: ONNX Runtime cannot load the model, or has not one of the providers.
     """
 
@@ -124,6 +128,7 @@ class OnnxRuntimeRunner:
         threads: int | None = None,
         providers: Sequence[str] | None = None,
         few_runs: bool = False,
+        timeout: float | None = None,
     ):
         self.name = model_name(model)
         self.runtime = onnx_runtime()
@@ -134,8 +139,17 @@ class OnnxRuntimeRunner:
         options.intra_op_num_threads = threads or 0
         if few_runs:
             options.add_session_config_entry("session.disable_prepacking", "1")
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        chosen = list(dict.fromkeys([*wanted, _CPU]))
         try:
-            self.session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys([*wanted, _CPU])))
+            self.session = _watched(
+                lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
+                timeout,
+                lambda: options.set_load_cancellation_flag(True),
+                self.name,
+            )
+        except StoppedError:
+            raise
         except Exception as error:
             # ONNX Runtime's exceptions share no base class
             kind = UnsupportedError if isinstance(error, NoKernel) else ValidationError
@@ -167,10 +181,12 @@ class OnnxRuntimeRunner:
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         try:
-            return _watched(lambda: self._run(feeds, options), timeout, options)
+            return _watched(
+                lambda: self._run(feeds, options), timeout, lambda: setattr(options, "terminate", True), self.name
+            )
+        except StoppedError:
+            raise
         except Exception as error:
-            if options.terminate:
-                raise _stopped(self.name, timeout) from error
             raise ValidationError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
 
     def _run(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
@@ -186,7 +202,13 @@ class OnnxRuntimeRunner:
 
 
 def runner_for(
-    model: Model, *, threads: int | None = None, providers: Sequence[str] | None = None, few_runs: bool = False
+    model: Model,
+    *,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
+    few_runs: bool = False,
+    timeout: float | None = None,
+    structure: onnx.ModelProto | None = None,
 ) -> Runner:
     """Return a runner that can run a model: ONNX Runtime, or the reference evaluator for what that does not have.
 
@@ -198,18 +220,23 @@ def runner_for(
         threads: for ONNX Runtime.
         providers: for ONNX Runtime, and nothing but it may run the model then.
         few_runs: for ONNX Runtime.
+        timeout: for ONNX Runtime.
+        structure: the model's graph, where it has been read already.
 
     Raises:
+        StoppedError: the time is up.
         ValidationError: ONNX Runtime's, where neither can.
     """
     if providers:
-        return OnnxRuntimeRunner(model, threads=threads, providers=providers, few_runs=few_runs)
-    structure = load_structure(model)
+        return OnnxRuntimeRunner(model, threads=threads, providers=providers, few_runs=few_runs, timeout=timeout)
+    structure = load_structure(model) if structure is None else structure
     opset = default_opset(structure)
     if opset is not None and not onnx_runtime_has(opset):
         return _reference_runner(model)
     try:
-        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs)
+        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs, timeout=timeout)
+    except StoppedError:
+        raise
     except ValidationError as refusal:
         types = {port.elem_type for port in (*input_ports(structure.graph), *output_ports(structure.graph))}
         if not isinstance(refusal, UnsupportedError) and all(map(_onnx_runtime_moves, types)):
@@ -277,20 +304,24 @@ def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
         raise ValidationError(f"{name}: {error}") from error
 
 
-def _watched(run: Callable[[], dict[str, Any]], timeout: float | None, options: Any) -> dict[str, Any]:
-    """Call `run`, whose ONNX Runtime run has these options; end it when the time is over or at an interrupt.
+def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[], None], name: str) -> Made:
+    """Call a function of ONNX Runtime's; end it by `stop` when the time is over or at an interrupt.
 
-    Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread runs it.
+    Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread calls.
     """
     if timeout is None:
-        return run()
+        return call()
     with ThreadExecutor(1) as executor:
-        job = executor.submit(run)
+        job = executor.submit(call)
         try:
             return job.result(timeout)
+        except Exception as error:
+            if job.done():  # the error is its own, or it ended just now
+                return job.result()
+            stop()
+            raise _stopped(name, timeout) from error
         except BaseException:
-            # what `run` itself raised has ended it already
-            options.terminate = not job.done()
+            stop()
             raise
 
 

@@ -1,18 +1,18 @@
 """Verification: the original and what was made of it run on the same inputs, and the outputs are compared."""
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoosmith.execution import SILENT, Progress, Task
+from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.validation.ahead import is_small
+from zoosmith.validation.clock import Clock
 from zoosmith.validation.comparison import compare
-from zoosmith.validation.difference import first_difference
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.fitting import Case, fed_cases, fitting_cases, outputs_without_values
 from zoosmith.validation.inputs import InputSource
@@ -27,40 +27,15 @@ from zoosmith.validation.runners import (
     reference_evaluator,
     runner_for,
 )
-from zoosmith.validation.runtimes.pins import runtime_for
-from zoosmith.validation.runtimes.proving import ForeignResult, prove_in
-from zoosmith.validation.runtimes.runner import start
+
+if TYPE_CHECKING:
+    from zoosmith.validation.runtimes.proving import ForeignResult
 
 # seconds that another runtime may take where no limit is given
 _TIMEOUT = 600.0
 
 Draw = Callable[[Callable[[Mapping[str, Any]], dict[str, Any]]], list[Case]]
 """Makes the cases of a verification, given how to run the original."""
-
-
-class Clock:
-    """How much is left of the time for all runs of a verification.
-
-    Args:
-        seconds: all of it; None for no limit.
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        """Seconds that are left, None without a limit. Raises StoppedError where none are."""
-        if self._end is None:
-            return None
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise self.stopped()
-        return left
-
-    def stopped(self) -> StoppedError:
-        """What to raise where the time is up."""
-        return StoppedError(f"stopped: no result after {self._seconds:g} s; --timeout gives it longer")
 
 
 class RefusedResult(Exception):
@@ -81,12 +56,13 @@ def verify_models(
     cases: int = 2,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
+    ahead: Job[Runner] | None = None,
     progress: Progress = SILENT,
 ) -> Proof:
     """Verify an ONNX model that was made of another one.
 
-    The two are loaded one after the other, so that never both are in memory. Where ONNX Runtime ran the original, it
-    has to run what was made as well, unless it lacks the opset.
+    Large models are loaded one after the other, so that never both are in memory. Where ONNX Runtime ran the original,
+    it has to run what was made as well, unless it lacks the opset.
 
     Args:
         original: the model as it was; a large one as a path.
@@ -97,6 +73,7 @@ def verify_models(
         cases: how many random inputs.
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, as OnnxRuntimeRunner takes them.
+        ahead: loads the original already, see `loading_ahead`.
         progress: told of each case.
 
     Raises:
@@ -114,17 +91,26 @@ def verify_models(
             return fed_cases(run, inputs.cases(structure))
         return fitting_cases(structure, run, inputs, cases)
 
+    clock = Clock(limits.timeout)
+
     def make_original() -> Runner:
-        return runner_for(original, providers=providers, few_runs=True)
+        if ahead is None:
+            return runner_for(original, providers=providers, few_runs=True, timeout=clock.left(), structure=structure)
+        return finished(ahead, clock)
 
     def make_converted(before: Runtime) -> Runner:
-        return converted_runner(converted, before, providers)
+        return converted_runner(converted, before, providers, clock.left())
 
-    clock = Clock(limits.timeout)
-    proof, drawn = prove(make_original, make_converted, draw, source or str(inputs), limits, clock, progress)
+    together = is_small(original, structure)
+    proof, drawn = prove(
+        make_original, make_converted, draw, source or str(inputs), limits, clock, together=together, progress=progress
+    )
     if proof.passed:
         return replace(proof, elsewhere=proved_elsewhere(original, converted, drawn, limits, progress))
     if proof.failure is None:
+        # most verifications end without one
+        from zoosmith.validation.difference import first_difference
+
         failed = drawn[len(proof.comparisons) - 1].inputs
         return replace(proof, first_difference=first_difference(original, converted, failed, limits, clock.left))
     return proof
@@ -137,6 +123,8 @@ def prove(
     source: str,
     limits: Limits,
     clock: Clock,
+    *,
+    together: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[Proof, list[Case]]:
     """Run one side, then the other, and compare their outputs by name, up to the first case that differs.
@@ -148,7 +136,8 @@ def prove(
         draw: makes the cases by running the original.
         source: where the inputs come from, in words.
         limits: what is accepted.
-        clock: how long the runs may take.
+        clock: how long loading and runs may take.
+        together: whether what was made is loaded while the original runs; else there is only one of them at a time.
         progress: told of each case.
 
     Returns:
@@ -158,7 +147,26 @@ def prove(
         StoppedError: the time is up.
         ValidationError: the original cannot be run.
     """
-    runtime, drawn = _run_original(make_original, draw, clock, progress)
+    with ThreadExecutor(1) as other:
+
+        def load_converted(before: Runtime) -> Callable[[], Runner]:
+            if not together:
+                return lambda: make_converted(before)
+            job = other.submit(make_converted, before)
+            return lambda: finished(job, clock)
+
+        runtime, drawn, converted = _run_original(make_original, load_converted, draw, clock, progress)
+        proof = _without_comparisons(runtime, drawn, source, limits)
+        with progress.task("verifying", len(drawn)) as task:
+            try:
+                after = _loaded(converted, clock)
+            except RefusedResult as refusal:
+                return replace(proof, converted=refusal.runtime, failure=str(refusal)), drawn
+            return _compared(replace(proof, converted=after.runtime), after, drawn, clock, task), drawn
+
+
+def _without_comparisons(runtime: Runtime, drawn: Sequence[Case], source: str, limits: Limits) -> Proof:
+    """What is known when the original has been run."""
     unseen = outputs_without_values([case.outputs for case in drawn])
     if drawn and len(unseen) == len(drawn[0].outputs):
         raise ValidationError(
@@ -167,38 +175,39 @@ def prove(
         )
     sizes = tuple(case.sizes for case in drawn)
     shapes = tuple({name: _shape(value) for name, value in case.inputs.items()} for case in drawn)
-    proof = Proof(runtime, runtime, source, shapes, (), limits, sizes=sizes, unseen=tuple(unseen))
-    with progress.task("verifying", len(drawn)) as task:
+    return Proof(runtime, runtime, source, shapes, (), limits, sizes=sizes, unseen=tuple(unseen))
+
+
+def _compared(proof: Proof, after: Runner, drawn: Sequence[Case], clock: Clock, task: Task) -> Proof:
+    """Run what was made on every case, up to the first that differs."""
+    for done, case in enumerate(drawn, 1):
         try:
-            after = make_converted(runtime)
-        except RefusedResult as refusal:
-            return replace(proof, converted=refusal.runtime, failure=str(refusal)), drawn
-        proof = replace(proof, converted=after.runtime)
-        for done, case in enumerate(drawn, 1):
-            try:
-                outputs = timed_run(after, case.inputs, clock)
-            except StoppedError:
-                raise
-            except ValidationError as error:
-                return replace(proof, failure=_without_name(error, after.name)), drawn
-            found = compare(case.outputs, outputs, rtol=limits.rtol, atol=limits.atol)
-            proof = replace(proof, comparisons=(*proof.comparisons, found))
-            task.advance()
-            if not found.passed:
-                proof = replace(proof, shapes=shapes[:done], sizes=sizes[:done])
-                break
-    return proof, drawn
+            outputs = timed_run(after, case.inputs, clock)
+        except StoppedError:
+            raise
+        except ValidationError as error:
+            return replace(proof, failure=_without_name(error, after.name))
+        found = compare(case.outputs, outputs, rtol=proof.limits.rtol, atol=proof.limits.atol)
+        proof = replace(proof, comparisons=(*proof.comparisons, found))
+        task.advance()
+        if not found.passed:
+            return replace(proof, shapes=proof.shapes[:done], sizes=proof.sizes[:done])
+    return proof
 
 
-def converted_runner(model: Model, before: Runtime, providers: Sequence[str] | None = None) -> Runner:
+def converted_runner(
+    model: Model, before: Runtime, providers: Sequence[str] | None = None, timeout: float | None = None
+) -> Runner:
     """Return the runner of what was made; where ONNX Runtime ran the original, only a lack of the opset excuses it.
 
     Args:
         model: what was made.
         before: what ran the original.
         providers: execution providers of ONNX Runtime.
+        timeout: seconds after which loading is stopped.
 
     Raises:
+        StoppedError: the time is up.
         RefusedResult: the runtime does not load it.
     """
     structure = load_structure(model)
@@ -206,14 +215,16 @@ def converted_runner(model: Model, before: Runtime, providers: Sequence[str] | N
     in_reference = opset is not None and not onnx_runtime_has(opset) and not providers
     try:
         if in_reference:
-            return runner_for(model)
+            return runner_for(model, structure=structure)
         try:
-            return OnnxRuntimeRunner(model, providers=providers, few_runs=True)
+            return OnnxRuntimeRunner(model, providers=providers, few_runs=True, timeout=timeout)
         except UnsupportedError:
             # it did not run the original either
             if before == onnx_runtime() or providers:
                 raise
-            return runner_for(model)
+            return runner_for(model, timeout=timeout, structure=structure)
+    except StoppedError:
+        raise
     except ValidationError as error:
         name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else f"model {structure.graph.name!r}"
         raise RefusedResult(
@@ -222,12 +233,34 @@ def converted_runner(model: Model, before: Runtime, providers: Sequence[str] | N
 
 
 def _run_original(
-    make_original: Callable[[], Runner], draw: Draw, clock: Clock, progress: Progress
-) -> tuple[Runtime, list[Case]]:
+    make_original: Callable[[], Runner],
+    load_converted: Callable[[Runtime], Callable[[], Runner]],
+    draw: Draw,
+    clock: Clock,
+    progress: Progress,
+) -> tuple[Runtime, list[Case], Callable[[], Runner]]:
     """In a function of its own: when it ends, the memory of this side is free for the other."""
     with progress.task("running the original") as task:
-        runner = make_original()
-        return runner.runtime, draw(lambda inputs: timed_run(runner, inputs, clock, task))
+        runner = _loaded(make_original, clock)
+        converted = load_converted(runner.runtime)
+        return runner.runtime, draw(lambda inputs: timed_run(runner, inputs, clock, task)), converted
+
+
+def _loaded(make: Callable[[], Runner], clock: Clock) -> Runner:
+    try:
+        return make()
+    except StoppedError as error:
+        raise clock.stopped() from error
+
+
+def finished(job: Job[Runner], clock: Clock) -> Runner:
+    """Wait for a runner in what is left of the time."""
+    try:
+        return job.result(clock.left())
+    except Exception as error:
+        if job.done():
+            return job.result()
+        raise clock.stopped() from error
 
 
 def timed_run(runner: Runner, inputs: Mapping[str, Any], clock: Clock, task: Task | None = None) -> dict[str, Any]:
@@ -244,7 +277,7 @@ def timed_run(runner: Runner, inputs: Mapping[str, Any], clock: Clock, task: Tas
 
 def proved_elsewhere(
     original: Model | None, converted: Model, cases: Sequence[Case], limits: Limits, progress: Progress
-) -> tuple[ForeignResult, ...]:
+) -> "tuple[ForeignResult, ...]":
     """Prove what was made in each runtime of `limits.prove_in`, up to the first case that fails there.
 
     Args:
@@ -267,7 +300,12 @@ def _proved_in(
     cases: Sequence[Case],
     limits: Limits,
     progress: Progress,
-) -> ForeignResult:
+) -> "ForeignResult":
+    # installed apart, and loaded where it is asked for
+    from zoosmith.validation.runtimes.pins import runtime_for
+    from zoosmith.validation.runtimes.proving import prove_in
+    from zoosmith.validation.runtimes.runner import start
+
     target = runtime_for(runtime)
     with start(target, timeout=limits.timeout or _TIMEOUT) as process, progress.task(f"{target}", len(cases)) as task:
         for case in cases:

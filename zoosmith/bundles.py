@@ -14,11 +14,12 @@ from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.loading import load_in_place, load_structure
 from zoosmith.onnx_model.ports import output_ports
 from zoosmith.validation import Comparison, InputSource, Limits, ValidationError, compare, runner_for
+from zoosmith.validation.clock import Clock
 from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
 from zoosmith.validation.fitting import fed_cases, fitting_cases
 from zoosmith.validation.randomness import refuse_random
 from zoosmith.validation.unpacking import unpacked
-from zoosmith.validation.verification import Clock, timed_run
+from zoosmith.validation.verification import timed_run
 
 
 def bundle(

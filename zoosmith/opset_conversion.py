@@ -2,15 +2,15 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import ModelProto, TypeProto
 
-from zoosmith.execution import SILENT, Progress
+from zoosmith.execution import SILENT, Job, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files, load_small_tensors
 from zoosmith.onnx_model.loading import load_in_place, load_model
@@ -22,10 +22,14 @@ from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, conve
 from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
+from zoosmith.validation.ahead import loading_ahead
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.proof import Limits, Proof
-from zoosmith.validation.runtimes.targets import Target
 from zoosmith.writing import Written, write_verified
+
+if TYPE_CHECKING:
+    from zoosmith.validation.runners import Runner
+    from zoosmith.validation.runtimes.targets import Target
 
 ENGINES = ("native", "onnx")
 
@@ -64,7 +68,7 @@ class Wanted:
     """
 
     opset: int | None = None
-    target: Target | None = None
+    target: "Target | None" = None
     ir: int | None = None
     domains: Mapping[str, int] = field(default_factory=dict)
     standard: bool = False
@@ -95,7 +99,7 @@ class Moved:
     written: Written
     model: ModelProto
     before: Mapping[str, int]
-    target: Target | None
+    target: "Target | None"
     caveats: tuple[Caveat, ...]
     operators: tuple[Change, ...]
 
@@ -174,35 +178,41 @@ def change_opset(
     # onnx's own converter reads the data of tensors
     original = load_in_place(source) if wanted.engine == "native" else load_model(source, external_data=False)
     load_small_tensors(original, source.parent)
-    beside = external_files(original)
-    try:
-        opset = chosen_opset(original, wanted)
-        reference, model, sizes = _with_other_ports(original, wanted.ports)
-        with progress.task(f"converting to opset {opset}"):
-            found = _converted(model, opset, wanted)
-    except ZoosmithError as error:
-        raise type(error)(f"{source}: {error}") from None
-    given = inputs or InputSource()
-    if given.feed is None:
-        given = replace(given, dims={**given.dims, **sizes})
+    ahead: AbstractContextManager[Job[Runner] | None] = nullcontext()
+    if verify and not wanted.ports:
+        timeout = None if limits is None else limits.timeout
+        ahead = loading_ahead(source, original, timeout=timeout, providers=providers)
+    with ahead as loading:
+        try:
+            opset = chosen_opset(original, wanted)
+            reference, model, sizes = _with_other_ports(original, wanted.ports)
+            with progress.task(f"converting to opset {opset}"):
+                found = _converted(model, opset, wanted)
+        except ZoosmithError as error:
+            raise type(error)(f"{source}: {error}") from None
+        given = inputs or InputSource()
+        if given.feed is None:
+            given = replace(given, dims={**given.dims, **sizes})
 
-    def prove(path: Path) -> Proof:
-        # a runtime is loaded only where something runs
-        from zoosmith.validation import verify_models
+        def prove(path: Path) -> Proof:
+            # a runtime is loaded only where something runs
+            from zoosmith.validation import verify_models
 
-        with _held_against(reference, source, path, wanted.ports) as before:
-            return verify_models(before, path, inputs=given, limits=limits, providers=providers, progress=progress)
+            with _held_against(reference, source, path, wanted.ports) as before:
+                return verify_models(
+                    before, path, inputs=given, limits=limits, providers=providers, ahead=loading, progress=progress
+                )
 
-    # in the source's own folder its data files are shared
-    shared = source.parent.resolve() == output.parent.resolve()
-    folder = None if shared else source.parent
-    written = write_verified(
-        output,
-        lambda path: save_model(found.model, path, source=folder),
-        source,
-        prove if verify else None,
-        beside=beside if shared else (),
-    )
+        # in the source's own folder its data files are shared
+        shared = source.parent.resolve() == output.parent.resolve()
+        folder = None if shared else source.parent
+        written = write_verified(
+            output,
+            lambda path: save_model(found.model, path, source=folder),
+            source,
+            prove if verify else None,
+            beside=external_files(original) if shared else (),
+        )
     explained = wanted.moves and wanted.engine == "native"
     return Moved(
         written,

@@ -5,14 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from zoosmith.cli.progress import TerminalProgress
+from zoosmith.cli.progress import LineProgress
+from zoosmith.cli.progress_bars import BarProgress
 from zoosmith.cli.terminal import Terminal
 from zoosmith.execution import SILENT, ThreadExecutor
 
 
-def off_terminal() -> tuple[TerminalProgress, io.StringIO]:
+def off_terminal() -> tuple[LineProgress, io.StringIO]:
     written = io.StringIO()
-    return TerminalProgress(Console(file=written, width=200)), written
+    return LineProgress(written), written
 
 
 def test_off_a_terminal_every_named_step_is_a_line() -> None:
@@ -47,7 +48,7 @@ def test_a_step_of_an_unknown_total_is_counted() -> None:
 
 def test_on_a_terminal_bars_are_shown_from_many_threads_and_leave_nothing_but_notes() -> None:
     written = io.StringIO()
-    progress = TerminalProgress(Console(file=written, width=100, force_terminal=True))
+    progress = BarProgress(Console(file=written, width=100, force_terminal=True))
     with progress.task("outer", 20) as outer, progress.task("inner", 1) as inner, ThreadExecutor(4) as executor:
         list(executor.map(lambda index: outer.advance(f"step {index}"), range(20)))
         progress.note("skipped: a.jpg")
@@ -55,6 +56,12 @@ def test_on_a_terminal_bars_are_shown_from_many_threads_and_leave_nothing_but_no
     assert "outer" in written.getvalue() and "inner" in written.getvalue()
     assert "skipped: a.jpg" in written.getvalue()
     assert progress._live is None
+
+
+def test_bars_are_for_terminals_and_lines_for_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(Terminal("opset").progress(), LineProgress)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert isinstance(Terminal("opset").progress(), BarProgress)
 
 
 def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

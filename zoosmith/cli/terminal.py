@@ -31,10 +31,17 @@ class Terminal:
 
     def progress(self) -> "Progress":
         """How far long work is: shown on the standard error, not at all if quiet."""
-        from zoosmith.cli.progress import TerminalProgress
         from zoosmith.execution import SILENT
 
-        return SILENT if self._quiet else TerminalProgress()
+        if self._quiet:
+            return SILENT
+        if sys.stderr.isatty():
+            from zoosmith.cli.progress_bars import BarProgress
+
+            return BarProgress()
+        from zoosmith.cli.progress import LineProgress
+
+        return LineProgress()
 
     def result(self, result: dict[str, Any], *shown: "str | Table") -> None:
         """Print what a command found.

@@ -1,0 +1,11 @@
+from .environment import base_python as base_python
+from .environment import find_environment as find_environment
+from .environment import install as install
+from .environment import location as location
+from .environment import remove as remove
+from .pins import PinnedRuntime as PinnedRuntime
+from .pins import runtime_for as runtime_for
+from .pins import supported as supported
+from .targets import Target as Target
+from .targets import target_for as target_for
+from .targets import targets as targets
