@@ -19,11 +19,26 @@ from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, i
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("Celu", "Gelu", "HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
+decomposition("Celu", "HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
 type_fallback("Celu")(inline_body)
 type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Selu", "Softplus")(cast_to_single)
 type_fallback("PRelu")(multiply_integers_in_double)
 type_fallback("Softsign", "ThresholdedRelu")(cast_to_single)
+
+
+@decomposition("Gelu")
+def _gelu(node: NodeProto, g: Writer) -> None:
+    """By its definition, node by node as exporters write it: ONNX Runtime makes one operator of that again."""
+    data = node.input[0]
+    one, half = g.scalar_like(data, 1), g.scalar_like(data, 0.5)
+    if g.attribute("approximate") == "tanh":
+        cube = g.op("Mul", g.op("Pow", data, g.scalar_like(data, 3)), g.scalar_like(data, 0.044715))
+        inner = g.op("Mul", g.op("Add", data, cube), g.scalar_like(data, np.sqrt(2 / np.pi)))
+        scaled = g.op("Mul", data, half)
+        g.op("Mul", scaled, g.op("Add", g.op("Tanh", inner), one), output=node.output[0])
+        return
+    error = g.op("Erf", g.op("Div", data, g.scalar_like(data, np.sqrt(2))))
+    g.op("Mul", g.op("Mul", data, g.op("Add", error, one)), half, output=node.output[0])
 
 
 @adapter("Clip", source=6, target=11)

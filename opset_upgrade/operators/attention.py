@@ -1,13 +1,19 @@
 """Attention, CausalConvWithState, LinearAttention, RotaryEmbedding."""
 
-from onnx import NodeProto
+from typing import NamedTuple
 
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
+
+from zoosmith.opset_upgrade.building_blocks.axes import slice_shape
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import as_vector, counted, sizes
+from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
-from zoosmith.opset_upgrade.node_editing import find_attribute
+from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, input_at, output_at
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("Attention", "CausalConvWithState", "LinearAttention", "RotaryEmbedding")(inline_body)
+decomposition("CausalConvWithState", "LinearAttention", "RotaryEmbedding")(inline_body)
 
 
 @adapter("Attention", source=24, target=23)
@@ -20,3 +26,127 @@ def _attention_24_to_23(node: NodeProto, g: Writer) -> None:
 def _attention_25_to_24(node: NodeProto, g: Writer) -> None:
     if any(find_attribute(node, name) for name in ("left_window_size", "right_window_size")):
         inline_body(node, g)
+
+
+class _Heads(NamedTuple):
+    """How many heads query and key have, and how wide those of query and value are."""
+
+    queries: int
+    keys: int
+    width: int
+    value_width: int
+
+
+@decomposition("Attention")
+def _attention(node: NodeProto, g: Writer) -> None:
+    """softmax(scale * query * key' + bias) * value, without nodes for what is left out or what sizes settle."""
+    heads = _heads(node, g)
+    if heads is None:
+        inline_body(node, g)
+        return
+    query = _by_head(g, node.input[0], heads.queries, heads.width)
+    key = _with_past(node, g, 1, _by_head(g, node.input[1], heads.keys, heads.width))
+    value = _with_past(node, g, 2, _by_head(g, node.input[2], heads.keys, heads.value_width))
+    if heads.keys not in (1, heads.queries):  # a single one broadcasts
+        shared = g.constant(np.repeat(np.arange(heads.keys), heads.queries // heads.keys))
+        key, value = (g.op("Gather", each, shared, axis=1) for each in (key, value))
+    scale = get_attribute(node, "scale")
+    scaled = g.op("Mul", query, g.scalar_like(query, 1 / np.sqrt(heads.width) if scale is None else scale))
+    scores = g.op("MatMul", scaled, g.op("Transpose", key, perm=[0, 1, 3, 2]))
+    softcap = g.attribute("softcap")
+    if softcap:
+        limit = g.scalar_like(scores, softcap)
+        scores = g.op("Mul", g.op("Tanh", g.op("Div", scores, limit)), limit)
+    bias = _bias(node, g, scores)
+    if bias:
+        scores = g.op("Add", scores, bias)
+    weighted = g.op("MatMul", g.op("Softmax", scores, axis=-1), value)
+    if _may_hide_all_keys(node, g):
+        most = g.op("ReduceMax", bias, g.constant([-1]))
+        hidden = g.op("Less", most, g.scalar_like(bias, float(np.finfo(np.float32).min)))
+        weighted = g.op("Where", hidden, g.scalar_like(weighted, 0), weighted)
+    if g.rank(node.input[0]) == 3:
+        side_by_side = g.op("Transpose", weighted, perm=[0, 2, 1, 3])
+        weighted = g.op("Reshape", side_by_side, g.constant([0, 0, heads.queries * heads.value_width]))
+    g.op("Identity", weighted, output=node.output[0])
+
+
+def _heads(node: NodeProto, g: Writer) -> _Heads | None:
+    """Numbers and widths of the heads; None where they are not fixed, or where the body of the schema has to serve."""
+    kind, mask, products = g.element_type(node.input[0]), input_at(node, 3), output_at(node, 3)
+    kinds = {kind, g.element_type(node.input[2])} | ({g.element_type(mask)} - {TensorProto.BOOL} if mask else set())
+    precision = get_attribute(node, "softmax_precision", kind)
+    if kinds | {precision} != {TensorProto.FLOAT} or (products and g.is_read(products)):
+        return None
+    query, key, value = (g.shape(name) or () for name in node.input[:3])
+    if len(query) == len(key) == len(value) == 4:
+        found: list[int | None] = [query[1], key[1], query[3], value[3]]
+    elif len(query) == len(key) == len(value) == 3:
+        queries, keys = g.attribute("q_num_heads"), g.attribute("kv_num_heads")
+        found = [queries, keys, (query[2] or 0) // queries, (value[2] or 0) // keys]
+    else:
+        return None
+    fixed = [size for size in found if size]
+    return _Heads(*fixed) if len(fixed) == len(found) else None
+
+
+def _by_head(g: Writer, name: str, heads: int, width: int) -> str:
+    """A tensor as (batch, heads, length, width of a head)."""
+    if g.rank(name) == 4:
+        return name
+    return g.op("Transpose", g.op("Reshape", name, g.constant([0, 0, heads, width])), perm=[0, 2, 1, 3])
+
+
+def _with_past(node: NodeProto, g: Writer, index: int, name: str) -> str:
+    """Key or value, behind the past ones where there are any; they are an output, too."""
+    past, present = input_at(node, index + 3), output_at(node, index)
+    if past:
+        return g.op("Concat", past, name, axis=2, output=present)
+    return g.op("Identity", name, output=present) if present else name
+
+
+def _bias(node: NodeProto, g: Writer, scores: str) -> str:
+    """What is added to the scores, -inf where a key is out of reach; empty for nothing."""
+    bias = input_at(node, 3)
+    if bias and g.element_type(bias) == TensorProto.BOOL:
+        bias = g.op("Where", bias, g.scalar_like(scores, 0), g.scalar_like(scores, -np.inf))
+    if g.attribute("is_causal"):
+        later = _later(node, g, scores)
+        bias = g.op("Add", bias, later) if bias else later
+    return bias
+
+
+def _later(node: NodeProto, g: Writer, scores: str) -> str:
+    """-inf for keys that come after their query, else 0, of shape (queries, keys)."""
+    queries, keys = (g.shape(scores) or (None, None))[-2:]
+    past = input_at(node, 4)
+    before = (g.shape(past) or (None,) * 4)[2] if past else 0
+    if queries is not None and keys is not None and before is not None:
+        limit_constant(queries * keys, g)
+        return g.constant(np.triu(np.full((queries, keys), -np.inf), before + 1), np.float32)
+    if g.target < 14:  # which brings Trilu
+        return _later_by_index(g, scores, past)
+    lowest = helper.make_tensor("value", TensorProto.FLOAT, [1], [-np.inf])
+    whole = g.op("ConstantOfShape", slice_shape(g, g.op("Shape", scores), -2, None), value=lowest)
+    first = g.constant(1)
+    if past:
+        first = g.op("Add", first, g.op("Gather", g.op("Shape", past), g.constant(2), axis=0))
+    return g.op("Trilu", whole, first, upper=1)
+
+
+def _later_by_index(g: Writer, scores: str, past: str) -> str:
+    queries, keys = (counted(g, size) for size in sizes(g, scores, (-2, -1)))
+    if past:
+        queries = g.op("Add", queries, as_vector(g, sizes(g, past, [2])))
+    later = g.op("Greater", keys, g.op("Unsqueeze", queries, g.constant([1])))
+    return g.op("Where", later, g.scalar_like(scores, -np.inf), g.scalar_like(scores, 0))
+
+
+def _may_hide_all_keys(node: NodeProto, g: Writer) -> bool:
+    """Whether a query may reach no key at all: its result is 0 then."""
+    mask, causal = input_at(node, 3), g.attribute("is_causal")
+    known = g.value(mask) if mask else np.ones(1, bool)
+    if known is None:
+        return True
+    reached = known if known.dtype == bool else known > -np.inf
+    return not (reached[..., 0] if causal else reached.any(-1)).all()

@@ -137,20 +137,25 @@ def _trilu(node: NodeProto, g: Writer) -> None:
         lies_on, k = np.arange(columns)[None, :] - np.arange(rows)[:, None], int(known.item())
         keep = g.constant(lies_on >= k if g.attribute("upper") else lies_on <= k, dtype=bool)
     else:
-        # in doubles, which every version compares
-        down, along = (
-            g.op("Cast", _counted(g, data, axis, size), to=TensorProto.DOUBLE)
-            for axis, size in ((-2, rows), (-1, columns))
-        )
-        down = g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS)
-        if diagonal:  # 0 is the main one, above it they count up
-            first = g.op("Reshape", g.op("Cast", diagonal, to=TensorProto.DOUBLE), g.constant([1]))
-            down = g.op("Add", down, first)
-        keep = g.op("Not", g.op("Less" if g.attribute("upper") else "Greater", along, down))
+        _trilu_at_run_time(node, g, rows, columns)
+        return
     if g.element_type(data) == TensorProto.BOOL:
         g.op("And", keep, data, output=node.output[0])
-        return
-    g.op("Where", keep, data, g.scalar_like(data, 0), output=node.output[0])
+    else:
+        g.op("Where", keep, data, g.scalar_like(data, 0), output=node.output[0])
+
+
+def _trilu_at_run_time(node: NodeProto, g: Writer, rows: int | None, columns: int | None) -> None:
+    data, diagonal, upper = node.input[0], input_at(node, 1), g.attribute("upper")
+    down, along = _counted(g, data, -2, rows), _counted(g, data, -1, columns)
+    down = g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS)
+    if diagonal:  # 0 is the main one, above it they count up
+        down = g.op("Add", down, g.op("Reshape", diagonal, g.constant([1])))
+    dropped = g.op("Less" if upper else "Greater", along, down)
+    if g.element_type(data) == TensorProto.BOOL:
+        g.op("And", g.op("Not", dropped), data, output=node.output[0])
+    else:
+        g.op("Where", dropped, g.scalar_like(data, 0), data, output=node.output[0])
 
 
 def _counted(g: Writer, data: str, axis: int, size: int | None) -> str:

@@ -76,3 +76,65 @@ def test_ranks_that_old_inference_loses_are_stated_so_that_onnx_runtime_fuses_on
     stated = {value.name: value.type.tensor_type.shape.dim for value in converted.graph.value_info}
     assert [size.dim_value for size in stated["same"]] == [0, 3, 4]
     assert optimized(converted, tmp_path)["LayerNormalization"] == 1
+
+
+HEADS = np.random.RandomState(1).standard_normal((2, 4, 3, 8)).astype(np.float32)
+PAST = HEADS[:, :, :2]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attributes", "added"),
+    [
+        ((), {}, {}),
+        ((), {"is_causal": 1}, {"Add": 1}),  # a constant, since the lengths are fixed
+        ((), {"softcap": 2.0}, {"Div": 1, "Tanh": 1, "Mul": 1}),
+        ((Constant(np.tri(3), bool),), {}, {"Add": 1}),  # no row of it hides all keys
+        (
+            (np.tri(3, dtype=bool),),
+            {},
+            {"Where": 2, "Add": 1, "ReduceMax": 1, "Less": 1},
+        ),
+    ],
+)
+def test_an_attention_has_no_nodes_for_what_it_leaves_out(
+    inputs: tuple[Any, ...], attributes: dict[str, Any], added: dict[str, int]
+) -> None:
+    model = lowered(22, "Attention", 23, HEADS, HEADS / 2, HEADS / 3, *inputs, **attributes)
+    assert counted(model) == Counter({"Mul": 1, "Transpose": 1, "MatMul": 2, "Softmax": 1}) + Counter(added)
+
+
+def test_heads_that_share_a_key_are_gathered_and_a_single_key_broadcasts() -> None:
+    two = lowered(22, "Attention", 23, HEADS, HEADS[:, :2], HEADS[:, :2])
+    assert counted(two) == {"Gather": 2, "Mul": 1, "Transpose": 1, "MatMul": 2, "Softmax": 1}
+    one = lowered(22, "Attention", 23, HEADS, HEADS[:, :1], HEADS[:, :1])
+    assert counted(one) == {"Mul": 1, "Transpose": 1, "MatMul": 2, "Softmax": 1}
+
+
+@pytest.mark.parametrize("target", [22, 13, 9, 7])
+def test_lengths_of_an_attention_may_be_free(target: int) -> None:
+    inputs = [HEADS, HEADS / 2, HEADS / 3, None, PAST, PAST]
+    model, feeds = node_model("Attention", 23, *inputs, outputs=3, is_causal=1)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[2].dim_param = f"length of {value.name}"
+    converted = convert_version(model, target)
+    for name, expected in run(model, feeds).items():
+        assert_same(expected, run(converted, feeds)[name])
+
+
+def test_a_query_whose_keys_are_all_hidden_gives_zeros() -> None:
+    mask = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    for given in (mask, Constant(mask, bool)):
+        model, feeds = node_model("Attention", 23, HEADS, HEADS, HEADS, given)
+        for target in (22, 13, 9):
+            result = run(convert_version(model, target), feeds)["y0"]
+            assert not result[:, :, 1].any()
+            assert result[:, :, [0, 2]].all()
+
+
+@pytest.mark.parametrize(("approximate", "fused"), [("none", "Gelu"), ("tanh", "FastGelu")])
+def test_a_gelu_is_one_again_in_onnx_runtime(approximate: str, fused: str, tmp_path: Path) -> None:
+    lowered(13, "Gelu", 20, DATA, approximate=approximate)
+    model = parser.parse_model(f"""<ir_version: 9, opset_import: ["": 20]> g (float[N, 4] x) => (float[N, 4] y) {{
+      a = Gelu <approximate = "{approximate}"> (x)
+      y = Neg (a) }}""")
+    assert optimized(convert_version(model, 13), tmp_path) == {fused: 1, "Neg": 1}
