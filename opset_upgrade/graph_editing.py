@@ -25,7 +25,10 @@ _GONE = float("inf")
 _EXACT_DOUBLE = 1 << 53  # the largest integer up to which a double holds every one
 
 _SHAPED_BY_INPUTS = frozenset(
-    ("ConstantOfShape", "Expand", "Loop", "Range", "Reshape", "Resize", "Scan", "Slice", "Tile", "Upsample")
+    (
+        *("Compress", "ConstantOfShape", "Expand", "Loop", "Range", "Reshape", "Resize", "Scan", "Slice", "Tile"),
+        "Upsample",
+    )
 )
 
 Replaced = Sequence[tuple[int, list[NodeProto]]]

@@ -14,8 +14,10 @@ from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade import constant_folding
 from zoosmith.opset_upgrade.constant_folding import SMALL
-from zoosmith.opset_upgrade.node_editing import tensor_array
+from zoosmith.opset_upgrade.node_editing import get_attribute, tensor_array
 from zoosmith.opset_upgrade.type_inference import infer_node, infer_outputs
+
+_OPEN = int(np.iinfo(np.int64).min)
 
 
 class Body(Protocol):
@@ -288,8 +290,33 @@ class GraphFacts:
             if missing and not any(i in waiting for i in missing):
                 waiting.extend(missing)
                 continue
-            self._values.update(constant_folding.fold(*found, self.shape, self.value, SMALL))
+            self._values.update(self._folded(found))
         return self._values[name]
+
+    def _folded(self, maker: VersionedNode) -> dict[str, np.ndarray | None]:
+        """Values of a node's outputs; of sizes that are picked from a shape, the others need not be known."""
+        node = maker.node
+        values = constant_folding.fold(*maker, self.shape, self.value, SMALL)
+        if node.op_type not in ("Gather", "Slice") or values.get(node.output[0]) is not None:
+            return values
+        given = self._sizes_read(node.input[0])
+        if given is None:
+            return values
+
+        def value_of(name: str) -> np.ndarray | None:
+            return given if name == node.input[0] else self.value(name)
+
+        picked = constant_folding.fold(*maker, self.shape, value_of, SMALL)
+        return {name: None if found is None or (found == _OPEN).any() else found for name, found in picked.items()}
+
+    def _sizes_read(self, name: str) -> np.ndarray | None:
+        """The sizes that a Shape node gives, `_OPEN` for those that only the run tells; None for another node."""
+        maker = self._evaluated_producer(name)
+        shape = self.shape(maker.node.input[0]) if maker is not None and maker.node.op_type == "Shape" else None
+        if maker is None or shape is None or maker.node.domain:
+            return None
+        start, end = get_attribute(maker.node, "start", 0), get_attribute(maker.node, "end")
+        return np.array([_OPEN if size is None else size for size in shape[start:end]], dtype=np.int64)
 
     def take_default(self, name: str, refresh: Callable[[], None]) -> bool:
         """Take an initializer that the caller may override for a constant; False if it is none.

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.counting import count_up
 from zoosmith.opset_upgrade.writer import Writer
 
 Size = int | str
@@ -77,6 +78,8 @@ def counted(g: Writer, size: Size, trailing: int = 0) -> str:
     column = [-1] + [1] * trailing
     if isinstance(size, int):
         return g.constant(np.arange(size).reshape(column))
+    if g.target < 11:  # which brings Range
+        return count_up(g, size, trailing)
     numbers = g.op("Range", g.constant(0), as_scalar(g, size), g.constant(1), opset=11)
     return g.op("Reshape", numbers, g.constant(column)) if trailing else numbers
 

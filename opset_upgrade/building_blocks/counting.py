@@ -10,11 +10,22 @@ from zoosmith.opset_upgrade.writer import Writer
 _INT64, _BOOL = TensorProto.INT64, TensorProto.BOOL
 
 
-def count_up(g: Writer, length: str) -> str:
-    """Emit the int64 numbers from 0 to below `length`, a tensor of one int64 that is not negative: shape [length]."""
+def count_up(g: Writer, length: str, trailing: int = 0) -> str:
+    """Emit the int64 numbers from 0 to below a length.
+
+    Args:
+        g: of the node that is replaced.
+        length: a tensor of one int64 that is not negative, of shape [1].
+        trailing: how many axes of size 1 the result has behind the one.
+    """
     if g.target >= 9:
         ones = g.op("ConstantOfShape", length, value=numpy_helper.from_array(np.ones(1, np.bool_)))
-        return g.op("Reshape", g.op("NonZero", ones), g.constant([-1]))
+        return g.op("Reshape", g.op("NonZero", ones), g.constant([-1] + [1] * trailing))
+    numbers = _count_bit_by_bit(g, length)
+    return g.op("Reshape", numbers, g.constant([-1] + [1] * trailing)) if trailing else numbers
+
+
+def _count_bit_by_bit(g: Writer, length: str) -> str:
     # bit by bit of the length, from the highest: of k numbers make 2 k or 2 k + 1
     more = g.op("Cast", g.op("Add", length, g.constant([1])), to=TensorProto.FLOAT)
     bits = g.op(

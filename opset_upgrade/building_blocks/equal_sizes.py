@@ -40,14 +40,14 @@ def element_of_shape(g: Writer, shape: str, index: int) -> Size | int | None:
         if found is None or found.domain:
             return None
         if found.op_type == "Shape":
-            return _axis(g, found, index)
-        place = _place(g, found, index)
+            return size_read(g, found, index)
+        place = source_of_element(g, found, index)
         if place is None:
             return None
         shape, index = place
 
 
-def _place(g: Writer, node: NodeProto, index: int) -> tuple[str, int] | None:
+def source_of_element(g: Writer, node: NodeProto, index: int) -> tuple[str, int] | None:
     """The input of a node that holds an element of its output, and the element's number in it."""
     data = node.input[0] if node.input else ""
     if node.op_type in _SAME_ELEMENTS:
@@ -101,7 +101,8 @@ def _start(g: Writer, node: NodeProto) -> int | None:
     return None if sizes is None or sizes[0] is None else max(start + sizes[0], 0)
 
 
-def _axis(g: Writer, node: NodeProto, index: int) -> Size | None:
+def size_read(g: Writer, node: NodeProto, index: int) -> Size | None:
+    """The size that a Shape node gives as its element at `index`."""
     start = get_attribute(node, "start", 0)
     if start < 0:
         sizes = g.shape(node.input[0])

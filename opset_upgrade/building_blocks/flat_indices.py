@@ -7,6 +7,7 @@ from onnx import TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, times, total
+from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.writer import Writer
 
 _LARGEST = 1 << 20  # elements of a constant that a decomposition may bring into the model
@@ -55,8 +56,7 @@ def count_from_start(g: Writer, indices: str, sizes: Sequence[Size]) -> str:
     wide = indices
     if g.element_type(indices) != TensorProto.INT64:
         wide = g.op("Cast", indices, to=TensorProto.INT64)
-    known = g.value(indices)
-    if known is not None and known.size and known.min() >= 0:
+    if is_never_negative(g, indices):
         return wide
     negative = g.op("Cast", g.op("Less", wide, g.constant([0])), to=TensorProto.INT64)
     return g.op("Add", wide, g.op("Mul", negative, as_vector(g, sizes)))

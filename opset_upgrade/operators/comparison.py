@@ -4,7 +4,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.broadcasting import align_by_unsqueeze, to_limited_broadcast
-from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_exact_in_double
 from zoosmith.opset_upgrade.building_blocks.numbers import is_number
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
@@ -22,7 +22,6 @@ _LARGE = (TensorProto.INT64, TensorProto.UINT64)
 adapter("Equal", "Greater", "Less", source=1, target=7)(align_by_unsqueeze)
 adapter("Equal", "Greater", "Less", source=7, target=1)(to_limited_broadcast)
 
-decomposition("GreaterOrEqual", "LessOrEqual")(inline_body)
 type_fallback("GreaterOrEqual", "LessOrEqual")(cast_to_single)
 
 type_fallback("IsInf")(cast_to_single)
@@ -54,7 +53,7 @@ def _ordered(node: NodeProto, g: Writer) -> None:
     kind = g.element_type(node.input[0])
     if kind in _SMALL or kind == TensorProto.BFLOAT16:
         _compare_as(node, g, TensorProto.FLOAT)
-    elif kind in (TensorProto.INT32, TensorProto.UINT32):
+    elif kind in (TensorProto.INT32, TensorProto.UINT32) or all(is_exact_in_double(g, name) for name in node.input):
         _compare_as(node, g, TensorProto.DOUBLE)
     elif kind in _LARGE:
         # half the bits each: these are exact in a double
@@ -66,6 +65,23 @@ def _ordered(node: NodeProto, g: Writer) -> None:
         g.op("Or", g.op(node.op_type, *highs), by_low, output=node.output[0])
     else:
         g.refuse(f"{g.type_string(node.input[0])} cannot be compared there")
+
+
+@decomposition("GreaterOrEqual", "LessOrEqual")
+def _or_equal(node: NodeProto, g: Writer) -> None:
+    opposite, strict = ("Less", "Greater") if node.op_type == "GreaterOrEqual" else ("Greater", "Less")
+    if g.element_type(node.input[0]) not in (*_FLOATS, TensorProto.BFLOAT16):
+        g.op("Not", g.op(opposite, *node.input), output=node.output[0])
+        return
+    if g.target >= 11:  # whose Equal takes floating point
+        g.op("Or", g.op(strict, *node.input), g.op("Equal", *node.input), output=node.output[0])
+        return
+    result = g.op("Not", g.op(opposite, *node.input))
+    for name in node.input:  # of NaN nothing is true, not even the opposite
+        value = g.value(name)
+        if value is None or np.isnan(value).any():
+            result = g.op("And", result, is_number(g, name))
+    g.op("Identity", result, output=node.output[0])
 
 
 @decomposition("IsNaN")

@@ -5,8 +5,8 @@ from onnx import NodeProto, TensorProto, numpy_helper
 
 from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.opset_upgrade.building_blocks.counting import count_up
-from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, element_of_shape
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.node_editing import (
     drop_attribute,
@@ -111,8 +111,8 @@ def _length_of_range(node: NodeProto, g: Writer, kind: int) -> str:
     span = limit if _is(g, start, 0) else g.op("Sub", limit, start)
     if _is(g, step, 1) and kind in (TensorProto.INT32, TensorProto.INT64):
         count = g.op("Cast", span, to=TensorProto.INT64)
-        if span == limit and isinstance(element_of_shape(g, limit, 0), Size):
-            return g.op("Reshape", count, g.constant([1]))
+        if is_never_negative(g, span):
+            return _as_vector(g, count)
     else:
         # in doubles, as runtimes count them
         ratio = g.op("Div", *(g.op("Cast", name, to=TensorProto.DOUBLE) for name in (span, step)))
@@ -123,6 +123,14 @@ def _length_of_range(node: NodeProto, g: Writer, kind: int) -> str:
     positive = g.op("Greater", g.op("Cast", count, to=TensorProto.DOUBLE), g.constant(0, np.float64))
     count = g.op("Mul", count, g.op("Cast", positive, to=TensorProto.INT64))
     return g.op("Reshape", count, g.constant([1]))
+
+
+def _as_vector(g: Writer, scalar: str) -> str:
+    """A scalar as a tensor of one dimension: what a Squeeze made it from, where there is one."""
+    made = g.producer(scalar)
+    if made is not None and made.op_type == "Squeeze" and g.shape(made.input[0]) == (1,):
+        return made.input[0]
+    return g.op("Reshape", scalar, g.constant([1]))
 
 
 def _is(g: Writer, name: str, number: int) -> bool:

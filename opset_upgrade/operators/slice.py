@@ -13,6 +13,8 @@ from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     double_scalar,
 )
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, counted, sizes, times
+from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
@@ -32,6 +34,8 @@ def _bounds_to_inputs(node: NodeProto, g: Writer) -> None:
 @adapter("Slice", source=10, target=1)
 def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
     if any(name and g.value(name) is None for name in node.input[1:]):
+        if g.target >= 9 and _slice_by_compress(node, g):
+            return
         shapes = [g.shape(name) for name in (node.input[0], node.output[0])]
         if any(shape is None or None in shape for shape in shapes):
             _slice_by_range(node, g)
@@ -82,6 +86,47 @@ def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
     start = min(max(start + size if start < 0 else start, first), last)
     end = min(max(end + size if end < 0 else end, first if step > 0 else -1), last)
     return np.arange(start, end, step)
+
+
+def _slice_by_compress(node: NodeProto, g: Writer) -> bool:
+    """Express a Slice with computed bounds by the Compress of 9; returns False where that takes more to know.
+
+    Only steps of 1, bounds that are never negative, and an end that is computed are taken.
+    """
+    axes, steps = (g.value(input_at(node, index)) if input_at(node, index) else None for index in (3, 4))
+    count = (g.shape(node.input[1]) or (None,))[0]
+    shape = g.shape(node.input[0])
+    if shape is None or count is None or (input_at(node, 3) and axes is None):
+        return False
+    if input_at(node, 4) and (steps is None or (steps != 1).any()):
+        return False
+    places = range(count) if axes is None else [int(axis) % len(shape) for axis in axes]
+    kept = [_kept(g, node, number, shape[axis]) for number, axis in enumerate(places)]
+    if "" in kept:
+        return False
+    data = node.input[0]
+    for axis, selected in zip(places, kept, strict=True):
+        data = g.op("Compress", data, selected, axis=axis)
+    g.op("Identity", data, output=node.output[0])
+    return True
+
+
+def _kept(g: Writer, node: NodeProto, number: int, size: int | None) -> str:
+    """Emit which elements of an axis lie between two bounds; empty where that is not known so."""
+    start, end = node.input[1:3]
+    if size is None or not all(is_never_negative(g, name, number) for name in (start, end)):
+        return ""
+    limit_constant(size, g)
+    indices = g.constant(np.arange(size))
+    first, last = (
+        name if g.shape(name) == (1,) else g.op("Gather", name, g.constant([number]), axis=0) for name in (start, end)
+    )
+    below = g.op("Less", indices, g.op("Cast", last, to=TensorProto.INT64))
+    known = g.value(start)
+    if known is not None and not known[number]:
+        return below
+    before = g.op("Less", indices, g.op("Cast", first, to=TensorProto.INT64))
+    return g.op("And", below, g.op("Not", before))
 
 
 def _slice_by_gather(node: NodeProto, g: Writer) -> None:
