@@ -8,7 +8,7 @@ from zoosmith.convert.onnx_operators import cast, reduce, reshape, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
 
-_ADDS, _COMPARES = 16, 18
+SUMS_SINCE, _COMPARES = 16, 18
 
 
 @translator("LengthsToSegmentIds", since=11)
@@ -33,42 +33,44 @@ def lengths_tile(op: Operator) -> None:
     op.emit("Gather", rows, segment_ids(op, lengths), to=0)
 
 
-@translator("SegmentIdsToLengths", since=_ADDS, inputs=(1, 2))
+@translator("SegmentIdsToLengths", since=SUMS_SINCE, inputs=(1, 2))
 def segment_ids_to_lengths(op: Operator) -> None:
     """SegmentIdsToLengths: how long each segment is."""
     ids = cast(op, op.inputs[0], TensorProto.INT64)
     cast(op, _counts(op, ids, _segments(op, ids)), TensorProto.INT32, to=0)
 
 
-@translator("LengthsSum", "LengthsMean", "LengthsMax", since=_ADDS, inputs=2)
+@translator("LengthsSum", "LengthsMean", "LengthsMax", since=SUMS_SINCE, inputs=2)
 def lengths_pool(op: Operator) -> None:
     """LengthsSum, LengthsMean and LengthsMax: rows made one, as many at a time as each length says."""
     rows, lengths = op.inputs
-    _pool_lengths(op, rows, lengths, op.type.removeprefix("Lengths"))
+    pool_lengths(op, rows, lengths, op.type.removeprefix("Lengths"))
 
 
-@translator("SparseLengthsSum", "SparseLengthsMean", "SparseLengthsMax", since=_ADDS, inputs=3)
+@translator("SparseLengthsSum", "SparseLengthsMean", "SparseLengthsMax", since=SUMS_SINCE, inputs=3)
 def sparse_lengths_pool(op: Operator) -> None:
     """The same over rows that indices pick from a table."""
     table, indices, lengths = op.inputs
-    _pool_lengths(op, op.emit("Gather", table, indices), lengths, op.type.removeprefix("SparseLengths"))
+    pool_lengths(op, op.emit("Gather", table, indices), lengths, op.type.removeprefix("SparseLengths"))
 
 
-@translator("LengthsWeightedSum", since=_ADDS, inputs=3)
+@translator("LengthsWeightedSum", since=SUMS_SINCE, inputs=3)
 def lengths_weighted_sum(op: Operator) -> None:
     """LengthsWeightedSum: sums of rows times their weights."""
     rows, weights, lengths = op.inputs
-    _pool_lengths(op, _weighted(op, rows, rows, weights), lengths, "Sum")
+    pool_lengths(op, _weighted(op, rows, rows, weights), lengths, "Sum")
 
 
-@translator("SparseLengthsWeightedSum", since=_ADDS, inputs=4)
+@translator("SparseLengthsWeightedSum", since=SUMS_SINCE, inputs=4)
 def sparse_lengths_weighted_sum(op: Operator) -> None:
     """SparseLengthsWeightedSum: sums of a table's rows times weights, one weight for each index."""
     table, weights, indices, lengths = op.inputs
-    _pool_lengths(op, _weighted(op, op.emit("Gather", table, indices), table, weights), lengths, "Sum")
+    pool_lengths(op, _weighted(op, op.emit("Gather", table, indices), table, weights), lengths, "Sum")
 
 
-@translator("SortedSegmentSum", "SortedSegmentMean", "UnsortedSegmentSum", "UnsortedSegmentMean", since=_ADDS, inputs=2)
+@translator(
+    "SortedSegmentSum", "SortedSegmentMean", "UnsortedSegmentSum", "UnsortedSegmentMean", since=SUMS_SINCE, inputs=2
+)
 def segment_pool(op: Operator) -> None:
     """Sums and means of the rows that have the same segment id."""
     rows, given = op.inputs
@@ -79,7 +81,8 @@ def segment_pool(op: Operator) -> None:
     _pool(op, rows, ids, count, op.type[-3:] if op.type.endswith("Sum") else "Mean")
 
 
-def _pool_lengths(op: Operator, rows: Value, lengths: Value, kind: str) -> None:
+def pool_lengths(op: Operator, rows: Value, lengths: Value, kind: str) -> None:
+    """Write as output 0 the rows combined, as many at a time as each length says: Sum, Mean or Max."""
     count = op.emit("Size", lengths)
     _pool(op, rows, segment_ids(op, lengths), count, kind)
 
