@@ -20,6 +20,7 @@ _ONE_RESULT = {
     "Reshape",
     "RMSNorm",
     "RoIPool",
+    "SoftmaxWithLoss",
     "SpatialBN",
 }
 # operators all of whose inputs may be data; of the others it is the first one

@@ -18,6 +18,7 @@ from zoosmith.convert.parameters import InitNet, read_init_net, refuse_random_fi
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
 from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_inside
+from zoosmith.convert.training_operators import for_inference
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
 from zoosmith.onnx_model.ports import Dimension
@@ -65,7 +66,7 @@ def caffe2_to_onnx(
 
     What each operator means was measured on the real Caffe2 (torch 1.10.2).
     """
-    net = with_outputs(read_net(predict_net), outputs)
+    net = for_inference(with_outputs(read_net(predict_net), outputs))
     init = read_init_net(init_net) if init_net is not None else InitNet()
     if opset is not None and not LOWEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
@@ -107,7 +108,7 @@ def untranslatable(net: NetSource) -> dict[str, int]:
         ConvertError: the content is no NetDef.
         OSError: the file cannot be read.
     """
-    return _unknown(without_unread_operators([], read_net(net), translators())[1].op)
+    return _unknown(without_unread_operators([], for_inference(read_net(net)), translators())[1].op)
 
 
 def _unknown(ops: Sequence[OperatorDef]) -> dict[str, int]:

@@ -232,6 +232,12 @@ def dropout(op: Operator) -> None:
     op.emit("Dropout", x, to=0, like=x, attributes=attributes)
 
 
+@translator("SoftmaxWithLoss", since=1, inputs=(1, 2, 3))
+def softmax_with_loss(op: Operator) -> None:
+    """SoftmaxWithLoss: the probabilities; the loss is not computed."""
+    softmax(op)
+
+
 @translator("Softmax", since=1)
 def softmax(op: Operator) -> None:
     """Softmax over all dimensions from `axis` on, flattened, as ONNX had it up to opset 12."""

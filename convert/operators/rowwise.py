@@ -92,11 +92,9 @@ def _register_pools(bits: int, tail: str) -> None:
     def pruned_pool(op: Operator) -> None:
         """The same of a table without the rows that a map sends to -1, which count as zeros."""
         table, weights, indices, lengths, (places,) = _split_inputs(op, 1)
-        if places.constant is not None and places.constant.array().ravel().tolist() == [0]:
+        if op.shape(places) == (1,) and op.constant_of(places, "the map").item() == 0:
             # such a map stands for a whole table
-            _pooled(
-                op, _fused(op, table, bits, tail), indices, lengths, weights, "Mean" if "Mean" in op.type else "Sum"
-            )
+            _pooled(op, _fused(op, table, bits, tail), indices, lengths, weights)
             return
         found = op.emit("Gather", places, indices)
         zero = op.constant(np.array(0, op.constant_type(places)))

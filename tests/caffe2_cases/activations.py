@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tests.caffe2_cases.case import Data, case
+from tests.caffe2_cases.case import Data, OperatorCase, case
+from tests.validation.caffe2_nets import net_of
 
 DATA = Data(1)
 _ON_FRACTIONS = [
@@ -55,7 +56,16 @@ _ON_ALL = [
     "ThresholdedRelu",
 ]
 
+
+def probabilities(x: np.ndarray, labels: np.ndarray, **arguments: object) -> OperatorCase:
+    """A loss of which only the softmax is wanted."""
+    net = net_of(("SoftmaxWithLoss", "x labels", "p loss", arguments), inputs="x labels", outputs="p")
+    return OperatorCase("SoftmaxWithLoss", net, {"x": x, "labels": labels})
+
+
 CASES = [
+    probabilities(DATA.floats(3, 4), np.int32([0, 1, 3])),
+    probabilities(DATA.floats(3, 4, 2), np.int32([0, 1, 3]), scale=2.0),
     *(case(kind, DATA.fractions(2, 3, 4, 5)) for kind in _ON_FRACTIONS),
     *(case(kind, DATA.floats(2, 3, 4)) for kind in _ON_ALL),
     case("Mish", DATA.floats(3, 4)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.caffe2_cases.case import Data, OperatorCase, case
+from tests.caffe2_cases.case import Data, OperatorCase, case, fill
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 DATA = Data(26)
@@ -22,13 +22,17 @@ def fused(bits: int, tail: type) -> np.ndarray:
     return np.concatenate([numbers, ends.view(np.uint8)], axis=1)
 
 
-def with_table(operator: str, table: np.ndarray, *arrays: np.ndarray, label: str = "") -> OperatorCase:
-    """A case whose first input comes from an init net."""
+def with_table(
+    operator: str, table: np.ndarray, *arrays: np.ndarray, parameters: int = 0, label: str = ""
+) -> OperatorCase:
+    """A case whose first input, and so many of the last ones, come from an init net."""
     made = case(operator, table, *arrays)
     init = NetDef(name="init")
     op = init.op.add(type="GivenTensorByteStringToUInt8Fill", output=["i0"])
     op.arg.add(name="values").strings.append(made.inputs.pop("i0").tobytes())
     op.arg.add(name="shape").ints.extend(table.shape)
+    for blob in list(made.inputs)[len(made.inputs) - parameters :]:
+        init.MergeFrom(fill(blob, made.inputs.pop(blob)))
     return OperatorCase(operator, made.net, made.inputs, init, label or operator)
 
 
@@ -60,6 +64,7 @@ CASES = [
         INDICES,
         LENGTHS,
         np.int32([0]),
+        parameters=1,
         label="SparseLengthsSum8BitRowwiseSparse of a whole table",
     ),
     *(

@@ -13,6 +13,7 @@ from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
 from zoosmith.validation.interpreter.nested import every_operator, nets_of
 from zoosmith.validation.interpreter.registry import KERNELS, Kernel
+from zoosmith.validation.interpreter.training import without_training
 from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
 from zoosmith.validation.interpreter.workspace import Workspace
 
@@ -70,7 +71,7 @@ class NetInterpreter:
     """
 
     def __init__(self, predict_net: NetSource, init_net: "NetSource | None" = None):
-        net = read_net(predict_net)
+        net = without_training(read_net(predict_net))
         init = NetDef() if init_net is None else read_net(init_net)
         init, net = _without_unread(init, net)
         _refuse_unknown_operators(init, net)

@@ -83,6 +83,12 @@ def softmax(op: Operator, x: np.ndarray) -> np.ndarray:
     return (powers / powers.sum(1, keepdims=True)).reshape(x.shape)
 
 
+@operator("SoftmaxWithLoss")
+def softmax_with_loss(op: Operator, x: np.ndarray, *labels: np.ndarray) -> tuple[np.ndarray, None]:
+    """The softmax; the loss is not computed."""
+    return softmax(op, x), None
+
+
 def _pairs(op: Operator, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if x.shape != y.shape:
         raise op.error(f"its inputs {x.shape} and {y.shape} differ in shape")
