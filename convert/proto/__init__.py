@@ -1,1 +1,1 @@
-"""The generated protobuf module of Caffe2 nets and the schema it is made from."""
+"""The generated protobuf modules of Caffe2's and Caffe's nets and the schemas they are made from."""

@@ -1,15 +1,17 @@
-"""The schema of Caffe2's nets and the module made from it."""
+"""The schemas of Caffe2's and Caffe's nets and the modules made from them."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from zoosmith.convert import ConvertError, read_net, write_net
-from zoosmith.convert.proto import caffe2_pb2
+from zoosmith.convert.proto import caffe2_pb2, caffe_net_pb2
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
 FOLDER = Path(caffe2_pb2.__file__).parent
+MODULES = {"caffe2": caffe2_pb2, "caffe_net": caffe_net_pb2}
 
 
 def small_net() -> NetDef:
@@ -22,27 +24,32 @@ def small_net() -> NetDef:
     return net
 
 
-def test_the_checked_in_module_is_what_the_schema_generates(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", MODULES)
+def test_the_checked_in_module_is_what_the_schema_generates(tmp_path: Path, schema: str) -> None:
     protoc = pytest.importorskip("grpc_tools.protoc", reason="grpcio-tools, which holds protoc, is not installed")
     made = tmp_path / "descriptors"
     # a module's text carries protoc's version, its descriptors do not
-    assert protoc.main(["protoc", f"-I{FOLDER}", f"--descriptor_set_out={made}", "caffe2.proto"]) == 0
+    assert protoc.main(["protoc", f"-I{FOLDER}", f"--descriptor_set_out={made}", f"{schema}.proto"]) == 0
     (expected,) = FileDescriptorSet.FromString(made.read_bytes()).file
     found = FileDescriptorProto()
-    caffe2_pb2.DESCRIPTOR.CopyToProto(found)
+    MODULES[schema].DESCRIPTOR.CopyToProto(found)
     for descriptor in (expected, found):
         descriptor.ClearField("name")
         for message in descriptor.message_type:
-            for field in message.field:
-                field.ClearField("json_name")
+            for part in (message, *message.nested_type):
+                for field in part.field:
+                    field.ClearField("json_name")
+                    if field.type == field.TYPE_FLOAT and field.default_value:
+                        field.default_value = str(np.float32(field.default_value))
     assert found == expected
 
 
-def test_the_type_stub_names_every_field_of_the_schema() -> None:
-    stub = (FOLDER / "caffe2_pb2.pyi").read_text()
-    for name, message in caffe2_pb2.DESCRIPTOR.message_types_by_name.items():
-        slots = ", ".join(f'"{field.name}"' for field in message.fields)
-        assert f"class {name}(_message.Message):\n    __slots__ = ({slots})" in stub
+@pytest.mark.parametrize("schema", MODULES)
+def test_the_type_stub_names_every_field_of_the_schema(schema: str) -> None:
+    stub = (FOLDER / f"{schema}_pb2.pyi").read_text()
+    for name, message in MODULES[schema].DESCRIPTOR.message_types_by_name.items():
+        slots = str(tuple(field.name for field in message.fields)).replace("'", '"')
+        assert f"class {name}(_message.Message):\n    __slots__ = {slots}" in stub
 
 
 @pytest.mark.parametrize(("suffix", "text"), [("pb", False), ("pbtxt", True), ("prototxt", True)])
