@@ -1,4 +1,7 @@
 from .errors import ConvertError as ConvertError
+from .forms import Form as Form
+from .models import Caffe2Model as Caffe2Model
+from .models import read_model as read_model
 from .nets import NetSource as NetSource
 from .nets import read_net as read_net
 from .nets import write_net as write_net

@@ -1,28 +1,32 @@
 """Caffe2 nets as files: read and write, binary and text."""
 
+import mmap
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
+Text = TypeVar("Text", bound=Message)
 
 
-TEXT_SUFFIXES = {".pbtxt", ".prototxt"}
+# bytes at the beginning of a file that tell text from binary: every operator of a serialized net begins with one
+_HEAD = 4096
+_LONGEST_REASON = 200
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
 
 
 def read_net(source: NetSource) -> NetDef:
     """Read a Caffe2 net.
 
     Args:
-        source: a path (`.pbtxt` and `.prototxt` are protobuf text, all others binary), the bytes of a binary file, or a
-            message.
+        source: a path, the bytes of a file, or a message. Files are protobuf text or binary, told by content.
 
     Returns:
         The net; a message is returned as it is.
@@ -33,15 +37,70 @@ def read_net(source: NetSource) -> NetDef:
     """
     if isinstance(source, NetDef):
         return source
-    if isinstance(source, bytes):
-        return _parse_binary(source, "the given bytes")
-    path = Path(source)
-    if path.suffix in TEXT_SUFFIXES:
-        try:
-            return text_format.Parse(path.read_text(), NetDef())
-        except (text_format.ParseError, UnicodeDecodeError) as error:
-            raise ConvertError(f"{path}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
-    return _parse_binary(path.read_bytes(), str(path))
+    origin = "the given bytes" if isinstance(source, bytes) else os.fspath(source)
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    if not is_text(content):
+        return _parse_binary(content, origin)
+    try:
+        return parse_text(content, NetDef())
+    except ConvertError as error:
+        raise ConvertError(f"{origin}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
+
+
+def parse_text(content: bytes, message: Text, *, allow_unknown_field: bool = False) -> Text:
+    """Parse protobuf text.
+
+    Args:
+        content: the file.
+        message: which is filled.
+        allow_unknown_field: whether fields that the schema does not have are skipped.
+
+    Returns:
+        The message.
+
+    Raises:
+        ConvertError: it is no such text; the message says where, without the text that stands there.
+    """
+    try:
+        return text_format.Parse(content.decode(), message, allow_unknown_field=allow_unknown_field)
+    except text_format.ParseError as error:
+        # protobuf quotes the whole line, which may be all values of a parameter
+        reason = str(error).rpartition("': ")[2].removeprefix(f"{error.GetLine()}:{error.GetColumn()} : ")
+        place = "" if error.GetLine() is None else f"line {error.GetLine()}, column {error.GetColumn()}: "
+        raise ConvertError(f"{place}{reason[:_LONGEST_REASON]}") from error
+    except UnicodeDecodeError as error:
+        raise ConvertError(f"byte {error.start} is no UTF-8") from error
+
+
+def open_buffer(path: str | os.PathLike[str]) -> memoryview:
+    """Map a file into memory, without reading it.
+
+    Args:
+        path: of a regular file.
+
+    Returns:
+        Its bytes; the file stays mapped as long as the view or what was cut from it lives.
+
+    Raises:
+        ConvertError: it is no regular file, which might never end.
+        OSError: it cannot be opened.
+    """
+    if not Path(path).is_file() and Path(path).exists():
+        raise ConvertError(f"{os.fspath(path)}: cannot be read: not a regular file")
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def is_text(content: bytes | memoryview) -> bool:
+    """Tell whether a file is protobuf text rather than a serialized message.
+
+    Args:
+        content: of the file, or its first 4 KiB at least.
+    """
+    head = bytes(content[:_HEAD])
+    return bool(head.strip()) and len(head) == len(head.translate(None, _CONTROL))
 
 
 def write_net(net: NetDef, *, text: bool = False) -> bytes:

@@ -1,10 +1,8 @@
 """Parameters of an init net: its fill operators evaluated, straight from the file's bytes."""
 
-import mmap
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import FILLS, Content, Tensor
-from zoosmith.convert.nets import TEXT_SUFFIXES, NetSource, check_text, read_net
+from zoosmith.convert.nets import NetSource, check_text, is_text, open_buffer, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.onnx_model.errors import WireFormatError
 from zoosmith.onnx_model.wire_format import BYTES, FIXED32, fields
@@ -122,7 +120,7 @@ def refuse_random_fills(ops: Iterable[OperatorDef], origin: str) -> None:
     drawn = [(op.type, blob) for op in ops if op.type in _RANDOM_FILLS for blob in op.output]
     if drawn:
         kinds = ", ".join(dict.fromkeys(kind for kind, _ in drawn))
-        more = f" and {len(drawn) - 1} more blobs" if len(drawn) > 1 else ""
+        more = f" and {len(drawn) - 1} more" if len(drawn) > 1 else ""
         raise ConvertError(
             f"{origin}: it draws {drawn[0][1]!r}{more} at random ({kinds}): an init net to start a training with, not "
             "trained weights; give the file that was saved after the training (an init net of GivenTensorFill, a "
@@ -135,16 +133,15 @@ def _origin(source: NetSource) -> str:
 
 
 def _operators(source: NetSource) -> Iterator[Scanned]:
-    if isinstance(source, (str, os.PathLike)) and Path(source).suffix not in TEXT_SUFFIXES:
-        with open(source, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise ConvertError("the file is empty")
-            # not closed by hand: it lives as long as the views into it
-            yield from _scan(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
-    elif isinstance(source, bytes):
-        yield from _scan(memoryview(source))
+    if isinstance(source, NetDef):
+        content = memoryview(source.SerializeToString())
     else:
-        yield from _scan(memoryview(read_net(source).SerializeToString()))
+        content = memoryview(source) if isinstance(source, bytes) else open_buffer(source)
+        if is_text(content):
+            content = memoryview(read_net(source).SerializeToString())
+        elif not content:
+            raise ConvertError("the file is empty")
+    yield from _scan(content)
 
 
 def _scan(buffer: memoryview) -> Iterator[Scanned]:

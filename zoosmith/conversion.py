@@ -8,7 +8,7 @@ from typing import Any
 
 from onnx import ModelProto, TensorProto
 
-from zoosmith.convert import caffe2_to_onnx, read_net
+from zoosmith.convert import caffe2_to_onnx, read_model
 from zoosmith.convert.net_ports import with_outputs
 from zoosmith.convert.translation import InputInfo
 from zoosmith.execution import SILENT, Progress
@@ -63,10 +63,10 @@ def convert_net(
     """Translate a Caffe2 net with its parameters to an ONNX file.
 
     Args:
-        predict_net: the net's file.
-        init_net: its parameters' file.
+        predict_net: the net's file, of any form that `read_model` takes.
+        init_net: its parameters' file, likewise.
         output: the ONNX file to write.
-        declared: type and shape of the net's inputs by blob.
+        declared: type and shape of the net's inputs by blob; they replace those that the files state.
         opset: of the file; 9, or the lowest above that can express the net, by default.
         names: style of names, as `caffe2_to_onnx` takes it.
         outputs: blobs that become the outputs, as `caffe2_to_onnx` takes them.
@@ -78,8 +78,13 @@ def convert_net(
     Raises:
         ZoosmithError: the net cannot be read, translated or run, the file cannot be written.
     """
-    model = caffe2_to_onnx(predict_net, init_net, inputs=declared, opset=opset, names=names, outputs=outputs)
-    wanted = with_outputs(read_net(predict_net), outputs).external_output[:]
+    source = read_model(predict_net, init_net)
+    net = with_outputs(source.net, outputs)
+    read = {*net.external_input, *(blob for op in net.op for blob in op.input)}
+    known = {blob: info for blob, info in source.inputs.items() if blob in read}
+    model = caffe2_to_onnx(
+        source.net, source.init, inputs={**known, **declared}, opset=opset, names=names, outputs=outputs
+    )
     # the model states the shapes that the user declared
     given = replace(inputs or InputSource(), shapes={})
 
@@ -88,11 +93,11 @@ def convert_net(
         from zoosmith.validation import verify_net
 
         return verify_net(
-            predict_net,
-            init_net,
+            source.net,
+            source.init,
             path,
             names=names,
-            outputs=wanted,
+            outputs=net.external_output[:],
             inputs=given,
             limits=limits,
             progress=progress,

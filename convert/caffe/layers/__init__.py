@@ -1,0 +1,1 @@
+"""Translators of Caffe layers, by family."""

@@ -1,0 +1,154 @@
+"""One front for all files that people hold: whatever form a net and its parameters have, they go on as Caffe2 nets."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from zoosmith.convert.caffe.translation import caffe_to_caffe2
+from zoosmith.convert.errors import ConvertError
+from zoosmith.convert.fill_operators import Tensor
+from zoosmith.convert.forms import Form, form_of
+from zoosmith.convert.init_nets import init_net_of
+from zoosmith.convert.meta_net import Prediction, prediction, read_meta_net
+from zoosmith.convert.minidb import read_minidb
+from zoosmith.convert.nets import NetSource, is_text, open_buffer, parse_text, read_net
+from zoosmith.convert.proto.caffe2_pb2 import MetaNetDef, NetDef, TensorProtos
+from zoosmith.convert.saved_tensors import assembled, read_tensor_protos
+from zoosmith.onnx_model.errors import WireFormatError
+
+
+@dataclass(frozen=True)
+class Caffe2Model:
+    """A net with its parameters, as `caffe2_to_onnx` and the interpreter take them.
+
+    Attributes:
+        net: the net.
+        init: the net that fills its parameters; None where there is none.
+        inputs: ONNX element type and shape of the inputs that the files state, by blob.
+        forms: what each file was.
+    """
+
+    net: NetDef
+    init: NetSource | None
+    inputs: dict[str, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    forms: Sequence[Form] = ()
+
+
+def read_model(net: NetSource, parameters: NetSource | None = None) -> Caffe2Model:
+    """Read a net and its parameters, whatever form they have.
+
+    Args:
+        net: a Caffe2 net, an export of Caffe2's predictor exporter (minidb) or its MetaNetDef, or a Caffe net
+            (`.prototxt`). Forms are told by content.
+        parameters: a Caffe2 init net, a TensorProtos file or a minidb of saved blobs; of a Caffe net its `.caffemodel`.
+            None where the net fills its own, or the export holds them.
+
+    Returns:
+        Net and init net.
+
+    Raises:
+        ConvertError: a file is none of these, is damaged or lacks parameters; or a layer of a Caffe net has no
+            translation.
+        OSError: a file cannot be read.
+    """
+    found = Form.NET if isinstance(net, NetDef) else _form(net)
+    if found in {Form.TENSORS, Form.CAFFE_MODEL}:
+        hint = "its .prototxt" if found is Form.CAFFE_MODEL else "the net"
+        raise ConvertError(f"{_name(net)}: a {found.value} holds parameters; give {hint} before it")
+    if found is Form.CAFFE_NET:
+        return _read_caffe(net, parameters)
+    if found is Form.NET:
+        init, form = (None, None) if parameters is None else _read_parameters(parameters)
+        return Caffe2Model(read_net(net), init, forms=(found,) if form is None else (found, form))
+    return _read_export(net, found, parameters)
+
+
+def _read_export(source: NetSource, form: Form, parameters: NetSource | None) -> Caffe2Model:
+    """Read what the predictor exporter saved."""
+    name = _name(source)
+    tensors: dict[str, Tensor] = {}
+    try:
+        if form is Form.MINIDB:
+            content, parts = read_minidb(_buffer(source))
+            if content is None:
+                raise ConvertError("a minidb without a MetaNetDef holds parameters; give the net before it")
+            found, tensors = read_meta_net(content), assembled(parts)
+        else:
+            found = _meta_net(source)
+    except (ConvertError, WireFormatError) as error:
+        raise ConvertError(f"{name}: expected a {form.value}: {error}") from error
+    forms = [form]
+    init = init_net_of(tensors)
+    filled = {*tensors, *(blob for op in found.setup for blob in op.output)}
+    if parameters is not None:
+        given, second = _read_parameters(parameters)
+        more = read_net(given)
+        forms.append(second)
+        filled.update(blob for op in more.op for blob in op.output)
+        init += more.SerializeToString()
+    missing = [blob for blob in found.loaded if blob not in filled]
+    if missing:
+        more_blobs = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        where = "give the file that holds them after it" if form is Form.META_NET else "it is not complete"
+        raise ConvertError(f"{name}: it loads {missing[0]!r}{more_blobs}, which the file does not hold; {where}")
+    # repeated fields of two serialized messages add up
+    init += NetDef(op=found.setup).SerializeToString()
+    return Caffe2Model(found.net, init, found.inputs, tuple(forms))
+
+
+def _meta_net(source: NetSource) -> Prediction:
+    buffer = _buffer(source)
+    if is_text(buffer):
+        return prediction(parse_text(bytes(buffer), MetaNetDef()))
+    return read_meta_net(bytes(buffer))
+
+
+def _read_parameters(source: NetSource) -> tuple[NetSource, Form]:
+    """Give parameters as an init net, and the form that they had."""
+    if isinstance(source, NetDef):
+        return source, Form.NET
+    form, name = _form(source), _name(source)
+    if form is Form.NET:
+        return source, form
+    if form in {Form.CAFFE_MODEL, Form.CAFFE_NET, Form.META_NET}:
+        hint = "the net before it has to be a .prototxt" if form is Form.CAFFE_MODEL else "give it as the net"
+        raise ConvertError(f"{name}: a {form.value} is no file of parameters; {hint}")
+    try:
+        buffer = _buffer(source)
+        if form is Form.MINIDB:
+            tensors = assembled(read_minidb(buffer)[1])
+        else:
+            if is_text(buffer):
+                buffer = memoryview(parse_text(bytes(buffer), TensorProtos()).SerializeToString())
+            tensors = read_tensor_protos(buffer)
+        return init_net_of(tensors), form
+    except (ConvertError, WireFormatError) as error:
+        raise ConvertError(f"{name}: expected a {form.value}: {error}") from error
+
+
+def _read_caffe(net: NetSource, parameters: NetSource | None) -> Caffe2Model:
+    name = _name(net)
+    if parameters is None:
+        raise ConvertError(f"{name}: a Caffe net comes with its parameters; give the .caffemodel after it")
+    found = Form.NET if isinstance(parameters, NetDef) else _form(parameters)
+    if found is not Form.CAFFE_MODEL:
+        raise ConvertError(f"{_name(parameters)}: expected the .caffemodel of a Caffe net, found a {found.value}")
+    made = caffe_to_caffe2(_buffer(net), _buffer(parameters), names=(name, _name(parameters)))
+    return Caffe2Model(made.net, init_net_of(made.parameters), made.inputs, (Form.CAFFE_NET, Form.CAFFE_MODEL))
+
+
+def _form(source: NetSource) -> Form:
+    try:
+        return form_of(_buffer(source))
+    except ConvertError as error:
+        raise ConvertError(f"{_name(source)}: {error}") from error
+
+
+def _buffer(source: NetSource) -> memoryview:
+    if isinstance(source, NetDef):
+        return memoryview(source.SerializeToString())
+    return memoryview(source) if isinstance(source, bytes) else open_buffer(source)
+
+
+def _name(source: NetSource) -> str:
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given file"
