@@ -37,6 +37,7 @@ def verify_net(
     inputs: InputSource | None = None,
     cases: int = 2,
     limits: Limits | None = None,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> Proof:
     """Verify an ONNX model that was made of a Caffe2 net.
@@ -50,6 +51,7 @@ def verify_net(
         inputs: where they come from; random ones by default.
         cases: how many random inputs.
         limits: what is accepted.
+        meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
 
     Raises:
@@ -87,6 +89,7 @@ def verify_net(
         limits,
         clock,
         together=is_small(model, structure),
+        meanwhile=meanwhile,
         progress=progress,
     )
     if not proof.passed:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,7 @@ def verify_models(
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
     ahead: Job[Runner] | None = None,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> Proof:
     """Verify an ONNX model that was made of another one.
@@ -74,6 +76,7 @@ def verify_models(
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, as OnnxRuntimeRunner takes them.
         ahead: loads the original already, see `loading_ahead`.
+        meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
 
     Raises:
@@ -98,12 +101,19 @@ def verify_models(
             return runner_for(original, providers=providers, few_runs=True, timeout=clock.left(), structure=structure)
         return finished(ahead, clock)
 
-    def make_converted(before: Runtime) -> Runner:
+    def make_converted(before: Callable[[], Runtime]) -> Runner:
         return converted_runner(converted, before, providers, clock.left())
 
-    together = is_small(original, structure)
     proof, drawn = prove(
-        make_original, make_converted, draw, source or str(inputs), limits, clock, together=together, progress=progress
+        make_original,
+        make_converted,
+        draw,
+        source or str(inputs),
+        limits,
+        clock,
+        together=is_small(original, structure),
+        meanwhile=meanwhile,
+        progress=progress,
     )
     if proof.passed:
         return replace(proof, elsewhere=proved_elsewhere(original, converted, drawn, limits, progress))
@@ -118,26 +128,28 @@ def verify_models(
 
 def prove(
     make_original: Callable[[], Runner],
-    make_converted: Callable[[Runtime], Runner],
+    make_converted: Callable[[Callable[[], Runtime]], Runner],
     draw: Draw,
     source: str,
     limits: Limits,
     clock: Clock,
     *,
     together: bool = False,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Proof, list[Case]]:
     """Run one side, then the other, and compare their outputs by name, up to the first case that differs.
 
     Args:
         make_original: gives what ran before.
-        make_converted: gives what was made of it, told what ran the original; it has the same names of inputs and
-            outputs.
+        make_converted: gives what was made of it, and can ask what ran the original; it has the same names of inputs
+            and outputs.
         draw: makes the cases by running the original.
         source: where the inputs come from, in words.
         limits: what is accepted.
         clock: how long loading and runs may take.
-        together: whether what was made is loaded while the original runs; else there is only one of them at a time.
+        together: whether both are loaded at the same time; else there is only one of them at a time.
+        meanwhile: called while they are loaded; what it raises goes through.
         progress: told of each case.
 
     Returns:
@@ -147,19 +159,21 @@ def prove(
         StoppedError: the time is up.
         ValidationError: the original cannot be run.
     """
-    with ThreadExecutor(1) as other:
-
-        def load_converted(before: Runtime) -> Callable[[], Runner]:
-            if not together:
-                return lambda: make_converted(before)
-            job = other.submit(make_converted, before)
-            return lambda: finished(job, clock)
-
-        runtime, drawn, converted = _run_original(make_original, load_converted, draw, clock, progress)
+    with ThreadExecutor(2) as loading:
+        if together:
+            original = loading.submit(make_original)
+            make_original = partial(finished, original, clock)
+            converted = loading.submit(make_converted, lambda: original.result().runtime)
+        if meanwhile is not None:
+            meanwhile()
+        runtime, drawn = _run_original(make_original, draw, clock, progress)
         proof = _without_comparisons(runtime, drawn, source, limits)
         with progress.task("verifying", len(drawn)) as task:
             try:
-                after = _loaded(converted, clock)
+                if together:
+                    after = finished(converted, clock)
+                else:
+                    after = _loaded(partial(make_converted, lambda: runtime), clock)
             except RefusedResult as refusal:
                 return replace(proof, converted=refusal.runtime, failure=str(refusal)), drawn
             return _compared(replace(proof, converted=after.runtime), after, drawn, clock, task), drawn
@@ -196,13 +210,13 @@ def _compared(proof: Proof, after: Runner, drawn: Sequence[Case], clock: Clock, 
 
 
 def converted_runner(
-    model: Model, before: Runtime, providers: Sequence[str] | None = None, timeout: float | None = None
+    model: Model, before: Callable[[], Runtime], providers: Sequence[str] | None = None, timeout: float | None = None
 ) -> Runner:
     """Return the runner of what was made; where ONNX Runtime ran the original, only a lack of the opset excuses it.
 
     Args:
         model: what was made.
-        before: what ran the original.
+        before: tells what ran the original.
         providers: execution providers of ONNX Runtime.
         timeout: seconds after which loading is stopped.
 
@@ -220,7 +234,7 @@ def converted_runner(
             return OnnxRuntimeRunner(model, providers=providers, few_runs=True, timeout=timeout)
         except UnsupportedError:
             # it did not run the original either
-            if before == onnx_runtime() or providers:
+            if providers or before() == onnx_runtime():
                 raise
             return runner_for(model, timeout=timeout, structure=structure)
     except StoppedError:
@@ -233,17 +247,12 @@ def converted_runner(
 
 
 def _run_original(
-    make_original: Callable[[], Runner],
-    load_converted: Callable[[Runtime], Callable[[], Runner]],
-    draw: Draw,
-    clock: Clock,
-    progress: Progress,
-) -> tuple[Runtime, list[Case], Callable[[], Runner]]:
+    make_original: Callable[[], Runner], draw: Draw, clock: Clock, progress: Progress
+) -> tuple[Runtime, list[Case]]:
     """In a function of its own: when it ends, the memory of this side is free for the other."""
     with progress.task("running the original") as task:
         runner = _loaded(make_original, clock)
-        converted = load_converted(runner.runtime)
-        return runner.runtime, draw(lambda inputs: timed_run(runner, inputs, clock, task)), converted
+        return runner.runtime, draw(lambda inputs: timed_run(runner, inputs, clock, task))
 
 
 def _loaded(make: Callable[[], Runner], clock: Clock) -> Runner:

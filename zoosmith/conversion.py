@@ -1,7 +1,7 @@
 """Caffe2 nets converted to ONNX files, verified before they are written."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def convert_net(
     # the model states the shapes that the user declared
     given = replace(inputs or InputSource(), shapes={})
 
-    def prove(path: Path) -> Proof:
+    def prove(path: Path, check: Callable[[], None]) -> Proof:
         # a runtime is loaded only where something runs
         from zoosmith.validation import verify_net
 
@@ -100,6 +100,7 @@ def convert_net(
             outputs=net.external_output[:],
             inputs=given,
             limits=limits,
+            meanwhile=check,
             progress=progress,
         )
 

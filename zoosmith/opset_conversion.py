@@ -1,7 +1,7 @@
 """ONNX files moved to another opset, or to what a runtime takes, with their ports as asked; verified, then written."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -194,13 +194,20 @@ def change_opset(
         if given.feed is None:
             given = replace(given, dims={**given.dims, **sizes})
 
-        def prove(path: Path) -> Proof:
+        def prove(path: Path, check: Callable[[], None]) -> Proof:
             # a runtime is loaded only where something runs
             from zoosmith.validation import verify_models
 
             with _held_against(reference, source, path, wanted.ports) as before:
                 return verify_models(
-                    before, path, inputs=given, limits=limits, providers=providers, ahead=loading, progress=progress
+                    before,
+                    path,
+                    inputs=given,
+                    limits=limits,
+                    providers=providers,
+                    ahead=loading,
+                    meanwhile=check,
+                    progress=progress,
                 )
 
         # in the source's own folder its data files are shared

@@ -153,10 +153,19 @@ def quantize_file(
     except QuantizeError as error:
         raise QuantizeError(f"{source}: {error}") from error
 
-    def prove(path: Path) -> Proof:
+    def prove(path: Path, check: Callable[[], None]) -> Proof:
         given = samples[:_VERIFIED] if inputs.feed is None else None
         origin = f"samples of {calibration.source}" if inputs.feed is None else str(inputs)
-        return verify_models(source, path, inputs=inputs, given=given, source=origin, limits=limits, progress=progress)
+        return verify_models(
+            source,
+            path,
+            inputs=inputs,
+            given=given,
+            source=origin,
+            limits=limits,
+            meanwhile=check,
+            progress=progress,
+        )
 
     summary = summarize(original, result.model, samples)
     written = Written(None, None)

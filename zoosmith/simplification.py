@@ -1,5 +1,6 @@
 """A model's file with fewer nodes, verified before it is written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,10 @@ def simplify_file(
     except OptimizeError as error:
         raise OptimizeError(f"{source}: {error}") from error
 
-    def prove(path: Path) -> Proof:
-        return verify_models(source, path, inputs=inputs, cases=cases, limits=limits, progress=progress)
+    def prove(path: Path, check: Callable[[], None]) -> Proof:
+        return verify_models(
+            source, path, inputs=inputs, cases=cases, limits=limits, meanwhile=check, progress=progress
+        )
 
     written = write_verified(output, lambda path: save_model(result, path), source, prove if verify else None)
     return Simplified(written, len(original.graph.node), len(result.graph.node))

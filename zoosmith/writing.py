@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from zoosmith.onnx_model.errors import InvalidModelError, ModelError, ZoosmithEr
 from zoosmith.onnx_model.files import staged
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.proof import Proof
+
+Prove = Callable[[Path, Callable[[], None]], Proof]
+"""Verifies the model at a path; calls the function, which checks the file, while the models are loaded."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def write_verified(
     output: Path,
     write: Callable[[Path], None],
     source: Path,
-    prove: Callable[[Path], Proof] | None,
+    prove: Prove | None,
     *,
     beside: Sequence[str] = (),
 ) -> Written:
@@ -52,7 +56,8 @@ def write_verified(
         output: the file to write.
         write: writes the model to a path.
         source: the file that it was made of.
-        prove: verifies the model at a path; None to write it unverified.
+        prove: verifies the model at a path, and calls the check of the file while it loads; None to write it
+            unverified.
         beside: names of files in the folder of the output that hold tensors of the model.
 
     Raises:
@@ -62,22 +67,22 @@ def write_verified(
     with staged(output) as stage:
         stage.lend(beside)
         write(stage.path)
+        proof = None
         try:
-            check_file(stage.path)
+            if prove is None:
+                check_file(stage.path)
+            else:
+                proof = prove(stage.path, partial(check_file, stage.path))
         except InvalidModelError as error:
             if _is_valid(source):
                 return Written(None, None, str(error))
             if prove is not None:
                 raise ZoosmithError(f"{source}: {error}; --no-verify writes the result as it is") from error
-        proof = None
-        if prove is not None:
-            try:
-                proof = prove(stage.path)
-            except ValidationError as error:
-                reason = str(error).removeprefix(f"{source}: ")
-                raise ValidationError(
-                    f"{source}: cannot be verified: {reason}; --no-verify writes the result unverified"
-                ) from error
+        except ValidationError as error:
+            reason = str(error).removeprefix(f"{source}: ")
+            raise ValidationError(
+                f"{source}: cannot be verified: {reason}; --no-verify writes the result unverified"
+            ) from error
         if proof is not None and not proof.passed:
             return Written(None, proof)
         stage.publish()

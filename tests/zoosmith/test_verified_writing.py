@@ -56,7 +56,7 @@ def test_a_result_that_the_runtime_refuses_is_a_failure_and_no_case_for_another_
         Path("o.onnx"),
         lambda path: save_model(broken, path),
         Path("m.onnx"),
-        lambda path: verify_models("m.onnx", path),
+        lambda path, check: verify_models("m.onnx", path, meanwhile=check),
     )
     assert found.output is None and found.proof is not None and found.proof.verdict == "refused"
     assert "is refused by ONNX Runtime" in found.verified
