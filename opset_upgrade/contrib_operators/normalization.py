@@ -1,4 +1,4 @@
-"""SkipLayerNormalization, SkipSimplifiedLayerNormalization, EmbedLayerNormalization, GroupNorm; LayerNormalization and
+"""SkipLayerNormalization, SkipSimplifiedLayerNormalization, EmbedLayerNormalization, GroupNorm, SkipGroupNorm; LayerNormalization and
 SimplifiedLayerNormalization, which ONNX Runtime writes into the default domain at opsets that do not have them."""
 
 import numpy as np
@@ -67,9 +67,28 @@ def _embed(node: NodeProto, g: Writer) -> None:
 @standard_form("GroupNorm")
 def _group_norm(node: NodeProto, g: Writer) -> None:
     """GroupNormalization of 21 with the channels first or last, and SiLU after it."""
-    rank = g.rank(node.input[0])
+    _normalize_groups(node, g, node.input[0])
+
+
+@standard_form("SkipGroupNorm")
+def _skip_group_norm(node: NodeProto, g: Writer) -> None:
+    """GroupNorm of a sum, whose second part may be one number for each channel."""
+    data, skip, bias = node.input[0], node.input[3], input_at(node, 4)
+    if not g.attribute("channels_last", 1):
+        g.refuse("with the channels first it has no kernel to compare with")
+    total = output_at(node, 1)
+    if g.rank(skip) == 2:
+        skip = g.op("Unsqueeze", skip, g.constant([1, 2]))
+    added = g.op("Add", data, skip, output="" if bias else total)
+    if bias:
+        added = g.op("Add", added, bias, output=total)
+    g.state_type(added, g.type(data), g.element_type(data))
+    _normalize_groups(node, g, added)
+
+
+def _normalize_groups(node: NodeProto, g: Writer, data: str) -> None:
+    rank = g.rank(data)
     last, silu = g.attribute("channels_last", 1), g.attribute("activation")
-    data = node.input[0]
     if last:
         data = g.op("Transpose", data, perm=[0, rank - 1, *range(1, rank - 1)])
     groups, epsilon = g.attribute("groups"), g.attribute("epsilon", 1e-5)

@@ -1,4 +1,4 @@
-"""FusedConv, FusedGemm, FusedMatMul, FusedMatMulActivation, TransposeMatMul."""
+"""FusedConv, NhwcConv, NhwcFusedConv, FusedGemm, FusedMatMul, FusedMatMulActivation, TransposeMatMul."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +23,20 @@ _PARAMETERS: Mapping[str, Sequence[str]] = {
     "ThresholdedRelu": ("alpha",),
 }
 """Activations that are operators of the same name, with the attributes that their parameters become, in order."""
+
+
+@standard_form("NhwcConv", "NhwcFusedConv")
+def _channels_last(node: NodeProto, g: Writer) -> None:
+    """The channels of input, kernel and result come last."""
+    turned = NodeProto()
+    turned.CopyFrom(node)
+    first = [0, 3, 1, 2]
+    for index in (0, 1, 3):
+        if input_at(node, index):
+            turned.input[index] = g.op("Transpose", node.input[index], perm=first)
+    result, turned.output[0] = node.output[0], g.fresh("first")
+    _fused_conv(turned, g)
+    g.op("Transpose", turned.output[0], perm=[0, 2, 3, 1], output=result)
 
 
 @standard_form("FusedConv")

@@ -133,6 +133,30 @@ def test_products_with_an_activation_follow_their_definition(rng: np.random.Gene
     np.testing.assert_allclose(standard_result("GemmFastGelu", inputs), gelu, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("skip", [(2, 3, 5, 6), (2, 1, 1, 6), (2, 6)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_skip_group_norm_follows_its_definition(rng: np.random.Generator, skip: tuple[int, ...], bias: bool) -> None:
+    inputs = {"x": floats(rng, 2, 3, 5, 6), "scale": floats(rng, 6), "shift": floats(rng, 6), "skip": floats(rng, *skip)}
+    inputs |= {"bias": floats(rng, 6)} if bias else {}
+    added = inputs["x"] + (inputs["skip"][:, None, None] if len(skip) == 2 else inputs["skip"])
+    added = added + inputs["bias"] if bias else added
+    how: dict[str, Any] = {"groups": 3, "activation": 1, "channels_last": 1}
+    plain = {"x": added, "scale": inputs["scale"], "bias": inputs["shift"]}
+    wanted = standard_result("GroupNorm", plain, **how)
+    np.testing.assert_allclose(standard_result("SkipGroupNorm", inputs, **how), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("operator", ["NhwcConv", "NhwcFusedConv"])
+def test_convolutions_with_the_channels_last(rng: np.random.Generator, operator: str) -> None:
+    first = {"x": floats(rng, 1, 4, 5, 6), "w": floats(rng, 6, 2, 3, 3), "b": floats(rng, 6)}
+    how: dict[str, Any] = {"group": 2, "pads": [1, 0, 1, 0], "strides": [1, 2]}
+    how |= {"activation": "Relu"} if operator == "NhwcFusedConv" else {}
+    last = {name: value.transpose(0, 2, 3, 1).copy() if value.ndim == 4 else value for name, value in first.items()}
+    wanted = standard_result("FusedConv", first, **how)
+    found = standard_result(operator, last, **how)
+    np.testing.assert_allclose(found, wanted.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("last", [0, 1])
 @pytest.mark.parametrize("silu", [0, 1])
 def test_group_norm_follows_its_definition(rng: np.random.Generator, last: int, silu: int) -> None:
