@@ -1,5 +1,6 @@
-"""SkipLayerNormalization, SkipSimplifiedLayerNormalization, EmbedLayerNormalization, GroupNorm, SkipGroupNorm; LayerNormalization and
-SimplifiedLayerNormalization, which ONNX Runtime writes into the default domain at opsets that do not have them."""
+"""SkipLayerNormalization, SkipSimplifiedLayerNormalization, EmbedLayerNormalization, GroupNorm, SkipGroupNorm;
+LayerNormalization and SimplifiedLayerNormalization, which ONNX Runtime writes into the default domain at opsets that do
+not have them."""
 
 import numpy as np
 from onnx import NodeProto, TensorProto

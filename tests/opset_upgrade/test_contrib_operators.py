@@ -136,7 +136,12 @@ def test_products_with_an_activation_follow_their_definition(rng: np.random.Gene
 @pytest.mark.parametrize("skip", [(2, 3, 5, 6), (2, 1, 1, 6), (2, 6)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_skip_group_norm_follows_its_definition(rng: np.random.Generator, skip: tuple[int, ...], bias: bool) -> None:
-    inputs = {"x": floats(rng, 2, 3, 5, 6), "scale": floats(rng, 6), "shift": floats(rng, 6), "skip": floats(rng, *skip)}
+    inputs = {
+        "x": floats(rng, 2, 3, 5, 6),
+        "scale": floats(rng, 6),
+        "shift": floats(rng, 6),
+        "skip": floats(rng, *skip),
+    }
     inputs |= {"bias": floats(rng, 6)} if bias else {}
     added = inputs["x"] + (inputs["skip"][:, None, None] if len(skip) == 2 else inputs["skip"])
     added = added + inputs["bias"] if bias else added
