@@ -1,5 +1,6 @@
 """Which form of a net or of parameters a file is, by its content."""
 
+import os
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -7,7 +8,7 @@ from enum import Enum
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.meta_net import PREDICT_NET
 from zoosmith.convert.minidb import is_minidb
-from zoosmith.convert.nets import is_text
+from zoosmith.convert.nets import is_text, open_buffer
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
 from zoosmith.onnx_model.errors import WireFormatError
 from zoosmith.onnx_model.wire_format import BYTES, VARINT, fields
@@ -59,10 +60,24 @@ def form_of(buffer: memoryview) -> Form:
         raise ConvertError("it is an SQLite database; a minidb, which Caffe2's predictor exporter writes, is none")
     if is_minidb(buffer):
         return Form.MINIDB
+    return _form_of_message(buffer)
+
+
+def form_of_file(path: str | os.PathLike[str]) -> Form:
+    """Tell what a file holds.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ConvertError: as for `form_of`; or it is no regular file.
+        OSError: it cannot be read.
+    """
     try:
-        return _form_of_message(buffer)
-    except WireFormatError:
-        return Form.NET
+        return form_of(open_buffer(path))
+    except ConvertError as error:
+        name = os.fspath(path)
+        raise error if str(error).startswith(name) else ConvertError(f"{name}: {error}") from error
 
 
 def _form_of_text(buffer: memoryview) -> Form:
@@ -82,15 +97,19 @@ def _form_of_text(buffer: memoryview) -> Form:
 def _form_of_message(buffer: memoryview) -> Form:
     first: tuple[int, int] | None = None
     others = False
-    for number, kind, _, start, end in fields(buffer, 0, len(buffer)):
-        if number == _LAYER and kind == BYTES:
-            return Form.CAFFE_MODEL
-        if number == _OP_OR_LAYERS_OR_NETS and kind == BYTES:
-            return _form_of_entry(buffer, start, end)
-        if number == 1 and kind == BYTES:
-            first = first or (start, end)
-        else:
-            others = True
+    try:
+        for number, kind, _, start, end in fields(buffer, 0, len(buffer)):
+            if number == _LAYER and kind == BYTES:
+                return Form.CAFFE_MODEL
+            if number == _OP_OR_LAYERS_OR_NETS and kind == BYTES:
+                return _form_of_entry(buffer, start, end)
+            if number == 1 and kind == BYTES:
+                first = first or (start, end)
+            else:
+                others = True
+    except WireFormatError:
+        # a truncated file is what it began as
+        pass
     return Form.TENSORS if first is not None and not others and _is_tensor(buffer, *first) else Form.NET
 
 

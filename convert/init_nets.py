@@ -60,7 +60,7 @@ def _fill(blob: str, tensor: Tensor) -> Iterator[bytes]:
     op = OperatorDef(output=[blob], arg=[Argument(name="shape", ints=tensor.shape)])
     if tensor.dtype in _INTEGER_FILLS:
         op.type = _INTEGER_FILLS[tensor.dtype]
-        op.arg.add(name="values", ints=tensor.array().ravel().tolist())
+        op.arg.add(name="values", ints=tensor.array().ravel().astype(np.int64).tolist())
         yield op.SerializeToString()
     elif tensor.dtype == np.uint8:
         op.type = "GivenTensorByteStringToUInt8Fill"

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from zoosmith.convert.caffe.translation import caffe_to_caffe2
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
-from zoosmith.convert.forms import Form, form_of
+from zoosmith.convert.forms import Form, form_of, form_of_file
 from zoosmith.convert.init_nets import init_net_of
 from zoosmith.convert.meta_net import Prediction, prediction, read_meta_net
 from zoosmith.convert.minidb import read_minidb
@@ -15,6 +16,8 @@ from zoosmith.convert.nets import NetSource, is_text, open_buffer, parse_text, r
 from zoosmith.convert.proto.caffe2_pb2 import MetaNetDef, NetDef, TensorProtos
 from zoosmith.convert.saved_tensors import assembled, read_tensor_protos
 from zoosmith.onnx_model.errors import WireFormatError
+
+FileSource: TypeAlias = str | os.PathLike[str] | bytes
 
 
 @dataclass(frozen=True)
@@ -52,31 +55,52 @@ def read_model(net: NetSource, parameters: NetSource | None = None) -> Caffe2Mod
         OSError: a file cannot be read.
     """
     found = Form.NET if isinstance(net, NetDef) else _form(net)
-    if found in {Form.TENSORS, Form.CAFFE_MODEL}:
-        hint = "its .prototxt" if found is Form.CAFFE_MODEL else "the net"
-        raise ConvertError(f"{_name(net)}: a {found.value} holds parameters; give {hint} before it")
-    if found is Form.CAFFE_NET:
-        return _read_caffe(net, parameters)
-    if found is Form.NET:
+    if isinstance(net, NetDef) or found is Form.NET:
         init, form = (None, None) if parameters is None else _read_parameters(parameters)
         return Caffe2Model(read_net(net), init, forms=(found,) if form is None else (found, form))
+    if found is Form.CAFFE_NET:
+        return _read_caffe(net, parameters)
+    if found is Form.CAFFE_MODEL:
+        raise ConvertError(f"{_name(net)}: a {found.value} holds parameters; give its .prototxt before it")
     return _read_export(net, found, parameters)
 
 
-def _read_export(source: NetSource, form: Form, parameters: NetSource | None) -> Caffe2Model:
+def read_saved(source: FileSource, form: Form) -> tuple[Prediction | None, dict[str, Tensor]]:
+    """Read what Caffe2 saved.
+
+    Args:
+        source: the file.
+        form: TENSORS, MINIDB or META_NET.
+
+    Returns:
+        What its MetaNetDef says, None where there is none; and the tensors in it, by blob.
+
+    Raises:
+        ConvertError: it is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        buffer = _buffer(source)
+        if form is Form.MINIDB:
+            meta, parts = read_minidb(buffer)
+            return None if meta is None else read_meta_net(meta), assembled(parts)
+        if form is Form.META_NET:
+            if is_text(buffer):
+                return prediction(parse_text(bytes(buffer), MetaNetDef())), {}
+            return read_meta_net(bytes(buffer)), {}
+        if is_text(buffer):
+            buffer = memoryview(parse_text(bytes(buffer), TensorProtos()).SerializeToString())
+        return None, read_tensor_protos(buffer)
+    except (ConvertError, WireFormatError) as error:
+        raise ConvertError(f"{_name(source)}: expected a {form.value}: {error}") from error
+
+
+def _read_export(source: FileSource, form: Form, parameters: NetSource | None) -> Caffe2Model:
     """Read what the predictor exporter saved."""
     name = _name(source)
-    tensors: dict[str, Tensor] = {}
-    try:
-        if form is Form.MINIDB:
-            content, parts = read_minidb(_buffer(source))
-            if content is None:
-                raise ConvertError("a minidb without a MetaNetDef holds parameters; give the net before it")
-            found, tensors = read_meta_net(content), assembled(parts)
-        else:
-            found = _meta_net(source)
-    except (ConvertError, WireFormatError) as error:
-        raise ConvertError(f"{name}: expected a {form.value}: {error}") from error
+    found, tensors = read_saved(source, form)
+    if found is None:
+        raise ConvertError(f"{name}: a {form.value} without a MetaNetDef holds parameters; give the net before it")
     forms = [form]
     init = init_net_of(tensors)
     filled = {*tensors, *(blob for op in found.setup for blob in op.output)}
@@ -85,68 +109,46 @@ def _read_export(source: NetSource, form: Form, parameters: NetSource | None) ->
         more = read_net(given)
         forms.append(second)
         filled.update(blob for op in more.op for blob in op.output)
+        # repeated fields of two serialized messages add up
         init += more.SerializeToString()
     missing = [blob for blob in found.loaded if blob not in filled]
     if missing:
-        more_blobs = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         where = "give the file that holds them after it" if form is Form.META_NET else "it is not complete"
-        raise ConvertError(f"{name}: it loads {missing[0]!r}{more_blobs}, which the file does not hold; {where}")
-    # repeated fields of two serialized messages add up
+        raise ConvertError(f"{name}: its nets load {missing[0]!r}{others}, which it does not hold; {where}")
     init += NetDef(op=found.setup).SerializeToString()
     return Caffe2Model(found.net, init, found.inputs, tuple(forms))
-
-
-def _meta_net(source: NetSource) -> Prediction:
-    buffer = _buffer(source)
-    if is_text(buffer):
-        return prediction(parse_text(bytes(buffer), MetaNetDef()))
-    return read_meta_net(bytes(buffer))
 
 
 def _read_parameters(source: NetSource) -> tuple[NetSource, Form]:
     """Give parameters as an init net, and the form that they had."""
     if isinstance(source, NetDef):
         return source, Form.NET
-    form, name = _form(source), _name(source)
+    form = _form(source)
     if form is Form.NET:
         return source, form
-    if form in {Form.CAFFE_MODEL, Form.CAFFE_NET, Form.META_NET}:
+    if form not in {Form.TENSORS, Form.MINIDB}:
         hint = "the net before it has to be a .prototxt" if form is Form.CAFFE_MODEL else "give it as the net"
-        raise ConvertError(f"{name}: a {form.value} is no file of parameters; {hint}")
-    try:
-        buffer = _buffer(source)
-        if form is Form.MINIDB:
-            tensors = assembled(read_minidb(buffer)[1])
-        else:
-            if is_text(buffer):
-                buffer = memoryview(parse_text(bytes(buffer), TensorProtos()).SerializeToString())
-            tensors = read_tensor_protos(buffer)
-        return init_net_of(tensors), form
-    except (ConvertError, WireFormatError) as error:
-        raise ConvertError(f"{name}: expected a {form.value}: {error}") from error
+        raise ConvertError(f"{_name(source)}: a {form.value} is no file of parameters; {hint}")
+    return init_net_of(read_saved(source, form)[1]), form
 
 
-def _read_caffe(net: NetSource, parameters: NetSource | None) -> Caffe2Model:
+def _read_caffe(net: FileSource, parameters: NetSource | None) -> Caffe2Model:
     name = _name(net)
     if parameters is None:
         raise ConvertError(f"{name}: a Caffe net comes with its parameters; give the .caffemodel after it")
     found = Form.NET if isinstance(parameters, NetDef) else _form(parameters)
-    if found is not Form.CAFFE_MODEL:
+    if isinstance(parameters, NetDef) or found is not Form.CAFFE_MODEL:
         raise ConvertError(f"{_name(parameters)}: expected the .caffemodel of a Caffe net, found a {found.value}")
     made = caffe_to_caffe2(_buffer(net), _buffer(parameters), names=(name, _name(parameters)))
     return Caffe2Model(made.net, init_net_of(made.parameters), made.inputs, (Form.CAFFE_NET, Form.CAFFE_MODEL))
 
 
-def _form(source: NetSource) -> Form:
-    try:
-        return form_of(_buffer(source))
-    except ConvertError as error:
-        raise ConvertError(f"{_name(source)}: {error}") from error
+def _form(source: FileSource) -> Form:
+    return form_of(memoryview(source)) if isinstance(source, bytes) else form_of_file(source)
 
 
-def _buffer(source: NetSource) -> memoryview:
-    if isinstance(source, NetDef):
-        return memoryview(source.SerializeToString())
+def _buffer(source: FileSource) -> memoryview:
     return memoryview(source) if isinstance(source, bytes) else open_buffer(source)
 
 

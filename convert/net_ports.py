@@ -66,7 +66,9 @@ def with_outputs(net: NetDef, outputs: Sequence[str] | None = None) -> NetDef:
     del complete.op[:], complete.external_input[:], complete.external_output[:]
     complete.op.extend(op for place, op in enumerate(net.op) if place not in dropped)
     needed = {*outputs, *(blob for op in complete.op for blob in op.input)}
-    complete.external_input.extend(blob for blob in net.external_input if blob in needed)
+    # nets inside of an operator read what they want
+    nested = any(argument.HasField("n") for op in complete.op for argument in op.arg)
+    complete.external_input.extend(blob for blob in net.external_input if nested or blob in needed)
     complete.external_output.extend(outputs)
     return complete
 

@@ -1,34 +1,31 @@
-"""What a file is, and what it holds: a Caffe2 net, an ONNX model or an archive."""
+"""What a file is, and what it holds: a net or its parameters, an ONNX model or an archive."""
 
 import os
 import tarfile
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoosmith.convert import ConvertError, read_net, untranslatable
-from zoosmith.convert.parameters import read_init_net
+from zoosmith.convert import Form
+from zoosmith.convert.forms import form_of_file
+from zoosmith.net_inspection import Description, counts, inspect_net
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
-
-# what a description holds besides `file`, `kind` and `bytes` depends on the kind
-Description = dict[str, Any]
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Description:
     """Describe a file by its content.
 
     Args:
-        path: an ONNX model, a Caffe2 net or an archive, whatever its name.
+        path: an ONNX model, a net or its parameters, or an archive, whatever its name.
 
     Returns:
-        `file`, `bytes`, and `kind`: `onnx model`, `caffe2 net`, `caffe2 init net` or `archive`. A model has its opsets,
-        operators with counts, inputs, outputs and parameters; a net the same, and the operators that cannot be
-        translated; an archive its members.
+        `file`, `bytes`, and `kind`: `onnx model`, `caffe2 net`, `caffe2 init net`, `caffe2 minidb`, `caffe2 meta net`,
+        `caffe2 tensors`, `caffe net`, `caffe model` or `archive`. What else there is depends on the kind: a model has
+        its opsets, operators with counts, inputs, outputs and parameters; a net the same, and the operators that cannot
+        be translated; an archive its members.
 
     Raises:
         ZoosmithError: the file cannot be read, or is none of these.
@@ -40,13 +37,17 @@ def inspect_file(path: str | os.PathLike[str]) -> Description:
     except OSError as error:
         raise ZoosmithError(f"{file}: cannot be read: {error.strerror or error}") from error
     common = {"file": str(file), "bytes": size}
-    readers: list[Callable[[Path], Description]] = [_archive, _onnx_model, _caffe2_net]
+    readers: list[Callable[[Path], Description]] = [_archive, _onnx_model, inspect_net]
     for read in readers:
         try:
             return {**common, **read(file)}
-        except (ZoosmithError, ConvertError, tarfile.TarError, EOFError, OSError):
-            continue
-    raise ZoosmithError(f"{file}: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found none of them")
+        except (ZoosmithError, tarfile.TarError, EOFError, OSError) as error:
+            if read is inspect_net and form_of_file(file) is not Form.NET:
+                raise ZoosmithError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from error
+    raise ZoosmithError(
+        f"{file}: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found none of them, nor "
+        "a Caffe net or saved parameters"
+    )
 
 
 def _archive(file: Path) -> Description:
@@ -64,41 +65,12 @@ def _onnx_model(file: Path) -> Description:
         "ir_version": model.ir_version,
         "opsets": {opset.domain: opset.version for opset in model.opset_import},
         "producer": model.producer_name,
-        "operators": _counts(node.op_type for node in nodes),
+        "operators": counts(node.op_type for node in nodes),
         "inputs": [_port(port) for port in input_ports(graph) if port.required],
         "outputs": [_port(port) for port in output_ports(graph)],
         "parameters": len(graph.initializer),
         "parameter_values": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
     }
-
-
-def _caffe2_net(file: Path) -> Description:
-    net = read_net(file)
-    common = {"name": net.name, "operators": _counts(op.type for op in net.op)}
-    if net.op and not any(op.input for op in net.op) and not net.external_input:
-        content = read_init_net(file)
-        sizes = {name: int(np.prod(tensor.shape, dtype=np.int64)) for name, tensor in content.parameters.items()}
-        types = _counts(str(tensor.dtype) for tensor in content.parameters.values())
-        return {
-            "kind": "caffe2 init net",
-            **common,
-            "parameters": len(sizes),
-            "parameter_values": sum(sizes.values()),
-            "parameter_types": types,
-            "untranslatable": untranslatable(net),
-        }
-    return {
-        "kind": "caffe2 net",
-        **common,
-        "inputs": list(net.external_input),
-        "outputs": list(net.external_output),
-        "untranslatable": untranslatable(net),
-    }
-
-
-def _counts(kinds: Iterable[str]) -> dict[str, int]:
-    """How often each comes, the most frequent first."""
-    return dict(sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _port(port: Port) -> Description:

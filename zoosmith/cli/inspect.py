@@ -15,9 +15,9 @@ _LISTED = 12
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
-    """Say what each file is (Caffe2 net, init net, ONNX model, archive) and what it holds.
+    """Say what each file is (Caffe2 or Caffe net, parameters, ONNX model, archive) and what it holds.
 
-    For a Caffe2 net it names the operators that cannot be translated, before a conversion is tried.
+    For a net it names the operators or layers that cannot be translated, before a conversion is tried.
 
     \b
     Example:
@@ -38,10 +38,10 @@ def _lines(description: dict[str, Any]) -> list[str]:
         )
     if description.get("name"):
         lines.append(f"  name: {description['name']}")
-    if "operators" in description:
-        total = sum(description["operators"].values())
-        listed = _joined(f"{count} {kind}" for kind, count in description["operators"].items())
-        lines.append(f"  {total} operators: {listed}")
+    for part in ("operators", "layers"):
+        if part in description:
+            listed = _joined(f"{count} {kind}" for kind, count in description[part].items())
+            lines.append(f"  {sum(description[part].values())} {part}: {listed}")
     for place in ("inputs", "outputs"):
         if place in description:
             values = [_value(value) for value in description[place]]
@@ -52,7 +52,7 @@ def _lines(description: dict[str, Any]) -> list[str]:
         lines.append(f"  {description['parameters']} parameters with {description['parameter_values']:,} values")
     if "untranslatable" in description:
         missing = [f"{count} {kind}" for kind, count in description["untranslatable"].items()]
-        lines.append(f"  cannot be translated: {_joined(missing)}" if missing else "  every operator can be translated")
+        lines.append(f"  cannot be translated: {_joined(missing)}" if missing else "  everything can be translated")
     if "members" in description:
         lines += [f"  {member['bytes']:>14,}  {member['name']}" for member in description["members"]]
     return lines
