@@ -220,14 +220,14 @@ def change_opset(
             prove if verify else None,
             beside=external_files(original) if shared else (),
         )
-    explained = wanted.moves and wanted.engine == "native"
+    explained, versions = wanted.moves and wanted.engine == "native", imported_versions(found.model)
     return Moved(
         written,
         found.model,
         imported_versions(original),
         wanted.target,
         found.caveats,
-        tuple(explain(original, default_opset(found.model) or 0, found.changes)) if explained else (),
+        tuple(explain(original, versions.get("", 0), found.changes, versions)) if explained else (),
     )
 
 

@@ -50,6 +50,22 @@ def test_nodes_in_branches_count_and_those_that_a_rule_makes_do_not() -> None:
     assert (rows["If"].before, rows["If"].after, rows["Celu"].before) == (1, 1, 1)
 
 
+def test_operators_of_other_domains_are_listed_whether_they_are_converted_or_stay() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1, "ai.onnx.ml": 3, "own": 4]>
+        g (float[2, 3] x) => (float[2, 3] y) {
+            r = Relu (x)  a = com.microsoft.QuickGelu (r)  b = ai.onnx.ml.Binarizer (a)  y = own.Thing (b) }""")
+    rows = {row.operator: row for row in explain(model, 17, convert(model, 17).changes)}
+    assert list(rows) == ["Relu", "ai.onnx.ml.Binarizer", "com.microsoft.QuickGelu", "own.Thing"]
+    assert {row.how for row in rows.values()} == {"kept"}
+    assert (rows["own.Thing"].source, rows["own.Thing"].target) == (4, 4)
+    conversion = convert(model, 13, standard=True, domains={"ai.onnx.ml": 2})
+    domains = {entry.domain: entry.version for entry in conversion.model.opset_import}
+    rows = {row.operator: row for row in explain(model, 13, conversion.changes, domains)}
+    gelu = rows["com.microsoft.QuickGelu"]
+    assert (gelu.source, gelu.target, gelu.how, gelu.before, gelu.after) == (1, None, "decomposition", 1, 3)
+    assert rows["ai.onnx.ml.Binarizer"].how == "kept"
+
+
 def test_the_words_and_the_json_of_a_change() -> None:
     change = Change("Celu", 12, None, "decomposition", 1, 6)
     assert str(change) == "Celu 12 -> none: decomposition, 1 -> 6 nodes"
