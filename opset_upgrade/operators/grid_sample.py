@@ -1,12 +1,12 @@
 """AffineGrid; GridSample in arithmetic on the grid and one gathering of pixels for each tap."""
 
+from collections.abc import Sequence
 from itertools import product
-from math import prod
 
-import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, sizes, times, total
 from zoosmith.opset_upgrade.building_blocks.flat_indices import flat_strides
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
@@ -31,36 +31,37 @@ type_fallback("GridSample")(cast_to_single)
 @decomposition("GridSample")
 def _grid_sample(node: NodeProto, g: Writer) -> None:
     data, grid = node.input
-    shape, places = g.static_shape(data), g.static_shape(grid)[:-1]
-    sizes, axes = shape[2:], range(len(shape) - 2)
+    batch, channels, *image = sizes(g, data)
+    last = g.rank(data) - 1
     mode, padding = g.attribute("mode").removeprefix("bi"), g.attribute("padding_mode")
-    _refuse_what_arithmetic_lacks(g, data, sizes)
+    _refuse_what_arithmetic_lacks(g, data, image)
     taps = []
-    for axis, size in zip(axes, sizes, strict=True):
+    for axis, size in enumerate(image):
         # the last axis of the grid counts the axes of the image from the last
-        where = g.op("Gather", grid, g.constant(len(sizes) - 1 - axis), axis=len(shape) - 1)
+        where = g.op("Gather", grid, g.constant(len(image) - 1 - axis), axis=last)
         taps.append(_Axis(g, where, size, padding, bool(g.attribute("align_corners"))).taps(mode))
-    pixels = g.op("Transpose", data, perm=[0, *(axis + 2 for axis in axes), 1])
-    pixels = g.op("Reshape", pixels, g.constant([shape[0] * prod(sizes), shape[1]]))
-    nothing = g.op("Expand", g.scalar_like(data, 0), g.constant([1, shape[1]]))
+    pixels = g.op("Transpose", data, perm=[0, *range(2, last + 1), 1])
+    count = total(g, [batch, *image])
+    pixels = g.op("Reshape", pixels, as_vector(g, [count, channels]))
+    nothing = g.op("Expand", g.scalar_like(data, 0), as_vector(g, [1, channels]))
     pixels = g.op("Concat", pixels, nothing, axis=0)
-    first = np.arange(shape[0]).reshape(-1, *[1] * len(sizes)) * prod(sizes)
-    total = ""
+    first = times(g, counted(g, batch, len(image)), total(g, image))
+    strides = flat_strides(g, image)
+    result = ""
     for combination in product(*taps):
-        index = g.constant(first)
-        for (place, _, _), stride in zip(combination, flat_strides(g, sizes), strict=True):
-            along = g.op("Mul", g.op("Cast", place, to=TensorProto.INT64), g.constant(stride))
-            index = g.op("Add", index, along)
+        index = first
+        for (place, _, _), stride in zip(combination, strides, strict=True):
+            index = g.op("Add", index, times(g, g.op("Cast", place, to=TensorProto.INT64), stride))
         inside = [tap[2] for tap in combination if tap[2] is not None]
         if inside:
-            index = _or_nothing(g, index, inside, shape[0] * prod(sizes))
+            index = _or_nothing(g, index, inside, count)
         term = g.op("Gather", pixels, index, axis=0)
         for weight in (tap[1] for tap in combination if tap[1]):
             factor = g.op("Cast", weight, to=g.element_type(data))
-            factor = g.op("Unsqueeze", factor, g.constant([len(places)]), opset=AXES_AS_INPUTS)
+            factor = g.op("Unsqueeze", factor, g.constant([last]), opset=AXES_AS_INPUTS)
             term = g.op("Mul", term, factor)
-        total = g.op("Add", total, term) if total else term
-    g.op("Transpose", total, perm=[0, len(shape) - 1, *(axis + 1 for axis in axes)], output=node.output[0])
+        result = g.op("Add", result, term) if result else term
+    g.op("Transpose", result, perm=[0, last, *range(1, last)], output=node.output[0])
 
 
 @adapter("GridSample", source=16, target=20)
@@ -78,37 +79,46 @@ def _grid_sample_20_to_16(node: NodeProto, g: Writer) -> None:
         set_attribute(node, "mode", _NAMES_BEFORE_20.get(mode, mode))
 
 
-def _refuse_what_arithmetic_lacks(g: Writer, data: str, sizes: tuple[int, ...]) -> None:
+def _refuse_what_arithmetic_lacks(g: Writer, data: str, image: Sequence[Size]) -> None:
     floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
     if g.attribute("mode") != "nearest" and g.element_type(data) not in floats:
         g.refuse(f"{g.type_string(data)} is not interpolated there")
-    if g.attribute("align_corners") and g.attribute("padding_mode") == "reflection" and 1 in sizes:
+    if g.attribute("align_corners") and g.attribute("padding_mode") == "reflection" and 1 in image:
         g.refuse("a reflection between borders that coincide is not defined")
 
 
-def _or_nothing(g: Writer, index: str, inside: list[str], nothing: int) -> str:
+def _or_nothing(g: Writer, index: str, inside: list[str], nothing: Size) -> str:
     """The index where all conditions hold, else that of the row of zeros."""
     valid = inside[0]
     for other in inside[1:]:
         valid = g.op("And", valid, other)
     factor = g.op("Cast", valid, to=TensorProto.INT64)
     # (index - nothing) * factor + nothing
-    away = g.op("Sub", index, g.constant(nothing))
-    return g.op("Add", g.op("Mul", away, factor), g.constant(nothing))
+    row = as_vector(g, [nothing])
+    return g.op("Add", g.op("Mul", g.op("Sub", index, row), factor), row)
 
 
 class _Axis:
     """Positions along one axis of the image, from a normalized coordinate."""
 
-    def __init__(self, g: Writer, where: str, size: int, padding: str, align: bool) -> None:
-        self.g, self.size, self.padding = g, size, padding
+    def __init__(self, g: Writer, where: str, size: Size, padding: str, align: bool) -> None:
+        self.g, self.padding = g, padding
         self.like = where
-        self.low, self.high = (0.0, size - 1.0) if align else (-0.5, size - 0.5)
+        whole = g.scalar_like(where, size) if isinstance(size, int) else g.op("Cast", size, to=g.element_type(where))
+        self.last = self._number(size, whole, -1)
+        low, beyond = (0.0, -1.0) if align else (-0.5, -0.5)
+        self.low, self.high = low, self._number(size, whole, beyond)
+        self.span = self._number(size, whole, beyond - low)
+        self.beyond = self._number(size, whole, -0.5)
         shifted = self._with("Add", where, 1)
         if align:
-            self.position = self._with("Mul", self._with("Mul", shifted, 0.5), size - 1)
+            self.position = g.op("Mul", self._with("Mul", shifted, 0.5), self.last)
         else:
-            self.position = self._with("Mul", self._with("Sub", self._with("Mul", shifted, size), 1), 0.5)
+            self.position = self._with("Mul", self._with("Sub", g.op("Mul", shifted, whole), 1), 0.5)
+
+    def _number(self, size: Size, whole: str, more: float) -> str:
+        """The size of the axis plus a number."""
+        return self.g.scalar_like(self.like, size + more) if isinstance(size, int) else self._with("Add", whole, more)
 
     def taps(self, mode: str) -> list[Tap]:
         """The taps of the interpolation: 1, 2 or 4."""
@@ -134,8 +144,8 @@ class _Axis:
     def _bring_in(self, position: str) -> str:
         """The position by which padding replaces one beyond the border."""
         if self.padding == "border":
-            low, high = self.g.scalar_like(self.like, self.low), self.g.scalar_like(self.like, self.high)
-            outside = self.g.op("Or", self.g.op("Less", position, low), self.g.op("Greater", position, high))
+            low = self.g.scalar_like(self.like, self.low)
+            outside = self.g.op("Or", self.g.op("Less", position, low), self.g.op("Greater", position, self.high))
             return self.g.op("Where", outside, self._clamp(position), position)
         return self._reflect(position) if self.padding == "reflection" else position
 
@@ -146,21 +156,21 @@ class _Axis:
         if self.padding == "border":
             return self._clamp(place), weight, None
         below = g.op("Less", place, g.scalar_like(self.like, -0.5))
-        above = g.op("Greater", place, g.scalar_like(self.like, self.size - 0.5))
+        above = g.op("Greater", place, self.beyond)
         return self._clamp(place), weight, g.op("Not", g.op("Or", below, above))
 
     def _clamp(self, place: str) -> str:
         lifted = self.g.op("Max", place, self.g.scalar_like(self.like, 0))
-        return self.g.op("Min", lifted, self.g.scalar_like(self.like, self.size - 1))
+        return self.g.op("Min", lifted, self.last)
 
     def _reflect(self, place: str) -> str:
         # there and back between the borders: a wave of triangles
-        g, span = self.g, self.high - self.low
-        along = self._with("Sub", place, self.low)
-        turns = g.op("Floor", self._with("Mul", along, 1 / (2 * span)))
-        along = g.op("Sub", along, self._with("Mul", turns, 2 * span))
-        away = g.op("Abs", self._with("Sub", along, span))
-        return g.op("Sub", g.scalar_like(self.like, self.low + span), away)
+        g = self.g
+        along, wave = self._with("Sub", place, self.low), self._with("Mul", self.span, 2)
+        turns = g.op("Floor", g.op("Div", along, wave))
+        along = g.op("Sub", along, g.op("Mul", turns, wave))
+        away = g.op("Abs", g.op("Sub", along, self.span))
+        return g.op("Sub", self._with("Add", self.span, self.low), away)
 
     def _near(self, x: str) -> str:
         # ((a + 2) x - (a + 3)) x² + 1

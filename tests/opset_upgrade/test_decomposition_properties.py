@@ -276,6 +276,28 @@ def test_grid_sample_far_beyond_the_border(mode: str, padding: str, align: int) 
     model = _model("GridSample", [image, grid], [("float32", (2, 3, 3, 3))], 22, **options)
     expected = list(ReferenceEvaluator(model).run(None, {"x0": image, "x1": grid}))
     assert_same(expected[0], _lowered(model, 15, [image, grid])[0], atol=1e-4)
+    _free_all_sizes(model)
+    for target in (15, 9):
+        assert_same(expected[0], _lowered(model, target, [image, grid])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align", [0, 1])
+def test_grid_sample_of_volumes_of_free_sizes(padding: str, align: int) -> None:
+    random = np.random.RandomState(5)
+    volume = random.standard_normal((2, 3, 4, 5, 3)).astype(np.float32)
+    grid = random.uniform(-1.5, 1.5, (2, 2, 3, 2, 3)).astype(np.float32)
+    options: dict[str, Any] = {"mode": "linear", "padding_mode": padding, "align_corners": align}
+    model = _model("GridSample", [volume, grid], [("float32", (2, 3, 2, 3, 2))], 22, **options)
+    expected = list(ReferenceEvaluator(model).run(None, {"x0": volume, "x1": grid}))
+    _free_all_sizes(model)
+    assert_same(expected[0], _lowered(model, 19, [volume, grid])[0], atol=1e-4)
+
+
+def _free_all_sizes(model: ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            size.dim_param = f"{value.name}_{axis}"
 
 
 def test_what_lies_beyond_the_border_does_not_spread_an_infinity() -> None:
