@@ -74,6 +74,7 @@ class GraphFacts:
         self._producers: dict[str, VersionedNode] | None = None
         self._newer: dict[str, VersionedNode] = {}
         self._read: set[str] | None = None
+        self._indices: set[str] = set()
 
     # -- constants
 
@@ -192,6 +193,14 @@ class GraphFacts:
         if self._initializers is None:
             self._initializers = {tensor.name: tensor for tensor in getattr(self.source, "initializer", ())}
         return self._initializers
+
+    def state_indices(self, name: str) -> None:
+        """Tell that a new tensor holds sizes or indices, which are never negative, and small."""
+        self._indices.add(name)
+
+    def are_indices(self, name: str) -> bool:
+        """Whether that was told of a tensor."""
+        return name in self._indices or (self.parent is not None and self.parent.are_indices(name))
 
     # -- types
 

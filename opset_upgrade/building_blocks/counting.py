@@ -40,6 +40,7 @@ def _count_bit_by_bit(g: Writer, length: str) -> str:
     outputs = [numbers, *(g.fresh(name) for name in ("count", "rest", "place"))]
     g.emit(helper.make_node("Loop", inputs, outputs, body=_doubling(g)))
     g.state_type(numbers, helper.make_tensor_type_proto(_INT64, [None]), _INT64)
+    g.facts.state_indices(numbers)
     return numbers
 
 

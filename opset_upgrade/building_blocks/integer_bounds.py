@@ -74,6 +74,8 @@ def bounds(g: Writer, name: str, index: int | None = None, depth: int = _DEPTH) 
         flat = value.reshape(-1)
         flat = flat if index is None or index >= flat.size else flat[index : index + 1]
         return Bounds(int(flat.min()), int(flat.max()))
+    if g.facts.are_indices(name):
+        return Bounds(0, _LARGEST_SIZE)
     node = g.producer(name)
     known = g.type(name)
     limits = None if known is None else _LIMITS.get(known.tensor_type.elem_type)

@@ -9,6 +9,7 @@ from zoosmith.opset_upgrade.building_blocks.axes import slice_shape
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import as_vector, counted, sizes
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
+from zoosmith.opset_upgrade.building_blocks.integer_bounds import bounds
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, input_at, output_at
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -107,13 +108,19 @@ def _with_past(node: NodeProto, g: Writer, index: int, name: str) -> str:
 
 def _bias(node: NodeProto, g: Writer, scores: str) -> str:
     """What is added to the scores, -inf where a key is out of reach; empty for nothing."""
-    bias = input_at(node, 3)
+    bias = "" if _hides_nothing(node, g) else input_at(node, 3)
     if bias and g.element_type(bias) == TensorProto.BOOL:
         bias = g.op("Where", bias, g.scalar_like(scores, 0), g.scalar_like(scores, -np.inf))
     if g.attribute("is_causal"):
         later = _later(node, g, scores)
         bias = g.op("Add", bias, later) if bias else later
     return bias
+
+
+def _hides_nothing(node: NodeProto, g: Writer) -> bool:
+    """Whether there is no mask, or one that is true everywhere: exporters expand a constant to the free sizes."""
+    mask = input_at(node, 3)
+    return not mask or (g.element_type(mask) == TensorProto.BOOL and bounds(g, mask) == (1, 1))
 
 
 def _later(node: NodeProto, g: Writer, scores: str) -> str:
@@ -145,7 +152,7 @@ def _later_by_index(g: Writer, scores: str, past: str) -> str:
 def _may_hide_all_keys(node: NodeProto, g: Writer) -> bool:
     """Whether a query may reach no key at all: its result is 0 then."""
     mask, causal = input_at(node, 3), g.attribute("is_causal")
-    known = g.value(mask) if mask else np.ones(1, bool)
+    known = np.ones(1, bool) if _hides_nothing(node, g) else g.value(mask)
     if known is None:
         return True
     reached = known if known.dtype == bool else known > -np.inf

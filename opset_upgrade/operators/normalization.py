@@ -144,7 +144,7 @@ def _group_normalization(node: NodeProto, g: Writer) -> None:
 @decomposition("LayerNormalization")
 def _layer_normalization(node: NodeProto, g: Writer) -> None:
     """By its definition, node by node as exporters write it: ONNX Runtime makes one operator of that again."""
-    data, axes = _in_stash_type(g, node.input[0]), _last_axes(node, g)
+    data, axes = _in_stash_type(g, _behind_transpose(g, node.input[0])), _last_axes(node, g)
     mean, deviation = output_at(node, 1), output_at(node, 2)
     centre = g.op("ReduceMean", data, axes=axes, output=mean, opset=16)
     apart = g.op("Sub", data, centre)
@@ -156,6 +156,17 @@ def _layer_normalization(node: NodeProto, g: Writer) -> None:
     result = g.op("Mul", normal, node.input[1], output="" if bias else node.output[0])
     if bias:
         g.op("Add", result, bias, output=node.output[0])
+
+
+def _behind_transpose(g: Writer, name: str) -> str:
+    """The same tensor, past a Reshape to its own sizes where a Transpose makes it.
+
+    ONNX Runtime moves a Transpose behind what follows, and into the middle of what it would fuse; a Reshape holds it.
+    """
+    made, shape = g.producer(name), g.shape(name)
+    if made is None or made.op_type != "Transpose" or shape is None:
+        return name
+    return g.op("Reshape", name, g.constant([0] * len(shape)))
 
 
 def _no_bias(g: Writer, scale: str) -> str:

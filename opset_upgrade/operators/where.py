@@ -7,6 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
@@ -147,7 +148,10 @@ def _trilu(node: NodeProto, g: Writer) -> None:
 
 def _trilu_at_run_time(node: NodeProto, g: Writer, rows: int | None, columns: int | None) -> None:
     data, diagonal, upper = node.input[0], input_at(node, 1), g.attribute("upper")
-    down, along = _counted(g, data, -2, rows), _counted(g, data, -1, columns)
+    rank = g.rank(data)
+    along = _counted(g, data, -1, columns)
+    square = same_size(g, Size(data, rank - 2), Size(data, rank - 1))
+    down = along if square else _counted(g, data, -2, rows)
     down = g.op("Unsqueeze", down, g.constant([1]), opset=AXES_AS_INPUTS)
     if diagonal:  # 0 is the main one, above it they count up
         down = g.op("Add", down, g.op("Reshape", diagonal, g.constant([1])))

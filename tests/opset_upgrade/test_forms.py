@@ -138,3 +138,52 @@ def test_a_gelu_is_one_again_in_onnx_runtime(approximate: str, fused: str, tmp_p
       a = Gelu <approximate = "{approximate}"> (x)
       y = Neg (a) }}""")
     assert optimized(convert_version(model, 13), tmp_path) == {fused: 1, "Neg": 1}
+
+
+def test_a_mask_that_is_true_everywhere_is_no_mask() -> None:
+    model = parser.parse_model("""<ir_version: 11, opset_import: ["": 23]>
+    g (float[N, 4, L, 8] x, int64[4] sizes) => (float[N, 4, L, 8] y)
+    <bool[1] true = {1}> {
+      mask = Expand (true, sizes)
+      y = Attention (x, x, x, mask) }""")
+    assert not {"Where", "ReduceMax", "Add"} & set(counted(convert_version(model, 13)))
+
+
+def test_a_transpose_does_not_keep_a_layer_normalization_from_being_fused(tmp_path: Path) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[N, 4, L] x, float[4] s) => (y) {
+      t = Transpose <perm = [0, 2, 1]> (x)
+      y = LayerNormalization (t, s) }""")
+    model.graph.output[0].type.tensor_type.elem_type = 1
+    assert optimized(convert_version(model, 13), tmp_path)["LayerNormalization"] == 1
+
+
+@pytest.mark.parametrize(("target", "compares"), [(13, 1), (9, 1), (7, 1)])
+def test_a_triangle_of_a_free_square_counts_once(target: int, compares: int) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[L, L] x) => (float[L, L] y) {
+      y = Trilu <upper = 0> (x) }""")
+    found = counted(convert_version(model, target))
+    assert found["Greater"] + found["Less"] == compares
+    assert found["Shape"] == 1
+
+
+def test_slices_to_a_computed_end_are_compressed() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[N, L] x) => (float[1, M] y)
+    <float[1, 9] table = {0, 1, 2, 3, 4, 5, 6, 7, 8}, int64[1] zero = {0}, int64[1] one = {1}> {
+      shape = Shape (x)
+      length = Gather (shape, one)
+      y = Slice (table, zero, length, one) }""")
+    converted = convert_version(model, 9)
+    assert counted(converted) == {"Shape": 1, "Gather": 1, "Less": 1, "Compress": 1}
+    for length in (1, 4, 12):
+        feeds = {"x": np.zeros((2, length), np.float32)}
+        assert_same(run(model, feeds)["y"], run(converted, feeds)["y"])
+
+
+def test_halves_of_a_fixed_axis_are_constants_though_other_sizes_are_free() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[N, 8] x) => (float[N, 4] y)
+    <int64[1] zero = {0}, int64[1] one = {1}, int64[1] two = {2}> {
+      shape = Shape (x)
+      size = Gather (shape, one)
+      half = Div (size, two)
+      y = Slice (x, zero, half, one) }""")
+    assert "Slice" in counted(convert_version(model, 9))
