@@ -70,7 +70,13 @@ def as_vector(g: Writer, shape: Sequence[Size]) -> str:
 
 def as_scalar(g: Writer, size: Size) -> str:
     """Emit a size as an int64 tensor without dimensions."""
-    return g.constant(size) if isinstance(size, int) else g.op("Squeeze", size, g.constant([0]), opset=AXES_AS_INPUTS)
+    if isinstance(size, int):
+        return g.constant(size)
+    made = g.producer(size)
+    index = g.value(made.input[1]) if made is not None and made.op_type == "Gather" else None
+    if made is not None and index is not None and index.shape == (1,):
+        return g.op("Gather", made.input[0], g.constant(int(index[0])), axis=0)
+    return g.op("Squeeze", size, g.constant([0]), opset=AXES_AS_INPUTS)
 
 
 def counted(g: Writer, size: Size, trailing: int = 0) -> str:

@@ -7,6 +7,7 @@ from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import slice_shape
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import as_vector, counted, sizes
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.integer_bounds import bounds
@@ -132,7 +133,7 @@ def _later(node: NodeProto, g: Writer, scores: str) -> str:
         limit_constant(queries * keys, g)
         return g.constant(np.triu(np.full((queries, keys), -np.inf), before + 1), np.float32)
     if g.target < 14:  # which brings Trilu
-        return _later_by_index(g, scores, past)
+        return _later_by_index(node, g, scores, past)
     lowest = helper.make_tensor("value", TensorProto.FLOAT, [1], [-np.inf])
     whole = g.op("ConstantOfShape", slice_shape(g, g.op("Shape", scores), -2, None), value=lowest)
     first = g.constant(1)
@@ -141,8 +142,11 @@ def _later(node: NodeProto, g: Writer, scores: str) -> str:
     return g.op("Trilu", whole, first, upper=1)
 
 
-def _later_by_index(g: Writer, scores: str, past: str) -> str:
-    queries, keys = (counted(g, size) for size in sizes(g, scores, (-2, -1)))
+def _later_by_index(node: NodeProto, g: Writer, scores: str, past: str) -> str:
+    place = g.rank(node.input[0]) - 2
+    square = not past and same_size(g, Size(node.input[0], place), Size(node.input[1], place))
+    keys = counted(g, sizes(g, scores, [-1])[0])
+    queries = keys if square else counted(g, sizes(g, scores, [-2])[0])
     if past:
         queries = g.op("Add", queries, as_vector(g, sizes(g, past, [2])))
     later = g.op("Greater", keys, g.op("Unsqueeze", queries, g.constant([1])))
