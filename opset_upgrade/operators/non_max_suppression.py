@@ -1,4 +1,4 @@
-"""NonMaxSuppression: a Loop that takes the best box of each batch and class, and those that overlap it out."""
+"""NonMaxSuppression: all pairs at once where boxes are few, else a Loop that takes out the best and its neighbours."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ from zoosmith.opset_upgrade.node_editing import input_at
 from zoosmith.opset_upgrade.registry import decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
+_MOST_PAIRS = 1 << 20
+
 _FLOAT, _INT64, _BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
 
@@ -20,6 +22,9 @@ def _non_max_suppression(node: NodeProto, g: Writer) -> None:
     most, overlap, least = (input_at(node, place) for place in (2, 3, 4))
     if not most:  # none are asked for
         g.op("Identity", g.constant(np.zeros([0, 3])), output=node.output[0])
+        return
+    if _are_few(g, scores):
+        _of_all_pairs(node, g)
         return
     taken = g.constant(-np.inf, np.float32)
     if least:
@@ -37,10 +42,108 @@ def _non_max_suppression(node: NodeProto, g: Writer) -> None:
         g.op("Transpose", g.op("Squeeze", name, g.constant([3]), opset=AXES_AS_INPUTS), perm=[1, 2, 0])
         for name in (best, valid)
     )
-    places = g.op("Gather", g.op("NonZero", valid), g.constant([0, 1]), axis=0)
-    flat, chosen = (g.op("Reshape", name, g.constant([-1])) for name in (best, valid))
+    _list_chosen(node, g, best, valid)
+
+
+def _list_chosen(node: NodeProto, g: Writer, boxes: str, chosen: str) -> None:
+    """Emit batch, class and box of those that are chosen; both are by batch, class and place."""
+    places = g.op("Gather", g.op("NonZero", chosen), g.constant([0, 1]), axis=0)
+    flat, chosen = (g.op("Reshape", name, g.constant([-1])) for name in (boxes, chosen))
     numbers = g.op("Unsqueeze", g.op("Compress", flat, chosen, axis=0), g.constant([0]), opset=AXES_AS_INPUTS)
     g.op("Transpose", g.op("Concat", places, numbers, axis=0), perm=[1, 0], output=node.output[0])
+
+
+def _are_few(g: Writer, scores: str) -> bool:
+    """Whether scores are fixed in shape, and of few enough boxes that a matrix of all pairs is small."""
+    shape = g.shape(scores)
+    if shape is None or None in shape:
+        return False
+    batch, classes, count = g.static_shape(scores)
+    return 0 < batch * classes * count * count <= _MOST_PAIRS
+
+
+def _of_all_pairs(node: NodeProto, g: Writer) -> None:
+    """Sort the boxes by score; a box goes where one before it stays and overlaps it.
+
+    Which ones stay is found by repetition: all do at first, and after n rounds the first n are right for good. It ends
+    where a round changes nothing, mostly after two or three.
+    """
+    boxes, scores, most = node.input[:3]
+    least = input_at(node, 4)
+    batch, classes, count = g.static_shape(scores)
+    best, order = g.fresh("scores"), g.fresh("order")
+    g.emit(helper.make_node("TopK", [scores, g.constant([count])], [best, order], axis=2), 10)
+    place = order if batch == 1 else g.op("Add", order, g.constant(np.arange(batch).reshape(-1, 1, 1) * count))
+    by_score = g.op("Gather", g.op("Reshape", boxes, g.constant([-1, 4])), place, axis=0)
+    kept = _repeat(g, _overlapped_by_earlier(node, g, by_score, count), [batch, classes, 1, count])
+    chosen = g.op("Cast", g.op("Reshape", kept, g.constant([batch, classes, count])), to=_BOOL)
+    if least:
+        chosen = g.op("And", chosen, g.op("Greater", best, least))
+    limit = g.value(most)
+    if limit is None or limit.item() < count:
+        chosen = g.op("And", chosen, _among_first(g, chosen, most, count))
+    if batch == classes == 1:
+        flat = [g.op("Reshape", name, g.constant([-1])) for name in (order, chosen)]
+        column = g.op("Unsqueeze", g.op("Compress", *flat, axis=0), g.constant([1]), opset=AXES_AS_INPUTS)
+        g.op("Mul", column, g.constant([[0, 0, 1]]), output=node.output[0])
+    else:
+        _list_chosen(node, g, order, chosen)
+
+
+def _overlapped_by_earlier(node: NodeProto, g: Writer, boxes: str, count: int) -> str:
+    """Emit 1 where a box (the last axis) overlaps an earlier one (the axis before) too much, else 0."""
+    overlap = input_at(node, 3)
+    one, other = (g.op("Gather", boxes, g.constant(columns), axis=3) for columns in ([0, 1], [2, 3]))
+    if g.attribute("center_point_box"):
+        away = g.op("Mul", other, g.constant(0.5, np.float32))
+        low, high = g.op("Sub", one, away), g.op("Add", one, away)
+    else:
+        low, high = g.op("Min", one, other), g.op("Max", one, other)
+    area = g.op("ReduceProd", g.op("Sub", high, low), axes=[3], keepdims=1)  # of this opset, with an attribute
+    earlier = [g.op("Unsqueeze", name, g.constant([3]), opset=AXES_AS_INPUTS) for name in (low, high)]
+    later = [g.op("Unsqueeze", name, g.constant([2]), opset=AXES_AS_INPUTS) for name in (low, high)]
+    sides = g.op("Relu", g.op("Sub", g.op("Min", earlier[1], later[1]), g.op("Max", earlier[0], later[0])))
+    common = g.op("ReduceProd", sides, axes=[4], keepdims=0)
+    both = g.op("Add", area, g.op("Transpose", area, perm=[0, 1, 3, 2]))
+    limit = overlap or g.constant(0, np.float32)
+    over = g.op("Greater", g.op("Div", common, g.op("Sub", both, common)), limit)
+    known = g.value(limit)
+    if known is None or known.item() < 0:
+        over = g.op("And", over, g.op("Greater", common, g.constant(0, np.float32)))
+    over = g.op("And", over, g.constant(np.triu(np.ones([count, count]), 1), np.bool_))
+    return g.op("Cast", over, to=_FLOAT)
+
+
+def _repeat(g: Writer, overlapped: str, shape: list[int]) -> str:
+    """Emit 1 for each box that stays, else 0."""
+    body = GraphProto(name="suppress")
+    trip, going, kept, result, more = (g.fresh(name) for name in ("trip", "going", "kept", "result", "more"))
+    names = [g.fresh(name) for name in ("above", "free", "change", "distance")]
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("MatMul", [kept, overlapped], names[0], {}),
+        ("Less", [names[0], g.constant(0.5, np.float32)], names[1], {}),
+        ("Cast", [names[1]], result, {"to": _FLOAT}),
+        ("Sub", [result, kept], names[2], {}),
+        ("ReduceSumSquare", [names[2]], names[3], {"keepdims": 0}),
+        ("Cast", [names[3]], more, {"to": _BOOL}),
+    ]
+    body.node.extend(helper.make_node(kind, given, [made], **attributes) for kind, given, made, attributes in steps)
+    for name, kind, size in ((trip, _INT64, []), (going, _BOOL, []), (kept, _FLOAT, shape)):
+        body.input.append(helper.make_tensor_value_info(name, kind, size))
+    for name, kind, size in ((more, _BOOL, []), (result, _FLOAT, shape)):
+        body.output.append(helper.make_tensor_value_info(name, kind, size))
+    found = g.fresh("kept")
+    given = [g.constant(shape[-1]), g.constant(True, np.bool_), g.constant(np.ones(shape), np.float32)]
+    g.emit(helper.make_node("Loop", given, [found], body=body))
+    g.state_type(found, helper.make_tensor_type_proto(_FLOAT, shape), _FLOAT)
+    return found
+
+
+def _among_first(g: Writer, chosen: str, most: str, count: int) -> str:
+    """Emit which of the chosen boxes are among the first, as many as are asked for."""
+    earlier = g.constant(np.triu(np.ones([count, count]), 1), np.float32)
+    place = g.op("MatMul", g.op("Cast", chosen, to=_FLOAT), earlier)
+    return g.op("Less", place, g.op("Cast", most, to=_FLOAT))
 
 
 def _corners(g: Writer, boxes: str) -> list[str]:
