@@ -9,6 +9,9 @@ from onnx.defs import OpSchema
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.schemas import operator_of, schema_at
 
+WITHOUT_MEANING = frozenset({"consumed_inputs"})
+"""Attributes that hint to the oldest runtimes about memory: a node may lack them, and loses them on the way up."""
+
 _VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
 
@@ -82,7 +85,7 @@ def _declared_attributes(operator: str, opset: int) -> tuple[frozenset[str], dic
     schema = schema_at(operator, opset)
     if schema is None:
         return frozenset(), {}
-    required = frozenset(name for name, attribute in schema.attributes.items() if attribute.required)
+    required = frozenset(name for name, attribute in schema.attributes.items() if attribute.required) - WITHOUT_MEANING
     declared: dict[str, Any] = dict(schema.attributes)  # onnx's type stubs leave out that its enums are integers
     return required, {name: int(attribute.type) for name, attribute in declared.items()}
 

@@ -10,6 +10,7 @@ from onnx import NodeProto, defs
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_facts import GraphFacts
 from zoosmith.opset_upgrade.node_editing import drop_attribute, find_attribute, get_attribute, set_attribute
+from zoosmith.opset_upgrade.node_validity import WITHOUT_MEANING
 from zoosmith.opset_upgrade.registry import (
     ADAPTERS,
     DECOMPOSITIONS,
@@ -37,7 +38,6 @@ from zoosmith.opset_upgrade.writer import Writer
 Kind = Literal["native", "derived", "decomposed", "refused"]
 
 _BLOCKED = "com.microsoft.nchwc."
-_WITHOUT_MEANING = {"consumed_inputs"}  # a hint to old runtimes about memory
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _derive(before: defs.OpSchema, after: defs.OpSchema) -> Rule | None:
             if find_attribute(node, name) is None:
                 set_attribute(node, name, value)
         for name in gone:
-            if name not in _WITHOUT_MEANING and find_attribute(node, name) is not None:
+            if name not in WITHOUT_MEANING and find_attribute(node, name) is not None:
                 value = get_attribute(node, name)
                 if name not in old or value != old[name]:
                     g.refuse(f"attribute {name}={value!r} does not exist there")

@@ -98,6 +98,14 @@ def test_constants_come_before_the_node_that_reads_them() -> None:
     assert np.all(numpy_helper.to_array(converted.graph.node[1].attribute[0].t) == [3, 10])
 
 
+def test_a_node_of_the_oldest_opsets_may_lack_the_hint_about_memory() -> None:
+    text = "(float[2, 3] x, float[3] s, float[3] b, float[3] m, float[3] v) => (float[2, 3] y)"
+    model = parsed(text + " { y = BatchNormalization <is_test = 1> (x, s, b, m, v) }", 5)
+    converted = convert_version(model, 9)
+    checker.check_model(converted, full_check=True)
+    assert [attribute.name for attribute in converted.graph.node[0].attribute] == []
+
+
 def upsampling() -> ModelProto:
     """Scales that are an input with a default: the caller may give others."""
     model = parsed('(float[1, 1, 2, 2] x, float[4] s) => (float y) { y = Upsample <mode = "nearest"> (x, s) }', 9)
