@@ -9,6 +9,7 @@ import numpy as np
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef, TensorProto
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 
 _C2 = TensorProto
 # Caffe2's element types as numpy's; strings have none
@@ -145,19 +146,24 @@ def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
 def _constant(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     dtype, value = constant_value(op)
     shape = _shape(op, {argument.name: argument for argument in op.arg[:]})
-    if prod(shape) * dtype.itemsize > _LARGEST:
-        raise ConvertError(f"{_label(op)}: shape {list(shape)} is larger than an ONNX file can be")
-    return Tensor.of(np.full(shape, value, dtype))
+    size = prod(shape) * dtype.itemsize
+    if size > _LARGEST:
+        raise ConvertError(
+            f"{_label(op)}: shape {list(shape)} takes {size:,} bytes; at most {_LARGEST:,} are made of one number"
+        )
+    return Tensor(dtype, shape, np.broadcast_to(np.asarray(value, dtype), prod(shape)))
 
 
-# protobuf's own limit for one message
-_LARGEST = 2**31 - 1
+# a file of some bytes must not come to all the memory there is
+_LARGEST = 1 << 28
 
 
 def _shape(op: OperatorDef, arguments: Mapping[str, Argument]) -> tuple[int, ...]:
     shape = tuple(arguments["shape"].ints[:]) if "shape" in arguments else ()
     if shape and min(shape) < 0:
         raise ConvertError(f"{_label(op)}: shape {list(shape)} has a negative size")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ConvertError(f"{_label(op)}: has {len(shape)} dimensions; at most {MOST_DIMENSIONS} are supported")
     return shape
 
 

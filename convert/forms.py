@@ -11,6 +11,7 @@ from zoosmith.convert.minidb import is_minidb
 from zoosmith.convert.nets import is_text, open_buffer
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
 from zoosmith.onnx_model.errors import WireFormatError
+from zoosmith.onnx_model.reading import reading
 from zoosmith.onnx_model.wire_format import BYTES, VARINT, fields
 
 
@@ -73,11 +74,8 @@ def form_of_file(path: str | os.PathLike[str]) -> Form:
         ConvertError: as for `form_of`; or it is no regular file.
         OSError: it cannot be read.
     """
-    try:
+    with reading(path, "a net or parameters", ConvertError):
         return form_of(open_buffer(path))
-    except ConvertError as error:
-        name = os.fspath(path)
-        raise error if str(error).startswith(name) else ConvertError(f"{name}: {error}") from error
 
 
 def _form_of_text(buffer: memoryview) -> Form:

@@ -16,6 +16,7 @@ from zoosmith.convert.nets import NetSource, is_text, open_buffer, parse_text, r
 from zoosmith.convert.proto.caffe2_pb2 import MetaNetDef, NetDef, TensorProtos
 from zoosmith.convert.saved_tensors import assembled, read_tensor_protos
 from zoosmith.onnx_model.errors import WireFormatError
+from zoosmith.onnx_model.reading import reading
 
 FileSource: TypeAlias = str | os.PathLike[str] | bytes
 
@@ -79,20 +80,25 @@ def read_saved(source: FileSource, form: Form) -> tuple[Prediction | None, dict[
         ConvertError: it is damaged.
         OSError: it cannot be read.
     """
-    try:
+    with reading(_name(source), f"a {form.value}", ConvertError):
         buffer = _buffer(source)
-        if form is Form.MINIDB:
-            meta, parts = read_minidb(buffer)
-            return None if meta is None else read_meta_net(meta), assembled(parts)
-        if form is Form.META_NET:
-            if is_text(buffer):
-                return prediction(parse_text(bytes(buffer), MetaNetDef())), {}
-            return read_meta_net(bytes(buffer)), {}
+        try:
+            return _saved(buffer, form)
+        except (ConvertError, WireFormatError) as error:
+            raise ConvertError(f"expected a {form.value}: {error}") from error
+
+
+def _saved(buffer: memoryview, form: Form) -> tuple[Prediction | None, dict[str, Tensor]]:
+    if form is Form.MINIDB:
+        meta, parts = read_minidb(buffer)
+        return None if meta is None else read_meta_net(meta), assembled(parts)
+    if form is Form.META_NET:
         if is_text(buffer):
-            buffer = memoryview(parse_text(bytes(buffer), TensorProtos()).SerializeToString())
-        return None, read_tensor_protos(buffer)
-    except (ConvertError, WireFormatError) as error:
-        raise ConvertError(f"{_name(source)}: expected a {form.value}: {error}") from error
+            return prediction(parse_text(bytes(buffer), MetaNetDef())), {}
+        return read_meta_net(bytes(buffer)), {}
+    if is_text(buffer):
+        buffer = memoryview(parse_text(bytes(buffer), TensorProtos()).SerializeToString())
+    return None, read_tensor_protos(buffer)
 
 
 def _read_export(source: FileSource, form: Form, parameters: NetSource | None) -> Caffe2Model:

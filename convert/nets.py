@@ -3,14 +3,16 @@
 import mmap
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
 
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.message_text import check_message
+from zoosmith.onnx_model.reading import open_regular, read_regular, reading
 
 NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
 Text = TypeVar("Text", bound=Message)
@@ -32,19 +34,21 @@ def read_net(source: NetSource) -> NetDef:
         The net; a message is returned as it is.
 
     Raises:
-        ConvertError: the content is no NetDef.
-        OSError: the file cannot be read.
+        ConvertError: the content is no NetDef, or the file is no regular one or cannot be opened.
     """
     if isinstance(source, NetDef):
         return source
     origin = "the given bytes" if isinstance(source, bytes) else os.fspath(source)
-    content = source if isinstance(source, bytes) else Path(source).read_bytes()
-    if not is_text(content):
-        return _parse_binary(content, origin)
-    try:
-        return parse_text(content, NetDef())
-    except ConvertError as error:
-        raise ConvertError(f"{origin}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
+    content = source if isinstance(source, bytes) else read_regular(source, error=ConvertError)
+    with reading(origin, "a Caffe2 NetDef", ConvertError):
+        if not is_text(content):
+            return _parse_binary(content, origin)
+        try:
+            net = parse_text(content, NetDef())
+        except ConvertError as error:
+            raise ConvertError(f"{origin}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
+        check_text([net])
+        return net
 
 
 def parse_text(content: bytes, message: Text, *, allow_unknown_field: bool = False) -> Text:
@@ -82,12 +86,9 @@ def open_buffer(path: str | os.PathLike[str]) -> memoryview:
         Its bytes; the file stays mapped as long as the view or what was cut from it lives.
 
     Raises:
-        ConvertError: it is no regular file, which might never end.
-        OSError: it cannot be opened.
+        ConvertError: it is no regular file, which might never end, or cannot be opened.
     """
-    if not Path(path).is_file() and Path(path).exists():
-        raise ConvertError(f"{os.fspath(path)}: cannot be read: not a regular file")
-    with open(path, "rb") as file:
+    with open_regular(path, error=ConvertError) as file:
         if os.fstat(file.fileno()).st_size == 0:
             return memoryview(b"")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -116,19 +117,20 @@ def write_net(net: NetDef, *, text: bool = False) -> bytes:
     return text_format.MessageToString(net).encode() if text else net.SerializeToString(deterministic=True)
 
 
-def check_text(ops: Iterable[OperatorDef]) -> None:
-    """Refuse operators whose names are no text; protobuf hands such ones on as bytes.
+def check_text(messages: Iterable[Message]) -> None:
+    """Refuse nets or operators with names that are no text.
 
     Args:
-        ops: the operators of a net.
+        messages: searched with all that is in them.
 
     Raises:
-        ConvertError: the type of an operator or the name of a blob is no UTF-8.
+        ConvertError: a name is no UTF-8.
     """
-    for op in ops:
-        names = [op.type, *op.input[:], *op.output[:]]
-        if bytes in map(type, names):
-            raise ConvertError(f"{names!r}: the type of an operator or the name of a blob is no text")
+    for message in messages:
+        try:
+            check_message(message)
+        except ModelError as error:
+            raise ConvertError(str(error)) from error
 
 
 def _parse_binary(content: bytes, origin: str) -> NetDef:
@@ -140,7 +142,7 @@ def _parse_binary(content: bytes, origin: str) -> NetDef:
             f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
         ) from error
     try:
-        check_text(net.op[:])
+        check_text([net])
     except ConvertError as error:
         raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef: {error}") from error
     if not net.op and not net.name:

@@ -12,7 +12,8 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import FILLS, Content, Tensor
 from zoosmith.convert.nets import NetSource, check_text, is_text, open_buffer, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
-from zoosmith.onnx_model.errors import WireFormatError
+from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.reading import reading
 from zoosmith.onnx_model.wire_format import BYTES, FIXED32, fields
 
 _NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
@@ -60,7 +61,6 @@ def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
     Raises:
         ConvertError: the file is no init net, the values of a fill do not fit its shape, or an operator is no constant
             fill.
-        OSError: the file cannot be read.
     """
     content = read_init_net(init_net)
     refuse_random_fills(content.rest, _origin(init_net))
@@ -81,29 +81,33 @@ def read_init_net(source: NetSource) -> InitNet:
 
     Raises:
         ConvertError: the file is no init net, or the values of a fill do not fit its shape.
-        OSError: the file cannot be read.
     """
     origin = _origin(source)
+    with reading(origin, "a Caffe2 init net", ConvertError):
+        try:
+            return _init_net(_operators(source))
+        except (ConvertError, ModelError) as error:
+            raise ConvertError(f"expected a Caffe2 init net: {error}") from error
+
+
+def _init_net(operators: Iterable[Scanned]) -> InitNet:
     net = InitNet()
     # a fill of a blob that an operator before it knows has its place among the operators
     touched: set[str] = set()
-    try:
-        for op, floats, whole in _operators(source):
-            fill = FILLS.get(op.type)
-            outputs = op.output[:]
-            if fill is None or op.input or not touched.isdisjoint(outputs):
-                check_text([op])
-                touched.update(op.input, outputs)
-                net.rest.append(_parse(whole) if floats else op)
-                continue
-            if len(outputs) != 1:
-                raise ConvertError(f"{op.type} has {len(outputs)} outputs, expected 1")
-            name = outputs[0]
-            if not isinstance(name, str):
-                raise ConvertError(f"{name!r}, the name of a blob, is no text")
-            net.parameters[name] = fill(op, floats)
-    except (ConvertError, WireFormatError) as error:
-        raise ConvertError(f"{origin}: expected a Caffe2 init net: {error}") from error
+    for op, floats, whole in operators:
+        fill = FILLS.get(op.type)
+        outputs = op.output[:]
+        if fill is None or op.input or not touched.isdisjoint(outputs):
+            check_text([op])
+            touched.update(op.input, outputs)
+            net.rest.append(_parse(whole) if floats else op)
+            continue
+        if len(outputs) != 1:
+            raise ConvertError(f"{op.type} has {len(outputs)} outputs, expected 1")
+        name = outputs[0]
+        if not isinstance(name, str):
+            raise ConvertError(f"{name!r}, the name of a blob, is no text")
+        net.parameters[name] = fill(op, floats)
     return net
 
 

@@ -21,6 +21,10 @@ class InvalidModelError(ModelError):
     """A model that can be read, but is not valid ONNX."""
 
 
+class DamagedModelError(ModelError):
+    """An ONNX model whose content contradicts itself."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message that is not empty, or its type where there is none.
 

@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.errors import ModelError, PathError
 from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, span_of
 from zoosmith.onnx_model.paths import parts_below, regular_file_below
+from zoosmith.onnx_model.tensor_data import stored_bytes
 from zoosmith.onnx_model.traversal import all_tensors
 
-# bits of an element where it is no whole number of bytes
-_BITS = {
-    getattr(TensorProto, name): bits
-    for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
-    if hasattr(TensorProto, name)
-}
+# of an offset or a length in bytes
+_MOST_DIGITS = 25
 
 
 @dataclass(frozen=True)
@@ -83,21 +80,6 @@ def data_span(tensor: TensorProto, folder: Path, *, follow_links: bool = False) 
     return DataSpan(path, offset, length)
 
 
-def stored_bytes(tensor: TensorProto) -> int:
-    """How many bytes the data of a tensor takes by its type and shape. Raises ModelError where they tell none."""
-    if any(size < 0 for size in tensor.dims):
-        raise ModelError(f"tensor {tensor.name!r} has a negative size in its shape {list(tensor.dims)}")
-    count = prod(tensor.dims)
-    if tensor.data_type in _BITS:
-        return (count * _BITS[tensor.data_type] + 7) // 8
-    try:
-        if tensor.data_type == TensorProto.STRING:
-            raise KeyError
-        return count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"tensor {tensor.name!r} is of type {tensor.data_type}, which has no raw data") from error
-
-
 def load_external_data(tensors: Iterable[TensorProto], folder: Path, *, follow_links: bool = False) -> None:
     """Load the data of tensors into them; checked as by `check_external_data`."""
     for tensor in tensors:
@@ -130,8 +112,8 @@ def _entries(tensor: TensorProto) -> dict[str, str]:
 
 def _number(tensor: TensorProto, entries: dict[str, str], key: str, default: int) -> int:
     text = entries.get(key, str(default))
-    if not (text.isascii() and text.isdigit()):
-        raise ModelError(f"tensor {tensor.name!r} states {key} {text!r} of its data; expected a number of bytes")
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        raise ModelError(f"tensor {tensor.name!r} states {key} {text[:40]!r} of its data; expected a number of bytes")
     return int(text)
 
 
@@ -145,5 +127,9 @@ def _data_path(location: str, folder: Path, follow_links: bool) -> Path:
     except OSError as error:
         raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
     except PathError as error:
-        linked = "; copy the file there (in Python: follow_links=True)" if str(error).endswith("is a link") else ""
+        linked = (
+            ", which only --follow-links (in Python: follow_links=True) follows"
+            if str(error).endswith("is a link")
+            else ""
+        )
         raise ModelError(f"external data at {location!r}: {error}{linked}") from error

@@ -111,12 +111,17 @@ class Staging:
 
     def publish(self) -> None:
         """Move what was staged to where it belongs, the file itself last."""
+        folder = self.path.parent
+        staged = sorted(path for path in folder.rglob("*") if path.is_file() and path not in self._lent)
         if self._mode is None:
+            if staged != [self.path]:
+                raise ZoosmithError(
+                    f"{self._target}: the model needs a file of data beside it, which cannot follow it there; "
+                    "name a file to write"
+                )
             with open(self.path, "rb") as file, open(self._target, "wb") as stream:
                 shutil.copyfileobj(file, stream)
             return
-        folder = self.path.parent
-        staged = sorted(path for path in folder.rglob("*") if path.is_file() and path not in self._lent)
         self.path.chmod(self._mode)
         for path in [*(path for path in staged if path != self.path), self.path]:
             target = self._target.parent / path.relative_to(folder)

@@ -1,19 +1,23 @@
 """Reading ONNX models, from files, bytes or messages, with one clear line for what cannot be read."""
 
 import os
-import stat
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
-from zoosmith.onnx_model.errors import ModelError, WireFormatError
+from zoosmith.onnx_model.errors import DamagedModelError, ModelError, WireFormatError
 from zoosmith.onnx_model.external_data import check_external_data, external_tensors, load_external_data
 from zoosmith.onnx_model.in_place import parse_in_place
+from zoosmith.onnx_model.reading import open_regular, read_regular, reading
+from zoosmith.onnx_model.soundness import make_sound
 from zoosmith.onnx_model.wire_format import FileBytes
 
 Model = str | os.PathLike[str] | bytes | ModelProto
 """A model as the functions of all rooms take it: a file's path, a file's content, or a message."""
+
+_EXPECTED = "an ONNX model"
+_NO_MODEL = "expected an ONNX model, found something else or a truncated file"
 
 
 def load_model(model: Model, *, external_data: bool = True, follow_links: bool = False) -> ModelProto:
@@ -25,13 +29,14 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
         follow_links: whether links may lead to these files.
 
     Raises:
-        ModelError: the file is missing, not a regular file, no ONNX model or truncated; a file of external data is
-            missing, too short, or its location is refused (see `external_data`). The message names the model.
+        ModelError: the file is missing, not a regular file, no ONNX model, truncated or damaged (see `soundness`); a
+            file of external data is missing, too short, or its location is refused (see `external_data`). The message
+            names the model.
     """
     if isinstance(model, ModelProto):
         return model
     name = model_name(model)
-    loaded = _parsed(_content(model, name), name)
+    loaded = _parsed(model if isinstance(model, bytes) else read_regular(model), name)
     if not isinstance(model, bytes):
         _check_or_load(loaded, Path(model), load=external_data, follow_links=follow_links)
     return loaded
@@ -51,14 +56,11 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
         ModelError: as `load_model` does.
     """
     name = os.fspath(path)
-    try:
-        _check_regular(path, name)
-        with open(path, "rb", buffering=0) as file:
+    with reading(path, _EXPECTED), open_regular(path, buffering=0) as file:
+        try:
             parsed = parse_in_place(FileBytes(file), path)
-    except OSError as error:
-        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from error
-    except WireFormatError as error:
-        raise ModelError(f"{name}: expected an ONNX model, found something else or a truncated file") from error
+        except WireFormatError as error:
+            raise ModelError(_NO_MODEL) from error
     model = _parsed(parsed, name)
     _check_or_load(model, Path(path), load=False, follow_links=follow_links)
     return model
@@ -83,31 +85,20 @@ def model_name(model: Model) -> str:
     return "model" if isinstance(model, bytes) else os.fspath(model)
 
 
-def _content(model: str | os.PathLike[str] | bytes, name: str) -> bytes:
-    if isinstance(model, bytes):
-        return model
-    try:
-        _check_regular(model, name)
-        return Path(model).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from error
-
-
 def _parsed(content: bytes, name: str) -> ModelProto:
     model = ModelProto()
-    try:
-        model.ParseFromString(content)
-    except DecodeError as error:
-        raise ModelError(f"{name}: expected an ONNX model, found something else or a truncated file") from error
-    if not (model.HasField("graph") and model.ir_version and model.opset_import):
-        raise ModelError(f"{name}: expected an ONNX model, found no graph, IR version or opset in it")
+    with reading(name, _EXPECTED):
+        try:
+            model.ParseFromString(content)
+        except DecodeError as error:
+            raise ModelError(_NO_MODEL) from error
+        if not (model.HasField("graph") and model.ir_version and model.opset_import):
+            raise ModelError("expected an ONNX model, found no graph, IR version or opset in it")
+        try:
+            make_sound(model)
+        except ModelError as error:
+            raise DamagedModelError(str(error)) from error
     return model
-
-
-def _check_regular(path: str | os.PathLike[str], name: str) -> None:
-    # reading a pipe or a device may never end
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ModelError(f"{name}: cannot be read: not a regular file")
 
 
 def _check_or_load(model: ModelProto, path: Path, *, load: bool, follow_links: bool) -> None:

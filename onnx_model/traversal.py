@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+)
 
 
 def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
@@ -54,19 +62,22 @@ def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
     """
     for graph in all_graphs(model):
         yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-    attributes = [attribute for node in all_nodes(model) for attribute in node.attribute]
-    attributes += [attribute for function in model.functions for attribute in function.attribute_proto]
-    for attribute in attributes:
+    for attribute in _all_attributes(model):
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
-        for sparse in (
-            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
-            *attribute.sparse_tensors,
-        ):
-            yield from (sparse.values, sparse.indices)
+    for sparse in all_sparse_tensors(model):
+        yield from (sparse.values, sparse.indices)
+
+
+def all_sparse_tensors(model: ModelProto) -> Iterator[SparseTensorProto]:
+    """Every sparse tensor that a model stores, as an initializer or in an attribute."""
+    for graph in all_graphs(model):
+        yield from graph.sparse_initializer
+    for attribute in _all_attributes(model):
+        if attribute.HasField("sparse_tensor"):
+            yield attribute.sparse_tensor
+        yield from attribute.sparse_tensors
 
 
 def all_names(model: ModelProto) -> Iterator[str]:
@@ -96,3 +107,10 @@ def _inner_graphs(body: GraphProto | FunctionProto) -> Iterator[GraphProto]:
             yield graph
         for _, graph in carried:
             yield from _inner_graphs(graph)
+
+
+def _all_attributes(model: ModelProto) -> Iterator[AttributeProto]:
+    for node in all_nodes(model):
+        yield from node.attribute
+    for function in model.functions:
+        yield from function.attribute_proto

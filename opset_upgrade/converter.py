@@ -37,7 +37,7 @@ from zoosmith.opset_upgrade.ir_version import (
 from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
 from zoosmith.opset_upgrade.runtime_gaps import fill_gaps
 from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of
-from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
+from zoosmith.opset_upgrade.type_inference import Path, fault_of, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -378,7 +378,7 @@ class _Run:
         writer = Writer(facts, node, step.opset, self.target, opset, exact=self.exact)
         try:
             if step.kind != "decomposed" or not writer.fold():
-                step.apply(node, writer)
+                _apply(step, node, writer, opset)
         except Refusal as refusal:
             if writer.fold():
                 pass
@@ -456,6 +456,17 @@ def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:
 def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
     """A node as messages name it; `results` are what it makes in the original."""
     return repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, results))})"
+
+
+def _apply(step: Step, node: NodeProto, writer: Writer, opset: int) -> None:
+    """Apply a step; where its rule fails on what onnx's inference refuses as well, the node is at fault."""
+    try:
+        step.apply(node, writer)
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        fault = fault_of(node, opset, writer.facts.type, writer.facts.value)
+        if fault is None:
+            raise
+        raise Refusal(f"it is malformed: {fault}") from error
 
 
 def _overridable(model: ModelProto) -> frozenset[str]:

@@ -7,6 +7,7 @@ annotations, device hints) do not count. The versions at which features came are
 from collections.abc import Container, Iterable, Iterator, MutableSequence, Sequence
 from functools import cache
 
+import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
@@ -40,8 +41,8 @@ Need = tuple[int, str]
 
 @cache
 def release_ir(opset: int) -> int:
-    """The IR version of the first onnx release that had an opset."""
-    return min(row[1] for row in helper.VERSION_TABLE if row[2] >= opset)
+    """The IR version of the first onnx release that had an opset; the newest for an opset that none had."""
+    return min((row[1] for row in helper.VERSION_TABLE if row[2] >= opset), default=onnx.IR_VERSION)
 
 
 def needed_ir(model: ModelProto) -> Need:

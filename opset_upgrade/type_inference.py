@@ -19,6 +19,7 @@ from onnx import (
 )
 from onnx.defs import OpSchema
 
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import get_attribute
@@ -59,7 +60,12 @@ def infer_types(model: ModelProto, defaults: Collection[str] = ()) -> dict[Path,
         bare.graph.initializer.extend(kept)
     try:
         inferred = shape_inference.infer_shapes(bare, data_prop=True)
-    except (shape_inference.InferenceError, RuntimeError, ValueError):  # then the stated types are all there is
+    except (
+        shape_inference.InferenceError,
+        checker.ValidationError,
+        RuntimeError,
+        ValueError,
+    ):  # then the stated types are all there is
         inferred = bare
     found: dict[Path, dict[str, TypeProto]] = {}
     _gather(inferred.graph, (), found)
@@ -153,6 +159,32 @@ def infer_node(
     value_of: Callable[[str], np.ndarray | None],
 ) -> dict[Path, dict[str, TypeProto]]:
     """Types of what a node with graphs makes (at the empty path) and of the values in its graphs (at its key)."""
+    return {path[1:]: types for path, types in infer_types(_alone(node, opset, type_of, value_of)).items()}
+
+
+def fault_of(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> str | None:
+    """Why onnx's inference refuses a node with these inputs; None where it finds no fault."""
+    try:
+        shape_inference.infer_shapes(
+            _alone(node, opset, type_of, value_of), check_type=True, strict_mode=True, data_prop=True
+        )
+    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as error:
+        return first_line(error).rpartition("Error] ")[2]
+    return None
+
+
+def _alone(
+    node: NodeProto,
+    opset: int,
+    type_of: Callable[[str], TypeProto | None],
+    value_of: Callable[[str], np.ndarray | None],
+) -> ModelProto:
+    """A model of one node, with what is known of its inputs."""
     alone = ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", opset)])
     alone.graph.name = "alone"
     alone.graph.node.append(node)
@@ -162,7 +194,7 @@ def infer_node(
             alone.graph.initializer.append(numpy_helper.from_array(value, name))
         if known is not None:
             alone.graph.input.append(ValueInfoProto(name=name, type=known))
-    return {path[1:]: types for path, types in infer_types(alone).items()}
+    return alone
 
 
 def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | None]) -> bool:

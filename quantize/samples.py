@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
 from pathlib import Path
-from typing import Any, overload
-from zipfile import BadZipFile
+from typing import overload
 
 import numpy as np
 import onnx
@@ -17,6 +15,7 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.natural_images import natural_images
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.array_files import open_arrays
 from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import ToArray
 
@@ -96,26 +95,22 @@ class _ImageSamples(Sequence[Mapping[str, Array]]):
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
     """Up to `count` samples of an NPZ file that holds, for each input by its name, an array of samples along axis 0.
 
-    Raises QuantizeError, naming the file, where it cannot be read, where an input is missing or of another shape, and
-    where inputs disagree about the number of samples.
+    Raises ValidationError where it cannot be read, QuantizeError where an input is missing or of another shape, and
+    where inputs disagree about the number of samples; both name the file.
     """
     ports = [port for port in input_ports(model.graph) if port.required]
-    batches = {port.name: _batch(port) for port in ports}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            # the file may hold more than is asked for, and more than fits into memory
-            arrays = {name: _first_rows(file, name, count * batches.get(name, 1)) for name in file.files}
-    except (OSError, ValueError, BadZipFile, AttributeError, EOFError) as error:
-        raise QuantizeError(f"{path}: cannot be read as an NPZ file of arrays: {error}") from error
     parts, numbers = [], []
-    for port in ports:
-        if port.name not in arrays:
-            raise QuantizeError(
-                f"{path}: no array {port.name!r}, the model's input; it has {', '.join(arrays) or 'none'}"
-            )
-        array, rows = arrays[port.name]
-        parts.append(_split(array, port, path))
-        numbers.append(rows // batches[port.name])
+    with open_arrays(path) as arrays:
+        for port in ports:
+            if port.name not in arrays.names:
+                held = ", ".join(arrays.names) or "none"
+                raise QuantizeError(f"{path}: no array {port.name!r}, the model's input; it has {held}")
+            batch = _batch(port)
+            shape = arrays.shape(port.name)
+            _check_fits(shape, port, path)
+            # the file may hold more than is asked for, and more than fits into memory
+            parts.append(_batches(arrays.read(port.name, count * batch), port.name, batch))
+            numbers.append(shape[0] // batch)
     if len(set(numbers)) > 1:
         raise QuantizeError(f"{path}: the arrays hold {', '.join(map(str, numbers))} samples, expected as many each")
     return [{name: value for one in together for name, value in one.items()} for together in zip(*parts, strict=True)][
@@ -127,42 +122,18 @@ def _batch(port: Port) -> int:
     return port.shape[0] if port.shape and isinstance(port.shape[0], int) else 1
 
 
-def _first_rows(file: Any, name: str, count: int) -> tuple[Array, int]:
-    """Up to `count` entries along axis 0 of an array of an NPZ file, and how many it has.
-
-    No more of it is unpacked where it is in C order.
-    """
-    member = name if name in file.zip.namelist() else f"{name}.npy"
-    with file.zip.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version > (2, 0):
-            whole = file[name]
-            return whole[:count], len(whole)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read(stream)
-        if fortran_order or dtype.hasobject or not shape:
-            whole = file[name]
-            return (whole[:count], len(whole)) if shape else (whole, 1)
-        first = (min(count, shape[0]), *shape[1:])
-        size = prod(first) * dtype.itemsize
-        content = stream.read(size)
-        if len(content) < size:
-            raise ValueError(f"array {name!r} ends too early")
-        return np.frombuffer(content, dtype).reshape(first), shape[0]
-
-
-def _split(array: np.ndarray, port: Port, path: str | os.PathLike[str]) -> Samples:
+def _check_fits(found: Sequence[int], port: Port, path: str | os.PathLike[str]) -> None:
+    """Raise QuantizeError where an array of this shape holds no samples of an input."""
     shape = port.shape or ()
-    fits = array.ndim == len(shape) and all(
-        not isinstance(size, int) or size == found for size, found in zip(shape[1:], array.shape[1:], strict=True)
+    fits = len(found) == len(shape) > 0 and all(
+        not isinstance(size, int) or size == given for size, given in zip(shape[1:], found[1:], strict=True)
     )
     batch = _batch(port)
-    if not fits or len(array) < batch:
+    if not fits or found[0] < max(1, batch):
         spelled = ", ".join("N" if index == 0 else str(size or "?") for index, size in enumerate(shape))
         raise QuantizeError(
-            f"{path}: {port.name!r} is {list(array.shape)}; expected [{spelled}] of at least {batch} along axis 0"
+            f"{path}: {port.name!r} is {list(found)}; expected [{spelled}] of at least {batch} along axis 0"
         )
-    return _batches(array, port.name, batch)
 
 
 def _batches(array: np.ndarray, name: str, batch: int) -> Samples:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from onnx import GraphProto, OptionalProto, SequenceProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.ports import required_inputs
+from zoosmith.onnx_model.reading import read_regular, reading
+from zoosmith.onnx_model.tensor_data import check_data
+from zoosmith.validation.array_files import ArrayArchive, open_arrays
 
 # Field of onnx's TypeProto -> the message that holds such a value, to it and from it.
 _MESSAGES: dict[str, tuple[Any, Any, Any]] = {
@@ -25,8 +28,6 @@ _MESSAGES: dict[str, tuple[Any, Any, Any]] = {
 _write_array: Any = np.lib.format.write_array
 # zip's number for the system that made a file
 _UNIX = 3
-# what an .npz file may unpack to
-_LARGEST_NPZ = 2**30
 
 
 @dataclass(frozen=True)
@@ -166,31 +167,41 @@ def _read_message(path: Path, info: ValueInfoProto) -> Any:
     if kind not in _MESSAGES:
         raise ZoosmithError(f"{where}: {info.name!r} is of {kind}, which cannot be read")
     message, _, to_value = _MESSAGES[kind]
-    try:
-        return to_value(message.FromString(path.read_bytes()))
-    except OSError as error:
-        raise ZoosmithError(f"{where}: cannot be read: {error.strerror or error}") from error
-    except (DecodeError, ValueError, TypeError) as error:
-        raise ZoosmithError(f"{where}: expected onnx's {message.__name__} for {info.name!r}, found none") from error
+    content = read_regular(path, name=where, error=ZoosmithError)
+    with reading(where, f"onnx's {message.__name__} for {info.name!r}", ZoosmithError):
+        read = message.FromString(content)
+        for tensor in _tensors_in(read):
+            if uses_external_data(tensor):
+                raise ZoosmithError(f"the data of {info.name!r} lies in another file, which is not read")
+            check_data(tensor)
+        return to_value(read)
+
+
+def _tensors_in(message: Any) -> Iterator[TensorProto]:
+    """The tensors of one of onnx's messages of values, however deep."""
+    if isinstance(message, TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if field.is_repeated else (value,):
+                yield from _tensors_in(inner)
 
 
 def _read_npz(path: Path, graph: GraphProto) -> DataSet:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > _LARGEST_NPZ:
-                raise ZoosmithError(f"{path.name}: unpacks to more than {_LARGEST_NPZ} bytes")
-        with np.load(path, allow_pickle=False) as arrays:
-            return DataSet(
-                _unstacked(path, "inputs", arrays, required_inputs(graph)),
-                _unstacked(path, "outputs", arrays, list(graph.output)),
-            )
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ZoosmithError(f"{path.name}: expected an .npz file without pickles: {error}") from error
+    with open_arrays(path, name=path.name) as arrays:
+        return DataSet(
+            _unstacked(path, "inputs", arrays, required_inputs(graph)),
+            _unstacked(path, "outputs", arrays, list(graph.output)),
+        )
 
 
-def _unstacked(path: Path, name: str, arrays: Any, infos: Sequence[ValueInfoProto]) -> dict[str, Any]:
-    names = [f"{name}_{position}" for position in range(len(infos))]
-    values = list(arrays[name]) if name in arrays else [arrays[key] for key in names if key in arrays]
+def _unstacked(path: Path, name: str, arrays: ArrayArchive, infos: Sequence[ValueInfoProto]) -> dict[str, Any]:
+    if name in arrays.names:
+        values = list(arrays.read(name)) if arrays.shape(name) else []
+    else:
+        numbered = [f"{name}_{position}" for position in range(len(infos))]
+        values = [arrays.read(key) for key in numbered if key in arrays.names]
     if len(values) != len(infos):
         raise ZoosmithError(f"{path.name}: expected {len(infos)} {name}, found {len(values)}")
     return {info.name: value for info, value in zip(infos, values, strict=True)}

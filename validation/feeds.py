@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 from onnx import GraphProto
 
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import required_inputs
+from zoosmith.validation.array_files import is_single_array, open_arrays, read_array
 from zoosmith.validation.datasets import read_input_sets
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.unpacking import unpacked
@@ -53,23 +52,20 @@ def _folder(path: Path) -> Iterator[Path]:
 
 def _read_arrays(path: Path, graph: GraphProto, model: str) -> dict[str, Any]:
     names = [value.name for value in required_inputs(graph)]
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays: dict[str, Any] = {names[0]: loaded} if len(names) == 1 else {}
+    if is_single_array(path):
+        if len(names) != 1:
+            raise ValidationError(f"{path}: one array, but {model} has {len(names)} inputs: give an .npz file")
+        return {names[0]: read_array(path)}
+    with open_arrays(path) as arrays:
+        if set(names) <= set(arrays.names):
+            return {name: arrays.read(name) for name in names}
+        if "inputs" in arrays.names:
+            values = list(arrays.read("inputs")) if arrays.shape("inputs") else []
         else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ValidationError(f"{path}: cannot be read as numpy's arrays without pickles: {error}") from error
-    if isinstance(loaded, np.ndarray) and len(names) != 1:
-        raise ValidationError(f"{path}: one array, but {model} has {len(names)} inputs: give an .npz file")
-    if all(name in arrays for name in names):
-        return {name: arrays[name] for name in names}
-    stacked = list(arrays["inputs"]) if "inputs" in arrays else []
-    numbered = [arrays[key] for key in (f"inputs_{index}" for index in range(len(names))) if key in arrays]
-    values = stacked or numbered
-    if len(values) != len(names):
-        missing = ", ".join(repr(name) for name in names if name not in arrays)
-        raise ValidationError(f"{path}: no array {missing}, an input of {model}; it has {', '.join(arrays) or 'none'}")
+            numbered = [f"inputs_{index}" for index in range(len(names))]
+            values = [arrays.read(name) for name in numbered if name in arrays.names]
+        if len(values) != len(names):
+            missing = ", ".join(repr(name) for name in names if name not in arrays.names)
+            held = ", ".join(arrays.names) or "none"
+            raise ValidationError(f"{path}: no array {missing}, an input of {model}; it has {held}")
     return dict(zip(names, values, strict=True))

@@ -7,15 +7,28 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoosmith.execution import Executor, ThreadExecutor
+from zoosmith.onnx_model.reading import open_regular, read_regular, reading
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.preprocess import ToArray
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# what Pillow may take a file for, whatever its name: others would start programs
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+# an image takes up to eight bytes a pixel while it is decoded and scaled
+_MOST_PIXELS = 1 << 26
+# of a labels file, in bytes
+_LARGEST_LABELS = 1 << 26
+_HIGHEST_LABEL = 2**31 - 1
 
 # Decoded images waiting for the model: enough that it never waits, few enough that memory stays flat.
 _AHEAD = 16
@@ -122,14 +135,26 @@ def load_image(path: Path, preprocess: ToArray, size: tuple[int, int]) -> NDArra
     Raises:
         ValidationError: it is not an image that can be decoded whole; the message names the file.
     """
-    from PIL import Image
+    with (
+        reading(path, "an image", ValidationError),
+        open_regular(path, error=ValidationError) as file,
+        _opened(file) as image,
+    ):
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValidationError(
+                f"{path}: has {image.width} x {image.height} pixels, {image.width * image.height:,}; "
+                f"at most {_MOST_PIXELS:,} are decoded"
+            )
+        return preprocess(image, size)
+
+
+def _opened(file: IO[bytes]) -> "Image":
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
-            return preprocess(image, size)
-    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace("\n", " ")
-        raise ValidationError(f"{path}: cannot be read as an image: {reason or type(error).__name__}") from error
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise ValidationError("cannot be read as an image") from error
 
 
 def load_images(
@@ -215,14 +240,12 @@ def read_labels(path: str | os.PathLike[str]) -> dict[str, int]:
     Raises ValidationError, naming file and line, for a label that is no index from 0 or a name with two labels.
     """
     source = Path(path)
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ValidationError(f"{source}: labels cannot be read: {reason}") from error
     labels: dict[str, int] = {}
-    for line, (name, label) in _rows(source, text):
-        if not label.isdecimal():
+    with reading(source, "labels in UTF-8", ValidationError):
+        text = read_regular(source, most=_LARGEST_LABELS, error=ValidationError).decode("utf-8-sig")
+        rows = list(_rows(source, text))
+    for line, (name, label) in rows:
+        if not label.isdecimal() or len(label) > 10 or int(label) > _HIGHEST_LABEL:
             raise ValidationError(f"{source}:{line}: label {label!r} of {name} is not a class index from 0")
         if labels.setdefault(name, int(label)) != int(label):
             raise ValidationError(f"{source}:{line}: {name} has two labels, {labels[name]} and {int(label)}")

@@ -44,11 +44,12 @@ def measure(
     warmup: int = 3,
     inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
+    timeout: float | None = None,
     progress: Progress = SILENT,
 ) -> list[Latency]:
     """Time models in ONNX Runtime, one after the other in each of `runs` rounds (A B A B ...).
 
-    All are loaded first and run `warmup` rounds that do not count.
+    All are loaded first, run once, and then `warmup` rounds that do not count.
 
     Args:
         models: what is timed.
@@ -57,6 +58,7 @@ def measure(
         warmup: rounds before them.
         inputs: where they come from; random ones by default.
         providers: execution providers of ONNX Runtime.
+        timeout: seconds that the first run of a model may take; the others are not watched, which takes time.
         progress: notified of every round, those before, too.
 
     Raises:
@@ -68,6 +70,8 @@ def measure(
     source = inputs or InputSource()
     runners = [OnnxRuntimeRunner(model, threads=threads, providers=providers) for model in models]
     fed = [source.cases(model)[0] for model in models]
+    for runner, values in zip(runners, fed, strict=True):
+        runner.run(values, timeout=timeout)
     rounds = []
     with progress.task(f"{threads} thread{'s' if threads > 1 else ''}", warmup + runs) as task:
         for index in range(warmup + runs):
@@ -96,6 +100,7 @@ def measure_all(
     warmup: int,
     inputs: InputSource,
     providers: Sequence[str] | None,
+    timeout: float | None,
     progress: Progress,
 ) -> list[dict[str, Any]]:
     """Measure latency, size and memory of model files for each number of threads; plain values for JSON.
@@ -107,7 +112,14 @@ def measure_all(
     rows = []
     for count in threads:
         measured = measure(
-            names, threads=count, runs=runs, warmup=warmup, inputs=inputs, providers=providers, progress=progress
+            names,
+            threads=count,
+            runs=runs,
+            warmup=warmup,
+            inputs=inputs,
+            providers=providers,
+            timeout=timeout,
+            progress=progress,
         )
         for latency, size in zip(measured, sizes, strict=True):
             memory = peak_memory(latency.model, threads=count, inputs=inputs, providers=providers)

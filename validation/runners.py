@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,9 @@ from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports, output_ports
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.input_checks import checked_inputs
+
+# what goes wrong is raised; it would be printed as well
+onnxruntime.set_default_logger_severity(4)
 
 _OLDEST_OF_ONNX_RUNTIME = 7
 # of the IR versions that every ONNX Runtime of today reads
@@ -309,7 +313,7 @@ def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[],
 
     Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread calls.
     """
-    if timeout is None:
+    if timeout is None and threading.current_thread() is not threading.main_thread():
         return call()
     with ThreadExecutor(1) as executor:
         job = executor.submit(call)

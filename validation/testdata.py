@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Literal
 
 import ml_dtypes
@@ -16,6 +17,8 @@ from zoosmith.validation.sizes import concrete_shapes, open_sizes
 from zoosmith.validation.wanted_values import WantedValues, integer_range, wanted_values
 
 _SEQUENCE_LENGTH = 2
+# of one input: a gigabyte of the numbers that random values are made of
+_MOST_ELEMENTS = 1 << 27
 # of random floats that are to reach what operators do beyond 1
 _REACH = 4
 _SHARE_OF_CORNERS = 0.25
@@ -168,6 +171,13 @@ def _value(port: Port, shape: Sequence[int] | None, maker: "_Maker", model: str)
         raise ValidationError(
             f"{model}: input {port.name!r} has no stated rank, so no test data can be made; "
             f"give its shape, as in --input {port.name}=1,3,64,64"
+        )
+    count = prod(max(1, size) for size in shape)
+    if count > _MOST_ELEMENTS:
+        sizes = ", ".join(map(str, shape))
+        raise ValidationError(
+            f"{model}: input {port.name!r} of shape [{sizes}] has {count:,} elements; random values are made for at "
+            f"most {_MOST_ELEMENTS:,}: give data with --feed FILE"
         )
     if port.kind == "sequence":
         return [maker.tensor(port.elem_type, shape) for _ in range(_SEQUENCE_LENGTH)]

@@ -1,18 +1,18 @@
 """Reading archives that may be damaged or hostile."""
 
-import gzip
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from zoosmith.onnx_model.errors import PathError, ZoosmithError
 from zoosmith.onnx_model.paths import parts_below
+from zoosmith.onnx_model.reading import open_regular, reading
 
 # what is read at a time
 _PIECE = 1 << 20
@@ -21,10 +21,65 @@ _PIECE = 1 << 20
 _ALWAYS_ALLOWED = 1 << 28
 _LARGEST_RATIO = 100
 _MOST_MEMBERS = 10_000
+# folders around a member
+_DEEPEST = 32
+# what a member's name and other headers may take, in bytes
+_LARGEST_HEADER = 1 << 16
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
-# isal's type hints leave these open
-_ISAL_ERROR: Any = isal_zlib.error
+_EXPECTED = "a tar.gz archive"
+
+# isal's type hints leave it open
 _open_gzip: Any = igzip.open
+
+
+@dataclass(frozen=True)
+class ArchiveMember:
+    """A file in an archive, as its header describes it.
+
+    Attributes:
+        name: its path there, which may lead anywhere.
+        size: in bytes.
+    """
+
+    name: str
+    size: int
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file begins as a `.tar.gz` or a `.tar` does.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        begin = file.read(tarfile.BLOCKSIZE)
+    if begin.startswith(b"\x1f\x8b"):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(begin, tarfile.ENCODING, "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def archive_members(path: Path) -> list[ArchiveMember]:
+    """The files in an archive; nothing is unpacked, and no name is refused.
+
+    Args:
+        path: a `.tar.gz` or `.tar`.
+
+    Raises:
+        ZoosmithError: as `unpacked` does, names aside.
+    """
+    with _opened(path) as tar:
+        return [ArchiveMember(member.name, member.size) for member in _members(path, tar) if member.isfile()]
 
 
 @contextmanager
@@ -43,61 +98,80 @@ def unpacked(path: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
         folder = Path(name)
-        try:
-            with path.open("rb") as file:
-                _extract(path, file, folder)
-        except OSError as error:
-            if isinstance(error, gzip.BadGzipFile):
-                raise _damaged(path) from error
-            raise ZoosmithError(f"{path}: cannot be unpacked: {error.strerror or error}") from error
-        except (tarfile.TarError, EOFError, zlib.error, _ISAL_ERROR, ValueError) as error:
-            raise _damaged(path) from error
+        with _opened(path) as tar:
+            for member in _members(path, tar):
+                _extract(path, tar, member, folder)
         yield folder
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    with open_regular(path, error=ZoosmithError) as file, reading(path, _EXPECTED, ZoosmithError):
+        compressed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        limited: Any = _LimitedReader(path, _open_gzip(file, "rb") if compressed else file)
+        with tarfile.open(fileobj=limited, mode="r|", bufsize=_PIECE, tarinfo=_Header) as tar:
+            yield tar
+
+
+class _Header(tarfile.TarInfo):
+    """A header that announces no other header of a size that none has."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _HEADERS and header.size > _LARGEST_HEADER:
+            raise ZoosmithError(
+                f"refused: the header of a member has {header.size:,} bytes; at most {_LARGEST_HEADER:,} are read"
+            )
+        return header
 
 
 class _LimitedReader:
     """The `read` that tarfile needs, which ends an archive that unpacks to more than it may."""
 
-    def __init__(self, path: Path, stream: Any):
+    def __init__(self, path: Path, stream: IO[bytes]):
         self._path = path
         self._stream = stream
         self._left = self._limit = max(_ALWAYS_ALLOWED, _LARGEST_RATIO * path.stat().st_size)
 
     def read(self, size: int) -> bytes:
-        data: bytes = self._stream.read(size)
+        data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise ZoosmithError(f"{self._path}: refused: it unpacks to more than {self._limit} bytes")
+            raise ZoosmithError(f"{self._path}: refused: it unpacks to more than {self._limit:,} bytes")
         return data
 
 
-def _extract(path: Path, file: IO[bytes], folder: Path) -> None:
-    compressed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    limited: Any = _LimitedReader(path, _open_gzip(file, "rb") if compressed else file)
-    with tarfile.open(fileobj=limited, mode="r|", bufsize=_PIECE) as tar:
-        for count, member in enumerate(tar, start=1):
-            if count > _MOST_MEMBERS:
-                raise ZoosmithError(f"{path}: refused: it has more than {_MOST_MEMBERS} members")
-            target = folder / _safe_path(path, member.name)
-            if member.isdir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            content = None if member.issparse() or not member.isreg() else tar.extractfile(member)
-            if content is None:
-                raise ZoosmithError(f"{path}: refused: member {member.name!r} is a link or no regular file")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as copy:
-                while piece := content.read(_PIECE):
-                    copy.write(piece)
+def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for count, member in enumerate(tar, start=1):
+        if count > _MOST_MEMBERS:
+            raise ZoosmithError(f"{path}: refused: it has more than {_MOST_MEMBERS:,} members")
+        yield member
+
+
+def _extract(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    target = folder / _safe_path(path, member.name)
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    content = None if member.issparse() or not member.isreg() else tar.extractfile(member)
+    if content is None:
+        raise ZoosmithError(f"{path}: refused: member {member.name!r} is a link or no regular file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as copy:
+        while piece := content.read(_PIECE):
+            copy.write(piece)
 
 
 def _safe_path(path: Path, name: str) -> Path:
     try:
-        return Path(*parts_below(name))
+        parts = parts_below(name)
     except PathError as error:
         raise ZoosmithError(f"{path}: refused: member {name!r} climbs out of the folder") from error
-
-
-def _damaged(path: Path) -> ZoosmithError:
-    return ZoosmithError(f"{path}: expected a tar.gz archive, found something else or a damaged file")
+    if len(parts) > _DEEPEST:
+        raise ZoosmithError(
+            f"{path}: refused: member {name[:80]!r}... lies {len(parts):,} folders deep; "
+            f"at most {_DEEPEST} are unpacked"
+        )
+    return Path(*parts)

@@ -14,11 +14,16 @@ from zoosmith.convert.translation import InputInfo
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.reading import read_regular, reading
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.onnx_model.tensor_data import ELEMENT_TYPES, check_shape
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.proof import Limits, Proof
 from zoosmith.validation.testdata import InputShape
 from zoosmith.writing import Written, write_verified
+
+# of a file of types and shapes, in bytes
+_LARGEST_JSON = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Converted:
         output = self.written.output
         return {
             "output": None if output is None else str(output),
-            "bytes": None if output is None else output.stat().st_size,
+            "bytes": self.written.bytes,
             "nodes": len(self.model.graph.node),
             "from": None,
             "to": default_opset(self.model),
@@ -123,16 +128,16 @@ def declared_inputs(shapes: Mapping[str, InputShape], value_info: Path | None) -
     """
     inputs: dict[str, tuple[int, list[int | str]]] = {}
     if value_info is not None:
-        try:
-            for blob, (elem_type, shape) in json.loads(value_info.read_text(encoding="utf-8")).items():
-                TensorProto.DataType.Name(elem_type)
+        content = read_regular(value_info, most=_LARGEST_JSON, error=ZoosmithError)
+        with reading(value_info, 'JSON like {"data": [1, [1, 3, 224, 224]]}', ZoosmithError):
+            for blob, (elem_type, shape) in json.loads(content).items():
+                if elem_type not in ELEMENT_TYPES:
+                    raise ZoosmithError(f"{elem_type!r} of input {blob!r} is none of ONNX's element types")
+                for name in (blob, *(size for size in shape if isinstance(size, str))):
+                    name.encode()  # half of a surrogate pair is no name
                 inputs[blob] = (elem_type, [size if isinstance(size, str) else int(size) for size in shape])
-        except OSError as error:
-            raise ZoosmithError(f"{value_info}: cannot be read: {error.strerror or error}") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ZoosmithError(
-                f'{value_info}: expected JSON like {{"data": [1, [1, 3, 224, 224]]}}: {error}'
-            ) from error
     for blob, given in shapes.items():
         inputs[blob] = (TensorProto.FLOAT if given.elem_type is None else given.elem_type, list(given.sizes))
+    for blob, (_, shape) in inputs.items():
+        check_shape([size for size in shape if isinstance(size, int)], f"input {blob!r}")
     return inputs

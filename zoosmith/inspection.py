@@ -1,18 +1,17 @@
 """What a file is, and what it holds: a net or its parameters, an ONNX model or an archive."""
 
 import os
-import tarfile
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
-
-import numpy as np
 
 from zoosmith.convert import Form
 from zoosmith.convert.forms import form_of_file
 from zoosmith.net_inspection import Description, counts, inspect_net
-from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.errors import DamagedModelError, ZoosmithError
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
+from zoosmith.validation.unpacking import archive_members, is_archive
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Description:
@@ -31,17 +30,15 @@ def inspect_file(path: str | os.PathLike[str]) -> Description:
         ZoosmithError: the file cannot be read, or is none of these.
     """
     file = Path(path)
-    try:
-        size = file.stat().st_size
-        file.open("rb").close()
-    except OSError as error:
-        raise ZoosmithError(f"{file}: cannot be read: {error.strerror or error}") from error
-    common = {"file": str(file), "bytes": size}
-    readers: list[Callable[[Path], Description]] = [_archive, _onnx_model, inspect_net]
+    archive = is_archive(file)
+    common = {"file": str(file), "bytes": file.stat().st_size}
+    readers: list[Callable[[Path], Description]] = [_archive] if archive else [_onnx_model, inspect_net]
     for read in readers:
         try:
             return {**common, **read(file)}
-        except (ZoosmithError, tarfile.TarError, EOFError, OSError) as error:
+        except ZoosmithError as error:
+            if archive or isinstance(error, DamagedModelError):
+                raise
             if read is inspect_net and form_of_file(file) is not Form.NET:
                 raise ZoosmithError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from error
     raise ZoosmithError(
@@ -51,8 +48,7 @@ def inspect_file(path: str | os.PathLike[str]) -> Description:
 
 
 def _archive(file: Path) -> Description:
-    with tarfile.open(file) as archive:
-        members = [{"name": member.name, "bytes": member.size} for member in archive.getmembers() if member.isfile()]
+    members = [{"name": member.name, "bytes": member.size} for member in archive_members(file)]
     return {"kind": "archive", "members": members}
 
 
@@ -69,7 +65,7 @@ def _onnx_model(file: Path) -> Description:
         "inputs": [_port(port) for port in input_ports(graph) if port.required],
         "outputs": [_port(port) for port in output_ports(graph)],
         "parameters": len(graph.initializer),
-        "parameter_values": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
+        "parameter_values": sum(prod(tensor.dims) for tensor in graph.initializer),
     }
 
 

@@ -121,7 +121,7 @@ class Moved:
         output = self.written.output
         return {
             "output": None if output is None else str(output),
-            "bytes": None if output is None else output.stat().st_size,
+            "bytes": self.written.bytes,
             "nodes": len(self.model.graph.node),
             "from": self.before.get(""),
             "to": self.opset,
@@ -310,7 +310,7 @@ def _by_onnx(model: ModelProto, opset: int) -> ModelProto:
     try:
         return onnx.version_converter.convert_version(model, opset)
     except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
-        reason = str(error).strip().split("\n", 1)[0].rpartition("failed: ")[2]
+        reason = str(error).strip().split("\n", 1)[0].rpartition("failed: ")[2].removeprefix("Warning: ")
         raise ZoosmithError(f"onnx's converter failed: {reason}; try --engine native") from error
 
 

@@ -29,6 +29,7 @@ from zoosmith.validation import (
     runner_for,
     verify_models,
 )
+from zoosmith.validation.clock import Clock
 from zoosmith.validation.fitting import fitting_cases
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import Preprocess, ToArray
@@ -51,6 +52,7 @@ class Calibration:
         method: how ranges come from samples, as `quantize` takes it.
         preprocess: the convention for images, or `auto` for the one that the model was trained with.
         force: go on with samples that are far from what the model was trained on.
+        timeout: seconds for the search of sizes on which the model runs, where samples are random.
     """
 
     source: str | None = None
@@ -58,6 +60,7 @@ class Calibration:
     method: str = "minmax"
     preprocess: str = "caffe-densenet"
     force: bool = False
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,8 @@ def _samples(
     if calibration.source == "random":
         random = replace(inputs, feed=None)
         # with sizes on which it runs
-        (case,) = fitting_cases(model, runner_for(model).run, random, 1, same_sizes=True)
+        runner, clock = runner_for(model), Clock(calibration.timeout)
+        (case,) = fitting_cases(model, lambda case: runner.run(case, timeout=clock.left()), random, 1, same_sizes=True)
         return replace(random, dims=case.sizes).cases(model, calibration.samples)
     return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
 

@@ -24,11 +24,13 @@ class Written:
         output: the file; None where it did not pass and nothing was written.
         proof: of the verification; None where there was none.
         invalid: why the file is no valid model; None where it is.
+        bytes: size of the file; None where nothing was written.
     """
 
     output: Path | None
     proof: Proof | None
     invalid: str | None = None
+    bytes: int | None = None
 
     @property
     def verified(self) -> str:
@@ -85,8 +87,9 @@ def write_verified(
             ) from error
         if proof is not None and not proof.passed:
             return Written(None, proof)
+        size = stage.path.stat().st_size
         stage.publish()
-    return Written(output, proof)
+    return Written(output, proof, bytes=size)
 
 
 def _is_valid(source: Path) -> bool:

@@ -17,6 +17,7 @@ from zoosmith.convert.net_ports import with_outputs
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.convert.proto.caffe_net_pb2 import LayerParameter, NetParameter
 from zoosmith.onnx_model.errors import WireFormatError
+from zoosmith.onnx_model.reading import reading
 
 # data, as blobs without a stated shape: images
 _RANK = 4
@@ -49,14 +50,16 @@ def caffe_to_caffe2(net: memoryview, model: memoryview, *, names: tuple[str, str
         ConvertError: a file cannot be read, a layer or one of its settings has no translation (all types of layers
             without are named at once), or parameters are missing.
     """
-    try:
-        caffe = read_net_text(net)
-    except ConvertError as error:
-        raise ConvertError(f"{names[0]}: expected a Caffe net: {error}") from error
-    try:
-        parameters = read_parameters_of_layers(model)
-    except (ConvertError, WireFormatError) as error:
-        raise ConvertError(f"{names[1]}: expected a .caffemodel: {error}") from error
+    with reading(names[0], "a Caffe net", ConvertError):
+        try:
+            caffe = read_net_text(net)
+        except ConvertError as error:
+            raise ConvertError(f"expected a Caffe net: {error}") from error
+    with reading(names[1], "a .caffemodel", ConvertError):
+        try:
+            parameters = read_parameters_of_layers(model)
+        except (ConvertError, WireFormatError) as error:
+            raise ConvertError(f"expected a .caffemodel: {error}") from error
     unknown = untranslatable_layers(caffe)
     if unknown:
         listed = ", ".join(f"{kind or '(none)'} ({count})" for kind, count in unknown.items())

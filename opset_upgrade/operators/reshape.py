@@ -53,6 +53,8 @@ def _shape_to_input(node: NodeProto, g: Writer) -> None:
 @adapter("Reshape", source=5, target=1)
 def _shape_to_attribute(node: NodeProto, g: Writer) -> None:
     shape = _value_or_stated_shape(node, g)
+    if np.ndim(shape) != 1:
+        g.refuse("its shape is no list of sizes")
     set_inputs(node, node.input[0])
     set_attribute(node, "shape", [int(size) for size in shape])
 

@@ -167,6 +167,8 @@ def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     """Scales of all axes: those given, or the ratio of stated sizes where sizes are given; None if neither is known."""
     value = g.value(input_at(node, 2)) if input_at(node, 2) else None
     if value is not None and value.size:
+        if not np.isfinite(value).all():
+            g.refuse(f"its scales {value.tolist()} are no finite numbers")
         return [Fraction(float(scale)) for scale in value]
     data, result = g.shape(node.input[0]), g.shape(node.output[0])
     # sizes do not determine scales that are computed at run time: 2.4 makes four of two as well

@@ -35,6 +35,8 @@ def _over_all_axes(node: NodeProto, g: Writer) -> None:
         return
     rank = g.rank(node.input[0])
     axis += rank if axis < 0 else 0
+    if axis < 0:
+        g.refuse(f"its axis {axis - rank} is none of a tensor of rank {rank}")
     set_attribute(node, "axis", axis)
     if axis >= rank - 1:
         return

@@ -48,6 +48,8 @@ def _expand_by_tile(node: NodeProto, g: Writer) -> None:
     if shape is None or None in shape or value is None:
         _expand_at_run_time(node, g)
         return
+    if value.ndim != 1 or value.min(initial=0) < 0:
+        g.refuse(f"its shape {value.tolist()} is no list of sizes")
     result = np.broadcast_shapes(tuple(size or 0 for size in shape), tuple(value.tolist()))
     if 0 in shape and prod(result) == 0 and shape != result:
         g.refuse("an empty tensor cannot be repeated there")

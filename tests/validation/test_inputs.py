@@ -99,9 +99,9 @@ def test_a_bundle_its_folder_and_one_data_set_are_read(tmp_path: Path) -> None:
     [
         ("absent.npz", "no such file"),
         ("other.npz", "no array 'x', an input of model .*; it has z"),
-        ("text.npz", "cannot be read as numpy's arrays"),
+        ("text.npz", "damaged or unsupported: expected numpy's arrays"),
         ("text.txt", "expected .npz, .npy"),
-        ("text.tar.gz", "found something else or a damaged file"),
+        ("text.tar.gz", "damaged or unsupported: expected a tar"),
         ("empty", "no test data"),
     ],
 )

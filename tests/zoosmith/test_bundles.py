@@ -193,7 +193,7 @@ def test_a_model_of_an_opset_that_onnx_runtime_does_not_run_is_packed(tmp_path: 
         ),
         (
             lambda folder: (folder / "test_data_set_1" / "input_0.pb").write_bytes(b"text"),
-            "test_data_set_1/input_0.pb: expected onnx's TensorProto for 'x'",
+            "test_data_set_1/input_0.pb: damaged or unsupported: expected onnx's TensorProto for 'x'",
         ),
     ],
     ids=["no model", "two models", "no output", "no message"],
@@ -217,5 +217,5 @@ def test_pickles_are_refused(packed: Path) -> None:
         shutil.rmtree(folder / f"test_data_set_{index}")
     pickled = np.array([{"not": "a tensor"}], dtype=object)
     np.savez(folder / "test_data_0.npz", inputs=pickled, outputs=pickled)
-    with pytest.raises(ZoosmithError, match=r"test_data_0\.npz: expected an \.npz file without pickles"):
+    with pytest.raises(ZoosmithError, match=r"test_data_0\.npz: array 'inputs' holds objects"):
         validate(folder)

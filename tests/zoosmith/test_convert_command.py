@@ -67,7 +67,7 @@ def test_a_value_info_file_declares_inputs(nets: Path) -> None:
         (["--input", "x=2,-4"], "size -4 is negative"),
         (["--input", "x=2,5"], "takes 4 values"),
         (["--input", "x=2,4", "--opset", "2"], "opset 2: expected 3 to"),
-        (["--value-info", "init_net.pb"], "init_net.pb: expected JSON"),
+        (["--value-info", "init_net.pb"], "init_net.pb: damaged or unsupported: expected JSON"),
         ([], "nothing gives 'x'"),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_net_is_named(nets: Path) -> None:
     (nets / "predict_net.pb").write_bytes(b"no net at all")
     done = convert(nets, "--input", "x=2,4")
     assert done.returncode == 2
-    assert "predict_net.pb: expected a binary Caffe2 NetDef" in done.stderr
+    assert "predict_net.pb: expected a Caffe2 NetDef" in done.stderr
 
 
 def test_an_output_folder_that_cannot_be_made_is_named(nets: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.Captu
     [
         (["--preprocess", "imagenet"], "no preprocessing is called 'imagenet'"),
         (["--disturb", "blurred"], "no disturbance is called 'blurred'"),
-        (["--labels", "nowhere.csv"], "nowhere.csv: labels cannot be read"),
+        (["--labels", "nowhere.csv"], "nowhere.csv: cannot be read"),
         (["--limit", "0"], "--limit"),
         (["--data", "nowhere"], "nowhere: not a folder"),
     ],

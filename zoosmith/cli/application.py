@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -60,6 +60,9 @@ def cli() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     settings = Settings()
+    if not sys.warnoptions:
+        # what libraries warn of, Pillow of damaged images, is nothing that a user of ours could change
+        warnings.simplefilter("ignore")
     with _interrupts() as interrupted:
         try:
             return _call(list(sys.argv[1:] if arguments is None else arguments), settings)
@@ -120,9 +123,12 @@ def _explain(error: BaseException, *, verbose: bool) -> int:
     if not isinstance(error, Exception):
         raise error
     if verbose:
-        traceback.print_exception(error)
+        terminal.trace(error)
     if isinstance(error, (OSError, ZoosmithError)):
         terminal.error(_one_line(error))
+        return 2
+    if isinstance(error, MemoryError):
+        terminal.error("not enough memory for this input")
         return 2
     terminal.internal_error(error)
     return 70

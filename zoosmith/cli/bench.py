@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, Counts, input_options, providers_option
+from zoosmith.cli.options import PATH, Counts, input_options, providers_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.validation.inputs import InputSource
 
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.IntRange(1), default=20, show_default=True, help="Rounds that count.")
 @click.option("--warmup", type=click.IntRange(0), default=3, show_default=True, help="Rounds before them.")
 @input_options
+@timeout_option(300, "For the first run of each model; what takes longer is stopped.")
 @providers_option
 def bench(
     terminal: Terminal,
@@ -29,6 +29,7 @@ def bench(
     runs: int,
     warmup: int,
     inputs: "InputSource",
+    timeout: float,
     providers: list[str] | None,
 ) -> None:
     """Measure how fast models run in ONNX Runtime, against the first one.
@@ -50,22 +51,23 @@ def bench(
         warmup=warmup,
         inputs=inputs,
         providers=providers,
+        timeout=timeout,
         progress=terminal.progress(),
     )
     terminal.result({"models": rows}, _table(rows))
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+    from zoosmith.cli.tables import Table
 
-    table = Table("Model")
+    table = Table()
+    table.add_column("Model", overflow="fold")
     for title in ("Threads", "Median ms", "Fastest ms", "Speed", "Bytes", "Peak memory MB"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         memory = row["peak_memory_bytes"]
         table.add_row(
-            Text(row["model"], overflow="fold"),
+            row["model"],
             str(row["threads"]),
             f"{row['median_ms']:.3f}",
             f"{row['fastest_ms']:.3f}",

@@ -10,8 +10,7 @@ from zoosmith.cli.options import PATH, jobs_option, seed_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.report import Report
 
 
@@ -90,7 +89,8 @@ def build(
 
 def _table(report: "Report") -> "Table":
     from rich import box
-    from rich.table import Table
+
+    from zoosmith.cli.tables import Table
 
     compared = any(row.published for row in report.rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

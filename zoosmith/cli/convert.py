@@ -84,13 +84,12 @@ def convert(
         progress=terminal.progress(),
     )
     result = found.as_dict()
-    done = [
-        f"{output}: {result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes, {found.written.verified}"
-    ]
-    terminal.result({"net": str(predict_net), **result}, *(done if found.written.output else []))
     if found.written.output is None:
+        terminal.result({"net": str(predict_net), **result})
         terminal.failure(
             f"{predict_net}: the model of the net {found.written.verified}; nothing written (--no-verify does)"
         )
         return 1
+    size = f"{result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes"
+    terminal.result({"net": str(predict_net), **result}, f"{output}: {size}, {found.written.verified}")
     return 0

@@ -11,8 +11,9 @@ from zoosmith.cli.options import PATH, jobs_option, providers_option, seed_optio
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Column, Table
+    from rich.table import Column
 
+    from zoosmith.cli.tables import Table
     from zoosmith.validation.accuracy import Evaluation, Share
 
 
@@ -93,21 +94,25 @@ def evaluate(
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:
-    from rich.table import Table
-    from rich.text import Text
+    from zoosmith.cli.tables import Table
 
-    accuracy = Table("Model", *_right("Top-1 %", "95 % interval", "Top-5 %", "95 % interval"))
+    accuracy = Table(_names("Model"), *_right("Top-1 %", "95 % interval", "Top-5 %", "95 % interval"))
     for entry in evaluation.accuracies:
-        accuracy.add_row(Text(entry.model, overflow="fold"), *_percent(entry.top1), *_percent(entry.top5))
+        accuracy.add_row(entry.model, *_percent(entry.top1), *_percent(entry.top5))
     if not evaluation.agreements:
         return [accuracy]
-    agreement = Table("First", "Second", *_right("Same top-1 %", "95 % interval", "Mean error", "Largest error"))
+    figures = _right("Same top-1 %", "95 % interval", "Mean error", "Largest error")
+    agreement = Table(_names("First"), _names("Second"), *figures)
     for pair in evaluation.agreements:
         errors = ("-" if error is None else f"{error:.2e}" for error in (pair.mean_logit_error, pair.max_logit_error))
-        agreement.add_row(
-            Text(pair.first, overflow="fold"), Text(pair.second, overflow="fold"), *_percent(pair.same_top1), *errors
-        )
+        agreement.add_row(pair.first, pair.second, *_percent(pair.same_top1), *errors)
     return [accuracy, agreement]
+
+
+def _names(title: str) -> "Column":
+    from rich.table import Column
+
+    return Column(title, overflow="fold")
 
 
 def _right(*titles: str) -> list["Column"]:

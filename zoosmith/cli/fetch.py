@@ -11,8 +11,7 @@ from zoosmith.cli.options import PATH, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.hub.fetching import Fetched, Hub
     from zoosmith.hub.manifest import ModelInfo
 
@@ -79,7 +78,8 @@ def _list(terminal: Terminal, hub: "Hub", name: str | None, tags: tuple[str, ...
 
 def _table(found: "list[ModelInfo]") -> "Table":
     from rich import box
-    from rich.table import Table
+
+    from zoosmith.cli.tables import Table
 
     table = Table("name", "model", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("opset", "bytes", "archive"):

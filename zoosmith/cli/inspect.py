@@ -26,7 +26,7 @@ def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     from zoosmith.inspection import inspect_file
 
     descriptions = [inspect_file(file) for file in files]
-    terminal.result({"files": descriptions}, *("\n".join(_lines(description)) for description in descriptions))
+    terminal.result({"files": descriptions}, *(line for description in descriptions for line in _lines(description)))
 
 
 def _lines(description: dict[str, Any]) -> list[str]:

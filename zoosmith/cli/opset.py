@@ -22,8 +22,7 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.opset_conversion import Ports
     from zoosmith.opset_upgrade import Change, Reach
     from zoosmith.validation.inputs import InputSource
@@ -181,7 +180,7 @@ def _blocked_by(reach: "Reach") -> str:
 
 
 def _table(*columns: str) -> "Table":
-    from rich.table import Table
+    from zoosmith.cli.tables import Table
 
     table = Table(box=None, pad_edge=False)
     for column in columns:

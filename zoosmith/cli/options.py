@@ -274,11 +274,11 @@ def port_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def limit_options(
-    rtol: float | None = 1e-3, atol: float | None = 1e-5, timeout: float = 300
+    rtol: float | None = 1e-3, atol: float | None = 1e-5, timeout: float = 300, *, apart: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--rtol`, `--atol` and `--timeout` with these defaults; they reach the command as one `Limits` named `limits`.
 
-    Where both have no default and none is given, `limits` is None.
+    Where both have no default and none is given, `limits` is None. With `apart`, `timeout` reaches the command as well.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -287,6 +287,8 @@ def limit_options(
             from zoosmith.validation.proof import Limits
 
             limits = None if rtol is atol is None else Limits(rtol or 0.0, atol or 0.0, timeout)
+            if apart:
+                named["timeout"] = timeout
             return function(*args, limits=limits, **named)
 
         for option in (

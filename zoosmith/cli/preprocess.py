@@ -10,8 +10,7 @@ from zoosmith.cli.options import PATH
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.quantize.preprocessing_ranking import RankedPreprocessing
 
 
@@ -64,7 +63,8 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int) -> Non
 
 def _table(ranking: "list[RankedPreprocessing]") -> "Table":
     from rich import box
-    from rich.table import Table
+
+    from zoosmith.cli.tables import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("preprocess", no_wrap=True)

@@ -4,6 +4,7 @@ import sys
 from typing import TextIO
 
 from zoosmith import execution
+from zoosmith.cli.terminal import printable
 from zoosmith.execution import Task
 
 # steps without names, of which there may be thousands, are reported this many times
@@ -29,7 +30,7 @@ class LineProgress(execution.Progress):
 
     def on_note(self, text: str) -> None:
         """Print a line."""
-        print(text, file=self._stream or sys.stderr, flush=True)
+        print(printable(text), file=self._stream or sys.stderr, flush=True)
 
 
 def _is_told(task: Task) -> bool:

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from zoosmith import execution
+from zoosmith.cli.terminal import printable
 from zoosmith.execution import Task
 
 
@@ -33,13 +34,13 @@ class BarProgress(execution.Progress):
                 transient=True,
             )
             self._live.start()
-        self._bars[task] = self._live.add_task(task.label, total=task.total)
+        self._bars[task] = self._live.add_task(printable(task.label), total=task.total)
 
     def on_advance(self, task: Task, step: str) -> None:
         """Move the task's bar."""
         if self._live is not None:
             label = f"{task.label}: {step}" if step else task.label
-            self._live.update(self._bars[task], completed=task.done, description=label)
+            self._live.update(self._bars[task], completed=task.done, description=printable(label))
 
     def on_end(self, task: Task) -> None:
         """Remove the task's bar."""
@@ -52,4 +53,4 @@ class BarProgress(execution.Progress):
 
     def on_note(self, text: str) -> None:
         """Print a line above the bars."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

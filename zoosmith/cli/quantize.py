@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
-@limit_options(rtol=None, atol=None)
+@limit_options(rtol=None, atol=None, apart=True)
 @prove_in_option
 def quantize(
     terminal: Terminal,
@@ -71,6 +71,7 @@ def quantize(
     force: bool,
     inputs: "InputSource",
     limits: "Limits | None",
+    timeout: float,
 ) -> int:
     """Turn a float32 model into one of int8 weights and uint8 activations.
 
@@ -98,7 +99,7 @@ def quantize(
     found = quantize_file(
         model,
         output,
-        Calibration(source, samples, method, preprocess, force),
+        Calibration(source, samples, method, preprocess, force, timeout),
         max_drop=max_drop,
         labelled=None if data is None else ImageFolder(data, labels),
         inputs=inputs,

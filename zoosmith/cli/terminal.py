@@ -2,17 +2,30 @@
 
 import json
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zoosmith.cli.tables import Table
     from zoosmith.execution import Progress
 
 # a file or a pipe has no width: lines stay whole
 _WIDTH_OF_FILES = 200
+# of the line of an error
+_MOST_CHARACTERS = 2000
+
+
+def printable(text: str) -> str:
+    """A text with everything escaped that is not seen as it is: control characters, line ends, changes of direction.
+
+    Names come from files that others made. Without this they could set the terminal's title, clear it, or print lines
+    of their own. Whatever is printed goes through here.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class Terminal:
@@ -48,7 +61,7 @@ class Terminal:
 
         Args:
             result: its values, as JSON holds them.
-            *shown: the same as lines and tables.
+            *shown: the same as lines and tables; each text is one line.
         """
         if self._json:
             from zoosmith import __version__
@@ -58,28 +71,48 @@ class Terminal:
         elif not self._quiet:
             for part in shown:
                 if isinstance(part, str):
-                    click.echo(part)
+                    _print_line(part)
                 else:
                     _print_table(part)
 
     def note(self, text: str) -> None:
         """Print a line beside the result, on the standard error."""
         if not self._quiet:
-            click.echo(text, err=True)
+            _print_line(text, err=True)
 
     def failure(self, text: str) -> None:
         """Print why a check failed, on the standard error."""
-        click.echo(text, err=True)
+        _print_line(text, err=True)
 
 
 def error(text: str) -> None:
     """Print the one line of an error."""
-    click.echo(f"error: {text}", err=True)
+    _print_line(f"error: {_shortened(text)}", err=True)
 
 
 def internal_error(error: Exception) -> None:
     """Print the one line of a fault of our own."""
-    click.echo(f"internal error, please report it (--verbose shows where): {error!r}", err=True)
+    _print_line(_shortened(f"internal error, please report it (--verbose shows where): {error!r}"), err=True)
+
+
+def trace(error: Exception) -> None:
+    """Print where an error was raised."""
+    for part in traceback.format_exception(error):
+        for line in part.rstrip("\n").split("\n"):
+            _print_line(line, err=True)
+
+
+def _print_line(text: str, *, err: bool = False) -> None:
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    click.echo(printable(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    half = _MOST_CHARACTERS // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 def _print_table(table: "Table") -> None:
