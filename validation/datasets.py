@@ -69,7 +69,7 @@ def data_files(index: int, data: DataSet, graph: GraphProto) -> Iterator[tuple[s
 
 
 def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
-    """Read data sets.
+    """Read data sets. Files are taken by the names of the values in them, else by their position.
 
     Args:
         folder: where they lie: every `test_data_set_*` in it, or where there is none, every `test_data_*.npz`.
@@ -88,6 +88,29 @@ def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
     if archives:
         return {path.name: _read_npz(path, graph) for path in archives}
     raise ZoosmithError(f"{folder.name}: no test data: expected test_data_set_0 with input_0.pb and output_0.pb in it")
+
+
+def list_data_sets(folder: Path) -> list[Path]:
+    """The data sets in a folder, of both kinds: folders `test_data_set_*` and files `test_data_*.npz`.
+
+    Args:
+        folder: where they lie.
+    """
+    folders = [path for path in folder.glob("test_data_set_*") if path.is_dir()]
+    return sorted(folders, key=_number) + sorted(folder.glob("test_data_*.npz"), key=_number)
+
+
+def read_data_set(path: Path, graph: GraphProto) -> DataSet:
+    """Read one data set.
+
+    Args:
+        path: a folder `test_data_set_*` or a file `test_data_*.npz`.
+        graph: whose inputs and outputs it holds.
+
+    Raises:
+        ZoosmithError: a file is missing or damaged; the message names it.
+    """
+    return _read_messages(path, graph) if path.is_dir() else _read_npz(path, graph)
 
 
 def read_input_sets(folder: Path, graph: GraphProto) -> dict[str, dict[str, Any]]:
@@ -157,11 +180,18 @@ def _read_messages(folder: Path, graph: GraphProto) -> DataSet:
 
 
 def _read_side(folder: Path, side: str, infos: Sequence[ValueInfoProto]) -> dict[str, Any]:
+    """Read the values of one side: by the names in the files where these name every port, else by position."""
     paths = [folder / f"{side}_{position}.pb" for position in range(len(infos))]
-    return {info.name: _read_message(path, info) for path, info in zip(paths, infos, strict=True)}
+    read = [_read_message(path, info) for path, info in zip(paths, infos, strict=True)]
+    named = dict(read)
+    kinds = {info.type.WhichOneof("value") for info in infos}
+    if len(kinds) == 1 and named.keys() == {info.name for info in infos}:
+        return {info.name: named[info.name] for info in infos}
+    return {info.name: value for info, (_, value) in zip(infos, read, strict=True)}
 
 
-def _read_message(path: Path, info: ValueInfoProto) -> Any:
+def _read_message(path: Path, info: ValueInfoProto) -> tuple[str, Any]:
+    """The name that a file gives its value, and the value."""
     where = f"{path.parent.name}/{path.name}"
     kind = info.type.WhichOneof("value")
     if kind not in _MESSAGES:
@@ -174,7 +204,7 @@ def _read_message(path: Path, info: ValueInfoProto) -> Any:
             if uses_external_data(tensor):
                 raise ZoosmithError(f"the data of {info.name!r} lies in another file, which is not read")
             check_data(tensor)
-        return to_value(read)
+        return read.name, to_value(read)
 
 
 def _tensors_in(message: Any) -> Iterator[TensorProto]:

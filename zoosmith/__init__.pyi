@@ -1,3 +1,4 @@
+from . import audit as audit
 from . import convert as convert
 from . import execution as execution
 from . import hub as hub

@@ -58,6 +58,7 @@ CALLS: dict[str, tuple[list[str], set[str]]] = {
     "evaluate": (["evaluate", "c.onnx", "--data", "images", "--preprocess", "none"], {"images", "models", "data"}),
     "bench": (["bench", "m.onnx", "--runs", "1"], {"models"}),
     "runtime": (["runtime", "list"], {"runtimes"}),
+    "audit": (["audit", "m.onnx", "b.tar.gz", "--jobs", "1"], {"passed", "defects", "checks", "files"}),
     "fetch": (["fetch", "m", "--source", "zoo"], {"path", "sha256", "pinned", "license", "source"}),
 }
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "bench": "zoosmith.cli.bench:bench",
     "runtime": "zoosmith.cli.runtime:runtime",
     "fetch": "zoosmith.cli.fetch:fetch",
+    "audit": "zoosmith.cli.audit:audit",
 }
 
 

@@ -1,0 +1,1 @@
+"""The checks, by what they look at: the bytes of a file, a model, an archive, a card, a manifest."""

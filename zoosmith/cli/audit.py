@@ -1,0 +1,61 @@
+"""`zoosmith audit`: the files of a zoo against all that is said of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoosmith.cli.command import Command
+from zoosmith.cli.options import PATH, jobs_option, limit_options
+from zoosmith.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from zoosmith.audit.report import AuditReport
+    from zoosmith.cli.tables import Table
+    from zoosmith.validation.proof import Limits
+
+
+@click.command(cls=Command)
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="FOLDER|MANIFEST|FILE...")
+@limit_options()
+@jobs_option("Files at a time.  [default: one a core, up to 4]")
+def audit(terminal: Terminal, paths: tuple[Path, ...], limits: "Limits", jobs: int | None) -> int:
+    """Check models, archives, model cards and manifests of a zoo against each other; exit 1 where one has a defect.
+
+    Nothing needs to be known of who made them. Of a FOLDER, everything below it is audited, and everything that its
+    ONNX_HUB_MANIFEST.json (or one in a folder above) lists; of a MANIFEST, what it says by itself; of a FILE, that
+    file. Outputs of test data are computed again, within --rtol and --atol. A damaged file does not end the audit.
+
+    \b
+    Example:
+      zoosmith audit zoo/
+      zoosmith audit densenet-6.onnx densenet-6.tar.gz
+    """
+    from zoosmith.audit import audit as run
+
+    report = run(paths, limits=limits, jobs=jobs, progress=terminal.progress())
+    defects, files = len(report.defects), len(report.files)
+    terminal.result(
+        report.as_dict(),
+        _table(report),
+        f"{files} file{'' if files == 1 else 's'}, {report.checks} checks, "
+        f"{defects or 'no'} defect{'' if defects == 1 else 's'}",
+    )
+    return 0 if report.passed else 1
+
+
+def _table(report: "AuditReport") -> "Table":
+    """A line for each defect, and one for each file that has none."""
+    from rich import box
+
+    from zoosmith.cli.tables import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("file", "check", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for file in report.files:
+        if file.passed:
+            table.add_row(file.file, f"all {len(file.findings)}", "ok")
+    for name, check, defect in report.defects:
+        table.add_row(name, check, f"defect: {defect}", style="red")
+    return table
