@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index as as_integer
 from typing import NamedTuple
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
@@ -64,7 +65,7 @@ class Conversion:
 
 def convert_version(
     model: ModelProto,
-    target: int | None,
+    target_version: int | None,
     *,
     ir: int | None = None,
     domains: Mapping[str, int] | None = None,
@@ -75,7 +76,7 @@ def convert_version(
     Takes the arguments of `onnx.version_converter.convert_version`, and more. Short for `convert(...).model`, which has
     the arguments, the result and the errors in full.
     """
-    return convert(model, target, ir=ir, domains=domains, standard=standard).model
+    return convert(model, target_version, ir=ir, domains=domains, standard=standard).model
 
 
 def convert(
@@ -111,7 +112,11 @@ def convert(
         OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
             default domain, or some node is malformed or cannot be expressed at the target; the message names every
             such node, its operator and the lowest opset that would do.
+        TypeError: `model` is no ModelProto, or `target` is not an integer.
     """
+    if not isinstance(model, ModelProto):
+        raise TypeError(f"expected a ModelProto, not {type(model).__name__}")
+    target = None if target is None else as_integer(target)
     run = _Run(model, choose_versions(model, target, domains, standard), ir, exact, runtime_opset)
     return Conversion(run.convert(), tuple(run.caveats), tuple(run.changes))
 

@@ -299,6 +299,8 @@ class GraphFacts:
             if missing and not any(i in waiting for i in missing):
                 waiting.extend(missing)
                 continue
+            # not known while it is asked for: a malformed model may have a cycle
+            self._values.update((output, None) for output in found.node.output if output)
             self._values.update(self._folded(found))
         return self._values[name]
 

@@ -34,12 +34,16 @@ def resize_at_run_time(node: NodeProto, g: Writer, *, antialias: bool = False) -
             continue
         total = ""
         place, last, scale = _positions(node, g, axis)
-        taps = _stretched_taps(node, g, place, last, scale, axis) if antialias else _taps(g, place, last)
+        trailing = rank - 1 - axis
+        if mode == "linear" and not antialias:
+            taps = _linear_taps(g, place, last, trailing)
+        else:
+            found = _stretched_taps(node, g, place, last, scale, axis) if antialias else _taps(g, place, last)
+            taps = [(places, weight and _column(g, weight, trailing)) for places, weight in found]
         for places, weight in taps:
             part = g.op("Gather", data, places, axis=axis)
             if weight:
-                column = g.op("Reshape", weight, g.constant([-1] + [1] * (rank - 1 - axis)))
-                part = g.op("Mul", part, column if kind == TensorProto.FLOAT else g.op("Cast", column, to=kind))
+                part = g.op("Mul", part, weight if kind == TensorProto.FLOAT else g.op("Cast", weight, to=kind))
             total = g.op("Add", total, part) if total else part
         data = total
     g.op("Identity", data, output=node.output[0])
@@ -107,17 +111,29 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str, str]:
     return found, last, scale
 
 
+def _linear_taps(g: Writer, place: str, last: str, trailing: int) -> list[Tap]:
+    """Both neighbours of a place within the axis; their weights have `trailing` axes behind the one."""
+    if "half_pixel" in g.attribute("coordinate_transformation_mode"):  # others never lie below 0
+        place = g.op("Max", place, _number(g, 0))
+    place = g.op("Min", place, last)
+    first = g.op("Floor", place)
+    part = _column(g, g.op("Sub", place, first), trailing)
+    rest = g.op("Sub", _number(g, 1), part)
+    indices = [g.op("Cast", each, to=TensorProto.INT64) for each in (first, g.op("Ceil", place))]
+    return list(zip(indices, (rest, part), strict=True))
+
+
+def _column(g: Writer, weight: str, trailing: int) -> str:
+    return g.op("Reshape", weight, g.constant([-1] + [1] * trailing)) if trailing else weight
+
+
 def _taps(g: Writer, place: str, last: str) -> list[Tap]:
     mode = g.attribute("mode")
     if mode == "nearest":
         return [(_index(g, _nearest(g, place), last), "")]
-    if mode == "linear":
-        place = _clipped(g, place, last)
     first = g.op("Floor", place)
     part = g.op("Sub", place, first)
     rest, one = g.op("Sub", _number(g, 1), part), _number(g, 1)
-    if mode == "linear":
-        return [(_index(g, first, last), rest), (_index(g, g.op("Add", first, one), last), part)]
     weights = [_far(g, g.op("Add", part, one)), _near(g, part), _near(g, rest), _far(g, g.op("Add", rest, one))]
     indices = [g.op("Add", first, _number(g, number)) for number in (-1, 0, 1, 2)]
     if g.attribute("exclude_outside"):

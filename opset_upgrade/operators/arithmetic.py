@@ -1,7 +1,7 @@
 """Abs, Add, Div, Erf, Mod, Mul, Neg, Pow, Round, Sign, Sub."""
 
 import numpy as np
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.broadcasting import align_by_unsqueeze, to_limited_broadcast
 from zoosmith.opset_upgrade.building_blocks.type_casts import (
@@ -112,12 +112,15 @@ def _remainder_in_double(node: NodeProto, g: Writer, kind: int) -> None:
 @decomposition("Round")
 def _round(node: NodeProto, g: Writer) -> None:
     data = node.input[0]
+    kind = g.element_type(data)
     floor = g.op("Floor", data)
-    half, two = g.scalar_like(data, 0.5), g.scalar_like(data, 2)
     above = g.op("Sub", data, floor)
-    odd = g.op("Sub", floor, g.op("Mul", two, g.op("Floor", g.op("Div", floor, two))))
-    tie_up = g.op("And", g.op("Not", g.op("Less", above, half)), g.op("Greater", odd, half))
-    up = g.op("Cast", g.op("Or", g.op("Greater", above, half), tie_up), to=g.element_type(data))
+    # 0.5 where the floor is odd: such a tie is lifted above the half by the least that the type holds there
+    pairs = g.op("Mul", floor, g.scalar_like(data, 0.5))
+    odd = g.op("Sub", pairs, g.op("Floor", pairs))
+    least = float(np.finfo(helper.tensor_dtype_to_np_dtype(kind)).eps)
+    lifted = g.op("Add", above, g.op("Mul", odd, g.scalar_like(data, least)))
+    up = g.op("Cast", g.op("Greater", lifted, g.scalar_like(data, 0.5)), to=kind)
     g.op("Add", floor, up, output=node.output[0])
 
 

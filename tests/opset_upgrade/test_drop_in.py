@@ -1,10 +1,12 @@
 """In the place of onnx's own converter: what its callers expect of errors and of malformed models."""
 
+import inspect
 import struct
 
 import numpy as np
+import onnx.version_converter
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
+from onnx import GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 from onnx.version_converter import ConvertError
 
@@ -104,6 +106,23 @@ def test_a_node_of_the_oldest_opsets_may_lack_the_hint_about_memory() -> None:
     converted = convert_version(model, 9)
     checker.check_model(converted, full_check=True)
     assert [attribute.name for attribute in converted.graph.node[0].attribute] == []
+
+
+def test_the_arguments_are_those_of_onnx_s_converter() -> None:
+    model = parsed("(float[1] x) => (float[1] y) { y = Relu (x) }")
+    names = list(inspect.signature(onnx.version_converter.convert_version).parameters)
+    assert list(inspect.signature(convert_version).parameters)[: len(names)] == names
+    assert convert_version(model=model, target_version=np.int64(14)).opset_import[0].version == 14
+
+
+@pytest.mark.parametrize(
+    "arguments", [("model.onnx", 14), (None, 14), (parsed("() => () {}"), "14"), (GraphProto(), 14)]
+)
+def test_arguments_of_other_types_are_a_type_error(arguments: tuple) -> None:
+    with pytest.raises(TypeError):
+        onnx.version_converter.convert_version(*arguments)
+    with pytest.raises(TypeError):
+        convert_version(*arguments)
 
 
 def upsampling() -> ModelProto:

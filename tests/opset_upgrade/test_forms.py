@@ -187,3 +187,23 @@ def test_halves_of_a_fixed_axis_are_constants_though_other_sizes_are_free() -> N
       half = Div (size, two)
       y = Slice (x, zero, half, one) }""")
     assert "Slice" in counted(convert_version(model, 9))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_is_exact_next_to_every_tie_in_ten_nodes(dtype: Any) -> None:
+    ties = np.concatenate([np.arange(-9, 9) + 0.5, [2.0**22 + 0.5, 2.0**22 - 0.5, 0, np.inf, -np.inf]]).astype(dtype)
+    values = np.concatenate([ties, np.nextafter(ties, dtype(-np.inf)), np.nextafter(ties, dtype(np.inf))])
+    model, feeds = node_model("Round", 11, values)
+    converted = convert_version(model, 9)
+    assert sum(counted(converted).values()) <= 10
+    np.testing.assert_array_equal(run(converted, feeds)["y0"], np.round(values))
+
+
+def test_a_linear_resize_to_computed_sizes_clips_once() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+    g (float[N, 2, H, W] x, int64[4] sizes) => (float[N, 2, P, Q] y) {
+      y = Resize <mode = "linear", coordinate_transformation_mode = "align_corners"> (x, , , sizes) }""")
+    found = counted(convert_version(model, 9))
+    assert found["Min"] <= 4
+    feeds = {"x": np.random.RandomState(0).rand(1, 2, 5, 4).astype(np.float32), "sizes": np.array([1, 2, 9, 11])}
+    assert_same(run(model, feeds)["y"], run(convert_version(model, 9), feeds)["y"])

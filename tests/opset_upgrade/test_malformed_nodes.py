@@ -1,7 +1,7 @@
 """Nodes that lack what their operator requires: one clear error, whatever the operator."""
 
 import pytest
-from onnx import ModelProto, TensorProto, defs, helper
+from onnx import ModelProto, TensorProto, checker, defs, helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
@@ -70,3 +70,18 @@ def test_a_required_attribute_that_is_missing_is_named() -> None:
 def test_the_error_is_a_runtime_error_as_that_of_onnx_s_converter() -> None:
     with pytest.raises(RuntimeError):
         convert_version(alone("Cast", 13, 1), 5)
+
+
+@pytest.mark.parametrize("target", [16, 13, 9])
+def test_nodes_that_read_each_other_in_a_circle_end_in_one_error_or_a_model_that_the_checker_refuses(
+    target: int,
+) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[2, 3] x) => (float[2, 3] y) {
+        a = Add (x, b)  b = Relu (a)  y = HardSigmoid (a) }""")
+    try:
+        converted = convert_version(model, target)
+    except OpsetError as error:
+        assert "the type of" in str(error)
+    else:
+        with pytest.raises(checker.ValidationError, match="topologically sorted"):
+            checker.check_model(converted)
