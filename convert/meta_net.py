@@ -60,6 +60,9 @@ def prediction(meta: MetaNetDef) -> Prediction:
     Raises:
         ConvertError: it holds no net to predict with, or several.
     """
+    names = [entry.key for entry in (*meta.nets, *meta.blobs)] + [blob for entry in meta.blobs for blob in entry.value]
+    if not all(isinstance(name, str) for name in names):
+        raise ConvertError("the name of a net or of a blob in the MetaNetDef is no text")
     nets = {entry.key: entry.value for entry in meta.nets}
     keys = [key for key in nets if key == PREDICT_NET or key.startswith(f"{PREDICT_NET}_")]
     if len(keys) != 1:

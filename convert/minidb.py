@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.proto.caffe2_pb2 import BlobProto
 from zoosmith.convert.saved_tensors import Part, read_part
+from zoosmith.onnx_model.errors import WireFormatError
 from zoosmith.onnx_model.wire_format import BYTES, fields
 
 META_NET_KEY = "!!META_NET_DEF"
@@ -27,7 +28,7 @@ def is_minidb(buffer: memoryview) -> bool:
         names = [
             buffer[first:last] for number, _, _, first, last in fields(buffer, start, end) if number == _BLOB["name"]
         ]
-    except (ConvertError, StopIteration):
+    except (ConvertError, WireFormatError, StopIteration):
         return False
     return bool(names) and key.partition("#%")[0].encode() == bytes(names[0])
 

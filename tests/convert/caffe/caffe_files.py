@@ -10,7 +10,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from zoosmith.convert import read_model, read_net
 from zoosmith.convert.proto import caffe_net_pb2
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
-from zoosmith.convert.proto.caffe_net_pb2 import BlobProto, BlobShape, NetParameter
+from zoosmith.convert.proto.caffe_net_pb2 import BlobShape, NetParameter
+from zoosmith.onnx_model.wire_format import header
 from zoosmith.validation import interpret
 
 Blobs = Mapping[str, Sequence[np.ndarray]]
@@ -41,7 +42,9 @@ def caffemodel(blobs: Blobs, *, old: bool = False) -> bytes:
                 blob.num, blob.channels, blob.height, blob.width = sizes
             else:
                 blob.shape.CopyFrom(BlobShape(dim=array.shape))
-            blob.MergeFromString(BlobProto(data=array.ravel()).SerializeToString())
+            # the field `data`, packed
+            data = array.tobytes()
+            blob.MergeFromString(header(5, len(data)) + data)
     return net.SerializeToString()
 
 
