@@ -60,9 +60,7 @@ def prediction(meta: MetaNetDef) -> Prediction:
     Raises:
         ConvertError: it holds no net to predict with, or several.
     """
-    names = [entry.key for entry in (*meta.nets, *meta.blobs)] + [blob for entry in meta.blobs for blob in entry.value]
-    if not all(isinstance(name, str) for name in names):
-        raise ConvertError("the name of a net or of a blob in the MetaNetDef is no text")
+    check_text([meta])
     nets = {entry.key: entry.value for entry in meta.nets}
     keys = [key for key in nets if key == PREDICT_NET or key.startswith(f"{PREDICT_NET}_")]
     if len(keys) != 1:
@@ -75,17 +73,19 @@ def prediction(meta: MetaNetDef) -> Prediction:
     if not net.external_output:
         net.external_output.extend(outputs)
     ports = {*blobs.get(_INPUTS + suffix, []), *outputs}
-    first = nets.get(_GLOBAL_INIT + suffix, NetDef()).op[:]
-    second = nets.get(_PREDICT_INIT + suffix, NetDef()).op[:]
-    for ops in (net.op, first, second):
-        check_text(ops)
-    room = [op for op in second if op.type == "ConstantFill" and not op.input and ports.issuperset(op.output)]
+    setup = [nets.get(key + suffix, NetDef()) for key in (_GLOBAL_INIT, _PREDICT_INIT)]
+    first, second = (part.op[:] for part in setup)
+    room = [op for op in second if _makes_room(op) and op.output[0] in ports]
     return Prediction(
         net,
         [op for op in (*first, *second) if op.type != "Load" and op not in room],
         [blob for op in first if op.type == "Load" for blob in op.output],
         _shapes(op for op in room if op.output[0] in blobs.get(_INPUTS + suffix, [])),
     )
+
+
+def _makes_room(op: OperatorDef) -> bool:
+    return op.type == "ConstantFill" and not op.input and len(op.output) == 1
 
 
 def _shapes(fills: Iterable[OperatorDef]) -> dict[str, tuple[int, tuple[int, ...]]]:

@@ -1,10 +1,10 @@
 """What goes into a net and what comes out of it, where the net itself does not say so."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
-from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.convert.unread_operators import unread_operators
 
 # operators whose outputs beyond the first serve their gradient or describe the result
@@ -46,7 +46,7 @@ def with_outputs(net: NetDef, outputs: Sequence[str] | None = None) -> NetDef:
     if outputs is None:
         if net.external_output or not net.op:
             return net
-        found = _unread_results(net.op)
+        found = unread_results(net)
         if not found:
             raise ConvertError(
                 f"the net {net.name!r} names no external output, and every blob that it writes is read again; "
@@ -59,7 +59,7 @@ def with_outputs(net: NetDef, outputs: Sequence[str] | None = None) -> NetDef:
     known = {*net.external_input, *(blob for op in net.op for blob in (*op.input, *op.output))}
     for blob in outputs:
         if blob not in known:
-            raise ConvertError(f"the net {net.name!r} has no blob {blob!r}; its results are {_unread_results(net.op)}")
+            raise ConvertError(f"the net {net.name!r} has no blob {blob!r}; its results are {unread_results(net)}")
     dropped = unread_operators(net.op, outputs, range(len(net.op)))
     complete = NetDef()
     complete.CopyFrom(net)
@@ -100,10 +100,17 @@ def likely_data(net: NetDef, parameters: Mapping[str, Tensor]) -> list[str]:
     return list(found)
 
 
-def _unread_results(ops: Iterable[OperatorDef]) -> list[str]:
-    """Blobs that nothing reads after they were last written, in the order of that."""
+def unread_results(net: NetDef) -> list[str]:
+    """Find the blobs that nothing reads after they were last written, but for what serves gradients.
+
+    Args:
+        net: the net.
+
+    Returns:
+        Their names, in the order in which they are written.
+    """
     results: dict[str, None] = {}
-    for op in ops:
+    for op in net.op:
         for blob in op.input:
             results.pop(blob, None)
         for blob in op.output[:1] if op.type in _ONE_RESULT else op.output:

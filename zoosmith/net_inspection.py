@@ -12,6 +12,7 @@ from zoosmith.convert.caffe.translation import stated_inputs, untranslatable_lay
 from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.forms import form_of_file
 from zoosmith.convert.models import read_saved
+from zoosmith.convert.net_ports import unread_results
 from zoosmith.convert.nets import open_buffer
 from zoosmith.convert.parameters import read_init_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
@@ -69,11 +70,13 @@ def _caffe2_net(file: Path) -> Description:
 
 
 def _net(net: NetDef) -> Description:
+    unread = {} if net.external_output else {"unread_results": unread_results(net)}
     return {
         "name": net.name,
         "operators": counts(op.type for op in net.op),
         "inputs": list(net.external_input),
         "outputs": list(net.external_output),
+        **unread,
         "untranslatable": untranslatable(net),
     }
 

@@ -108,7 +108,7 @@ class Layer:
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the layer: ConvertError with its type, its name and the reason."""
-        raise ConvertError(f"layer {self.proto.name!r} ({self.proto.type}): {reason}")
+        raise ConvertError(f"layer {self.proto.name!r} of type {self.proto.type!r}: {reason}")
 
 
 def _argument(name: str, value: Setting) -> Argument:

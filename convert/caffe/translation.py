@@ -62,7 +62,9 @@ def caffe_to_caffe2(net: memoryview, model: memoryview, *, names: tuple[str, str
             raise ConvertError(f"expected a .caffemodel: {error}") from error
     unknown = untranslatable_layers(caffe)
     if unknown:
-        listed = ", ".join(f"{kind or '(none)'} ({count})" for kind, count in unknown.items())
+        listed = ", ".join(
+            f"{kind if kind.isidentifier() else repr(kind)} ({count})" for kind, count in unknown.items()
+        )
         raise ConvertError(f"{names[0]}: no translation for {len(unknown)} types of layers: {listed}")
     try:
         return _translated(caffe, parameters)

@@ -48,6 +48,10 @@ def _lines(description: dict[str, Any]) -> list[str]:
             lines.append(
                 f"  {len(values)} {'external ' if 'untranslatable' in description else ''}{place}: {_joined(values)}"
             )
+    if "unread_results" in description:
+        lines[-1] = (
+            f"  no external outputs; results that nothing reads: {_joined(description['unread_results']) or 'none'}"
+        )
     if "parameters" in description:
         lines.append(f"  {description['parameters']} parameters with {description['parameter_values']:,} values")
     if "untranslatable" in description:
