@@ -8,6 +8,10 @@ from pathlib import Path
 import onnx
 import pytest
 
+from tests.convert.caffe.caffe_files import write
+from tests.convert.caffe.test_reader import BLOBS, NEW
+from tests.convert.saved_files import minidb
+from tests.convert.test_models import META, PARAMETERS
 from zoosmith.convert import write_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
@@ -92,3 +96,35 @@ def test_an_output_folder_that_cannot_be_made_is_named(nets: Path) -> None:
     )
     assert done.returncode == 2
     assert "init_net.pb/net.onnx: cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("extra", [[], ["--input", "data=2,4"]])
+def test_a_predictor_export_is_one_file_that_states_its_inputs(tmp_path: Path, extra: list[str]) -> None:
+    (tmp_path / "export.minidb").write_bytes(minidb(PARAMETERS, META))
+    done = zoosmith("convert", "export.minidb", "-o", "net.onnx", *extra, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
+    (port,) = (value for value in onnx.load(tmp_path / "net.onnx").graph.input if value.name == "data_0")
+    assert [dim.dim_value for dim in port.type.tensor_type.shape.dim] == [2, 4]
+
+
+def test_a_caffe_net_is_converted_with_its_model(tmp_path: Path) -> None:
+    write(tmp_path, NEW, BLOBS)
+    arguments = ("deploy.prototxt", "n.caffemodel", "-o", "net.onnx", "--input", "data=N,4,7,9")
+    done = zoosmith("convert", *arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
+
+
+def test_files_in_the_wrong_order_say_what_to_give(tmp_path: Path) -> None:
+    write(tmp_path, NEW, BLOBS)
+    done = zoosmith("convert", "n.caffemodel", "deploy.prototxt", "-o", "net.onnx", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: n.caffemodel: a Caffe model holds parameters; give its .prototxt before it"
+    assert not (tmp_path / "net.onnx").exists()
+
+
+def test_output_blobs_replace_the_outputs(nets: Path) -> None:
+    done = convert(nets, "--input", "x=2,4", "--output-blob", "y", "--output-blob", "x")
+    assert done.returncode == 0, done.stderr
+    assert len(onnx.load(nets / "net.onnx").graph.output) == 2

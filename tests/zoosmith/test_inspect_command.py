@@ -8,6 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 
+from tests.convert.caffe.caffe_files import caffemodel
+from tests.convert.caffe.test_reader import BLOBS, NEW
+from tests.convert.saved_files import minidb
+from tests.convert.test_models import META, PARAMETERS, TENSORS
 from zoosmith.cli.inspect import inspect
 from zoosmith.convert import write_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
@@ -70,6 +74,40 @@ def test_an_archive_shows_its_members(files: dict[str, Path]) -> None:
     found = inspect_file(files["a.tar.gz"])
     assert found["kind"] == "archive"
     assert [member["name"] for member in found["members"]] == ["small/model.onnx"]
+
+
+def test_every_form_of_nets_and_parameters_is_named(tmp_path: Path) -> None:
+    contents = {
+        "caffe2 minidb": minidb(PARAMETERS, META),
+        "caffe2 meta net": META.SerializeToString(),
+        "caffe2 tensors": TENSORS.SerializeToString(),
+        "caffe net": NEW.encode(),
+        "caffe model": caffemodel(BLOBS),
+    }
+    found = {}
+    for kind, content in contents.items():
+        (tmp_path / "file").write_bytes(content)
+        found[kind] = inspect_file(tmp_path / "file")
+        assert (found[kind]["kind"], found[kind]["bytes"]) == (kind, len(content))
+    assert found["caffe2 minidb"]["outputs"] == found["caffe2 meta net"]["outputs"] == ["y"]
+    assert found["caffe2 minidb"]["parameter_values"] == found["caffe2 tensors"]["parameter_values"] == 15
+    assert found["caffe net"]["layers"]["Convolution"] == 1
+    assert found["caffe net"]["inputs"] == [{"name": "data", "type": "float", "shape": [2, 4, 7, 9]}]
+    assert found["caffe model"]["parameters"] == 4
+
+
+def test_a_net_without_outputs_shows_the_results_that_nothing_reads(tmp_path: Path) -> None:
+    net = NetDef(name="n", external_input=["x"])
+    net.op.add(type="Relu", input=["x"], output=["y"])
+    (tmp_path / "net.pb").write_bytes(write_net(net))
+    assert inspect_file(tmp_path / "net.pb")["unread_results"] == ["y"]
+    assert "no external outputs; results that nothing reads: y" in run(tmp_path / "net.pb").output
+
+
+def test_a_damaged_file_of_a_known_form_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "cut.minidb").write_bytes(minidb(PARAMETERS, META)[:-2])
+    result = run(tmp_path / "cut.minidb")
+    assert "cut.minidb: expected a Caffe2 minidb: the record at byte" in str(result.exception)
 
 
 def test_json_describes_all_files_in_order(files: dict[str, Path]) -> None:
