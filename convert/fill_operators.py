@@ -9,6 +9,7 @@ import numpy as np
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.proto.caffe2_pb2 import Argument, OperatorDef, TensorProto
+from zoosmith.onnx_model.in_place import Span
 from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 
 _C2 = TensorProto
@@ -35,12 +36,13 @@ class Tensor(NamedTuple):
     """A constant: its little-endian elements, as bytes or as a view of the file they lie scattered in.
 
     A view is gathered when the content is asked for: fresh memory costs more than reading, and the parameters of a net
-    need not all be there at once.
+    need not all be there at once. Content that lies in a file as it is may stay there: `span` says where.
     """
 
     dtype: np.dtype
     shape: tuple[int, ...]
     content: Content
+    span: Span | None = None
 
     @property
     def data(self) -> bytes:
@@ -54,6 +56,9 @@ class Tensor(NamedTuple):
 
     def array(self) -> np.ndarray:
         """View it as a read-only array."""
+        content = self.content
+        if isinstance(content, np.ndarray) and self.span is not None:
+            return content.reshape(self.shape)
         return np.frombuffer(self.data, self.dtype).reshape(self.shape)
 
     @classmethod

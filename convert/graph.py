@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
+from zoosmith.onnx_model.in_place import point_to
 from zoosmith.onnx_model.ports import Dimension, tensor_shape
 
 Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto
@@ -282,7 +283,10 @@ class Graph:
             proto.name = value.name
             proto.data_type = value.elem_type
             proto.dims.extend(tensor.shape)
-            proto.raw_data = tensor.data
+            if tensor.span is not None:
+                point_to(proto, tensor.span)
+            else:
+                proto.raw_data = tensor.data
 
     def infer(self) -> None:
         """Infer types and shapes of all values that came since the last call."""

@@ -70,11 +70,11 @@ def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
     return {name: tensor.array() for name, tensor in content.parameters.items()}
 
 
-def read_init_net(source: NetSource) -> InitNet:
+def read_init_net(source: "NetSource | InitNet") -> InitNet:
     """Read an init net that may hold more than constant fills (a Copy, an int8 fill).
 
     Args:
-        source: the net, as `read_net` takes it.
+        source: the net, as `read_net` takes it; one that was read already is returned as it is.
 
     Returns:
         The parameters that fills make, and the other operators as they are, in order.
@@ -82,6 +82,8 @@ def read_init_net(source: NetSource) -> InitNet:
     Raises:
         ConvertError: the file is no init net, or the values of a fill do not fit its shape.
     """
+    if isinstance(source, InitNet):
+        return source
     origin = _origin(source)
     with reading(origin, "a Caffe2 init net", ConvertError):
         try:

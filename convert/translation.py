@@ -36,7 +36,7 @@ _LONGEST_LIST = 10
 
 def caffe2_to_onnx(
     predict_net: NetSource,
-    init_net: NetSource | None = None,
+    init_net: NetSource | InitNet | None = None,
     *,
     inputs: InputInfo,
     opset: int | None = DEFAULT_OPSET,
@@ -47,7 +47,8 @@ def caffe2_to_onnx(
 
     Args:
         predict_net: the net: a path, bytes or a message.
-        init_net: the net that fills the parameters, likewise; without, the predict net has to fill its own.
+        init_net: the net that fills the parameters, likewise, or what was read of it; without, the predict net has to
+            fill its own. Parameters with a span stay in their file, from which `save_model` copies them.
         inputs: `(ONNX element type, shape)` of each data blob, by name. A size that is a string is symbolic.
         opset: the opset of the model, 3 or later; None means 9, or the lowest above that can express the net.
         names: `zoo`: the name of every value carries the version of its blob (`data_0`, `fc6_1`), as in the ONNX model
@@ -76,7 +77,7 @@ def caffe2_to_onnx(
     fills = [op for op in init.rest if op.input or not inputs.keys() >= set(op.output)]
     net = with_stated_blobs(net, {*init.parameters, *inputs, *(blob for op in init.rest for blob in op.output)})
     prepared, net = without_unread_operators(fills, net, translators())
-    refuse_random_fills(prepared, "the init net" if isinstance(init_net, (bytes, NetDef)) else str(init_net))
+    refuse_random_fills(prepared, "the init net" if isinstance(init_net, (bytes, NetDef, InitNet)) else str(init_net))
     init = InitNet({blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}, prepared)
     _check_stand_ins(net, init.parameters, inputs)
     _check_operators([*init.rest, *net.op[:]])

@@ -49,7 +49,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         mode = _mode_of_replaced(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target.parent)
+        remove_leftovers(target.parent)
         # the suffix keeps a killed run's leftover from being taken for an output
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
         temporary = Path(name)
@@ -151,7 +151,7 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         missing = [parent for parent in target.parents if not parent.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target.parent)
+        remove_leftovers(target.parent)
         with (
             tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent) as folder,
             open(Path(folder, _LOCK), "wb") as lock,
@@ -164,6 +164,20 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
         for parent in [] if target.exists() else missing:
             with suppress(OSError):
                 parent.rmdir()
+
+
+@contextmanager
+def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder below `parent` for files that are needed for a while; it goes with all that is in it.
+
+    Args:
+        parent: made where it does not exist, and removed again where nothing else came to be in it.
+
+    Raises:
+        ZoosmithError: it cannot be made.
+    """
+    with staged(Path(parent) / "work") as staging:
+        yield staging.path.parent
 
 
 def _mode_of_replaced(target: Path) -> int:
@@ -186,13 +200,19 @@ def _lock(file: IO[bytes]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove files and staging folders that a killed process was writing: those that nobody holds a lock on."""
+def remove_leftovers(folder: Path, prefix: str = "", *, age: float = _SECONDS_TO_LOCK) -> None:
+    """Remove files and staging folders that a killed process was writing: those that nobody holds a lock on.
+
+    Args:
+        folder: where they lie.
+        prefix: that the names of the files that were written have.
+        age: seconds since their last change, at least.
+    """
     if sys.platform == "win32":
         return
-    for leftover in folder.glob(f".*{_SUFFIX}"):
+    for leftover in folder.glob(f".{prefix}*{_SUFFIX}"):
         with suppress(OSError):
-            if time.time() - leftover.lstat().st_mtime < _SECONDS_TO_LOCK or leftover.is_symlink():
+            if time.time() - leftover.lstat().st_mtime < age or leftover.is_symlink():
                 continue
             staging = leftover.is_dir()
             with open(leftover / _LOCK if staging else leftover, "rb") as file:

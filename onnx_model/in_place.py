@@ -85,6 +85,19 @@ def span_of(tensor: TensorProto) -> Span | None:
     return Span(location.removeprefix(_MARK), int(entries["offset"]), int(entries["length"]), entries["stamp"])
 
 
+def span_at(path: str | os.PathLike[str], offset: int, length: int) -> Span:
+    """Name bytes of a file, which must not change as long as they are used."""
+    return Span(os.fspath(Path(path).absolute()), offset, length, _stamp(path))
+
+
+def point_to(tensor: TensorProto, span: Span) -> None:
+    """Leave the data of a tensor in a file: little-endian, row by row, as `raw_data` holds it."""
+    tensor.data_location = TensorProto.EXTERNAL
+    entries = {"location": _MARK + span.path, "offset": span.offset, "length": span.length, "stamp": span.stamp}
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=str(value))
+
+
 def has_spans(model: ModelProto) -> bool:
     """Whether the data of any tensor of a model was left in its file."""
     return any(span_of(tensor) is not None for tensor in all_tensors(model))
@@ -177,10 +190,8 @@ def _tensor_without_data(content: Buffer, start: int, end: int, path: str, stamp
     if len(raw) != 1 or external or raw[0].wire_type != BYTES or not _is_large(content, found, raw[0]):
         yield content[start:end]
         return
-    stand_in = TensorProto(data_location=TensorProto.EXTERNAL)
-    entries = {"location": _MARK + path, "offset": raw[0].start, "length": raw[0].end - raw[0].start, "stamp": stamp}
-    for key, value in entries.items():
-        stand_in.external_data.add(key=key, value=str(value))
+    stand_in = TensorProto()
+    point_to(stand_in, Span(path, raw[0].start, raw[0].end - raw[0].start, stamp))
     yield content[start : raw[0].begin]
     yield content[raw[0].end : end]
     yield stand_in.SerializeToString(deterministic=True)

@@ -27,6 +27,7 @@ class BuildOptions:
         force: calibrate even on samples that are far from what the weights were trained on.
         data: folder of labelled images on which top-1 and top-5 are measured; None to measure nothing.
         labels: of `data`, as for `validation.ImageFolder`.
+        dataset: name of the data set that `data` holds; None for the folder's name.
         jobs: number of threads, from 1; None for one a core, but no more than 4.
 
     Raises:
@@ -42,6 +43,7 @@ class BuildOptions:
     force: bool = False
     data: Path | None = None
     labels: Path | None = None
+    dataset: str | None = None
     jobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -55,6 +57,18 @@ class BuildOptions:
             raise ZoosmithError(
                 f"{self.calibrate}: does not exist; expected a folder of images or an NPZ file to calibrate on"
             )
+
+    def arguments(self) -> tuple[str, ...]:
+        """The options of `zoosmith build` that say the same, files by name; what does not change a file is left out."""
+        default = BuildOptions()
+        named = ("weights", "rows", "sets", "seed", "reference", "calibrate", "force", "data", "labels", "dataset")
+        given = {name: getattr(self, name) for name in named if getattr(self, name) != getattr(default, name)}
+        words = []
+        for name, value in given.items():
+            words += (
+                [f"--{name}"] if value is True else [f"--{name}", value.name if isinstance(value, Path) else str(value)]
+            )
+        return tuple(words)
 
     @property
     def threads(self) -> int:

@@ -1,26 +1,27 @@
 """The build: a source model in, a zoo's rows out, each verified against the source and packed."""
 
-import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto
 from threadpoolctl import threadpool_limits
 
-from zoosmith.archives import write_archive
+from zoosmith.accuracy_column import measure_accuracy
 from zoosmith.build_options import BuildOptions
-from zoosmith.bundles import bundle_members
 from zoosmith.card import model_card
-from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME, check_calibration, check_exact, check_file, check_integer
+from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
-from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import write_atomic
-from zoosmith.onnx_model.loading import load_model
-from zoosmith.preprocessing import warn_if_far
+from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
+from zoosmith.onnx_model.loading import load_in_place
+from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.sample_statistics import check_samples
@@ -29,16 +30,21 @@ from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
 from zoosmith.recipes.source import Source
-from zoosmith.report import Accuracy, BuiltFile, Calibration, Report, RowReport
-from zoosmith.validation import Comparison, ImageFolder, compare, evaluate, runner_for
+from zoosmith.report import Calibration, Report, RowReport
+from zoosmith.row_verification import failed_row, verify_row
+from zoosmith.validation import ImageFolder
 from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
+
+MANIFEST, REPORT = "ONNX_HUB_MANIFEST.json", "report.json"
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200
 _CALIBRATION_SAMPLES = 64
-# far from the data sets, so that a row does not depend on their number
-_FIRST_CALIBRATION_SAMPLE = 10_000
+# above this many bytes a source's rows go one after the other: each is in memory while it runs
+_LARGE_SOURCE = 256 << 20
+# whose versions the report states
+PACKAGES = ("zoosmith", "onnx", "onnxruntime", "numpy")
 
 
 def build(
@@ -57,14 +63,45 @@ def build(
         progress: notified of every step that is done.
 
     Returns:
-        What was found. A failed check is in it; files are written all the same, each whole or not at all. The same
-        arguments give the same files.
+        What was found. A failed check is in it; files are written all the same, each whole or not at all. A row that
+        cannot be made or run has no file, and does not stop the others. The same arguments give the same files.
 
     Raises:
         ZoosmithError: bad input, or a file that cannot be written; this is the base of ConvertError, QuantizeError and
             ValidationError too.
     """
-    return _Build(Path(out), recipe, options or BuildOptions()).run(progress)
+    report = build_model(Path(out), recipe, options, progress=progress)
+    write_atomic(Path(out) / MANIFEST, manifest([(recipe, report)]).encode())
+    write_report(Path(out), report.as_dict())
+    return report
+
+
+def build_model(
+    out: Path, recipe: Recipe, options: BuildOptions | None = None, *, progress: Progress = SILENT
+) -> Report:
+    """Make, verify and pack the rows of a model and write its card, but not what speaks of the whole tree.
+
+    Args, result and exceptions are those of `build`.
+    """
+    return _Build(out, recipe, options or BuildOptions()).run(progress)
+
+
+def write_report(out: Path, content: Mapping[str, Any]) -> None:
+    """Write `report.json` of a tree."""
+    write_atomic(out / REPORT, f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode())
+
+
+class _RefusedSamples(QuantizeError):
+    """What a user gave to calibrate on is no use: bad input, not a row that failed."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of the rows before any ran: the files, why others could not be made, and the data sets."""
+
+    stages: Mapping[str, Staging]
+    failures: Mapping[str, str]
+    data: Sequence[DataSet]
 
 
 class _Build:
@@ -77,6 +114,7 @@ class _Build:
         self._options = options
         self._rows = recipe.select_rows(options.rows)
         self._calibration: Calibration | None = None
+        self._threads = options.threads
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
         images_read = self._images is not None or (options.calibrate is not None and options.calibrate.is_dir())
         if images_read and recipe.preprocessing is None:
@@ -84,166 +122,139 @@ class _Build:
 
     def run(self, progress: Progress) -> Report:
         steps = 1 + self._options.sets + 2 * len(self._rows) + (self._images is not None)
-        with progress.task(f"building {self._recipe.title}", steps) as task:
-            return self._run(task, progress)
+        with progress.task(f"building {self._recipe.title}", steps) as task, scratch_folder(self._out) as work:
+            return self._run(task, progress, work)
 
-    def _run(self, task: Task, progress: Progress) -> Report:
+    def _run(self, task: Task, progress: Progress, work: Path) -> Report:
         recipe, options = self._recipe, self._options
-        source = recipe.open_source(options.weights, options.seed)
+        source = recipe.open_source(options.weights, options.seed, work)
         if self._images is not None and source.synthetic:
             raise ZoosmithError("synthetic weights classify nothing: give weights to measure on labelled images")
+        files = source.files()
+        if max(facts["bytes"] for facts in files.values()) > _LARGE_SOURCE:
+            self._threads = 1
         task.advance("weights")
         self._remove_leftovers()
         # one thread a task: tasks share the cores, and no output depends on how many cores there are
-        with threadpool_limits(1):
-            data = self._write_models(source, task)
-            report = Report(
-                weights=source.label,
-                synthetic=source.synthetic,
-                nets=source.files(),
-                reference=options.reference,
-                sets=options.sets,
-                seed=options.seed,
-                calibration=self._calibration,
-                rows=self._verify_rows(data, task, published=source.published),
-                accuracy=self._measure_accuracy(task, progress),
-            )
+        with threadpool_limits(1), ExitStack() as stages:
+            made = self._make_rows(source, work, task, stages)
+            rows = self._verify_rows(source, made, task)
+        report = Report(
+            title=recipe.title,
+            kind=source.kind,
+            weights=source.label,
+            synthetic=source.synthetic,
+            nets=files,
+            reference=options.reference,
+            sets=len(made.data),
+            seed=options.seed,
+            samples=recipe.samples.kind,
+            command=(*recipe.arguments, *options.arguments()),
+            calibration=self._calibration,
+            rows=rows,
+            versions={name: version(name) for name in PACKAGES},
+            accuracy=None
+            if self._images is None
+            else measure_accuracy(self._folder, recipe, rows, self._images, options.dataset, task, progress),
+        )
         write_atomic(self._folder / "README.md", model_card(recipe, report).encode())
-        write_atomic(self._out / "ONNX_HUB_MANIFEST.json", manifest(recipe, report).encode())
-        content = json.dumps(report.as_dict(), indent=1, allow_nan=False)
-        write_atomic(self._out / "report.json", f"{content}\n".encode())
         return report
 
     def _remove_leftovers(self) -> None:
-        """Remove what a killed build was writing."""
-        names = {
-            self._out: ("ONNX_HUB_MANIFEST.json", "report.json"),
+        """Remove what a killed build of this model was writing."""
+        for folder, names in {
+            self._out: (MANIFEST, REPORT),
             self._folder: ("README.md",),
-            self._folder / "model": (f"{self._recipe.prefix}-*",),
-        }
-        for place, written in names.items():
-            for name in written:
-                for path in place.glob(f".{name}.*.partial"):
-                    path.unlink(missing_ok=True)
+            self._folder / "model": (f"{self._recipe.prefix}-",),
+        }.items():
+            for name in names:
+                remove_leftovers(folder, name, age=0)
 
-    def _write_models(self, source: Source, task: Task) -> list[DataSet]:
-        """Write the models; compute the data sets, which are returned, in other threads meanwhile."""
+    def _make_rows(self, source: Source, work: Path, task: Task, stages: ExitStack) -> _Made:
+        """Write the rows beside where they belong; compute the data sets in other threads meanwhile."""
         recipe, options = self._recipe, self._options
-        with source.reference(options.reference) as run, ThreadExecutor(options.threads) as executor:
-
-            def compute(index: int) -> DataSet:
-                inputs = recipe.samples.make(options.seed, index)
-                data = DataSet(inputs, run(inputs))
-                task.advance(f"reference outputs {index}")
-                return data
-
-            computed = [executor.submit(compute, index) for index in range(options.sets)]
-            maker = RowMaker(source, self._calibration_samples)
+        data: list[DataSet] = []
+        maker = RowMaker(source, lambda model: self._calibration_samples(model, data), work)
+        structure = load_in_place(maker.path(source.opset))
+        with source.reference(options.reference) as run, ThreadExecutor(self._threads) as executor:
+            jobs = recipe.samples.draw(structure, run, options.sets, options.seed, executor)
+            if not all(row.exact for row in self._rows) and recipe.samples.needs_data:
+                data += [each for job in jobs for each in job.result()]
+            made: dict[str, Staging] = {}
+            failures: dict[str, str] = {}
             # integer rows first: they may refuse their samples, and nothing is written then
             for row in sorted(self._rows, key=lambda row: row.exact):
-                write_atomic(self._folder / recipe.path(row.name), row.make(maker))
-                task.advance(f"{recipe.stem(row.name)} written")
-            return [job.result() for job in computed]
+                target = self._folder / recipe.path(row.name)
+                stage = stages.enter_context(staged(target))
+                try:
+                    model = row.make(maker)
+                except _RefusedSamples:
+                    raise
+                except ZoosmithError as error:
+                    failures[row.name] = str(error)
+                else:
+                    _save(model, row, source, stage, target, work)
+                    made[row.name] = stage
+                task.advance(f"{recipe.stem(row.name)} {'failed' if row.name in failures else 'written'}")
+            for job in jobs if not data else ():
+                data += job.result()
+            task.advance("reference outputs", steps=options.sets)
+        if not data:
+            raise ZoosmithError(f"{recipe.title}: no data set could be made")
+        return _Made(made, failures, data)
 
-    def _verify_rows(self, data: Sequence[DataSet], task: Task, *, published: bool) -> list[RowReport]:
+    def _verify_rows(self, source: Source, made: _Made, task: Task) -> list[RowReport]:
         """Check, run and pack the rows, each in a thread."""
 
         def verify(row: Row) -> RowReport:
-            found = self._verify_row(row, data, published=published)
-            task.advance(f"{self._recipe.stem(row.name)} verified and packed")
+            if row.name in made.failures:
+                found = failed_row(row, "made", made.failures[row.name])
+            else:
+                distance = self._calibration.distance if self._calibration else None
+                found = verify_row(self._recipe, row, source, made.stages[row.name], self._folder, made.data, distance)
+            done = "verified and packed" if found.model is not None else "failed"
+            task.advance(f"{self._recipe.stem(row.name)} {done}")
             return found
 
         # the reference evaluator keeps every tensor of a run: its rows go one after the other, in a thread of their own
-        old = any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in self._rows)
-        with ThreadExecutor(max(1, self._options.threads - old)) as executor, ThreadExecutor(1) as legacy:
+        old = self._threads > 1 and any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in self._rows)
+        with ThreadExecutor(max(1, self._threads - old)) as executor, ThreadExecutor(1) as legacy:
             verified = [
-                (legacy if row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(verify, row) for row in self._rows
+                (legacy if old and row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(verify, row)
+                for row in self._rows
             ]
             return [job.result() for job in verified]
 
-    def _verify_row(self, row: Row, data: Sequence[DataSet], *, published: bool) -> RowReport:
-        """Check a written row, run it, pack it."""
-        path = self._folder / self._recipe.path(row.name)
-        content = path.read_bytes()
-        model = load_model(content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        checks = check_file(row, content, model)
-        inputs, outputs = hub_inputs(model.graph), hub_outputs(model.graph)
-        features = hub_features(model, self._recipe.features)
-        # what follows needs the graph only
-        del content, model.graph.initializer[:]
-        comparisons, data = _run_row(row, path, data)
-        if row.exact:
-            checks += check_exact(comparisons, classifies=self._recipe.classifies)
-        else:
-            checks += check_integer(comparisons)
-            checks += check_calibration(self._calibration.distance if self._calibration else None)
-        archive = path.with_suffix(".tar.gz")
-        archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
-        return RowReport(
-            name=row.name,
-            title=row.title,
-            onnx_version=row.onnx_version,
-            opset=row.opset,
-            model=BuiltFile(self._recipe.path(row.name), path.stat().st_size, sha256),
-            archive=BuiltFile(f"model/{archive.name}", archive.stat().st_size, archive_sha256),
-            inputs=inputs,
-            outputs=outputs,
-            features=features,
-            checks=tuple(checks),
-            max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
-            cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
-            same_top1=all(found.same_top1 for found in comparisons),
-            published=row.compare(sha256) if published else None,
-        )
-
-    def _calibration_samples(self, model: ModelProto) -> Samples:
+    def _calibration_samples(self, model: ModelProto, data: list[DataSet]) -> Samples:
         """What an integer row is calibrated on; the recipe's samples are others than those of the data sets.
 
-        Raises QuantizeError for samples far from what the weights were trained on, unless told to go on.
+        Raises _RefusedSamples for samples far from what the weights were trained on, unless told to go on.
         """
-        given = self._options.calibrate
+        given, inputs = self._options.calibrate, self._recipe.samples
         if given is not None:
             preprocess = self._recipe.preprocessing or Preprocess("none")
             samples = read_samples(model, os.fspath(given), _CALIBRATION_IMAGES, preprocess)
             description = f"{len(samples)} samples of {given.resolve().name}"
         else:
-            numbers = range(_FIRST_CALIBRATION_SAMPLE, _FIRST_CALIBRATION_SAMPLE + _CALIBRATION_SAMPLES)
-            samples = [self._recipe.samples.make(self._options.seed, number) for number in numbers]
-            description = f"{_CALIBRATION_SAMPLES} {self._recipe.samples.kind}"
+            samples = inputs.for_calibration(data, _CALIBRATION_SAMPLES, self._options.seed, model)
+            description = f"{len(samples)} {inputs.kind}"
         try:
             distance = check_samples(model, samples, force=self._options.force)
         except QuantizeError as error:
-            raise QuantizeError(f"{given or description}: {error}") from error
-        self._calibration = Calibration(description, given is None, distance)
+            raise _RefusedSamples(f"{given or description}: {error}") from error
+        self._calibration = Calibration(description, given is None and inputs.made_up, distance)
         return samples
 
-    def _measure_accuracy(self, task: Task, progress: Progress) -> Accuracy | None:
-        """Run the rows that ONNX Runtime takes on labelled images; None where there are none."""
-        if self._images is None or self._recipe.preprocessing is None:
-            return None
-        rows = [row for row in self._rows if row.opset >= OLDEST_OF_ONNX_RUNTIME]
-        measured = [row.name for row in rows]
-        paths = [self._folder / self._recipe.path(name) for name in measured]
-        exact = next((path for path, row in zip(paths, rows, strict=True) if row.exact), None)
-        if exact is not None:
-            warn_if_far(load_model(exact), self._recipe.preprocessing, self._images.path, progress)
-        found = evaluate(paths, self._images, self._recipe.preprocessing)
-        task.advance("accuracy measured")
-        return Accuracy(
-            data=self._images.path.resolve().name,
-            images=found.images,
-            top1={name: each.top1 for name, each in zip(measured, found.accuracies, strict=True)},
-            top5={name: each.top5 for name, each in zip(measured, found.accuracies, strict=True)},
-        )
 
-
-def _run_row(row: Row, path: Path, data: Sequence[DataSet]) -> tuple[list[Comparison], Sequence[DataSet]]:
-    """Run a row on the data sets; return the comparisons, and the data sets that its archive holds."""
-    # one thread, so that no figure depends on the number of threads
-    runner = runner_for(path, threads=1)
-    given = [runner.run(each.inputs) for each in data]
-    comparisons = [compare(each.outputs, outputs) for each, outputs in zip(data, given, strict=True)]
-    if row.exact:
-        return comparisons, data
-    return comparisons, [DataSet(each.inputs, outputs) for each, outputs in zip(data, given, strict=True)]
+def _save(model: ModelProto, row: Row, source: Source, stage: Staging, target: Path, work: Path) -> None:
+    """Write a row where it waits for its verification, with what made it unless it must be as the zoo's exporter's."""
+    if row.published is None or not row.exact:
+        model.producer_name = "zoosmith"
+        model.producer_version = version("zoosmith")
+        del model.metadata_props[:]
+        for name, facts in sorted(source.files().items()):
+            model.metadata_props.add(key=f"{name}.sha256", value=facts["sha256"])
+    try:
+        save_model(model, stage.path, source=work)
+    except ZoosmithError as error:
+        raise ZoosmithError(str(error).replace(str(stage.path), str(target))) from error

@@ -1,16 +1,24 @@
 """A model card, section by section as the zoo's, from what a build found and what the recipe states."""
 
+import shlex
 from collections.abc import Sequence
 from importlib.metadata import requires
 from textwrap import fill, indent
 from typing import Any
 
-from zoosmith.checks import LEAST_COSINE
+from zoosmith.card_proof import proof_texts
 from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
 from zoosmith.validation.accuracy import Share
+
+# whose accuracy the zoo's column means
+_ZOO_DATA_SET = "ILSVRC2012"
+_GIVEN_NET = (
+    "was given to the build. Opsets 3 to 9 are translations of it where it can be expressed in them, in the form that "
+    "each allows; 12 is converted."
+)
 
 
 def model_card(recipe: Recipe, report: Report) -> str:
@@ -28,20 +36,30 @@ def model_card(recipe: Recipe, report: Report) -> str:
 
 
 def _head(recipe: Recipe, report: Report) -> str:
-    rows = "\n".join(_table_row(row, report) for row in report.rows)
-    texts = (_weights(report), _proof(recipe, report), _published(recipe, report))
+    column = _accuracy_column(report)
+    headings = ["Model", "Download", "Download (with sample test data)", "ONNX version", "Opset version", "Weights"]
+    headings += [column] if column else []
+    rows = "\n".join(_table_row(row, report) for row in report.written)
+    texts = (_weights(recipe, report), *proof_texts(recipe, report), _published(recipe, report))
     remarks = "\n\n".join(_quoted(text) for text in texts if text)
     return f"""
 <!--- SPDX-License-Identifier: MIT -->
 
 # {recipe.title}
 
-|Model|Download|Download (with sample test data)|ONNX version|Opset version|Weights|Top-1 accuracy (%)|
-|---|---|---|---|---|---|---|
+|{"|".join(headings)}|
+|{"---|" * len(headings)}
 {rows}
 
 {remarks}
 """
+
+
+def _accuracy_column(report: Report) -> str:
+    """The heading of the accuracy column, the zoo's for its data set; empty where nothing was measured."""
+    if report.accuracy is None:
+        return ""
+    return "Top-1 accuracy (%)" if report.accuracy.data == _ZOO_DATA_SET else f"Top-1 on {report.accuracy.data} (%)"
 
 
 def _stated(text: str) -> str:
@@ -53,17 +71,26 @@ def _quoted(text: str) -> str:
 
 
 def _table_row(row: RowReport, report: Report) -> str:
+    assert row.model is not None and row.archive is not None
     model, archive = (f"[{file.size / 1e6:.1f} MB]({file.path})" for file in (row.model, row.archive))
-    top1 = report.accuracy.top1.get(row.name) if report.accuracy is not None else None
-    measured = "" if top1 is None else f"{100 * top1.value:.2f}"
-    return f"|{row.title}|{model}|{archive}|{row.onnx_version}|{row.opset}|{report.weights}|{measured}|"
+    cells = [row.title, model, archive, row.onnx_version, str(row.opset), report.weights]
+    if report.accuracy is not None:
+        top1 = report.accuracy.top1.get(row.name)
+        cells.append("" if top1 is None else f"{100 * top1.value:.2f}")
+    return f"|{'|'.join(cells)}|"
 
 
-def _weights(report: Report) -> str:
+def _weights(recipe: Recipe, report: Report) -> str:
+    if report.kind == "ONNX model":
+        files = (
+            f"`{name}`, {found['bytes']:,} bytes, SHA-256 `{found['sha256']}`" for name, found in report.nets.items()
+        )
+        return f"The source is {'; '.join(files)}."
     init_net = report.nets["init_net.pb"]
     identity = f"as an init net they are {init_net['bytes']:,} bytes, SHA-256 `{init_net['sha256']}`"
     if not report.synthetic:
-        return f"The weights were given to the build: {identity}."
+        given = "are the published ones" if report.weights == "published" else "were given to the build"
+        return f"The weights {given}: {identity}."
     return (
         "**The weights are synthetic**: random filters of He's scale, made from a seed, so that every file of the "
         "published layout can be made and tested without the published parameters. They classify nothing. "
@@ -71,29 +98,11 @@ def _weights(report: Report) -> str:
     )
 
 
-def _proof(recipe: Recipe, report: Report) -> str:
-    failed = [row.name for row in report.rows if not row.passed]
-    if failed:
-        return f"**Checks failed** for {', '.join(failed)}; `report.json` says which."
-    apart = ""
-    if any(row.name == INTEGER_ROW for row in report.rows):
-        apart = f" {INTEGER_ROW} is held to a cosine of {LEAST_COSINE} with these outputs; its archive holds its own."
-    agreed = ", with the same top-1" if recipe.classifies else ""
-    source = {"builtin": "zoosmith's interpreter, in float64", "caffe2": "the real Caffe2"}[report.reference]
-    return (
-        "Every row is valid for `onnx.checker` with `full_check=True`, declares the opset of its name, and gives on "
-        f"each of the {report.sets} sample inputs what the Caffe2 net itself gives (computed by {source}): within 1e-3 "
-        f"of the value plus 1e-5 of the outputs' standard deviation{agreed}. Opsets 7 and up ran in ONNX "
-        "Runtime; older ones, which no maintained runtime runs, in ONNX's reference evaluator with the operators of "
-        f"their time.{apart}"
-    )
-
-
 def _published(recipe: Recipe, report: Report) -> str:
-    compared = [f"{recipe.stem(row.name)} {row.published}" for row in report.rows if row.published]
+    compared = [f"{recipe.stem(row.name)} {row.published}" for row in report.written if row.published]
     if compared:
         return f"SHA-256 against the published files: {'; '.join(compared)}."
-    published = [recipe.rows[row.name].published for row in report.rows if row.name in recipe.rows]
+    published = [recipe.rows[row.name].published for row in report.written if row.name in recipe.rows]
     return " ".join(
         f"The published `{recipe.stem(row.name)}.onnx` is the published opset-{row.mislabelled_as} file under another "
         f"name; here it is of opset {row.opset}."
@@ -103,11 +112,11 @@ def _published(recipe: Recipe, report: Report) -> str:
 
 
 def _description(recipe: Recipe, report: Report) -> str:
-    net = report.nets["predict_net.pb"]
+    task = f"Task: {recipe.card.task}.\n\n" if recipe.card.task else ""
     return f"""
 ## Description
 
-{_stated(recipe.card.description)}
+{task}{_stated(recipe.card.description)}
 
 ### Paper
 
@@ -119,35 +128,46 @@ def _description(recipe: Recipe, report: Report) -> str:
 
 ## Source
 
-Caffe2 {recipe.title} ==> ONNX {recipe.title}. The Caffe2 net (`predict_net.pb`, {net["bytes"]:,} bytes, SHA-256
-`{net["sha256"]}`) {recipe.card.source or "was given to the build."}{_converted(recipe, report)}
+{_wrapped(_source(recipe, report))}
 """
 
 
-def _converted(recipe: Recipe, report: Report) -> str:
-    """Say where the rows that the zoo does not publish come from; empty where there are none."""
-    others = [row.name for row in report.rows if row.name not in recipe.rows]
-    if not others:
-        return ""
-    return f" Opsets that the zoo does not publish ({', '.join(others)}) are converted from the nearest of these."
+def _source(recipe: Recipe, report: Report) -> str:
+    stated = recipe.card.source
+    if report.kind == "ONNX model":
+        name, model = next(iter(report.nets.items()))
+        text = f"The ONNX model (`{name}`, {model['bytes']:,} bytes, SHA-256 `{model['sha256']}`)"
+        own = f" {stated or 'was given to the build.'} Rows of other opsets than its own are converted from it."
+        return text + own
+    net = report.nets["predict_net.pb"]
+    text = (
+        f"Caffe2 {recipe.title} ==> ONNX {recipe.title}. The Caffe2 net (`predict_net.pb`, {net['bytes']:,} bytes, "
+        f"SHA-256 `{net['sha256']}`) {stated or _GIVEN_NET}"
+    )
+    others = [row.name for row in report.written if row.name not in recipe.rows]
+    if others:
+        which = "Opsets that the zoo does not publish" if recipe.publishes else "The other opsets"
+        text += f" {which} ({', '.join(others)}) are converted from the nearest of these."
+    return text
 
 
 def _ports(recipe: Recipe, report: Report) -> str:
-    first, last = report.rows[0], report.rows[-1]
-    sample_data = recipe.card.sample_data or recipe.samples.kind.capitalize()
+    if not report.written:
+        return ""
+    last = report.written[-1]
     return f"""
 ## Model input and output
 
 ### Input
 
 ```
-{_listed(first.inputs)}
+{_listed(last.inputs)}
 ```
 
 ### Output
 
 ```
-{_listed(first.outputs)}
+{_listed(last.outputs)}
 ```
 
 ### Pre-processing steps
@@ -160,12 +180,7 @@ def _ports(recipe: Recipe, report: Report) -> str:
 
 ### Sample test data
 
-{sample_data}, with the outputs that the Caffe2 net gives for them. In each archive:
-
-{_test_data(report)}
-
-The `.npz` files hold the arrays `inputs` and `outputs`, the values of a set stacked along a new first axis, and no
-pickles. `zoosmith validate model/{last.archive.path.rpartition("/")[2]}` runs them.
+{_test_data(recipe, report)}
 """
 
 
@@ -183,10 +198,47 @@ def _port(port: dict[str, Any]) -> str:
     return f"{port['name']}: {kind}[{shape}]"
 
 
-def _test_data(report: Report) -> str:
-    names = [f"test_data_{index}.npz" for index in range(report.sets)]
-    names += [f"test_data_set_{index}" for index in range(report.sets)]
-    return "\n".join(f"- {name}" for name in names)
+def _test_data(recipe: Recipe, report: Report) -> str:
+    """Say what each archive holds, and how it is made and run again."""
+    inputs = recipe.card.sample_data or report.samples.capitalize()
+    count = f"{report.sets} sample{'s' if report.sets > 1 else ''}"
+    names = [f"`test_data_set_{index}`" for index in range(report.sets)]
+    numbers = [f"`test_data_{index}.npz`" for index in range(report.sets)]
+    archives = "\n".join(
+        f"|{(row.archive.path if row.archive else '').rpartition('/')[2]}|{report.sets}|"
+        f"{'those of the ' + report.kind if row.exact else 'its own'}|"
+        for row in report.written
+    )
+    example = next((row.archive.path for row in reversed(report.written) if row.archive), "")
+    first = _wrapped(
+        f"{count} in each archive. Inputs: {inputs}. Each sample is a folder ({', '.join(names)}) with a message of "
+        f"ONNX for each input and output, and where numpy has the types an `.npz` file ({', '.join(numbers)}) with the "
+        "arrays `inputs` and `outputs`, the values of a set stacked along a new first axis (values that do not stack: "
+        "`inputs_0`, `inputs_1`, ...), without pickles."
+    )
+    return f"""{first}
+
+|Archive|Samples|Outputs|
+|---|---|---|
+{archives}
+
+All files are made again, and an archive is run, by
+
+```shell
+{_command(report)}
+zoosmith validate {recipe.folder}/{example}
+```"""
+
+
+def _command(report: Report, rows: str | None = None) -> str:
+    """The command that makes the files again, or some rows of them; the other arguments stay."""
+    words = list(report.command)
+    if rows is not None:
+        if "--rows" in words:
+            place = words.index("--rows")
+            del words[place : place + 2]
+        words += ["--rows", rows]
+    return shlex.join(["zoosmith", "build", "--out", ".", *words])
 
 
 def _results(recipe: Recipe, report: Report) -> str:
@@ -203,26 +255,27 @@ def _accuracy(recipe: Recipe, report: Report) -> str:
     measured = report.accuracy
     if measured is None:
         return _wrapped(
-            "Not measured in this build: the accuracy column stays empty until the files themselves have been run on "
+            "Not measured in this build: there is no accuracy column until the files themselves have been run on "
             "labelled images (`zoosmith build --data FOLDER`, or `zoosmith evaluate MODEL --data FOLDER`)."
         )
     rows = "\n".join(
         f"|{recipe.stem(name)}|{_share(top1)}|{_share(measured.top5[name])}|" for name, top1 in measured.top1.items()
     )
-    return (
-        f"Measured on the {measured.images:,} images of `{measured.data}`, pre-processed as above, with 95 % intervals:"
-        f"\n\n|Model|Top-1 (%)|Top-5 (%)|\n|---|---|---|\n{rows}"
+    steps = recipe.preprocessing.describe() if recipe.preprocessing is not None else ""
+    told = _wrapped(
+        f"Measured on the {measured.images:,} images of {measured.data}: how many were right, and the share with its "
+        f"95 % interval. {steps}"
     )
+    return f"{told}\n\n|Model|Top-1|Top-5|\n|---|---|---|\n{rows}"
 
 
 def _share(share: Share) -> str:
     low, high = share.interval
-    return f"{100 * share.value:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    return f"{share.hits:,} of {share.total:,}, {100 * share.value:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
 
 
 def _quantization(recipe: Recipe, report: Report) -> str:
-    packages = "\n".join(f"- {text}" for text in _requirements(("onnx", "onnxruntime", "onnxsim")))
-    row = next((row for row in report.rows if row.name == INTEGER_ROW), None)
+    row = next((row for row in report.written if row.name == INTEGER_ROW), None)
     if row is None:
         done = f"The row `{INTEGER_ROW}` is made of the row of opset 12; this build has none."
     else:
@@ -235,6 +288,7 @@ def _quantization(recipe: Recipe, report: Report) -> str:
             "or without VNNI, so the archive's outputs hold on both. "
             f"{_calibration(recipe, report)}{_distance(row)}"
         )
+    packages = "\n".join(f"- {text}" for text in _requirements(("onnx", "onnxruntime", "onnxsim")))
     return f"""
 ## Quantization
 
@@ -247,13 +301,13 @@ def _quantization(recipe: Recipe, report: Report) -> str:
 ### Prepare model
 
 ```shell
-zoosmith build --rows 12
+{_command(report, "12")}
 ```
 
 ### Model quantize
 
 ```shell
-zoosmith quantize {recipe.path("12")} -o {recipe.path(INTEGER_ROW)} --calibrate FOLDER
+{_command(report, INTEGER_ROW)}
 ```
 """
 
@@ -271,7 +325,7 @@ def _calibration(recipe: Recipe, report: Report) -> str:
     texts = [f"Ranges were calibrated on {found.samples}.", judged]
     if report.accuracy is None:
         texts.append(
-            f"The row was checked on {recipe.samples.kind} only, others than those that it was calibrated on: its "
+            f"The row was checked on {report.samples} only, others than those that it was calibrated on: its "
             "accuracy on real data was not measured in this build."
         )
     return " ".join(texts)
@@ -282,7 +336,7 @@ def _distance(row: RowReport) -> str:
     if row.cosine is None or row.max_scaled is None:
         return ""
     return (
-        f" Against the Caffe2 net's outputs the cosine is {row.cosine:.6f} at the least, the largest error "
+        f" Against the outputs of the source the cosine is {row.cosine:.6f} at the least, the largest error "
         f"{row.max_scaled:.2f} standard deviations."
     )
 
@@ -305,5 +359,16 @@ def _end(recipe: Recipe, report: Report) -> str:
 
 ## License
 
-{_stated(recipe.card.license)}
+{_license(recipe, report)}
 """
+
+
+def _license(recipe: Recipe, report: Report) -> str:
+    """The licence of the weights themselves; a published model's is not that of other weights."""
+    stated, source = recipe.card.license, recipe.card.license_source
+    if not source:
+        return _stated(stated)
+    if report.weights == "published":
+        return _wrapped(f"{stated}, {source}.")
+    own = "These weights are made from a seed." if report.synthetic else "Not stated for the weights that were given."
+    return _wrapped(f"{own} Of the published weights: {stated}, {source}.")

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import onnx
 from onnx import ModelProto
 
-from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.checking import check_file
+from zoosmith.onnx_model.errors import InvalidModelError
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT, SampleDistance
 from zoosmith.recipes.rows import Row
@@ -20,21 +21,23 @@ LEAST_COSINE = 0.999
 OLDEST_OF_ONNX_RUNTIME = 7
 
 
-def check_file(row: Row, content: bytes, model: ModelProto) -> list[Check]:
+def check_row_file(row: Row, path: Path, model: ModelProto, *, size: int | None) -> list[Check]:
     """Check what a row's file says of itself.
 
     Args:
         row: what the file must be.
-        content: of the file.
-        model: `content` parsed.
+        path: of the file.
+        model: its structure.
+        size: that it must have in bytes; None where nothing fixes it.
 
     Returns:
-        The checks of its opset, of its validity and, where the recipe fixes it, of its size.
+        The checks of its opset, of its validity and, where it is fixed, of its size.
     """
     opset = default_opset(model)
-    checks = [Check("declared opset", opset, row.opset, opset == row.opset), _valid(content)]
-    if row.size is not None:
-        checks.append(Check("size in bytes", len(content), row.size, len(content) == row.size))
+    checks = [Check("declared opset", opset, row.opset, opset == row.opset), _valid(path)]
+    if size is not None:
+        found = path.stat().st_size
+        checks.append(Check("size in bytes", found, size, found == size))
     return checks
 
 
@@ -105,10 +108,10 @@ def _limits(found: Comparison) -> dict[str, Any]:
     return limits if len(limits) > 1 else next(iter(limits.values()))
 
 
-def _valid(content: bytes) -> Check:
+def _valid(path: Path) -> Check:
     name, limit = "onnx.checker with full_check", "valid"
     try:
-        onnx.checker.check_model(content, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        return Check(name, first_line(error), limit, False)
+        check_file(path)
+    except InvalidModelError as error:
+        return Check(name, str(error), limit, False)
     return Check(name, limit, limit, True)

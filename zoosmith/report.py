@@ -29,24 +29,49 @@ class BuiltFile:
 
 
 @dataclass(frozen=True)
+class RanIn:
+    """What ran a row: name and version of a runtime."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
 class RowReport:
     """A row: its two files, its ports as the hub lists them, its checks.
 
-    `published` says `match` or `differs` (with a reason where one is known) of the model's SHA-256 and the published
-    one; None where the weights are not the published ones or the row is not. `max_scaled` is the largest error over all
-    data sets, in standard deviations of the expected output; `cosine` the smallest.
+    Attributes:
+        name: of the row, as `Row` has it; `title`, `onnx_version` and `opset` too.
+        title: as the table lists it.
+        onnx_version: the ONNX release of its opset.
+        opset: that the file declares.
+        exact: whether it computes what the source computes, and its archive holds the source's outputs.
+        model: the file; None where it could not be made or run.
+        archive: the file with test data; None where `model` is.
+        inputs: as the hub lists them; `outputs` and `features` too.
+        outputs: see `inputs`.
+        features: see `inputs`.
+        checks: in order.
+        ran_in: what ran it; None where nothing did.
+        max_scaled: the largest error over all data sets, in standard deviations of the expected output.
+        cosine: the smallest over all data sets.
+        same_top1: whether the best class is the same everywhere.
+        published: `match` or `differs` (with a reason where one is known) of the model's SHA-256 and the published one;
+            None where the weights are not the published ones or the row is not.
     """
 
     name: str
     title: str
     onnx_version: str
     opset: int
-    model: BuiltFile
-    archive: BuiltFile
+    exact: bool
+    model: BuiltFile | None
+    archive: BuiltFile | None
     inputs: tuple[dict[str, Any], ...]
     outputs: tuple[dict[str, Any], ...]
     features: tuple[dict[str, Any], ...]
     checks: tuple[Check, ...]
+    ran_in: RanIn | None
     max_scaled: float | None
     cosine: float | None
     same_top1: bool | None
@@ -57,10 +82,22 @@ class RowReport:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def failure(self) -> str | None:
+        """Why there is no file; None where there is one."""
+        return None if self.model is not None else str(self.checks[-1].figure)
+
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What was measured on labelled images: their number, and by row's name the share of images in the top 1 and 5."""
+    """What was measured on labelled images.
+
+    Attributes:
+        data: the data set's name.
+        images: how many.
+        top1: by row's name the share of images whose label is the best answer.
+        top5: by row's name the share of images whose label is among the five best.
+    """
 
     data: str
     images: int
@@ -92,25 +129,49 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Report:
-    """A build: what it was made of, its rows in the order they were asked for, their accuracy where it was measured.
+    """A build.
 
-    `calibration` is None where no row is integer.
+    Attributes:
+        title: of the model.
+        kind: of the source: `Caffe2 net` or `ONNX model`.
+        weights: what tables say of them.
+        synthetic: whether they were made from a seed.
+        nets: the files of the source.
+        reference: what computed the outputs that rows must give: `builtin` or `caffe2`.
+        sets: number of data sets.
+        seed: of made-up inputs and weights.
+        samples: what the inputs are, in the plural.
+        command: the arguments of `zoosmith build` that make the same files again; files by name.
+        calibration: None where no row is integer.
+        rows: in the order they were asked for.
+        versions: of what computed, by name of the package.
+        accuracy: None where it was not measured.
     """
 
+    title: str
+    kind: str
     weights: str
     synthetic: bool
     nets: Mapping[str, FileFacts]
     reference: str
     sets: int
     seed: int
+    samples: str
+    command: tuple[str, ...]
     calibration: Calibration | None
     rows: Sequence[RowReport]
+    versions: Mapping[str, str]
     accuracy: Accuracy | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every check of every row passed."""
         return all(row.passed for row in self.rows)
+
+    @property
+    def written(self) -> list[RowReport]:
+        """The rows that have a file."""
+        return [row for row in self.rows if row.model is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -64,18 +64,27 @@ class NetInterpreter:
     Args:
         predict_net: the net, as a path, bytes or a NetDef.
         init_net: the net that fills the parameters, likewise; None where there are none.
+        parameters: parameters by blob that are there already; their memory is read, never written.
 
     Raises:
         ConvertError: a net cannot be read.
         ValidationError: an operator is not known, or the init net cannot be run.
     """
 
-    def __init__(self, predict_net: NetSource, init_net: "NetSource | None" = None):
+    def __init__(
+        self,
+        predict_net: NetSource,
+        init_net: "NetSource | None" = None,
+        *,
+        parameters: Mapping[str, np.ndarray] | None = None,
+    ):
         net = without_training(read_net(predict_net))
         init = NetDef() if init_net is None else read_net(init_net)
         init, net = _without_unread(init, net)
         _refuse_unknown_operators(init, net)
         self._parameters = Workspace()
+        for name, value in (parameters or {}).items():
+            self._parameters.write(name, value, double=value.dtype == np.float64)
         _execute(_plan(init, "init net operator"), self._parameters, keep=None)
         self._plan = _plan(net, "operator")
         self._external_inputs = set(net.external_input)

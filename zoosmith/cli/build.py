@@ -1,4 +1,4 @@
-"""`zoosmith build`: the zoo's rows of DenseNet-121, verified and packed."""
+"""`zoosmith build`: the zoo's rows of DenseNet-121, of any Caffe2 net or any ONNX model, verified and packed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,20 +6,29 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, jobs_option, seed_option
+from zoosmith.cli.options import PATH, input_options, jobs_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
+    from zoosmith.recipes.recipe import Recipe
     from zoosmith.report import Report
+    from zoosmith.validation.inputs import InputSource
 
 
 @click.command(cls=Command)
+@click.argument("zoo", metavar="[ZOO.toml]", required=False, type=PATH)
 @click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=PATH)
-@click.option("--weights", metavar="PATH", type=PATH, help="init_net.pb, or a row in ONNX.")
-@click.option("--rows", metavar="LIST", help="Rows, or opsets such as 1-28.  [default: the published ones]")
+@click.option("--net", metavar="FILE", type=PATH, help="A Caffe2 predict net.  [default: DenseNet-121]")
+@click.option("--model", metavar="FILE", type=PATH, help="An ONNX model, instead of a net.")
+@click.option("--weights", metavar="FILE", type=PATH, help="Of the net: init_net.pb, or a row in ONNX.")
+@click.option("--value-info", metavar="JSON", type=PATH, help="Types and shapes of a net's inputs, as for convert.")
+@click.option(
+    "--rows", metavar="LIST", help="Rows, or opsets such as 1-28.  [default: the published ones; 9,12; its own]"
+)
+@click.option("--name", metavar="NAME", help="Of the files, before the opset.  [default: the source's]")
+@click.option("--card", metavar="FILE", type=PATH, help="card.toml: what no file of the model says, see docs/card.md.")
 @click.option("--sets", type=click.IntRange(1), default=3, show_default=True, help="Data sets in each archive.")
-@seed_option("Weights and inputs.")
 @click.option(
     "--reference",
     type=click.Choice(["builtin", "caffe2"]),
@@ -27,67 +36,109 @@ if TYPE_CHECKING:
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
-@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: made-up pictures]")
+@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: made-up inputs]")
 @click.option("--force", is_flag=True, help="Calibrate even on samples far from what the weights were trained on.")
 @click.option("--data", metavar="FOLDER", type=PATH, help="Labelled images, for the accuracy column.")
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
-@jobs_option("Threads.  [default: one a core, up to 4]")
+@click.option(
+    "--dataset", metavar="NAME", help="What the labelled images are, as in ILSVRC2012.  [default: FOLDER's name]"
+)
+@input_options
+@jobs_option("Threads, or models of a zoo at a time.  [default: one a core, up to 4]")
 def build(
     terminal: Terminal,
+    zoo: Path | None,
     out: Path,
+    net: Path | None,
+    model: Path | None,
     weights: Path | None,
+    value_info: Path | None,
     rows: str | None,
+    name: str | None,
+    card: Path | None,
     sets: int,
-    seed: int,
     reference: str,
     calibrate: Path | None,
     force: bool,
     data: Path | None,
     labels: Path | None,
+    dataset: str | None,
+    inputs: "InputSource",
     jobs: int | None,
 ) -> int:
-    """Build the published rows of DenseNet-121 from its Caffe2 net, check each against the net, and pack them.
+    """Build rows of a model, one for each opset, check each against the source, and pack them.
 
-    Writes the models, their archives with test data, the model card, the hub manifest and report.json below FOLDER, in
-    the zoo's own tree. Without --weights the parameters are synthetic, from --seed. The same arguments give the same
-    bytes. Exits 1 where a check failed.
+    Without --net or --model the source is DenseNet-121, whose weights are synthetic, from --seed, unless --weights
+    gives them. A published Caffe2 net is recognised, and its rows are made as the published ones. Writes the models,
+    their archives with test data, the model card, the hub manifest and report.json below FOLDER, in the zoo's own tree.
+    The same arguments give the same bytes. Exits 1 where a check failed.
 
     \b
     Example:
-      zoosmith build --out zoo --weights init_net.pb --rows 9,12
       zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
+      zoosmith build --net predict_net.pb --weights init_net.pb --input data=1,3,227,227 --rows 9,12
+      zoosmith build --model model.onnx --rows 9,13,17 --dim batch=1
+      zoosmith build zoo.toml --out zoo
     """
     from zoosmith.build_options import BuildOptions
     from zoosmith.builder import build as run
+    from zoosmith.recipes.choice import Choice
 
+    if zoo is not None:
+        return _build_zoo(terminal, zoo, out, jobs)
     options = BuildOptions(
         weights=weights,
         rows=rows,
         sets=sets,
-        seed=seed,
+        seed=inputs.seed,
         reference=reference,
         calibrate=calibrate,
         force=force,
         data=data,
         labels=labels,
+        dataset=dataset,
         jobs=jobs,
     )
-    report = run(out, options=options, progress=terminal.progress())
+    choice = Choice(net=net, model=model, value_info=value_info, inputs=inputs, name=name, card=card)
+    recipe = choice.recipe(weights)
+    report = run(out, recipe, options, progress=terminal.progress())
+    return _show(terminal, out, recipe, report)
+
+
+def _build_zoo(terminal: Terminal, zoo: Path, out: Path, jobs: int | None) -> int:
+    from zoosmith.zoo_build import build_zoo
+
+    found = build_zoo(zoo, out, jobs=jobs, progress=terminal.progress())
+    terminal.result(
+        {"out": str(out), **found.as_dict()},
+        *(f"{entry.name}: {entry.outcome}" for entry in found.entries),
+        f"{len([each for each in found.entries if each.passed])} of {len(found.entries)} models passed, "
+        f"see {out / 'report.json'}",
+    )
+    for entry in found.entries:
+        if entry.error is not None:
+            terminal.failure(f"failed: {entry.name}: {entry.error}")
+    if any(entry.error is not None for entry in found.entries):
+        return 2
+    return 0 if found.passed else 1
+
+
+def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> int:
     checks = [(row.name, check) for row in report.rows for check in row.checks]
     failed = [(name, check) for name, check in checks if not check.passed]
-    count = f"{len(report.rows)} row{'s' if len(report.rows) > 1 else ''}"
+    count = f"{len(report.written)} row{'s' if len(report.written) != 1 else ''}"
     terminal.result(
         {"out": str(out), **report.as_dict()},
-        f"DenseNet-121, weights: {report.weights}. Errors are in standard deviations of the output.",
-        _table(report),
+        f"{report.title}, weights: {report.weights}. Errors are in standard deviations of the output.",
+        _table(recipe, report),
         f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.json'}",
     )
     for name, check in failed:
-        terminal.failure(f"failed: densenet-{name}: {check.name}: {check.figure}, expected {check.limit}")
+        terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {check.figure}, expected {check.limit}")
     return 0 if report.passed else 1
 
 
-def _table(report: "Report") -> "Table":
+def _table(recipe: "Recipe", report: "Report") -> "Table":
     from rich import box
 
     from zoosmith.cli.tables import Table
@@ -104,13 +155,13 @@ def _table(report: "Report") -> "Table":
     for row in report.rows:
         passed = sum(check.passed for check in row.checks)
         cells = [
-            f"densenet-{row.name}",
+            recipe.stem(row.name),
             str(row.opset),
-            f"{row.model.size:,}",
-            f"{row.archive.size:,}",
+            "-" if row.model is None else f"{row.model.size:,}",
+            "-" if row.archive is None else f"{row.archive.size:,}",
             "-" if row.max_scaled is None else f"{row.max_scaled:.1e}",
             "-" if row.cosine is None else f"{max(0.0, 1 - row.cosine):.1e}",
-            "same" if row.same_top1 else "differs",
+            "-" if row.same_top1 is None else "same" if row.same_top1 else "differs",
             f"{passed} of {len(row.checks)}",
         ]
         if compared:

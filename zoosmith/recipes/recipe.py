@@ -8,22 +8,9 @@ from onnx.defs import onnx_opset_version
 
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.rows import Row, converted_row
-from zoosmith.recipes.source import Arrays, Source
+from zoosmith.recipes.samples import Inputs
+from zoosmith.recipes.source import Source
 from zoosmith.validation.preprocess import Preprocess
-
-
-@dataclass(frozen=True)
-class SampleInputs:
-    """Inputs for test data and for calibration where a user gives none.
-
-    Attributes:
-        make: gives the arrays of all inputs, by the rows' names, for a seed and the number of a sample; the same on
-            every machine.
-        kind: what they are, in the plural: `made-up pictures`.
-    """
-
-    make: Callable[[int, int], Arrays]
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +18,9 @@ class CardFacts:
     """What the model card says and no file holds. All texts are Markdown; an empty one reads "Not stated.".
 
     Attributes:
-        license: of the weights, an SPDX identifier.
+        license: of the weights, an SPDX expression.
+        license_source: who says so.
+        task: what the model is for: `image classification`, `object detection`.
         description: what the model does and how it is built.
         paper: where it was published.
         dataset: what the weights were trained on.
@@ -45,6 +34,8 @@ class CardFacts:
     """
 
     license: str = ""
+    license_source: str = ""
+    task: str = ""
     description: str = ""
     paper: str = ""
     dataset: str = ""
@@ -66,8 +57,9 @@ class Recipe:
         prefix: of the files' names: `densenet` of `densenet-9.onnx`.
         folder: in the zoo's tree, with `/`.
         tags: that the hub finds the model by.
-        open_source: gives the source with its weights, for a file of weights (None: its own, or synthetic ones) and a
-            seed; raises ZoosmithError for a file that does not fit.
+        open_source: gives the source with its weights, for a file of weights (None: its own, or synthetic ones), a
+            seed, and a folder that is there as long as the source is used; raises ZoosmithError for a file that does
+            not fit.
         rows: by name, in the order of the table; every other opset is converted from the source's nearest one.
         samples: inputs of the test data.
         default_rows: what a build makes where no rows are named, as `select_rows` reads them; by default all of `rows`.
@@ -75,20 +67,27 @@ class Recipe:
         classifies: whether the outputs are scores of classes, so that rows must agree on the best one.
         preprocessing: what is done to images before they are inputs; None where inputs are no images.
         card: what the model card says beside what the build found.
+        arguments: the options of `zoosmith build` that choose this model, files by name.
     """
 
     title: str
     prefix: str
     folder: str
     tags: tuple[str, ...]
-    open_source: Callable[[Path | None, int], Source]
+    open_source: Callable[[Path | None, int, Path], Source]
     rows: Mapping[str, Row]
-    samples: SampleInputs
+    samples: Inputs
     default_rows: str = ""
     features: tuple[str, ...] = ()
     classifies: bool = False
     preprocessing: Preprocess | None = None
     card: CardFacts = field(default_factory=CardFacts)
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def publishes(self) -> bool:
+        """Whether the zoo publishes rows of this model."""
+        return any(row.published is not None for row in self.rows.values())
 
     def stem(self, row: str) -> str:
         """Return the name of a row's files without suffix.

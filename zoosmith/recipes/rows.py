@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
-from onnx import ModelProto, OperatorSetIdProto
+import onnx
+from onnx import ModelProto
+from onnx.external_data_helper import uses_external_data
 from onnx.helper import VERSION_TABLE
-from onnx.version_converter import convert_version
 
 from zoosmith import opset_upgrade, optimize, quantize
-from zoosmith.onnx_model.loading import load_model
+from zoosmith.convert import ConvertError
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.external_data import external_tensors, load_external_data, load_small_tensors
+from zoosmith.onnx_model.in_place import load_spans
+from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.calibration import Samples
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
@@ -27,34 +32,30 @@ class RowMaker:
     Args:
         source: the model with its weights.
         samples: gives the samples on which an integer row is calibrated, for the model that is quantized.
+        folder: where the source's own opsets are kept, each written once, while rows are made of them.
     """
 
-    def __init__(self, source: Source, samples: Callable[[ModelProto], Samples]):
+    def __init__(self, source: Source, samples: Callable[[ModelProto], Samples], folder: Path):
         self.source = source
         self.samples = samples
-        self._last: tuple[int, bytes] | None = None
+        self.folder = folder
 
-    def model(self, opset: int) -> bytes:
-        """Return the source at `opset`; the last one is kept, since rows of neighbouring opsets are made of it."""
-        if self._last is None or self._last[0] != opset:
-            self._last = None
-            self._last = (opset, self.source.model(opset))
-        return self._last[1]
+    def path(self, opset: int) -> Path:
+        """Return the file of the source at `opset`."""
+        path = self.folder / f"{opset}.onnx"
+        if not path.exists():
+            self.source.write(opset, path)
+        return path
 
-    @cached_property
-    def opset12(self) -> bytes:
-        """Opset 12 as the zoo made it of opset 9: onnx's own converter, then no parameters among the inputs."""
-        model = convert_version(load_model(self.model(9)), 12)
-        parameters = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in parameters]
-        del model.graph.input[:]
-        model.graph.input.extend(inputs)
-        model.ir_version = _IR_OF_PLAIN_PARAMETERS
-        return model.SerializeToString()
+    def model(self, opset: int) -> ModelProto:
+        """Return the source at `opset`, to be changed as a row needs; large tensors stay in files of `folder`."""
+        model = load_in_place(self.path(opset))
+        load_small_tensors(model, self.folder)
+        return model
 
 
-Make = Callable[[RowMaker], bytes]
-"""Makes the content of a row's file."""
+Make = Callable[[RowMaker], ModelProto]
+"""Makes a row: a message whose large tensors may lie in files of the maker's folder."""
 
 
 def translated(opset: int) -> Make:
@@ -65,12 +66,10 @@ def translated(opset: int) -> Make:
 def relabelled(opset: int, *, original: int) -> Make:
     """Make a row of the source at opset `original`, with `opset` declared instead and nothing else changed."""
 
-    def make(maker: RowMaker) -> bytes:
-        content = maker.model(original)
-        label = OperatorSetIdProto(domain="", version=original).SerializeToString()
-        if not content.endswith(label):
-            raise AssertionError("the opset is the last field of a serialised model")
-        return content.removesuffix(label) + OperatorSetIdProto(domain="", version=opset).SerializeToString()
+    def make(maker: RowMaker) -> ModelProto:
+        model = maker.model(original)
+        model.opset_import[0].version = opset
+        return model
 
     return make
 
@@ -78,27 +77,67 @@ def relabelled(opset: int, *, original: int) -> Make:
 def converted(opset: int) -> Make:
     """Make a row by converting the source's nearest opset to `opset`."""
 
-    def make(maker: RowMaker) -> bytes:
-        model = load_model(maker.model(maker.source.nearest_opset(opset)))
-        return opset_upgrade.convert_version(model, opset).SerializeToString()
+    def make(maker: RowMaker) -> ModelProto:
+        nearest = maker.source.nearest_opset(opset)
+        model = maker.model(nearest)
+        return model if nearest == opset else opset_upgrade.convert_version(model, opset)
 
     return make
 
 
-def upgraded_to_12(maker: RowMaker) -> bytes:
-    """Make the row of opset 12 as the zoo made it."""
-    return maker.opset12
+def translated_or_converted(opset: int) -> Make:
+    """Make a row of the source itself at `opset`; where that cannot express it, by converting its nearest opset."""
+
+    def make(maker: RowMaker) -> ModelProto:
+        try:
+            return maker.model(opset)
+        except ConvertError:
+            return converted(opset)(maker)
+
+    return make
 
 
-def optimized(maker: RowMaker) -> bytes:
-    """Make a row of opset 12 with what follows or precedes a convolution folded into it."""
-    return optimize.optimize(load_model(maker.opset12)).SerializeToString()
+def upgraded_to_12(maker: RowMaker) -> ModelProto:
+    """Make the row of opset 12 as the zoo made it: onnx's own converter on opset 9, then no parameters as inputs."""
+    original = maker.model(9)
+    try:
+        model = onnx.version_converter.convert_version(original, 12)
+    except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
+        raise ZoosmithError(f"onnx's converter does not take it to opset 12: {error}") from error
+    in_files = {tensor.name: tensor for tensor in original.graph.initializer if uses_external_data(tensor)}
+    for tensor in model.graph.initializer:
+        # the converter carries the names of tensors, and their data where it is in the model
+        if tensor.name in in_files:
+            tensor.CopyFrom(in_files[tensor.name])
+    parameters = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in parameters]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = _IR_OF_PLAIN_PARAMETERS
+    return model
 
 
-def quantized(maker: RowMaker) -> bytes:
-    """Make a row of opset 12 in integers from end to end."""
-    model = load_model(maker.opset12)
-    return quantize.quantize(model, maker.samples(model)).SerializeToString()
+def optimized(base: Make) -> Make:
+    """Make a row with what follows or precedes a convolution folded into it."""
+    return lambda maker: optimize.optimize(_loaded(base, maker))
+
+
+def quantized(base: Make) -> Make:
+    """Make a row in integers from end to end."""
+
+    def make(maker: RowMaker) -> ModelProto:
+        model = _loaded(base, maker)
+        return quantize.quantize(model, maker.samples(model))
+
+    return make
+
+
+def _loaded(base: Make, maker: RowMaker) -> ModelProto:
+    """The row with all of its tensors in memory."""
+    model = base(maker)
+    load_spans(model)
+    load_external_data(external_tensors(model), maker.folder)
+    return model
 
 
 @dataclass(frozen=True)
@@ -111,7 +150,7 @@ class Row:
         make: makes the file.
         title: as the table and the hub manifest list it.
         onnx_version: the ONNX release of this opset, as the table lists it.
-        size: what the file must have in bytes; None where nothing fixes it.
+        size: what the file has in bytes where the parameters have the published shapes; None where nothing fixes it.
         published: the zoo's row of this name; None where it has none.
         remark: what a comparison with the published file must know.
         exact: whether the row computes what the source computes, rounding apart; one that does not is held to a wider
@@ -155,19 +194,20 @@ def published_row(
         make: makes the file.
         size: in bytes, where it is not the published one.
         remark: as in `Row`; where the published file is another row's, that is said by default.
-        exact: as in `Row`; the size of a row that is not exact is not fixed.
+        exact: as in `Row`; the size of a row that is not exact is not fixed, nor by the published file of another row.
     """
     published = family.rows[name]
     other = published.mislabelled_as
     if other is not None and not remark:
         remark = f"the published {family.prefix}-{name}.onnx is the file of opset {other} under another name"
+    fixed = published.model.size if exact and other is None else None
     return Row(
         name,
         published.opset,
         make,
         title=published.title,
         onnx_version=published.onnx_version,
-        size=size or (published.model.size if exact else None),
+        size=size or fixed,
         published=published,
         remark=remark,
         exact=exact,
@@ -176,10 +216,10 @@ def published_row(
 
 def converted_row(title: str, opset: int) -> Row:
     """Return the row of an opset that has no entry of its own in a recipe; `title` is the model's."""
-    return Row(str(opset), opset, converted(opset), title=f"{title}-{opset}", onnx_version=_onnx_release(opset))
+    return Row(str(opset), opset, converted(opset), title=f"{title}-{opset}", onnx_version=onnx_release(opset))
 
 
-def _onnx_release(opset: int) -> str:
+def onnx_release(opset: int) -> str:
     """Return the first ONNX release that has `opset`, as `1.9`."""
     release: str = next(entry[0] for entry in VERSION_TABLE if entry[2] >= opset)
     return ".".join(release.split(".")[:2])

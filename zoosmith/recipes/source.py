@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol, TypedDict
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
-Run = Callable[[Arrays], Arrays]
-"""Runs a model: arrays of the inputs by name in, arrays of the outputs by name out."""
+Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Runs a model: values of the inputs by name in, values of the outputs by name out."""
 
 
 class FileFacts(TypedDict):
@@ -25,6 +26,10 @@ class Source(Protocol):
     """
 
     @property
+    def kind(self) -> str:
+        """What it is, for texts: `Caffe2 net` or `ONNX model`."""
+
+    @property
     def label(self) -> str:
         """What tables say of the weights."""
 
@@ -36,18 +41,30 @@ class Source(Protocol):
     def published(self) -> bool:
         """Whether the weights are the published ones, by SHA-256."""
 
+    @property
+    def published_shapes(self) -> bool:
+        """Whether the parameters have the published shapes, so that rows must have the published sizes."""
+
     def files(self) -> dict[str, FileFacts]:
         """Return the files of the source by name."""
 
-    def model(self, opset: int) -> bytes:
-        """Return the model in ONNX at `opset`, made of the source itself.
+    def write(self, opset: int, path: Path) -> None:
+        """Write the model in ONNX at `opset`, made of the source itself.
 
         Raises:
-            ZoosmithError: the source cannot be expressed at this opset.
+            ZoosmithError: the source cannot be expressed at this opset, or the file not be written.
         """
 
+    @property
+    def opset(self) -> int:
+        """The opset of the source: its own, or the one that it is best expressed in."""
+
     def nearest_opset(self, opset: int) -> int:
-        """Return the opset of `model` from which another opset is best converted."""
+        """Return the opset of `write` from which another opset is best converted."""
 
     def reference(self, name: str) -> AbstractContextManager[Run]:
-        """Open what computes the outputs that rows must give: one of `BuildOptions.reference`."""
+        """Open what computes the outputs that rows must give: one of `BuildOptions.reference`.
+
+        Raises:
+            ZoosmithError: it cannot be run so.
+        """

@@ -7,8 +7,10 @@ from onnx import TensorProto
 
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.recipes.caffe2_source import Caffe2Net
-from zoosmith.recipes.recipe import CardFacts, Recipe, SampleInputs
+from zoosmith.recipes.init_nets import InitLayout
+from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.recipes.rows import INTEGER_ROW, Row, quantized, relabelled, translated, upgraded_to_12
+from zoosmith.recipes.samples import SampleInputs
 from zoosmith.recipes.source import Arrays
 
 SHAPES = {"conv_w": (8, 3, 3, 3), "conv_b": (8,), "fc_w": (10, 8 * 16 * 16), "fc_b": (10,)}
@@ -45,9 +47,9 @@ def inputs(seed: int, index: int) -> Arrays:
 NET = Caffe2Net(
     title="Small",
     predict_net=predict_net,
-    shapes=lambda: SHAPES,
     inputs={"image": (TensorProto.FLOAT, (1, 3, 16, 16)), "shift": (TensorProto.FLOAT, (1, 10))},
-    init_name="small_init",
+    shapes=lambda: SHAPES,
+    layouts=(InitLayout("small_init"),),
     synthesize=parameters,
 )
 
@@ -63,7 +65,7 @@ SMALL = Recipe(
             Row("8", 8, relabelled(8, original=9), title="Small", onnx_version="1.3"),
             Row("9", 9, translated(9), title="Small", onnx_version="1.4"),
             Row("12", 12, upgraded_to_12, title="Small-12", onnx_version="1.9"),
-            Row(INTEGER_ROW, 12, quantized, title="Small-12-int8", onnx_version="1.9", exact=False),
+            Row(INTEGER_ROW, 12, quantized(upgraded_to_12), title="Small-12-int8", onnx_version="1.9", exact=False),
         )
     },
     samples=SampleInputs(inputs, "random arrays"),

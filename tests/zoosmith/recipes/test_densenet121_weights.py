@@ -15,7 +15,7 @@ from zoosmith.quantize.sample_statistics import measure_samples
 from zoosmith.recipes.caffe2_source import Caffe2Source
 from zoosmith.recipes.densenet121 import DENSENET121_NET
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net
-from zoosmith.recipes.densenet121.pictures import sample
+from zoosmith.recipes.densenet121.pictures import SAMPLES
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
 from zoosmith.recipes.init_nets import write_init_net
 
@@ -72,8 +72,8 @@ def test_filters_are_he_scaled_and_some_variances_are_near_zero(parameters: dict
 
 
 def test_stated_statistics_are_those_of_other_pictures_of_the_same_kind(weights: Caffe2Source) -> None:
-    model = ModelProto.FromString(weights.model(9))
-    found = measure_samples(model, [sample(0, number) for number in range(8)])
+    model = ModelProto.FromString(weights.model(9).SerializeToString())
+    found = measure_samples(model, [SAMPLES.make(0, number) for number in range(8)])
     assert found is not None and found.layers == 121
     assert found.mean < 0.2 and found.variance < 0.45
 

@@ -5,10 +5,11 @@ from onnx import TensorProto
 from zoosmith.recipes.caffe2_source import Caffe2Net
 from zoosmith.recipes.densenet121.card import card_facts
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE, NET_NAME, parameter_shapes, predict_net
-from zoosmith.recipes.densenet121.pictures import KIND, PREPROCESSING, sample
+from zoosmith.recipes.densenet121.pictures import PREPROCESSING, SAMPLES
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
+from zoosmith.recipes.init_nets import InitLayout
 from zoosmith.recipes.published import families
-from zoosmith.recipes.recipe import Recipe, SampleInputs
+from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import (
     INTEGER_ROW,
     OPTIMIZED_ROW,
@@ -31,9 +32,9 @@ DENSENET121_NET = Caffe2Net(
     predict_net=predict_net,
     shapes=parameter_shapes,
     inputs={INPUT: (int(TensorProto.FLOAT), INPUT_SHAPE)},
-    init_name=f"{NET_NAME}_init",
+    layouts=(InitLayout(f"{NET_NAME}_init"),),
     synthesize=synthetic_parameters,
-    published_init_net=_PUBLISHED.init_net.sha256 if _PUBLISHED.init_net else None,
+    published_init_net=_PUBLISHED.init_net,
 )
 
 
@@ -45,13 +46,17 @@ _PUBLISHED_ROWS = [
     published_row(_PUBLISHED, "9", translated(9)),
     published_row(_PUBLISHED, "12", upgraded_to_12),
     published_row(
-        _PUBLISHED, INTEGER_ROW, quantized, remark="another quantizer made the published file", exact=False
+        _PUBLISHED,
+        INTEGER_ROW,
+        quantized(upgraded_to_12),
+        remark="another quantizer made the published file",
+        exact=False,
     ),
 ]  # fmt: skip
 _OPTIMIZED = Row(
     OPTIMIZED_ROW,
     12,
-    optimized,
+    optimized(upgraded_to_12),
     title=f"{_PUBLISHED.title}-{OPTIMIZED_ROW}",
     onnx_version=_PUBLISHED.rows["12"].onnx_version,
 )
@@ -64,7 +69,7 @@ DENSENET121 = Recipe(
     open_source=DENSENET121_NET.open,
     rows={row.name: row for row in [*_PUBLISHED_ROWS, _OPTIMIZED]},
     default_rows=",".join(row.name for row in _PUBLISHED_ROWS),
-    samples=SampleInputs(sample, KIND),
+    samples=SAMPLES,
     features=("pool5_1",),
     classifies=True,
     preprocessing=PREPROCESSING,

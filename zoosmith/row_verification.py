@@ -1,0 +1,113 @@
+"""A row that was made: checked, run on the data sets, moved to its place, and packed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoosmith.archives import write_archive
+from zoosmith.bundles import bundle_members
+from zoosmith.checks import check_calibration, check_exact, check_integer, check_row_file
+from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
+from zoosmith.onnx_model.files import Staging
+from zoosmith.onnx_model.loading import load_in_place
+from zoosmith.quantize.sample_statistics import SampleDistance
+from zoosmith.recipes.parameters import file_facts
+from zoosmith.recipes.recipe import Recipe
+from zoosmith.recipes.rows import Row
+from zoosmith.recipes.source import Source
+from zoosmith.report import BuiltFile, Check, RanIn, RowReport
+from zoosmith.validation import ValidationError, compare, runner_for
+from zoosmith.validation.datasets import DataSet
+
+
+def verify_row(
+    recipe: Recipe,
+    row: Row,
+    source: Source,
+    stage: Staging,
+    folder: Path,
+    data: Sequence[DataSet],
+    distance: SampleDistance | None,
+) -> RowReport:
+    """Check a row's file, run it, move it to its place, pack it.
+
+    Args:
+        recipe: of the model.
+        row: what the file must be.
+        source: what it was made of.
+        stage: where it waits; it stays there where it cannot be run.
+        folder: of the model.
+        data: inputs and the outputs of the source.
+        distance: of the calibration samples from the training data; None where that is not known.
+
+    Returns:
+        What was found.
+    """
+    model = load_in_place(stage.path)
+    checks = check_row_file(row, stage.path, model, size=row.size if source.published_shapes else None)
+    try:
+        # one thread, so that no figure depends on the number of threads
+        runner = runner_for(stage.path, threads=1, few_runs=True)
+        given = [runner.run(each.inputs) for each in data]
+    except ValidationError as error:
+        return failed_row(row, "run", str(error).replace(str(stage.path), stage.path.name), checks)
+    ran_in = RanIn(runner.runtime.name, runner.runtime.version)
+    del runner
+    comparisons = [compare(each.outputs, outputs) for each, outputs in zip(data, given, strict=True)]
+    if row.exact:
+        checks += check_exact(comparisons, classifies=recipe.classifies)
+    else:
+        data = [DataSet(each.inputs, outputs) for each, outputs in zip(data, given, strict=True)]
+        checks += check_integer(comparisons)
+        checks += check_calibration(distance)
+    stage.publish()
+    path = folder / recipe.path(row.name)
+    archive = path.with_suffix(".tar.gz")
+    archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
+    facts = file_facts(path)
+    return RowReport(
+        name=row.name,
+        title=row.title,
+        onnx_version=row.onnx_version,
+        opset=row.opset,
+        exact=row.exact,
+        model=BuiltFile(recipe.path(row.name), facts["bytes"], facts["sha256"]),
+        archive=BuiltFile(f"model/{archive.name}", archive.stat().st_size, archive_sha256),
+        inputs=hub_inputs(model.graph),
+        outputs=hub_outputs(model.graph),
+        features=hub_features(model, recipe.features),
+        checks=tuple(checks),
+        ran_in=ran_in,
+        max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
+        cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
+        same_top1=all(found.same_top1 for found in comparisons),
+        published=row.compare(facts["sha256"]) if source.published else None,
+    )
+
+
+def failed_row(row: Row, step: str, reason: str, checks: Sequence[Check] = ()) -> RowReport:
+    """Report a row that has no file.
+
+    Args:
+        row: what it was to be.
+        step: what failed: `made` or `run`.
+        reason: why.
+        checks: made before.
+    """
+    return RowReport(
+        name=row.name,
+        title=row.title,
+        onnx_version=row.onnx_version,
+        opset=row.opset,
+        exact=row.exact,
+        model=None,
+        archive=None,
+        inputs=(),
+        outputs=(),
+        features=(),
+        checks=(*checks, Check(step, reason, step, False)),
+        ran_in=None,
+        max_scaled=None,
+        cosine=None,
+        same_top1=None,
+        published=None,
+    )

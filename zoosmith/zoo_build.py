@@ -1,0 +1,205 @@
+"""A whole zoo: models built into one tree with one manifest, in parallel, going on where an earlier build ended."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from zoosmith.builder import MANIFEST, PACKAGES, REPORT, build_model, write_report
+from zoosmith.execution import SILENT, Job, ProcessExecutor, Progress, default_workers
+from zoosmith.manifest import manifest_entries, manifest_text
+from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.files import write_atomic
+from zoosmith.recipes.parameters import file_facts
+from zoosmith.zoo_file import Entry, read_zoo
+
+# a model in memory a process
+_MOST_PROCESSES = 4
+_SECONDS_TO_WAIT = 0.05
+
+
+@dataclass(frozen=True)
+class BuiltEntry:
+    """What became of one model of a zoo.
+
+    Attributes:
+        name: folder and prefix of its files.
+        key: hash of what it was made of, and of the arguments.
+        report: of its build, in plain values; None where there is none.
+        hub: its entries of the manifest.
+        error: why it could not be built; None where it was.
+        kept: whether an earlier build made it.
+    """
+
+    name: str
+    key: str
+    report: Mapping[str, Any] | None
+    hub: tuple[Mapping[str, Any], ...]
+    error: str | None = None
+    kept: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every row passed."""
+        return self.report is not None and bool(self.report["passed"])
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in words."""
+        if self.report is None:
+            return "failed"
+        rows = self.report["rows"]
+        checks = [check["passed"] for row in rows for check in row["checks"]]
+        kept = ", built before" if self.kept else ""
+        return f"{sum(checks)} of {len(checks)} checks passed, {len(rows)} row{'s' if len(rows) != 1 else ''}{kept}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"name": self.name, "key": self.key, "error": self.error, "report": self.report}
+
+
+@dataclass(frozen=True)
+class BuiltZoo:
+    """What became of a zoo: its entries in the order of the file."""
+
+    entries: tuple[BuiltEntry, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every model passed."""
+        return all(entry.passed for entry in self.entries)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"passed": self.passed, "models": [entry.as_dict() for entry in self.entries]}
+
+
+def build_zoo(path: Path, out: Path, *, jobs: int | None = None, progress: Progress = SILENT) -> BuiltZoo:
+    """Build the models of a zoo file into one tree, in processes of their own.
+
+    A model whose files are all there, and which was made of the same inputs, arguments and versions, is kept. The
+    manifest and `report.json` are written after each model, so that a build that was stopped goes on where it ended.
+
+    Args:
+        path: the zoo file.
+        out: folder of the tree.
+        jobs: how many models at a time; None for one a core, but no more than 4.
+        progress: notified of every model.
+
+    Raises:
+        ZoosmithError: the zoo file is wrong, two models have the same files, or a file cannot be written. A model that
+            cannot be built does not stop the others: it is in the result.
+    """
+    entries = read_zoo(path)
+    recipes = [entry.choice.recipe(entry.options.weights) for entry in entries]
+    names = [f"{recipe.folder}/{recipe.prefix}" for recipe in recipes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ZoosmithError(f"{path}: two models are called {name}; give one of them another name or folder")
+    for entry, recipe in zip(entries, recipes, strict=True):
+        recipe.select_rows(entry.options.rows)
+    keys = [_key(entry) for entry in entries]
+    before = _earlier(out)
+    found: dict[str, BuiltEntry] = {}
+    workers = min(jobs or default_workers(_MOST_PROCESSES), len(entries))
+    threads = max(1, default_workers() // max(1, workers))
+    with progress.task("building the zoo", len(entries)) as task, ProcessExecutor(max(1, workers)) as executor:
+        running: dict[Job[BuiltEntry], str] = {}
+        for name, key, entry in zip(names, keys, entries, strict=True):
+            earlier = before.get(name)
+            if earlier is not None and earlier.key == key and _is_whole(earlier, out / name.rpartition("/")[0]):
+                found[name] = replace(earlier, kept=True)
+                task.advance(f"{name}: {found[name].outcome}")
+                continue
+            options = replace(entry.options, jobs=threads)
+            running[executor.submit(_build_entry, Entry(entry.choice, options), out, name, key)] = name
+        # what was kept counts even if nothing else comes to an end
+        _write(out, [found[name] for name in names if name in found])
+        for job in _as_they_end(running):
+            name = running[job]
+            found[name] = job.result()
+            task.advance(f"{name}: {found[name].outcome}")
+            _write(out, [found[each] for each in names if each in found])
+    return BuiltZoo(tuple(found[name] for name in names))
+
+
+def _as_they_end(jobs: Iterable[Job[BuiltEntry]]) -> Iterator[Job[BuiltEntry]]:
+    """The jobs, each when it has ended."""
+    waiting = list(jobs)
+    while waiting:
+        ended = [job for job in waiting if job.done()]
+        waiting = [job for job in waiting if job not in ended]
+        yield from ended
+        if not ended:
+            time.sleep(_SECONDS_TO_WAIT)
+
+
+def _build_entry(entry: Entry, out: Path, name: str, key: str) -> BuiltEntry:
+    """Build one model; what is wrong with it is part of the result."""
+    try:
+        recipe = entry.choice.recipe(entry.options.weights)
+        report = build_model(out, recipe, entry.options)
+    except ZoosmithError as error:
+        return BuiltEntry(name, key, None, (), str(error))
+    return BuiltEntry(name, key, json.loads(json.dumps(report.as_dict())), tuple(manifest_entries(recipe, report)))
+
+
+def _write(out: Path, entries: list[BuiltEntry]) -> None:
+    content = {**BuiltZoo(tuple(entries)).as_dict(), "hub": {entry.name: list(entry.hub) for entry in entries}}
+    write_atomic(out / MANIFEST, manifest_text(dict(each) for entry in entries for each in entry.hub).encode())
+    write_report(out, content)
+
+
+def _earlier(out: Path) -> dict[str, BuiltEntry]:
+    """What an earlier build of a zoo left in its report; nothing where there is none that can be read."""
+    try:
+        content = json.loads((out / REPORT).read_text(encoding="utf-8"))
+        return {
+            model["name"]: BuiltEntry(
+                model["name"], model["key"], model["report"], tuple(content["hub"][model["name"]]), model["error"]
+            )
+            for model in content["models"]
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _is_whole(entry: BuiltEntry, folder: Path) -> bool:
+    """Whether all files of a model are there as they were written."""
+    if entry.report is None or not (folder / "README.md").is_file():
+        return False
+    for row in entry.report["rows"]:
+        for kind in ("model", "archive"):
+            file = row[kind]
+            if file is None:
+                return False
+            path = folder / file["path"]
+            if not path.is_file() or file_facts(path) != {"bytes": file["size"], "sha256": file["sha256"]}:
+                return False
+    return True
+
+
+def _key(entry: Entry) -> str:
+    """A hash of what a model is made of: contents of files, arguments, versions; of folders names, sizes and times."""
+    choice = entry.choice
+    parts: dict[str, Any] = {
+        "versions": {name: version(name) for name in PACKAGES},
+        "options": [word for word in entry.options.arguments()],
+        "name": choice.name,
+        "dims": dict(choice.inputs.dims),
+        "shapes": {name: [list(shape.sizes), shape.elem_type] for name, shape in choice.inputs.shapes.items()},
+        "files": {option: _content(path) for option, path in entry.files.items()},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _content(path: Path) -> Any:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    beside = sorted(path.parent.glob(f"{path.name}*.data"))
+    return [file_facts(file)["sha256"] for file in [path, *beside]]
