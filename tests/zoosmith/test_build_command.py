@@ -227,8 +227,8 @@ def test_bundle_refuses_what_it_cannot_pack(run: Any, tmp_path: Path) -> None:
 
 def test_validate_refuses_what_is_no_bundle(run: Any, tmp_path: Path) -> None:
     (tmp_path / "text.tar.gz").write_text("text")
-    assert "text.tar.gz: expected a tar.gz archive" in refused(run("validate", tmp_path / "text.tar.gz"))
-    assert "none.tar.gz: cannot be unpacked: No such file" in refused(run("validate", tmp_path / "none.tar.gz"))
+    assert "expected a tar.gz archive" in refused(run("validate", tmp_path / "text.tar.gz"))
+    assert "none.tar.gz: cannot be read: No such file" in refused(run("validate", tmp_path / "none.tar.gz"))
     (tmp_path / "empty").mkdir()
     assert "empty: expected one model" in refused(run("validate", tmp_path / "empty"))
 
