@@ -60,8 +60,10 @@ def choose_ir(model: ModelProto, source: int, target: int, ir: int | None) -> in
         ir: the IR version that is asked for, if any.
 
     Raises:
-        OpsetError: `ir` does not hold what the model has.
+        OpsetError: `ir` does not hold what the model has, or does not exist.
     """
+    if ir is not None and ir > onnx.IR_VERSION:
+        raise OpsetError(f"IR version {ir} does not exist: give one up to {onnx.IR_VERSION}, the newest of this onnx")
     if ir is None and source == target:
         return model.ir_version
     if ir is None and target > source:

@@ -141,7 +141,7 @@ class Moved:
 
     def __str__(self) -> str:
         old, new = self.before.get(""), self.opset
-        parts = [f"opset {new}" if old in (new, None) else f"opset {old} -> {new}"]
+        parts = [] if new is None else [f"opset {new}" if old in (new, None) else f"opset {old} -> {new}"]
         parts += [f"{name} {old} -> {'none' if new is None else new}" for name, old, new in self._other_domains()]
         ir = f"IR {self.model.ir_version}" + (f" (it has {self.ir_reason})" if self.ir_reason else "")
         parts.append(ir if self.target is None else f"{ir} for {self.target}")

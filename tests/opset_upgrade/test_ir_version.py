@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import IR_VERSION, ModelProto, TensorProto, checker, helper, numpy_helper, parser
 
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert_version
@@ -176,3 +176,9 @@ def test_a_model_that_stays_at_its_opset_keeps_its_bytes_even_where_ir_3_asks_fo
     model = scaled(8, 4)
     model.ir_version = 3
     assert convert_version(model, 8) == model
+
+
+def test_an_ir_version_that_onnx_does_not_know_is_refused() -> None:
+    model = parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (float[1] x) => (float[1] y) { y = Relu (x) }')
+    with pytest.raises(OpsetError, match=f"IR version 99 does not exist: give one up to {IR_VERSION}"):
+        convert_version(model, 17, ir=99)

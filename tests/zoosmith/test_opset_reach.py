@@ -113,6 +113,9 @@ class TestOtherDomains:
         onnx.save(model_of("Scaler", imports={"ai.onnx.ml": 5, "": 21}, **scaler), "m.onnx")
         assert run(["opset", "m.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3"]) == 0
         assert "o.onnx: opset 21, ai.onnx.ml 5 -> 3, IR 8, verified, equal" in capsys.readouterr().out
+        onnx.save(model_of("Scaler", imports={"ai.onnx.ml": 5}, **scaler), "alone.onnx")
+        assert run(["opset", "alone.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3"]) == 0
+        assert "o.onnx: ai.onnx.ml 5 -> 3, IR 8, verified, equal" in capsys.readouterr().out
         found = answer(capsys, "m.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3", "--to", "13")
         assert (found["to"], found["domains"]) == (13, {"ai.onnx.ml": {"from": 5, "to": 3}})
 
