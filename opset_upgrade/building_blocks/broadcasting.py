@@ -1,8 +1,11 @@
 """Element-wise operators: limited broadcasting by attribute below opset 7, as numpy does since."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from onnx import NodeProto
 
+from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -38,7 +41,7 @@ def to_limited_broadcast(node: NodeProto, g: Writer) -> None:
     left, right = g.shape(node.input[0]), g.shape(node.input[1])
     if left is None or right is None:
         g.refuse("the shapes of its inputs are not known, and limited broadcasting needs them")
-    if left == right and None not in left:
+    if left == right and _same_sizes(g, node.input, left):
         return
     common = _broadcast(left, right)
     if common is None:
@@ -100,6 +103,12 @@ def is_single(g: Writer, name: str) -> bool:
     """Whether a tensor is one constant number that takes the shape of whatever it meets."""
     value = g.value(name)
     return value is not None and value.size == 1 and value.ndim <= 1
+
+
+def _same_sizes(g: Writer, names: Sequence[str], shape: Shape) -> bool:
+    """Whether two tensors of that shape have one size along the axes that are not fixed, too."""
+    one, other = names
+    return all(size is not None or same_size(g, Size(one, axis), Size(other, axis)) for axis, size in enumerate(shape))
 
 
 def _broadcast(left: Shape, right: Shape) -> Shape | None:

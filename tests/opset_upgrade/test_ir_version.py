@@ -179,6 +179,7 @@ def test_a_model_that_stays_at_its_opset_keeps_its_bytes_even_where_ir_3_asks_fo
 
 
 def test_an_ir_version_that_onnx_does_not_know_is_refused() -> None:
-    model = parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (float[1] x) => (float[1] y) { y = Relu (x) }')
+    text = "g (float[1] x) => (float[1] y) { y = Relu (x) }"
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
     with pytest.raises(OpsetError, match=f"IR version 99 does not exist: give one up to {IR_VERSION}"):
         convert_version(model, 17, ir=99)

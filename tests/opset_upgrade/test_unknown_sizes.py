@@ -359,3 +359,14 @@ def test_blocks_of_channels_become_pixels_of_an_image_of_any_size() -> None:
 def test_a_flattened_tensor_of_any_size() -> None:
     model, feeds = _model("Flatten", 13, R.randint(0, 9, (2, 3, 4)), axis=-1)
     _assert_lowers(model, [feeds], 8, 7)
+
+
+def test_sizes_with_one_symbol_need_no_broadcasting_below_7() -> None:
+    model, feeds = _model("HardSwish", 17, _values(2, 3, 4))
+    _assert_lowers(model, [feeds, {"x0": _values(3, 1, 2)}], 6, 3)
+
+
+def test_sizes_with_other_symbols_may_broadcast_and_are_refused_below_7() -> None:
+    model, _ = _model("Add", 17, _values(2, 3), _values(2, 3))
+    with pytest.raises(OpsetError, match="do not determine how they broadcast; opset 7 is the lowest"):
+        convert_version(model, 6)
