@@ -31,6 +31,10 @@ class BlobValues:
         """Put a value into a blob; None for one that cannot be translated."""
         self._values[blob] = value
 
+    def release(self) -> None:
+        """Forget all values: those still to be computed refer to the translation."""
+        self._values.clear()
+
     def shares_memory(self, blobs: Iterable[str]) -> bool:
         """Tell whether one of these blobs shares its memory with another one."""
         return not self._shared.keys().isdisjoint(blobs)

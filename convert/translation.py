@@ -164,6 +164,7 @@ class _Translation:
                 self._translate_step(step)
             return self._assemble(given, self._outputs())
         finally:
+            self._blobs.release()
             self._graph.release()
 
     def _initial_blobs(self) -> list[str]:
