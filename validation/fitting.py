@@ -55,6 +55,7 @@ def fitting_cases(
     *,
     same_sizes: bool = False,
     corners: bool = True,
+    enough: Callable[[], bool] = lambda: False,
 ) -> list[Case]:
     """Run a model on random inputs that fit it.
 
@@ -70,6 +71,7 @@ def fitting_cases(
         count: how many cases.
         same_sizes: all cases have the sizes of the first, which are 1 where they fit, and plain values.
         corners: False for plain values everywhere.
+        enough: asked after each case whether further ones can be left out.
 
     Raises:
         StoppedError: the time is up.
@@ -79,7 +81,7 @@ def fitting_cases(
     if same_sizes:
         return fit.alike(count)
     cases = [fit.first()]
-    while len(cases) < count:
+    while len(cases) < count and not enough():
         cases.append(fit.next(cases[-1], len(cases)))
     for index in range(len(cases), len(cases) + _MOST_FURTHER):
         if not outputs_without_values([case.outputs for case in cases]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
 from zoosmith.validation.interpreter.nested import every_operator, nets_of
+from zoosmith.validation.interpreter.pieces import in_pieces
 from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 from zoosmith.validation.interpreter.training import without_training
 from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
@@ -94,6 +95,8 @@ class NetInterpreter:
             name for name in self._needed(self.output_names) if name not in self._parameters
         )
         """The blobs that a run must be given."""
+        self.computed = 0
+        """How many numbers the operators wrote in the last run: a measure of its work."""
 
     def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Run the net.
@@ -119,6 +122,7 @@ class NetInterpreter:
                 raise ValidationError(f"input {name!r} is of type {array.dtype}, expected numbers or booleans")
             workspace.write(name, array, double=array.dtype == np.float64)
         _execute(self._plan, workspace, keep=wanted)
+        self.computed = workspace.written
         return {name: _rounded(workspace, name) for name in wanted}
 
     def _needed(self, wanted: Iterable[str]) -> tuple[str, ...]:
@@ -237,7 +241,7 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
     op.double = any(map(workspace.is_double, op.inputs))
     try:
         with np.errstate(all="ignore"):
-            result = kernel.compute(op, *(values if kernel.raw else map(widen, values)))
+            result = _called(op, kernel, values)
     except (ValueError, LookupError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
         if isinstance(error, TypeError) and not any(map(_unusual, values)):
             raise
@@ -254,6 +258,14 @@ def _compute(op: Operator, kernel: Kernel, workspace: Workspace) -> Sequence:
     if len(results) < len(op.outputs) and not kernel.chooses:
         raise op.error(f"has {len(op.outputs)} outputs, at most {len(results)} are computed")
     return results
+
+
+def _called(op: Operator, kernel: Kernel, values: Sequence[Value]) -> Any:
+    if kernel.rows is not None and not op.double:
+        pieces = in_pieces(partial(kernel.compute, op), values, every=kernel.rows == "all")
+        if pieces is not None:
+            return pieces
+    return kernel.compute(op, *(values if kernel.raw else map(widen, values)))
 
 
 def _unusual(value: Value) -> bool:

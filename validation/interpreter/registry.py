@@ -4,12 +4,14 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from zoosmith.onnx_model.registry import Registry
 from zoosmith.validation.interpreter.values import INTEGERS, QuantizedTensor, Value
+
+Rows: TypeAlias = Literal["first", "all"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Kernel:
     shares: bool = False
     # The function gives the name of the argument whose net the engine runs on the same blobs.
     chooses: bool = False
+    # Each row of the result is of the same row of the first input, or of all inputs.
+    rows: Rows | None = None
     signature: inspect.Signature = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +67,7 @@ KERNELS: Registry[str, Kernel] = Registry("zoosmith.validation.interpreter.opera
 
 
 def operator(
-    *types: str, raw: bool = False, shares: bool = False, chooses: bool = False
+    *types: str, raw: bool = False, shares: bool = False, chooses: bool = False, rows: Rows | None = None
 ) -> Callable[[Callable], Callable]:
     """Register the decorated function as the kernel of Caffe2's operators of these types.
 
@@ -72,6 +76,8 @@ def operator(
         raw: the function takes float32 blobs as they are; by default it gets them in float64.
         shares: the first output shares its memory with the first input, as Alias does.
         chooses: the function gives the name of the argument whose net is run next, on the blobs of the workspace.
+        rows: where each row of the one result is computed of the same row of the `first` input, or of `all`; large
+            inputs are then cut in pieces.
 
     Raises:
         RuntimeError: a type has a kernel already.
@@ -79,7 +85,7 @@ def operator(
 
     def register(compute: Callable) -> Callable:
         for name in types:
-            KERNELS.add(name, Kernel(compute, raw, shares, chooses))
+            KERNELS.add(name, Kernel(compute, raw, shares, chooses, rows))
         return compute
 
     return register

@@ -26,6 +26,8 @@ class Workspace:
         self._shared: dict[str, _SharedMemory] = {}
         # Elements that a blob's memory holds: Caffe2 keeps it when a smaller tensor is written.
         self._capacities: dict[str, int] = {}
+        self.written = 0
+        """Elements that were written, each time anew."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._blobs
@@ -50,6 +52,7 @@ class Workspace:
     def write(self, name: str, value: Value, *, double: bool = False) -> None:
         """Bind a value to a name, as an operator's output: what shares its memory sees the new elements."""
         size = value.size if isinstance(value, np.ndarray) else value.values.size
+        self.written += size
         memory = self._shared.get(name)
         if memory is not None and isinstance(value, np.ndarray) and size <= self._capacities[name]:
             self._write_shared(name, value, memory)

@@ -131,7 +131,7 @@ def _variadic(combine: Callable) -> Callable:
 
 
 for _type, _compute in {"Sum": np.add, "SumInt": np.add, "Max": np.maximum, "Min": np.minimum}.items():
-    operator(_type)(_variadic(_compute))
+    operator(_type, rows="all")(_variadic(_compute))
 
 
 @operator("SumRelu")

@@ -77,7 +77,7 @@ _UNARY: dict[str, Callable] = {
 }
 
 for _type, _compute in _UNARY.items():
-    operator(_type)(_unary(_compute))
+    operator(_type, rows="first")(_unary(_compute))
 
 
 @operator("Alias", "AliasWithName", shares=True)

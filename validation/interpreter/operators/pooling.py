@@ -17,13 +17,13 @@ from zoosmith.validation.interpreter.windows import (
 )
 
 
-@operator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D")
+@operator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", rows="first")
 def max_pool(op: Operator, image: np.ndarray) -> np.ndarray:
     """The largest element in each window; padding never wins."""
     return _pool(op, image, float(np.finfo(np.float32).min), np.maximum)
 
 
-@operator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D")
+@operator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", rows="first")
 def average_pool(op: Operator, image: np.ndarray) -> np.ndarray:
     """The mean of each window: of its elements in the image, or with `count_include_pad` over the whole kernel."""
     return _pool(op, image, 0.0, np.add, average=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.boxes import Floats, as_float32
+from zoosmith.validation.interpreter.pieces import storage
 from zoosmith.validation.interpreter.registry import operator
 from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
@@ -20,7 +21,9 @@ def roi_align(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
     if rois.ndim != 2 or rois.shape[1] not in {4, 5} or image.ndim != 4:
         raise op.error(f"image {image.shape} and rois {rois.shape} do not fit")
     pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
-    result = np.zeros((len(rois), image.shape[1], *pooled))
+    result = np.zeros(shape := (len(rois), image.shape[1], *pooled), storage(math.prod(shape)))
+    # Channels last: what a weight multiplies lies side by side.
+    pixels = np.ascontiguousarray(channels_last(image))
     scale, aligned = np.float32(op.number("spatial_scale", 1.0)), op.flag("aligned")
     for n, roi in enumerate(as_float32(rois)):
         index = int(roi[0]) if len(roi) == 5 else 0
@@ -40,8 +43,17 @@ def roi_align(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
             )
             for axis in (0, 1)
         )
-        result[n] = rows @ image[index] @ columns.T
+        touched = [slice(*_extent(weights)) for weights in (rows, columns)]
+        part = pixels[index, touched[0], touched[1]]
+        lines = np.tensordot(rows[:, touched[0]], part, axes=1)
+        result[n] = np.matmul(columns[:, touched[1]], lines).transpose(2, 0, 1)
     return channels_last(result) if op.channels_last else result
+
+
+def _extent(weights: np.ndarray) -> tuple[int, int]:
+    """Where the columns of weights (bins, size) that hold any begin and end."""
+    used = np.flatnonzero(weights.any(axis=0))
+    return (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
 
 
 def _sampling(start: np.float32, length: np.float32, bins: int, size: int, ratio: int) -> np.ndarray:
