@@ -13,6 +13,7 @@ from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.input_checks import check_inputs, check_tensor
+from zoosmith.validation.interpreter.nested import blobs_read, blobs_written
 from zoosmith.validation.runtimes.environment import installed_python
 from zoosmith.validation.runtimes.pins import runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
@@ -181,5 +182,6 @@ def _read_first(net: NetDef) -> Iterator[str]:
     """The blobs that `net` reads before it writes them."""
     written: set[str] = set()
     for op in net.op:
-        yield from (blob for blob in op.input if blob not in written)
-        written.update(op.output)
+        read = [*op.input, *sorted(blobs_read(op).difference(op.input))]
+        yield from (blob for blob in read if blob not in written)
+        written |= blobs_written(op)
