@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoosmith.audit.discovery import find_subjects
-from zoosmith.audit.files import AuditedFile, Subject, UnreadableError, opened
+from zoosmith.audit.files import AuditedFile, NotCheckedError, Subject, UnreadableError, opened
 from zoosmith.audit.names import opset_in, published_name
 from zoosmith.audit.registry import CHECKS, Check
 from zoosmith.audit.report import AuditReport, FileReport, Finding
@@ -79,16 +79,13 @@ def audit_file(subject: Subject, limits: Limits) -> FileReport:
         limits: for outputs that are computed again.
     """
     with opened(subject, limits) as file:
-        findings = [
-            Finding(name, tuple(defects))
-            for name, check in CHECKS.entries().items()
-            if (defects := _judge(check, file)) is not None
-        ]
+        made = [_finding(name, check, file) for name, check in CHECKS.entries().items()]
         read = file.is_there and subject.kind in ("model", "archive")
-        return FileReport(os.fspath(subject.path), subject.kind, file.sha256 if read else None, tuple(findings))
+        findings = tuple(finding for finding in made if finding is not None)
+        return FileReport(os.fspath(subject.path), subject.kind, file.sha256 if read else None, findings)
 
 
-def _judge(check: Check, file: AuditedFile) -> Sequence[str] | None:
+def _finding(name: str, check: Check, file: AuditedFile) -> Finding | None:
     """What a check finds; None where it does not apply."""
     if file.subject.kind not in check.kinds:
         return None
@@ -98,13 +95,15 @@ def _judge(check: Check, file: AuditedFile) -> Sequence[str] | None:
         if check.of_lone_archives and file.subject.kind == "archive" and file.loose_model is not None:
             return None
         found = check.judge(file)
-        return None if found is None else list(found)
+        return None if found is None else Finding(name, tuple(found))
     except UnreadableError:
         return None
+    except NotCheckedError as error:
+        return Finding(name, unchecked=str(error))
     except (ZoosmithError, OSError) as error:
-        return [first_line(error)]
+        return Finding(name, (first_line(error),))
     except Exception as error:  # a library's own: the audit goes on
-        return [f"cannot be checked: {type(error).__name__}: {first_line(error)}"]
+        return Finding(name, (f"cannot be checked: {type(error).__name__}: {first_line(error)}",))
 
 
 def _audit_apart(subject: Subject, limits: Limits) -> FileReport:

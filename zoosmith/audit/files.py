@@ -24,6 +24,10 @@ class UnreadableError(ZoosmithError):
     """A file that a check needs cannot be read; one check says so, the others do not apply."""
 
 
+class NotCheckedError(ZoosmithError):
+    """A check that could not be made here, which says nothing against the file."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A file to be audited.

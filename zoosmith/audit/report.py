@@ -11,10 +11,19 @@ class Finding:
     Attributes:
         check: name of the check.
         defects: what is wrong, in words; empty where nothing is.
+        unchecked: why it could not be made on this machine; None where it was.
     """
 
     check: str
     defects: tuple[str, ...] = ()
+    unchecked: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `defect` or `not checked`."""
+        if self.defects:
+            return "defect"
+        return "ok" if self.unchecked is None else "not checked"
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,22 @@ class AuditReport:
             for defect in finding.defects
         ]
 
+    @property
+    def unchecked(self) -> list[tuple[str, str, str]]:
+        """File, check and reason, of every check that could not be made."""
+        return [
+            (file.file, finding.check, finding.unchecked)
+            for file in self.files
+            for finding in file.findings
+            if finding.unchecked is not None
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "passed": self.passed,
             "defects": len(self.defects),
+            "unchecked": len(self.unchecked),
             "checks": self.checks,
             "files": [
                 {
@@ -79,8 +99,9 @@ class AuditReport:
                     "checks": [
                         {
                             "check": finding.check,
-                            "verdict": "defect" if finding.defects else "ok",
+                            "verdict": finding.verdict,
                             "defects": list(finding.defects),
+                            "reason": finding.unchecked,
                         }
                         for finding in file.findings
                     ],

@@ -34,12 +34,13 @@ def audit(terminal: Terminal, paths: tuple[Path, ...], limits: "Limits", jobs: i
     from zoosmith.audit import audit as run
 
     report = run(paths, limits=limits, jobs=jobs, progress=terminal.progress())
-    defects, files = len(report.defects), len(report.files)
+    files, defects, unchecked = len(report.files), len(report.defects), len(report.unchecked)
     terminal.result(
         report.as_dict(),
         _table(report),
         f"{files} file{'' if files == 1 else 's'}, {report.checks} checks, "
-        f"{defects or 'no'} defect{'' if defects == 1 else 's'}",
+        f"{defects or 'no'} defect{'' if defects == 1 else 's'}"
+        + (f"; {unchecked} checks could not be made" if unchecked else ""),
     )
     return 0 if report.passed else 1
 
@@ -56,6 +57,8 @@ def _table(report: "AuditReport") -> "Table":
     for file in report.files:
         if file.passed:
             table.add_row(file.file, f"all {len(file.findings)}", "ok")
+    for name, check, reason in report.unchecked:
+        table.add_row(name, check, f"not checked: {reason}", style="yellow")
     for name, check, defect in report.defects:
         table.add_row(name, check, f"defect: {defect}", style="red")
     return table

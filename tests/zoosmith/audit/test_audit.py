@@ -367,6 +367,26 @@ def test_the_command_prints_a_table_and_ends_with_1_at_a_defect(zoo: Zoo, capsys
     assert (verdicts["size"], verdicts["git lfs"]) == ("defect", "ok")
 
 
+def test_outputs_that_nothing_here_computes_are_not_checked_and_no_defect(zoo: Zoo, threads: Executor) -> None:
+    zoo.edit_archive("9", lambda folder: _with_foreign_node(folder / "model.onnx"))
+    shutil.rmtree(zoo.root / "work", ignore_errors=True)
+    zoo.model("9").unlink()
+    zoo.manifest.unlink()
+    zoo.card.unlink()
+    report = audited(threads, zoo.archive("9"))
+    assert report.defects == []
+    ((file, check, reason),) = report.unchecked
+    assert (file, check) == (str(zoo.archive("9")), "outputs")
+    assert "FusedThing" in reason and "/tmp" not in reason
+
+
+def _with_foreign_node(path: Path) -> None:
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("FusedThing", ["x"], ["n"], domain="com.example"))
+    model.opset_import.add(domain="com.example", version=1)
+    onnx.save(model, path)
+
+
 def test_a_model_of_another_domain_is_no_defect(tmp_path: Path, threads: Executor) -> None:
     model = small_model(13, ir=8)
     model.graph.node.append(helper.make_node("FusedThing", ["x"], ["n"], domain="com.example"))

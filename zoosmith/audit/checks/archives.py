@@ -1,6 +1,7 @@
 """Checks of an archive: safe members, the right model, and test data that fits it and is what it computes."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, helper
 
-from zoosmith.audit.files import AuditedFile, UnreadableError, pointer_at
+from zoosmith.audit.files import AuditedFile, NotCheckedError, UnreadableError, pointer_at
 from zoosmith.audit.registry import check
 from zoosmith.hub.store import sha256_of
 from zoosmith.onnx_model.errors import ZoosmithError, first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
-from zoosmith.validation import compare, runner_for
+from zoosmith.validation import ValidationError, compare, runner_for
 from zoosmith.validation.datasets import DataSet, list_data_sets, read_data_set
+from zoosmith.validation.runners import Runner, onnx_runtime
 
 
 @check("members", "archive")
@@ -83,17 +85,36 @@ def outputs(file: AuditedFile) -> Iterable[str]:
     graph, sets = file.structure.graph, _readable_sets(file)
     if not sets:
         return
-    runner, seen = runner_for(file.model_path, few_runs=True), set()
+    runner, seen = _runner(file), set()
     for path in sets:
         data = read_data_set(path, graph)
         identity = _identity(data)
         if identity in seen:  # the zoo has many a set in both forms
             continue
         seen.add(identity)
-        given = runner.run(data.inputs, timeout=file.limits.timeout)
+        try:
+            given = runner.run(data.inputs, timeout=file.limits.timeout)
+        except ValidationError as error:
+            reason = _reason(error, file)
+            if runner.runtime.name != onnx_runtime().name:
+                raise NotCheckedError(f"{runner.runtime} does not run it: {reason}") from error
+            yield f"{path.name}: {reason}"
+            continue
         compared = compare(data.outputs, given, rtol=file.limits.rtol, atol=file.limits.atol)
         if not compared.passed:
             yield f"{path.name}: {compared.reason}"
+
+
+def _runner(file: AuditedFile) -> Runner:
+    try:
+        return runner_for(file.model_path, few_runs=True)
+    except ValidationError as error:
+        raise NotCheckedError(_reason(error, file)) from error
+
+
+def _reason(error: Exception, file: AuditedFile) -> str:
+    """The first line of an error without the place that the archive was unpacked in."""
+    return first_line(error).removeprefix(f"{file.model_path}: ").replace(f"{file.contents}{os.sep}", "")
 
 
 def _readable_sets(file: AuditedFile) -> list[Path]:
