@@ -124,13 +124,18 @@ def array_of(tensor: TensorProto) -> np.ndarray | None:
 def load_spans(model: ModelProto) -> None:
     """Load the data that was left in the file into the tensors of a model, in place."""
     for tensor in all_tensors(model):
-        span = span_of(tensor)
-        if span is not None:
-            check_unchanged(span)
-            with open(span.path, "rb") as file:
-                file.seek(span.offset)
-                tensor.raw_data = file.read(span.length)
-            _forget(tensor)
+        load_span(tensor)
+
+
+def load_span(tensor: TensorProto) -> None:
+    """Load the data of one tensor into it if it was left in the file."""
+    span = span_of(tensor)
+    if span is not None:
+        check_unchanged(span)
+        with open(span.path, "rb") as file:
+            file.seek(span.offset)
+            tensor.raw_data = file.read(span.length)
+        _forget(tensor)
 
 
 def check_unchanged(span: Span) -> None:

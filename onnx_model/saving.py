@@ -5,7 +5,6 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
-from errno import EINVAL, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +28,7 @@ _SMALLEST_EXTERNAL = 1024
 _ALIGNMENT = 4096
 # tensors that are larger together are written one by one
 _STREAMED = 8 << 20
-# bytes that are copied at a time where the kernel does not do it
+# bytes that are copied at a time
 _BLOCK = 1 << 20
 # field numbers: of the graph in a model, of the initializers in a graph
 _GRAPH, _INITIALIZER = 7, 5
@@ -94,25 +93,15 @@ def _write_around_spans(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _copy_span(source: IO[bytes], offset: int, length: int, target: IO[bytes]) -> None:
-    """Copy bytes from file to file, by the kernel where it can."""
-    target.flush()
+    """Copy bytes from file to file: in blocks, as the kernel's own copy takes half as long again between odd places."""
+    block = memoryview(bytearray(min(_BLOCK, length)))
     source.seek(offset)
     left = length
-    if hasattr(os, "copy_file_range"):
-        try:
-            while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), left)):
-                left -= copied
-        except OSError as error:
-            # between file systems, or where the file system has no such call
-            if error.errno not in (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP):
-                raise
-        source.seek(offset + length - left)
-    while left and (block := source.read(min(left, _BLOCK))):
-        target.write(block)
-        left -= len(block)
+    while left and (count := source.readinto(block[:left])):  # type: ignore[attr-defined]
+        target.write(block[:count])
+        left -= count
     if left:
         raise ModelError(f"{source.name}: was cut while it was in use; run the command again")
-    target.seek(0, os.SEEK_END)
 
 
 def _write_with_data_file(

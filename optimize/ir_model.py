@@ -1,5 +1,6 @@
 """ONNX models as onnx-ir models, the form that passes work on, and back."""
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import (
@@ -8,8 +9,10 @@ from onnx_ir.passes.common import (
     ShapeInferencePass,
 )
 
+from zoosmith.onnx_model.in_place import array_of
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
+from zoosmith.optimize.weights_in_files import weights_in_file
 
 # the oldest IR version whose initializers need not be inputs as well
 _IR_OF_PLAIN_INITIALIZERS = 4
@@ -19,8 +22,8 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
     """Return a model in the form that passes work on.
 
     Constant nodes become initializers, and inputs that have an initializer are no longer inputs: their value is taken
-    as fixed. Every initializer of the graph is an array in memory, and every value states the type and shape that
-    ONNX's shape inference finds.
+    as fixed. Every initializer of the graph is an array, in memory or mapped from the file in which it was left, and
+    every value states the type and shape that ONNX's shape inference finds.
 
     Args:
         model: a model with its nodes in topological order; it is left as it was.
@@ -33,20 +36,34 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
     if model.graph.sparse_initializer:
         name = model.graph.sparse_initializer[0].values.name
         raise OptimizeError(f"initializer {name} is sparse; expected dense initializers")
-    result = ir.from_proto(model)
+    in_file = weights_in_file(model.graph)
+    result = ir.from_proto(_without_stamps(model) if in_file else model)
     result.ir_version = max(result.ir_version, _IR_OF_PLAIN_INITIALIZERS)
     RemoveInitializersFromInputsPass()(result)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(result)
     for value in result.graph.initializers.values():
         tensor = value.const_value
-        if tensor is not None and tensor.dtype != ir.DataType.STRING:
+        if value.name in in_file:
+            value.const_value = _FileTensor(in_file[value.name])
+        elif tensor is not None and tensor.dtype != ir.DataType.STRING:
             value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
     ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(result)
     return result
 
 
+def _without_stamps(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of a model without what onnx-ir does not know of tensors that lie in its file."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in weights_in_file(copy.graph).values():
+        tensor.ClearField("external_data")
+    return copy
+
+
 def to_proto(model: ir.Model) -> onnx.ModelProto:
     """Return a model as a message: only the initializers that are read, in order of first use, and no value_info.
+
+    Initializers that lie in a file stay there.
 
     Args:
         model: what passes worked on; the initializers that nothing reads are taken out of it, too.
@@ -60,6 +77,27 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
     graph.initializers.clear()
     for value in used:
         graph.register_initializer(value)
+    in_file = {value: value.const_value for value in used if isinstance(value.const_value, _FileTensor)}
+    for value, tensor in in_file.items():
+        value.const_value = ir.Tensor(np.empty(0, tensor.numpy().dtype), dtype=tensor.dtype)
     result = ir.to_proto(model)
+    places = {value.name: tensor.place for value, tensor in in_file.items()}
+    for initializer in result.graph.initializer:
+        if initializer.name in places:
+            initializer.CopyFrom(places[initializer.name])
+    for value, tensor in in_file.items():
+        value.const_value = tensor
     result.graph.ClearField("value_info")
     return result
+
+
+class _FileTensor(ir.Tensor):
+    """A tensor that was left in the file of its model, mapped from there.
+
+    Args:
+        place: says where it lies, as `load_in_place` has it.
+    """
+
+    def __init__(self, place: onnx.TensorProto) -> None:
+        super().__init__(array_of(place), dtype=ir.DataType(place.data_type), name=place.name)
+        self.place = place

@@ -5,10 +5,13 @@ import onnx
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
+from zoosmith.optimize.weights_in_files import put_weights_back, with_inputs_for_weights
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return what onnx-simplifier makes of a model; it is not checked, which `optimize` does.
+
+    Of a model that was read in place, the weights that nothing folds stay in the file.
 
     Args:
         model: any valid model; it is left as it was.
@@ -23,12 +26,14 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnxsim
 
     required_opset(model)
+    given, weights = with_inputs_for_weights(model)
     try:
-        result, _ = onnxsim.simplify(model, check_n=0)
+        result, _ = onnxsim.simplify(given, check_n=0)
     except Exception as error:
         # the simplifier raises whatever its C++ side does
         raise OptimizeError(f"onnx-simplifier cannot take the model: {first_line(error)}") from error
     simplified: onnx.ModelProto = result
+    put_weights_back(simplified.graph, weights, {value.name for value in model.graph.input})
     # newer simplifiers note their own settings there: the file would depend on their version
     simplified.ClearField("metadata_props")
     simplified.metadata_props.extend(model.metadata_props)

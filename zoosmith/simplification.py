@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.external_data import external_tensors, load_external_data
+from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.optimize import OptimizeError, optimize
-from zoosmith.validation import InputSource, Limits, Proof, verify_models
+from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.proof import Limits, Proof
 from zoosmith.writing import Written, write_verified
 
 
@@ -61,7 +63,8 @@ def simplify_file(
     Raises:
         ZoosmithError: the model cannot be read, optimized, run or written.
     """
-    original = load_model(source)
+    original = load_in_place(source)
+    load_external_data(external_tensors(original), source.parent)
     try:
         with progress.task("simplifying"):
             result = optimize(original)
@@ -69,6 +72,9 @@ def simplify_file(
         raise OptimizeError(f"{source}: {error}") from error
 
     def prove(path: Path, check: Callable[[], None]) -> Proof:
+        # a runtime is loaded only where something runs
+        from zoosmith.validation import verify_models
+
         return verify_models(
             source, path, inputs=inputs, cases=cases, limits=limits, meanwhile=check, progress=progress
         )

@@ -1,5 +1,7 @@
 """One BatchNormalization for each chain of per-channel affines."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 
@@ -36,16 +38,17 @@ class MergeAffines(ir.passes.InPlacePass):
                 absorbed.append(producer)
                 affine = before.then(affine)
             merged[node.outputs[0]] = affine
-        names, changed = new_names(model), False
+        names = new_names(model)
+        replaced: dict[ir.Value, ir.Value] = {}
         for output, affine in merged.items():
             last = output.producer()
             if last is None or (last.inputs[0] is affine.source and _is_merged(last)):
                 continue
-            _write_affine(model.graph, names, last, affine)
+            source = replaced.get(affine.source, affine.source)
+            replaced[output] = _write_affine(model.graph, names, last, replace(affine, source=source))
             absorbed.append(last)
-            changed = True
         model.graph.remove(absorbed, safe=True)
-        return ir.passes.PassResult(model, changed)
+        return ir.passes.PassResult(model, bool(replaced))
 
 
 def _is_free_standing_arithmetic(node: ir.Node) -> bool:
@@ -54,7 +57,8 @@ def _is_free_standing_arithmetic(node: ir.Node) -> bool:
         return False
     producers = [value.producer() for value in node.inputs if value is not None]
     return not any(
-        producer is not None and is_standard(producer, "Conv", "Gemm", "BatchNormalization", *ARITHMETIC)
+        producer is not None
+        and (is_standard(producer, "Conv", "Gemm", "BatchNormalization") or read_affine(producer) is not None)
         for producer in producers
     )
 
@@ -72,8 +76,8 @@ def _is_merged(node: ir.Node) -> bool:
     )
 
 
-def _write_affine(graph: ir.Graph, names: Names, node: ir.Node, affine: ChannelAffine) -> None:
-    """Put a BatchNormalization in front of `node` and let its output replace that of `node`."""
+def _write_affine(graph: ir.Graph, names: Names, node: ir.Node, affine: ChannelAffine) -> ir.Value:
+    """Put a BatchNormalization in front of `node` and let its output replace that of `node`; returns that output."""
     channels = len(affine.scale)
     arrays = {
         "scale": affine.scale,
@@ -90,3 +94,4 @@ def _write_affine(graph: ir.Graph, names: Names, node: ir.Node, affine: ChannelA
         node, new_node("BatchNormalization", [affine.source, *parameters], output, node.name, epsilon=0.0)
     )
     replace_value(node.outputs[0], output)
+    return output

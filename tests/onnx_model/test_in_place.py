@@ -91,10 +91,10 @@ def test_a_model_may_replace_the_file_that_it_was_read_from(source: Path) -> Non
     assert source.read_bytes() == expected.SerializeToString(deterministic=True)
 
 
-def test_bytes_are_copied_where_the_kernel_does_not_copy(
+def test_tensors_larger_than_a_block_are_copied_whole(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(saving.os, "copy_file_range", raising=False)
+    monkeypatch.setattr(saving, "_BLOCK", 1000)
     save_model(load_in_place(source), tmp_path / "copy.onnx")
     assert (tmp_path / "copy.onnx").read_bytes() == source.read_bytes()
 

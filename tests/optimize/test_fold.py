@@ -53,6 +53,22 @@ def test_affines_after_a_concat_become_one_batch_normalization_each() -> None:
     assert_same(model, folded)
 
 
+def test_affines_that_read_a_merged_one_which_others_read_too_are_merged_on_their_own() -> None:
+    net = Net([1, 4, 8, 8])
+    first = net.scale(net.batch_normalization(net.add("Relu", "data"), 4), 4)
+    second = net.scale(net.batch_normalization(first, 4), 4)
+    model = net.model(net.add("Concat", first, second, axis=1))
+    folded = fold(model)
+    assert operators(folded) == {"Relu": 1, "BatchNormalization": 2, "Concat": 1}
+    assert_same(model, folded)
+
+
+def test_a_factor_behind_a_sum_along_another_axis_stays_a_multiplication() -> None:
+    net = Net([1, 4, 8])
+    model = net.model(net.add("Mul", net.add("Add", "data", net.normal(8)), net.normal(1)))
+    assert operators(fold(model)) == {"Add": 1, "Mul": 1}
+
+
 def test_an_affine_goes_into_the_convolution_after_it_unless_that_pads() -> None:
     for pads, left in ((0, {"Relu": 1, "Conv": 1}), (1, {"Relu": 1, "BatchNormalization": 1, "Conv": 1})):
         net = Net([1, 4, 8, 8])

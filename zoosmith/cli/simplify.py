@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--cases", type=click.IntRange(1), default=3, show_default=True, help="Random inputs to compare on.")
 @verify_option
 @input_options
-@limit_options(rtol=0.0, atol=1e-4)
+@limit_options(atol=1e-4)
 @prove_in_option
 def simplify(
     terminal: Terminal,
