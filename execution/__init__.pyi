@@ -4,6 +4,7 @@ from .executor import ProcessExecutor as ProcessExecutor
 from .executor import ThreadExecutor as ThreadExecutor
 from .executor import default_workers as default_workers
 from .executor import local_executor as local_executor
+from .freed_memory import give_back as give_back
 from .isolation import ProcessDied as ProcessDied
 from .isolation import call_in_process as call_in_process
 from .progress import SILENT as SILENT

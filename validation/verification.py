@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor
+from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor, give_back
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.validation.ahead import is_small
@@ -167,6 +167,8 @@ def prove(
         if meanwhile is not None:
             meanwhile()
         runtime, drawn = _run_original(make_original, draw, clock, progress)
+        if not together:
+            give_back()
         proof = _without_comparisons(runtime, drawn, source, limits)
         with progress.task("verifying", len(drawn)) as task:
             try:

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.validation.single_node import single_node
 from zoosmith.onnx_model import ZoosmithError
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, random_inputs, runner_for
+from zoosmith.validation.errors import StoppedError
 
 X = np.array([[-1.0, 2.0], [3.0, -4.0]], np.float32)
 RUNNERS = [OnnxRuntimeRunner, ReferenceRunner]
@@ -210,3 +211,14 @@ def test_scalars_of_types_that_numpy_lacks_stay_scalars():
     model, _ = single_node("Identity", [X.astype(ml_dtypes.bfloat16)[0, 0]], 21)
     result = OnnxRuntimeRunner(model).run({"i0": np.asarray(X.astype(ml_dtypes.bfloat16)[0, 0])})["o0"]
     assert result.shape == () and result == -1
+
+
+def test_loading_is_stopped_when_the_time_is_up() -> None:
+    count = 30_000  # nodes, on which ONNX Runtime's passes take seconds
+    names = ["x", *(f"v{index}" for index in range(count - 1)), "y"]
+    nodes = [helper.make_node("Relu", [names[index]], [names[index + 1]]) for index in range(count)]
+    ports = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "chain", ports[:1], ports[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(StoppedError, match="stopped: no result after 0.01 s"):
+        runner_for(model, timeout=0.01)
