@@ -220,5 +220,5 @@ def test_loading_is_stopped_when_the_time_is_up() -> None:
     ports = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]) for name in ("x", "y")]
     graph = helper.make_graph(nodes, "chain", ports[:1], ports[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(StoppedError, match="stopped: no result after 0.01 s"):
+    with pytest.raises(StoppedError, match=r"stopped: no result after 0\.01 s"):
         runner_for(model, timeout=0.01)
