@@ -11,6 +11,7 @@ from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.errors import InvalidModelError, first_line
 from zoosmith.onnx_model.external_data import load_small_tensors
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.opsets import default_opset, is_standard
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
@@ -33,7 +34,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
         ModelError: it cannot be read.
     """
     model = load_in_place(path)
-    load_small_tensors(model, Path(path).parent)
+    load_small_tensors(model, as_path(path).parent)
     # the checker wants to find the data of every tensor, but reads none of a large one: a file of holes is enough
     with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
         folder = Path(name)

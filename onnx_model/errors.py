@@ -22,7 +22,7 @@ class InvalidModelError(ModelError):
 
 
 class DamagedModelError(ModelError):
-    """An ONNX model whose content contradicts itself."""
+    """An ONNX model whose content contradicts itself, or whose files of external data are not what it says."""
 
 
 def first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.errors import ModelError, PathError
 from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, span_of
+from zoosmith.onnx_model.links import LinkedPath
 from zoosmith.onnx_model.paths import parts_below, regular_file_below
 from zoosmith.onnx_model.tensor_data import stored_bytes
 from zoosmith.onnx_model.traversal import all_tensors
@@ -48,26 +49,25 @@ def external_files(model: ModelProto) -> list[str]:
     return sorted({_entries(tensor).get("location", "") for tensor in external_tensors(model)})
 
 
-def check_external_data(model: ModelProto, folder: Path, *, follow_links: bool = False) -> None:
+def check_external_data(model: ModelProto, folder: Path) -> None:
     """Check every location of external data before anything is opened.
 
     Args:
         model: loaded without external data.
-        folder: of the model's file.
-        follow_links: whether links may lead to the data, as in caches that keep files by hash and link to them.
+        folder: of the model's file; links are followed for a `LinkedPath`.
 
     Raises:
         ModelError: a location is not relative, leaves the folder, leads over a link or to no regular file, or its file
             does not hold the bytes that the tensor's type and shape take.
     """
     for tensor in external_tensors(model):
-        data_span(tensor, folder, follow_links=follow_links)
+        data_span(tensor, folder)
 
 
-def data_span(tensor: TensorProto, folder: Path, *, follow_links: bool = False) -> DataSpan:
+def data_span(tensor: TensorProto, folder: Path) -> DataSpan:
     """Where the data of a tensor lies that has external data; checked as by `check_external_data`."""
     entries = _entries(tensor)
-    path = _data_path(entries.get("location", ""), folder, follow_links)
+    path = _data_path(entries.get("location", ""), folder)
     size, needed = path.stat().st_size, stored_bytes(tensor)
     offset = _number(tensor, entries, "offset", 0)
     length = _number(tensor, entries, "length", needed)
@@ -80,10 +80,10 @@ def data_span(tensor: TensorProto, folder: Path, *, follow_links: bool = False) 
     return DataSpan(path, offset, length)
 
 
-def load_external_data(tensors: Iterable[TensorProto], folder: Path, *, follow_links: bool = False) -> None:
+def load_external_data(tensors: Iterable[TensorProto], folder: Path) -> None:
     """Load the data of tensors into them; checked as by `check_external_data`."""
     for tensor in tensors:
-        span = data_span(tensor, folder, follow_links=follow_links)
+        span = data_span(tensor, folder)
         with open(span.path, "rb") as file:
             file.seek(span.offset)
             tensor.raw_data = file.read(span.length)
@@ -91,19 +91,18 @@ def load_external_data(tensors: Iterable[TensorProto], folder: Path, *, follow_l
         tensor.ClearField("data_location")
 
 
-def load_small_tensors(model: ModelProto, folder: Path, *, follow_links: bool = False) -> None:
+def load_small_tensors(model: ModelProto, folder: Path) -> None:
     """Load the small tensors of a model that lie in files beside it: shapes, axes and scales, which its meaning needs.
 
     Args:
         model: loaded without its external data; changed in place, wherever a tensor can stand.
         folder: the model's own.
-        follow_links: whether links may lead to the data.
 
     Raises:
         ModelError: as `check_external_data` does.
     """
     small = [tensor for tensor in external_tensors(model) if prod(tensor.dims) <= MOST_LOADED_ELEMENTS]
-    load_external_data(small, folder, follow_links=follow_links)
+    load_external_data(small, folder)
 
 
 def _entries(tensor: TensorProto) -> dict[str, str]:
@@ -117,13 +116,13 @@ def _number(tensor: TensorProto, entries: dict[str, str], key: str, default: int
     return int(text)
 
 
-def _data_path(location: str, folder: Path, follow_links: bool) -> Path:
+def _data_path(location: str, folder: Path) -> Path:
     try:
         parts_below(location)
     except PathError as error:
         raise ModelError(f"external data at {location!r}: expected a file below the model's own folder") from error
     try:
-        return regular_file_below(location, folder, follow_links=follow_links)
+        return regular_file_below(location, folder, follow_links=isinstance(folder, LinkedPath))
     except OSError as error:
         raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
     except PathError as error:

@@ -21,8 +21,11 @@ _SUFFIX = ".partial"
 _LOCK = ".lock"
 # a leftover is younger than this while the process that makes it has not locked it yet
 _SECONDS_TO_LOCK = 10
+STANDARD_OUTPUT = Path("/dev/stdout")
+"""Writes to the standard output, on every operating system."""
+
 # where writing goes on in place: nothing there can be half-written
-_STREAMS = {Path(os.devnull), Path("/dev/stdout")}
+_STREAMS = {Path(os.devnull), STANDARD_OUTPUT}
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     temporary = None
     try:
         if target in _STREAMS:
-            with open(target, "wb") as stream:
+            with _opened_stream(target) as stream:
                 yield stream
             return
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
@@ -119,7 +122,7 @@ class Staging:
                     f"{self._target}: the model needs a file of data beside it, which cannot follow it there; "
                     "name a file to write"
                 )
-            with open(self.path, "rb") as file, open(self._target, "wb") as stream:
+            with open(self.path, "rb") as file, _opened_stream(self._target) as stream:
                 shutil.copyfileobj(file, stream)
             return
         self.path.chmod(self._mode)
@@ -178,6 +181,19 @@ def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
     """
     with staged(Path(parent) / "work") as staging:
         yield staging.path.parent
+
+
+def is_stream(path: Path) -> bool:
+    """Whether writing to a path goes on in place, as to the standard output and the null device."""
+    return path in _STREAMS
+
+
+def _opened_stream(target: Path) -> IO[bytes]:
+    if target != STANDARD_OUTPUT:
+        return open(target, "wb")
+    # opened by its path, a file behind it would be emptied first
+    sys.stdout.flush()
+    return os.fdopen(os.dup(1), "wb")
 
 
 def _mode_of_replaced(target: Path) -> int:

@@ -9,6 +9,7 @@ from onnx import ModelProto
 from zoosmith.onnx_model.errors import DamagedModelError, ModelError, WireFormatError
 from zoosmith.onnx_model.external_data import check_external_data, external_tensors, load_external_data
 from zoosmith.onnx_model.in_place import parse_in_place
+from zoosmith.onnx_model.links import LinkedPath, as_path
 from zoosmith.onnx_model.reading import open_regular, read_regular, reading
 from zoosmith.onnx_model.soundness import make_sound
 from zoosmith.onnx_model.wire_format import FileBytes
@@ -26,7 +27,7 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
     Args:
         model: a path, the file's content, or a message, which is returned as it is.
         external_data: whether tensors that lie in files beside the model are loaded into the message.
-        follow_links: whether links may lead to these files.
+        follow_links: whether links may lead to these files, as for a `LinkedPath`.
 
     Raises:
         ModelError: the file is missing, not a regular file, no ONNX model, truncated or damaged (see `soundness`); a
@@ -38,7 +39,7 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
     name = model_name(model)
     loaded = _parsed(model if isinstance(model, bytes) else read_regular(model), name)
     if not isinstance(model, bytes):
-        _check_or_load(loaded, Path(model), load=external_data, follow_links=follow_links)
+        _check_or_load(loaded, LinkedPath(model) if follow_links else as_path(model), load=external_data)
     return loaded
 
 
@@ -50,7 +51,7 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
 
     Args:
         path: the model file.
-        follow_links: whether links may lead to files of external data.
+        follow_links: whether links may lead to files of external data, as for a `LinkedPath`.
 
     Raises:
         ModelError: as `load_model` does.
@@ -62,7 +63,7 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
         except WireFormatError as error:
             raise ModelError(_NO_MODEL) from error
     model = _parsed(parsed, name)
-    _check_or_load(model, Path(path), load=False, follow_links=follow_links)
+    _check_or_load(model, LinkedPath(path) if follow_links else as_path(path), load=False)
     return model
 
 
@@ -101,12 +102,12 @@ def _parsed(content: bytes, name: str) -> ModelProto:
     return model
 
 
-def _check_or_load(model: ModelProto, path: Path, *, load: bool, follow_links: bool) -> None:
+def _check_or_load(model: ModelProto, path: Path, *, load: bool) -> None:
     """Load external data, or only check where it lies."""
     try:
         if load:
-            load_external_data(external_tensors(model), path.parent, follow_links=follow_links)
+            load_external_data(external_tensors(model), path.parent)
         else:
-            check_external_data(model, path.parent, follow_links=follow_links)
+            check_external_data(model, path.parent)
     except (OSError, ModelError) as error:
-        raise ModelError(f"{path}: its external data cannot be loaded: {error}") from error
+        raise DamagedModelError(f"{path}: its external data cannot be loaded: {error}") from error

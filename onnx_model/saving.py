@@ -17,6 +17,7 @@ from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.external_data import data_span, external_tensors
 from zoosmith.onnx_model.files import atomic_writer, write_atomic
 from zoosmith.onnx_model.in_place import check_unchanged, has_spans, length_of, span_of, spliced
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.onnx_model.wire_format import MOST_FIELDS, header, serialized_fields
 
@@ -39,7 +40,6 @@ def save_model(
     path: str | os.PathLike[str],
     *,
     source: str | os.PathLike[str] | None = None,
-    follow_links: bool = False,
 ) -> None:
     """Write a model; above protobuf's 2 GiB its large tensors go to a file beside it.
 
@@ -48,16 +48,16 @@ def save_model(
     Args:
         model: the model; it is left as it was.
         path: where it goes.
-        source: folder of the files that hold tensors of the model, where it was loaded without them. In that folder
+        source: folder of the files that hold tensors of the model, where it was loaded without them (a `LinkedPath`
+            where links may lead to them). In that folder
             they are shared, untouched; elsewhere all tensors in such files go to one new file, which is named after the
             model and a hash of its content, and is there before the model is: an old model never meets new data.
-        follow_links: whether links may lead to files in `source`.
 
     Raises:
         ZoosmithError: a file cannot be read or written.
     """
     if source is not None and Path(source).resolve() != Path(path).parent.resolve() and external_tensors(model):
-        _write_with_data_file(model, Path(path), Path(source), follow_links=follow_links)
+        _write_with_data_file(model, Path(path), as_path(source))
         return
     if has_spans(model):
         _write_around_spans(model, Path(path))
@@ -104,16 +104,13 @@ def _copy_span(source: IO[bytes], offset: int, length: int, target: IO[bytes]) -
         raise ModelError(f"{source.name}: was cut while it was in use; run the command again")
 
 
-def _write_with_data_file(
-    model: onnx.ModelProto, target: Path, folder: Path | None = None, *, follow_links: bool = False
-) -> None:
+def _write_with_data_file(model: onnx.ModelProto, target: Path, folder: Path | None = None) -> None:
     """Write a model with its large tensors in one data file; `model` is left as it was.
 
     Args:
         model: the model.
         target: where the model goes; the data file goes beside it.
         folder: of files that hold tensors of it; then the tensors in them move, and no others.
-        follow_links: whether links may lead to these files.
     """
     kept: list[tuple[onnx.TensorProto, onnx.TensorProto]] = []
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +123,7 @@ def _write_with_data_file(
                     continue
                 data.write(bytes(-data.tell() % _ALIGNMENT))
                 offset = data.tell()
-                _write_data(tensor, data, folder, follow_links)
+                _write_data(tensor, data, folder)
                 places.append((tensor, offset, data.tell() - offset))
             data.seek(0)
             while block := data.read(_BLOCK):
@@ -157,7 +154,7 @@ def _size_in_model(tensor: onnx.TensorProto) -> int:
     return len(tensor.raw_data) if span is None else span.length
 
 
-def _write_data(tensor: onnx.TensorProto, target: IO[bytes], folder: Path | None, follow_links: bool) -> None:
+def _write_data(tensor: onnx.TensorProto, target: IO[bytes], folder: Path | None) -> None:
     """Copy the data of a tensor from wherever it lies."""
     span = span_of(tensor)
     if span is not None:
@@ -165,7 +162,7 @@ def _write_data(tensor: onnx.TensorProto, target: IO[bytes], folder: Path | None
         with open(span.path, "rb") as source:
             _copy_span(source, span.offset, span.length, target)
     elif folder is not None:
-        found = data_span(tensor, folder, follow_links=follow_links)
+        found = data_span(tensor, folder)
         with open(found.path, "rb") as source:
             _copy_span(source, found.offset, found.length, target)
     else:

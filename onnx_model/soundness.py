@@ -5,7 +5,16 @@ it reads. A negative size, by which some exporters write an unknown one, becomes
 ends the process at it.
 """
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+    TypeProto,
+)
 from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.errors import ModelError
@@ -13,8 +22,22 @@ from zoosmith.onnx_model.in_place import span_of
 from zoosmith.onnx_model.message_text import check_message
 from zoosmith.onnx_model.ports import initializer_names
 from zoosmith.onnx_model.tensor_data import ELEMENT_TYPES, MOST_DIMENSIONS, check_data, check_shape, stored_bytes
-from zoosmith.onnx_model.traversal import all_graphs, all_nodes, all_sparse_tensors, all_tensors, subgraphs
+from zoosmith.onnx_model.traversal import (
+    all_attributes,
+    all_graphs,
+    all_nodes,
+    all_sparse_tensors,
+    all_tensors,
+    subgraphs,
+)
 
+# kind of an attribute -> the field that holds its message
+_MESSAGES = {
+    AttributeProto.TENSOR: "t",
+    AttributeProto.GRAPH: "g",
+    AttributeProto.SPARSE_TENSOR: "sparse_tensor",
+    AttributeProto.TYPE_PROTO: "tp",
+}
 # nodes that the calls of model-local functions come to, as runtimes inline them
 _MOST_INLINED = 1 << 20
 
@@ -35,6 +58,8 @@ def make_sound(model: ModelProto) -> None:
     for function in model.functions:
         for value in function.value_info:
             _clear_negative_sizes(value.type, value.name)
+    for attribute in all_attributes(model):
+        _check_attribute(attribute)
     for tensor in all_tensors(model):
         _check_tensor(tensor)
     for sparse in all_sparse_tensors(model):
@@ -48,6 +73,8 @@ def _clear_negative_sizes(value_type: TypeProto, name: str) -> None:
     if kind in ("sequence_type", "optional_type"):
         _clear_negative_sizes(getattr(value_type, kind).elem_type, name)
     elif kind == "map_type":
+        if value_type.map_type.key_type not in ELEMENT_TYPES:
+            raise ModelError(f"value {name!r} is a map with keys of type {value_type.map_type.key_type}")
         _clear_negative_sizes(value_type.map_type.value_type, name)
     elif kind in ("tensor_type", "sparse_tensor_type"):
         tensor_type = getattr(value_type, kind)
@@ -60,6 +87,12 @@ def _clear_negative_sizes(value_type: TypeProto, name: str) -> None:
             raise ModelError(
                 f"value {name!r} has {len(tensor_type.shape.dim)} dimensions; at most {MOST_DIMENSIONS} are supported"
             )
+
+
+def _check_attribute(attribute: AttributeProto) -> None:
+    field = _MESSAGES.get(attribute.type)
+    if field is not None and not attribute.ref_attr_name and not attribute.HasField(field):
+        raise ModelError(f"attribute {attribute.name!r} lacks the {field!r} that its kind announces")
 
 
 def _check_tensor(tensor: TensorProto) -> None:

@@ -62,7 +62,7 @@ def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
     """
     for graph in all_graphs(model):
         yield from graph.initializer
-    for attribute in _all_attributes(model):
+    for attribute in all_attributes(model):
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
@@ -74,7 +74,7 @@ def all_sparse_tensors(model: ModelProto) -> Iterator[SparseTensorProto]:
     """Every sparse tensor that a model stores, as an initializer or in an attribute."""
     for graph in all_graphs(model):
         yield from graph.sparse_initializer
-    for attribute in _all_attributes(model):
+    for attribute in all_attributes(model):
         if attribute.HasField("sparse_tensor"):
             yield attribute.sparse_tensor
         yield from attribute.sparse_tensors
@@ -109,7 +109,8 @@ def _inner_graphs(body: GraphProto | FunctionProto) -> Iterator[GraphProto]:
             yield from _inner_graphs(graph)
 
 
-def _all_attributes(model: ModelProto) -> Iterator[AttributeProto]:
+def all_attributes(model: ModelProto) -> Iterator[AttributeProto]:
+    """Every attribute of every node, and the defaults of those of model-local functions."""
     for node in all_nodes(model):
         yield from node.attribute
     for function in model.functions:

@@ -64,7 +64,7 @@ def fold(
     if reads_shape_only(node):
         return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
     tensor = find_attribute(node, "value") if node.op_type == "Constant" else None
-    if tensor is not None:
+    if tensor is not None and tensor.HasField("t"):
         value = tensor_array(tensor.t) if prod(tensor.t.dims) <= limit else None
         return {node.output[0]: value}
     values: dict[str, np.ndarray] = {}

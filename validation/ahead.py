@@ -10,6 +10,7 @@ from onnx import ModelProto
 
 from zoosmith.execution import Job, ThreadExecutor
 from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def is_small(model: Model, structure: ModelProto) -> bool:
     """
     if not isinstance(model, (str, os.PathLike)):
         return False
-    path = Path(model)
+    path = as_path(model)
     return sum(map(_size, [path, *(path.parent / name for name in external_files(structure))])) <= _SMALL
 
 

@@ -2,15 +2,16 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
-from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.external_data import external_files, external_tensors, load_external_data
 from zoosmith.onnx_model.in_place import has_spans
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation.comparison import Comparison, compare
@@ -81,14 +82,10 @@ def _runnable(shown: ModelProto, model: Model) -> Iterator[Model]:
     if not (has_spans(shown) or external_files(shown)) or isinstance(model, (bytes, ModelProto)):
         yield shown
         return
-    with ExitStack() as stack:
-        # tensors in files are found from the model's own folder
-        beside = Path(model).parent if external_files(shown) else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".zoosmith-", dir=beside)))
-        path = folder / "shown.onnx"
-        if beside is not None:
-            path = beside / f"{folder.name}.onnx"
-            stack.callback(path.unlink, missing_ok=True)
+    # tensors in files are found from the model's own folder, where nothing may be written
+    load_external_data(external_tensors(shown), as_path(model).parent)
+    with tempfile.TemporaryDirectory(prefix="zoosmith-") as folder:
+        path = Path(folder, "shown.onnx")
         save_model(shown, path)
         yield path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from zoosmith.execution import SILENT, Progress
+from zoosmith.execution import SILENT, Progress, ThreadExecutor
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
@@ -73,9 +73,11 @@ def measure(
     for runner, values in zip(runners, fed, strict=True):
         runner.run(values, timeout=timeout)
     rounds = []
-    with progress.task(f"{threads} thread{'s' if threads > 1 else ''}", warmup + runs) as task:
+    label = f"{threads} thread{'s' if threads > 1 else ''}"
+    # beside the main thread, which is there for interrupts, so that no run has to start a thread of its own
+    with progress.task(label, warmup + runs) as task, ThreadExecutor(1) as beside:
         for index in range(warmup + runs):
-            times = [_time(runner, values) for runner, values in zip(runners, fed, strict=True)]
+            times = beside.submit(_times, runners, fed).result()
             if index >= warmup:
                 rounds.append(times)
             task.advance()
@@ -107,12 +109,11 @@ def measure_all(
 
     Arguments and errors are those of `measure` and `peak_memory`.
     """
-    names = [os.fspath(model) for model in models]
-    sizes = [stored_size(name) for name in names]
+    sizes = [stored_size(model) for model in models]
     rows = []
     for count in threads:
         measured = measure(
-            names,
+            models,
             threads=count,
             runs=runs,
             warmup=warmup,
@@ -121,10 +122,14 @@ def measure_all(
             timeout=timeout,
             progress=progress,
         )
-        for latency, size in zip(measured, sizes, strict=True):
-            memory = peak_memory(latency.model, threads=count, inputs=inputs, providers=providers)
+        for model, latency, size in zip(models, measured, sizes, strict=True):
+            memory = peak_memory(model, threads=count, inputs=inputs, providers=providers)
             rows.append({**latency.to_dict(), "bytes": size, "peak_memory_bytes": memory})
     return rows
+
+
+def _times(runners: Sequence[OnnxRuntimeRunner], fed: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [_time(runner, values) for runner, values in zip(runners, fed, strict=True)]
 
 
 def _time(runner: OnnxRuntimeRunner, inputs: Mapping[str, Any]) -> float:

@@ -35,16 +35,18 @@ def peak_memory(
     Raises:
         ValidationError: the model cannot be run.
     """
-    fed = (inputs or InputSource()).cases(os.fspath(model))[0]
+    fed = (inputs or InputSource()).cases(model)[0]
     try:
-        return call_in_process(_growth, None, os.fspath(model), threads, providers, fed) or None
+        return call_in_process(_growth, None, model, threads, providers, fed) or None
     except (ProcessDied, ValidationError) as error:
         raise ValidationError(f"{os.fspath(model)}: its memory cannot be measured: {error}") from error
 
 
-def _growth(path: str, threads: int, providers: Sequence[str] | None, inputs: Mapping[str, Any]) -> int:
+def _growth(
+    model: str | os.PathLike[str], threads: int, providers: Sequence[str] | None, inputs: Mapping[str, Any]
+) -> int:
     before = _high_water()
-    runner = OnnxRuntimeRunner(path, threads=threads, providers=providers)
+    runner = OnnxRuntimeRunner(model, threads=threads, providers=providers)
     for _ in range(2):
         runner.run(inputs)
     return _high_water() - before

@@ -17,7 +17,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 
 from zoosmith.execution import ProcessDied, ThreadExecutor, call_in_process
 from zoosmith.onnx_model.errors import first_line
-from zoosmith.onnx_model.loading import Model, load_structure, model_name
+from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.links import LinkedPath
+from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports, output_ports
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
@@ -345,6 +347,11 @@ def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
             ) from error
     if not Path(model).is_file():
         raise ValidationError(f"{name}: no such file; an ONNX model is expected")
+    if isinstance(model, LinkedPath) and any(
+        (model.parent / each).is_symlink() for each in external_files(load_structure(model))
+    ):
+        # ONNX Runtime follows a link to a data file only where the model is one into the same folder
+        return _onnx_runtime_source(load_model(model), name)
     return os.fspath(model)
 
 

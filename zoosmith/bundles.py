@@ -11,6 +11,7 @@ from zoosmith.archives import Member, write_archive
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.files import is_stream
 from zoosmith.onnx_model.loading import load_in_place, load_structure
 from zoosmith.onnx_model.ports import output_ports
 from zoosmith.validation import Comparison, InputSource, Limits, ValidationError, compare, runner_for
@@ -72,7 +73,8 @@ def bundle(
         else:
             cases = fed_cases(run, inputs.cases(structure))
     made = [DataSet(case.inputs, case.outputs) for case in cases]
-    folder = output.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
+    name = model.stem if is_stream(output) else output.name
+    folder = name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
     write_archive(output, bundle_members(folder, model, structure, made))
     return len(made)
 

@@ -9,6 +9,7 @@ from zoosmith.convert import Form
 from zoosmith.convert.forms import form_of_file
 from zoosmith.net_inspection import Description, counts, inspect_net
 from zoosmith.onnx_model.errors import DamagedModelError, ZoosmithError
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 from zoosmith.validation.unpacking import archive_members, is_archive
@@ -29,7 +30,7 @@ def inspect_file(path: str | os.PathLike[str]) -> Description:
     Raises:
         ZoosmithError: the file cannot be read, or is none of these.
     """
-    file = Path(path)
+    file = as_path(path)
     archive = is_archive(file)
     common = {"file": str(file), "bytes": file.stat().st_size}
     readers: list[Callable[[Path], Description]] = [_archive] if archive else [_onnx_model, inspect_net]

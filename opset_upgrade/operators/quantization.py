@@ -53,6 +53,8 @@ def _one_scale(node: NodeProto, g: Writer) -> None:
         return
     rank = g.rank(node.input[0])
     column = [1] * rank
+    if not -len(column) <= axis < len(column):
+        g.refuse(f"its axis {axis} is none of a tensor of rank {len(column)}")
     column[axis] = -1
     scale = g.op("Reshape", node.input[1], g.constant(column))
     zero = input_at(node, 2) and g.op("Reshape", node.input[2], g.constant(column))

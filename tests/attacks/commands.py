@@ -108,13 +108,15 @@ def make_sound_files(folder: Path) -> None:
     f = helper.make_tensor_value_info
     weights = np.linspace(-1, 1, 12, dtype="f").reshape(4, 3, 1, 1)
     conv = [helper.make_node("Conv", ["x", "W"], ["c"]), helper.make_node("ReduceMean", ["c"], ["y"], axes=[2, 3])]
-    save_model(folder / "conv.onnx", conv, [f("x", 1, ["N", 3, 8, 8])], [f("y", 1, None)], {"W": weights})
+    save_model(folder / "conv.onnx", conv, [f("x", 1, ["N", 3, 8, 8])], [f("y", 1, ["N", 4, 1, 1])], {"W": weights})
     statistics = {name: np.full(3, value, "f") for name, value in {"s": 1, "b": 0, "m": 100, "v": 50}.items()}
     normalized = [
         helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], ["n"]),
         helper.make_node("ReduceMean", ["n"], ["y"], axes=[2, 3]),
     ]
-    save_model(folder / "normalized.onnx", normalized, [f("x", 1, ["N", 3, 8, 8])], [f("y", 1, None)], statistics)
+    save_model(
+        folder / "normalized.onnx", normalized, [f("x", 1, ["N", 3, 8, 8])], [f("y", 1, ["N", 3, 1, 1])], statistics
+    )
     relu = OperatorDef(type="Relu", input=["x"], output=["y"])
     plain = NetDef(name="n", op=[relu], external_input=["x"], external_output=["y"])
     (folder / "plain.pb").write_bytes(plain.SerializeToString())

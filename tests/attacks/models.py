@@ -32,7 +32,7 @@ def model(
 ) -> ModelProto:
     graph = GraphProto(name="g", node=list(nodes), initializer=list(weights))
     graph.input.extend(inputs or [value("x")])
-    graph.output.extend(outputs or [value("y", None)])
+    graph.output.extend(outputs or [value("y", [None, None])])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
 
 
@@ -155,7 +155,8 @@ def functions_that_double(levels: int) -> ModelProto:
 def images(
     kind: str, weights: Iterable[TensorProto] = (), inputs: Sequence[str] = ("x",), **attributes: Any
 ) -> ModelProto:
-    return model([node(kind, inputs, **attributes)], [value("x", (1, 3, 8, 8))], weights=weights)
+    ports = [value("x", (1, 3, 8, 8))], [value("y", [None] * 4)]
+    return model([node(kind, inputs, **attributes)], *ports, weights)
 
 
 CONV = (constant("W", np.ones((2, 3, 3, 3)), "f"),)
@@ -465,6 +466,16 @@ UNUSUAL: dict[str, ModelProto | bytes] = {
     "attribute_without_type": changed(
         lambda m: m.graph.node[0].attribute.append(AttributeProto(name="axis", i=1)), model([node("Softmax")])
     ),
+    "attribute_of_no_tensor": changed(
+        lambda m: m.graph.node[0].attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR)),
+        model([node("Constant", [])]),
+    ),
+    "attribute_of_no_graph": changed(
+        lambda m: m.graph.node[0].attribute.append(AttributeProto(name="then_branch", type=AttributeProto.GRAPH)),
+        model([node("If")]),
+    ),
+    "constant_ints_as_float": model([node("Constant", [], value_ints=1.5)]),
+    "constant_float_as_text": model([node("Constant", [], value_float="x")]),
     "attribute_type_99": with_bytes(model([node("Softmax", axis=1)]), b"\xa0\x01\x02", b"\xa0\x01\x63"),
     "attribute_of_function": changed(
         lambda m: m.graph.node[0].attribute.append(AttributeProto(name="axis", ref_attr_name="alpha", type=2)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, Counts, input_options, providers_option, timeout_option
+from zoosmith.cli.options import PATH, Counts, follow_links_option, input_options, providers_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @input_options
 @timeout_option(300, "For the first run of each model; what takes longer is stopped.")
 @providers_option
+@follow_links_option("models")
 def bench(
     terminal: Terminal,
     models: tuple[Path, ...],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, jobs_option
+from zoosmith.cli.options import PATH, follow_links_option, input_options, jobs_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @input_options
 @jobs_option("Threads, or models of a zoo at a time.  [default: one a core, up to 4]")
+@follow_links_option("model", "weights")
 def build(
     terminal: Terminal,
     zoo: Path | None,

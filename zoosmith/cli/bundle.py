@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, output_option, timeout_option
+from zoosmith.cli.options import PATH, follow_links_option, input_options, output_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--sets", type=click.IntRange(1), default=3, show_default=True, help="How many data sets.")
 @input_options
 @timeout_option(300)
+@follow_links_option("model")
 def bundle(terminal: Terminal, model: Path, output: Path, sets: int, inputs: "InputSource", timeout: float) -> None:
     """Pack a model with inputs and the outputs that it gives for them.
 
@@ -33,8 +34,8 @@ def bundle(terminal: Terminal, model: Path, output: Path, sets: int, inputs: "In
     from zoosmith.bundles import bundle as pack
 
     made = pack(model, output, sets=sets, inputs=inputs, timeout=timeout, progress=terminal.progress())
-    size = output.stat().st_size
+    size = output.stat().st_size if output.is_file() else None
     terminal.result(
         {"model": str(model), "output": str(output), "sets": made, "bytes": size},
-        f"{output}: {made} data set{'s' if made > 1 else ''}, {size:,} bytes",
+        f"{output}: {made} data set{'s' if made > 1 else ''}" + ("" if size is None else f", {size:,} bytes"),
     )

@@ -55,5 +55,7 @@ class Command(click.Command):
         """Run the function with a terminal that knows the settings."""
         settings = ctx.ensure_object(Settings)
         name = " ".join(ctx.command_path.split()[1:]) or self.name or ""
-        ctx.params["terminal"] = Terminal(name, json=settings.json, quiet=settings.quiet)
+        ctx.params["terminal"] = Terminal(
+            name, json=settings.json, quiet=settings.quiet, beside=str(ctx.params.get("output")) == "/dev/stdout"
+        )
         return super().invoke(ctx)

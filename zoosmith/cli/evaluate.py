@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, jobs_option, providers_option, seed_option
+from zoosmith.cli.options import PATH, follow_links_option, jobs_option, providers_option, seed_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take N images, spread evenly over the folder.")
 @jobs_option("Threads that decode images.  [default: 1]")
 @providers_option
+@follow_links_option("models")
 def evaluate(
     terminal: Terminal,
     models: tuple[Path, ...],

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH
+from zoosmith.cli.options import PATH, follow_links_option
 from zoosmith.cli.terminal import Terminal
 
 _LISTED = 12
@@ -14,6 +14,7 @@ _LISTED = 12
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@follow_links_option("files")
 def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     """Say what each file is (Caffe2 or Caffe net, parameters, ONNX model, archive) and what it holds.
 

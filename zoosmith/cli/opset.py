@@ -9,9 +9,11 @@ import click
 
 from zoosmith.cli.command import Command
 from zoosmith.cli.options import (
+    OUTPUT_PATH,
     PATH,
     OpsetVersion,
     RuntimeTarget,
+    follow_links_option,
     input_options,
     limit_options,
     port_options,
@@ -35,7 +37,7 @@ _LISTED = 2
 
 @click.command(cls=Command)
 @click.argument("files", metavar="IN.onnx...", nargs=-1, type=PATH)
-@click.option("-o", "--output", metavar="OUT.onnx", type=PATH, help="The ONNX file to write.")
+@click.option("-o", "--output", metavar="OUT.onnx", type=OUTPUT_PATH, help="The ONNX file to write.")
 @click.option(
     "--to",
     "versions",
@@ -67,6 +69,7 @@ _LISTED = 2
 @limit_options()
 @prove_in_option
 @providers_option
+@follow_links_option("files")
 def opset(
     terminal: Terminal,
     files: tuple[Path, ...],

@@ -20,6 +20,23 @@ PATH = click.Path(path_type=Path)
 _NUMPY_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
 
 
+class OutputPath(click.Path):
+    """A file to write; `-` is the standard output."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        from zoosmith.onnx_model.files import STANDARD_OUTPUT
+
+        path = super().convert(value, param, ctx)
+        return STANDARD_OUTPUT if path == Path("-") else path
+
+
+OUTPUT_PATH = OutputPath()
+
+
 class Dimension(click.ParamType):
     """`NAME=SIZE`: the size of a symbolic dimension."""
 
@@ -174,8 +191,33 @@ def seed_option(help: str = "Chooses the random inputs.") -> Callable[[Function]
 
 
 def output_option(help: str, metavar: str = "OUT.onnx") -> Callable[[Function], Function]:
-    """`-o/--output`: a file to write."""
-    return click.option("-o", "--output", required=True, metavar=metavar, type=PATH, help=help)
+    """`-o/--output`: a file to write, `-` for the standard output."""
+    return click.option("-o", "--output", required=True, metavar=metavar, type=OUTPUT_PATH, help=help)
+
+
+def follow_links_option(*models: str) -> Callable[[Function], Function]:
+    """`--follow-links`, for the arguments and options of these names, which are files of models.
+
+    The command gets each of them as a `LinkedPath` where it is given.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def with_links(*args: Any, follow_links: bool, **named: Any) -> Any:
+            from zoosmith.onnx_model.links import LinkedPath
+
+            for name in models if follow_links else ():
+                given = named[name]
+                named[name] = tuple(map(LinkedPath, given)) if isinstance(given, tuple) else given and LinkedPath(given)
+            return function(*args, **named)
+
+        return click.option(
+            "--follow-links",
+            is_flag=True,
+            help="Read data of a model over links, as caches have them. Without, a link to it is refused.",
+        )(with_links)
+
+    return decorate  # type: ignore[return-value]
 
 
 def providers_option(function: Function) -> Function:

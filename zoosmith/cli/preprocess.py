@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH
+from zoosmith.cli.options import PATH, follow_links_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL.onnx", type=PATH)
 @click.option("--data", required=True, metavar="FOLDER", type=PATH, help="Images like the training data; no labels.")
 @click.option("--samples", type=click.IntRange(2), default=24, show_default=True, help="How many of them to use.")
+@follow_links_option("model")
 def preprocess(terminal: Terminal, model: Path, data: Path, samples: int) -> None:
     """Rank preprocessings by how near they bring images to what a net was trained on.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option
+from zoosmith.cli.options import PATH, follow_links_option, input_options, limit_options, output_option, prove_in_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @input_options
 @limit_options(rtol=None, atol=None, apart=True)
 @prove_in_option
+@follow_links_option("model")
 def quantize(
     terminal: Terminal,
     model: Path,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option, verify_option
+from zoosmith.cli.options import (
+    PATH,
+    follow_links_option,
+    input_options,
+    limit_options,
+    output_option,
+    prove_in_option,
+    verify_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 @input_options
 @limit_options(atol=1e-4)
 @prove_in_option
+@follow_links_option("model")
 def simplify(
     terminal: Terminal,
     model: Path,

@@ -35,12 +35,14 @@ class Terminal:
         command: its name, for JSON.
         json: print one JSON object instead of text.
         quiet: print errors only.
+        beside: print results on the standard error, as the standard output is the file that the command writes.
     """
 
-    def __init__(self, command: str, *, json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, command: str, *, json: bool = False, quiet: bool = False, beside: bool = False) -> None:
         self._command = command
         self._json = json
         self._quiet = quiet
+        self._beside = beside
 
     def progress(self) -> "Progress":
         """How far long work is: shown on the standard error, not at all if quiet."""
@@ -67,13 +69,13 @@ class Terminal:
             from zoosmith import __version__
 
             answer = {"command": self._command, "version": __version__, "result": result}
-            click.echo(json.dumps(answer, indent=2, allow_nan=False))
+            click.echo(json.dumps(answer, indent=2, allow_nan=False), err=self._beside)
         elif not self._quiet:
             for part in shown:
                 if isinstance(part, str):
-                    _print_line(part)
+                    _print_line(part, err=self._beside)
                 else:
-                    _print_table(part)
+                    _print_table(part, err=self._beside)
 
     def note(self, text: str) -> None:
         """Print a line beside the result, on the standard error."""
@@ -115,7 +117,8 @@ def _shortened(text: str) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
-def _print_table(table: "Table") -> None:
+def _print_table(table: "Table", *, err: bool = False) -> None:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
+    stream = sys.stderr if err else sys.stdout
+    Console(file=stream, width=None if stream.isatty() else _WIDTH_OF_FILES).print(table)

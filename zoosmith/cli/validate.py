@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, limit_options, providers_option
+from zoosmith.cli.options import PATH, follow_links_option, limit_options, providers_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.argument("bundle", metavar="BUNDLE", type=PATH)
 @limit_options()
 @providers_option
+@follow_links_option("bundle")
 def validate(terminal: Terminal, bundle: Path, limits: "Limits", providers: list[str] | None) -> int:
     """Run a bundle's model on its data sets and compare; exit 1 where an output differs.
 
