@@ -101,11 +101,17 @@ def _remainder_in_double(node: NodeProto, g: Writer, kind: int) -> None:
         g.admit("approximate", "the remainder of floats is exact while their quotient is below 2^28")
     left, right = (g.op("Cast", name, to=TensorProto.DOUBLE) for name in node.input)
     large, unit = g.op("Abs", left), g.op("Abs", right)
-    whole = g.op("Mul", unit, g.op("Floor", g.op("Div", large, unit)))
-    rest = g.op("Mul", g.op("Sub", large, whole), g.op("Sign", left))
+    # by way of integers: ONNX Runtime had no Floor of doubles up to 1.6; infinite quotients leave NaN
+    quotient = g.op("Div", large, unit)
+    whole = g.op("Cast", g.op("Cast", quotient, to=TensorProto.INT64), to=TensorProto.DOUBLE)
+    nothing = g.op("Mul", quotient, g.constant(0, dtype=np.float64))
+    rest = g.op("Add", g.op("Sub", large, g.op("Mul", unit, whole)), nothing)
+    rest = g.op("Mul", rest, g.op("Sign", left))
     endless = g.op("Greater", unit, g.constant(1e300, dtype=np.float64))
     finite = g.op("Less", large, g.constant(1e300, dtype=np.float64))
-    rest = g.op("Where", g.op("And", endless, finite), left, rest)
+    # in single precision, which holds the result: of doubles ONNX Runtime had no Where up to 1.6
+    single = node.input[0] if kind == TensorProto.FLOAT else g.op("Cast", node.input[0], to=TensorProto.FLOAT)
+    rest = g.op("Where", g.op("And", endless, finite), single, g.op("Cast", rest, to=TensorProto.FLOAT))
     g.op("Cast", rest, to=kind, output=node.output[0])
 
 
