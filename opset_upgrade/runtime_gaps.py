@@ -14,6 +14,7 @@ from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.traversal import all_nodes, subgraphs
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape
+from zoosmith.opset_upgrade.building_blocks.numbers import choose_floats
 from zoosmith.opset_upgrade.graph_editing import place_constants, replace_nodes
 from zoosmith.opset_upgrade.graph_facts import GraphFacts
 from zoosmith.opset_upgrade.node_editing import drop_attribute
@@ -108,5 +109,51 @@ def _trilu(node: NodeProto, g: Writer) -> None:
     g.op("Cast", kept, output=node.output[0], to=TensorProto.BOOL)
 
 
-_GAPS: dict[str, tuple[int, Rule]] = {"Gemm": (17, _gemm), "Reshape": (15, _reshape), "Trilu": (21, _trilu)}
+def _where(node: NodeProto, g: Writer) -> None:
+    """Up to 1.6 Where has no kernel of doubles."""
+    if _is_double(g, node.input[1]):
+        g.op("Identity", choose_floats(g, *node.input), output=node.output[0])
+
+
+def _min(node: NodeProto, g: Writer) -> None:
+    """Up to 1.6 Min has no kernel of doubles, and Max has one."""
+    if _is_double(g, node.input[0]):
+        largest = g.op("Max", *(g.op("Neg", name) for name in node.input))
+        g.op("Neg", largest, output=node.output[0])
+
+
+def _floor(node: NodeProto, g: Writer) -> None:
+    """Up to 1.13 Floor has no kernel of doubles."""
+    if _is_double(g, node.input[0]):
+        g.op("Identity", _floor_of_double(g, node.input[0]), output=node.output[0])
+
+
+def _ceil(node: NodeProto, g: Writer) -> None:
+    """Up to 1.13 Ceil has no kernel of doubles."""
+    if _is_double(g, node.input[0]):
+        g.op("Neg", _floor_of_double(g, g.op("Neg", node.input[0])), output=node.output[0])
+
+
+def _floor_of_double(g: Writer, data: str) -> str:
+    """Truncate by way of integers what is small enough to have a fraction, and take one from what went up."""
+    small = g.op("Less", g.op("Abs", data), g.constant(2.0**52, dtype=np.float64))
+    truncated = g.op("Cast", g.op("Cast", data, to=TensorProto.INT64), to=TensorProto.DOUBLE)
+    above = g.op("Cast", g.op("Less", data, truncated), to=TensorProto.DOUBLE)
+    return choose_floats(g, small, g.op("Sub", truncated, above), data)
+
+
+def _is_double(g: Writer, name: str) -> bool:
+    known = g.type(name)
+    return known is not None and known.tensor_type.elem_type == TensorProto.DOUBLE
+
+
+_GAPS: dict[str, tuple[int, Rule]] = {
+    "Ceil": (17, _ceil),
+    "Floor": (17, _floor),
+    "Gemm": (17, _gemm),
+    "Min": (13, _min),
+    "Reshape": (15, _reshape),
+    "Trilu": (21, _trilu),
+    "Where": (13, _where),
+}
 """The rule of each operator, and the newest opset of the last release that needs it."""

@@ -9,6 +9,7 @@ from onnx import NodeProto, TensorProto
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
 from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.numbers import choose_floats
 from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
@@ -80,16 +81,6 @@ def _are_single_values(g: Writer, condition: str, names: Sequence[str]) -> bool:
     return all(shape is not None and set(shape) <= {1} and len(shape) <= rank for shape in shapes)
 
 
-def _where_of_floats(g: Writer, condition: str, yes: str, no: str) -> str:
-    """To the power of 0 everything is 1, NaN and infinities too: one factor is the value chosen, the other is 1.
-
-    A product with PRelu would be faster, but up to ONNX Runtime 1.23 its slope is multiplied by 0 where it is not used.
-    """
-    kind = g.element_type(yes)
-    chosen, rest = (g.op("Cast", each, to=kind) for each in (condition, g.op("Not", condition)))
-    return g.op("Mul", g.op("Pow", yes, chosen), g.op("Pow", no, rest))
-
-
 def _where_of_integers(g: Writer, condition: str, yes: str, no: str) -> str:
     kind = g.element_type(yes)
     chosen, rest = (g.op("Cast", each, to=kind) for each in (condition, g.op("Not", condition)))
@@ -97,8 +88,8 @@ def _where_of_integers(g: Writer, condition: str, yes: str, no: str) -> str:
 
 
 _ARITHMETIC: dict[int, Callable[[Writer, str, str, str], str]] = {
-    TensorProto.FLOAT: _where_of_floats,
-    TensorProto.DOUBLE: _where_of_floats,
+    TensorProto.FLOAT: choose_floats,
+    TensorProto.DOUBLE: choose_floats,
     TensorProto.INT32: _where_of_integers,
     TensorProto.INT64: _where_of_integers,
 }

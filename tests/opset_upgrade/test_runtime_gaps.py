@@ -112,3 +112,33 @@ def test_a_model_that_goes_down_is_written_for_runtimes_of_the_opset_that_it_com
 def test_a_model_that_goes_up_or_stays_is_left_as_it_is() -> None:
     assert len(of(convert(gemm("Tanh"), 21).model, "Gemm").input) == 2
     assert len(of(convert(gemm("Tanh"), 18).model, "Gemm").input) == 2
+
+
+class TestDoubles:
+    """ONNX Runtime got kernels of doubles for Where and Min in 1.7, for Floor and Ceil in 1.14."""
+
+    VALUES = np.array([[1.5, -1.5, -0.0], [2.0**53 + 2, np.inf, np.nan], [-(2.0**60), -7, 0.25]])
+
+    def converted(self, operator: str, opset: int) -> ModelProto:
+        node = helper.make_node(operator, ["c", "x", "w"] if operator == "Where" else ["x", "w"], ["y"])
+        if operator in ("Floor", "Ceil"):
+            node.input.pop()
+        model = model_of(node, kind=TensorProto.DOUBLE, opset=17)
+        model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.float64([[0.5, -2, np.nan]]), "w"))
+        if operator == "Where":
+            model.graph.input.append(helper.make_tensor_value_info("c", BOOL, [3, 1]))
+        found = convert(model, opset).model
+        checker.check_model(found, full_check=True)
+        feeds = {"x": self.VALUES, "c": np.array([[True], [False], [True]])}
+        feeds = {port.name: feeds[port.name] for port in found.graph.input}
+        np.testing.assert_array_equal(runner_for(found).run(feeds)["y"], runner_for(model).run(feeds)["y"])
+        return found
+
+    @pytest.mark.parametrize(("operator", "last"), [("Where", 13), ("Min", 13), ("Floor", 16), ("Ceil", 16)])
+    def test_they_are_computed_by_what_older_runtimes_have(self, operator: str, last: int) -> None:
+        for opset in (last, 11, 9):
+            assert operator not in {node.op_type for node in self.converted(operator, opset).graph.node}
+
+    @pytest.mark.parametrize(("operator", "next_one"), [("Where", 14), ("Min", 14)])
+    def test_they_stay_for_newer_runtimes(self, operator: str, next_one: int) -> None:
+        assert operator in {node.op_type for node in self.converted(operator, next_one).graph.node}
