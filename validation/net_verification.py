@@ -39,6 +39,7 @@ def verify_net(
     inputs: InputSource | None = None,
     cases: int = 2,
     limits: Limits | None = None,
+    providers: Sequence[str] | None = None,
     meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> Proof:
@@ -53,6 +54,7 @@ def verify_net(
         inputs: where they come from; random ones by default.
         cases: how many random inputs at most; one alone where a run computes 10⁹ numbers and more.
         limits: what is accepted.
+        providers: execution providers of ONNX Runtime, which runs the model.
         meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
 
@@ -86,7 +88,7 @@ def verify_net(
     clock = Clock(limits.timeout)
     proof, drawn = prove(
         lambda: net,
-        lambda before: converted_runner(model, before, timeout=clock.left()),
+        lambda before: converted_runner(model, before, providers, clock.left()),
         draw,
         str(inputs),
         limits,

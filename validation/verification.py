@@ -23,6 +23,7 @@ from zoosmith.validation.runners import (
     OnnxRuntimeRunner,
     Runner,
     Runtime,
+    available_providers,
     onnx_runtime,
     onnx_runtime_has,
     reference_evaluator,
@@ -175,7 +176,7 @@ def prove(
                 if together:
                     after = finished(converted, clock)
                 else:
-                    after = _loaded(partial(make_converted, lambda: runtime), clock)
+                    after = loaded(partial(make_converted, lambda: runtime), clock)
             except RefusedResult as refusal:
                 return replace(proof, converted=refusal.runtime, failure=str(refusal)), drawn
             return _compared(replace(proof, converted=after.runtime), after, drawn, clock, task), drawn
@@ -225,10 +226,12 @@ def converted_runner(
     Raises:
         StoppedError: the time is up.
         RefusedResult: the runtime does not load it.
+        ValidationError: the installed ONNX Runtime lacks a provider.
     """
     structure = load_structure(model)
     opset = default_opset(structure)
     in_reference = opset is not None and not onnx_runtime_has(opset) and not providers
+    available_providers(providers or [])
     try:
         if in_reference:
             return runner_for(model, structure=structure)
@@ -253,11 +256,12 @@ def _run_original(
 ) -> tuple[Runtime, list[Case]]:
     """In a function of its own: when it ends, the memory of this side is free for the other."""
     with progress.task("running the original") as task:
-        runner = _loaded(make_original, clock)
+        runner = loaded(make_original, clock)
         return runner.runtime, draw(lambda inputs: timed_run(runner, inputs, clock, task))
 
 
-def _loaded(make: Callable[[], Runner], clock: Clock) -> Runner:
+def loaded(make: Callable[[], Runner], clock: Clock) -> Runner:
+    """Make a runner; where the time is up, StoppedError says what the whole time was."""
     try:
         return make()
     except StoppedError as error:

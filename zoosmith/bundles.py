@@ -20,7 +20,7 @@ from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
 from zoosmith.validation.fitting import fed_cases, fitting_cases
 from zoosmith.validation.randomness import refuse_random
 from zoosmith.validation.unpacking import unpacked
-from zoosmith.validation.verification import timed_run
+from zoosmith.validation.verification import loaded, timed_run
 
 
 def bundle(
@@ -30,6 +30,7 @@ def bundle(
     sets: int = 3,
     inputs: InputSource | None = None,
     timeout: float | None = None,
+    providers: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> int:
     """Pack an ONNX file with data sets: inputs and the outputs that the model gives for them.
@@ -42,6 +43,7 @@ def bundle(
         sets: how many data sets of random inputs; a feed gives its own number.
         inputs: where they come from; random ones by default.
         timeout: seconds for all runs together.
+        providers: execution providers of ONNX Runtime.
         progress: told of every data set.
 
     Returns:
@@ -61,8 +63,8 @@ def bundle(
             raise ValidationError(
                 f"{model}: output {port.name!r} is a {port.kind} without tensors, which no test data file can hold"
             )
-    runner = runner_for(model)
     clock = Clock(timeout)
+    runner = loaded(lambda: runner_for(model, structure=structure, providers=providers, timeout=timeout), clock)
     with progress.task("data sets", sets if inputs.feed is None else None) as task:
 
         def run(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def validate(
     limits = limits or Limits()
     with nullcontext(path) if path.is_dir() else unpacked(path) as folder:
         model = _model_in(folder, path)
-        runner = runner_for(model, providers=providers)
+        runner = runner_for(model, providers=providers, timeout=limits.timeout)
         sets = read_data_sets(model.parent, load_structure(model).graph)
         compared = {}
         with progress.task("data sets", len(sets)) as task:

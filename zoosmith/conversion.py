@@ -63,6 +63,7 @@ def convert_net(
     verify: bool = True,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
+    providers: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> Converted:
     """Translate a Caffe2 net with its parameters to an ONNX file.
@@ -78,6 +79,7 @@ def convert_net(
         verify: whether model and net are compared; where they differ nothing is written.
         inputs: of the verification.
         limits: of the verification.
+        providers: execution providers of ONNX Runtime for the verification.
         progress: shows how far it is.
 
     Raises:
@@ -105,6 +107,7 @@ def convert_net(
             outputs=net.external_output[:],
             inputs=given,
             limits=limits,
+            providers=providers,
             meanwhile=check,
             progress=progress,
         )

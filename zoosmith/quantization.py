@@ -1,6 +1,6 @@
 """A model's file in integers: calibrated, held to a limit of accuracy, measured, written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from zoosmith.validation.clock import Clock
 from zoosmith.validation.fitting import fitting_cases
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import Preprocess, ToArray
+from zoosmith.validation.verification import loaded
 from zoosmith.writing import Written, write_verified
 
 # what older models are raised to: the first opset whose MaxPool takes integers
@@ -113,6 +114,7 @@ def quantize_file(
     labelled: ImageFolder | None = None,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
+    providers: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> Quantized:
     """Write a model of integer operators.
@@ -126,6 +128,8 @@ def quantize_file(
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
+        providers: execution providers of ONNX Runtime for the verification and the drop; ranges are measured on the
+            CPU, so that the file is the same everywhere.
         progress: notified of every stage.
 
     Raises:
@@ -149,7 +153,7 @@ def quantize_file(
         distance = check_samples(original, samples, force=calibration.force)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
-    drop_of = _drop(original, labelled, to_array) if labelled is not None else lambda model: 0.0
+    drop_of = _drop(original, labelled, to_array, providers) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     try:
         result = quantize_within(integer_source, samples, drop_of, limit, method=calibration.method, progress=progress)
@@ -166,6 +170,7 @@ def quantize_file(
             given=given,
             source=origin,
             limits=limits,
+            providers=providers,
             meanwhile=check,
             progress=progress,
         )
@@ -217,15 +222,18 @@ def _samples(
     if calibration.source == "random":
         random = replace(inputs, feed=None)
         # with sizes on which it runs
-        runner, clock = runner_for(model), Clock(calibration.timeout)
+        clock = Clock(calibration.timeout)
+        runner = loaded(lambda: runner_for(model, timeout=clock.left()), clock)
         (case,) = fitting_cases(model, lambda case: runner.run(case, timeout=clock.left()), random, 1, same_sizes=True)
         return replace(random, dims=case.sizes).cases(model, calibration.samples)
     return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
 
 
-def _drop(original: ModelProto, labelled: ImageFolder, to_array: ToArray) -> Callable[[ModelProto], float]:
+def _drop(
+    original: ModelProto, labelled: ImageFolder, to_array: ToArray, providers: Sequence[str] | None
+) -> Callable[[ModelProto], float]:
     def top1(model: ModelProto) -> float:
-        return evaluate([model], labelled, to_array).accuracies[0].top1.value
+        return evaluate([model], labelled, to_array, providers=providers).accuracies[0].top1.value
 
     exact = top1(original)
     return lambda model: (exact - top1(model)) / exact if exact else 0.0

@@ -1,6 +1,6 @@
 """A model's file with fewer nodes, verified before it is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def simplify_file(
     inputs: InputSource | None = None,
     cases: int = 3,
     limits: Limits | None = None,
+    providers: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> Simplified:
     """Write a model that computes the same with fewer nodes.
@@ -58,6 +59,7 @@ def simplify_file(
         inputs: of the verification.
         cases: how many random inputs.
         limits: of the verification.
+        providers: execution providers of ONNX Runtime for the verification.
         progress: shows how far it is.
 
     Raises:
@@ -76,7 +78,14 @@ def simplify_file(
         from zoosmith.validation import verify_models
 
         return verify_models(
-            source, path, inputs=inputs, cases=cases, limits=limits, meanwhile=check, progress=progress
+            source,
+            path,
+            inputs=inputs,
+            cases=cases,
+            limits=limits,
+            providers=providers,
+            meanwhile=check,
+            progress=progress,
         )
 
     written = write_verified(output, lambda path: save_model(result, path), source, prove if verify else None)

@@ -131,7 +131,9 @@ def test_a_run_without_an_end_is_stopped_and_nothing_is_written(here: Path, caps
     assert not Path("o.onnx").exists()
 
 
-@pytest.mark.parametrize("command", ["opset", "bench", "validate", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["opset", "convert", "simplify", "quantize", "bundle", "bench", "validate", "evaluate"]
+)
 def test_a_provider_that_is_not_there_is_refused(here: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, err = call(capsys, *CALLS[command][0], "--providers", "Nowhere")
     assert (code, out) == (2, "")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, input_options, output_option, timeout_option
+from zoosmith.cli.options import (
+    PATH,
+    follow_links_option,
+    input_options,
+    output_option,
+    providers_option,
+    timeout_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -20,7 +27,16 @@ if TYPE_CHECKING:
 @input_options
 @timeout_option(300)
 @follow_links_option("model")
-def bundle(terminal: Terminal, model: Path, output: Path, sets: int, inputs: "InputSource", timeout: float) -> None:
+@providers_option
+def bundle(
+    terminal: Terminal,
+    model: Path,
+    output: Path,
+    sets: int,
+    inputs: "InputSource",
+    timeout: float,
+    providers: list[str] | None,
+) -> None:
     """Pack a model with inputs and the outputs that it gives for them.
 
     The archive holds model.onnx, test_data_set_N with onnx's .pb files and test_data_N.npz. Inputs are random unless
@@ -33,7 +49,9 @@ def bundle(terminal: Terminal, model: Path, output: Path, sets: int, inputs: "In
     """
     from zoosmith.bundles import bundle as pack
 
-    made = pack(model, output, sets=sets, inputs=inputs, timeout=timeout, progress=terminal.progress())
+    made = pack(
+        model, output, sets=sets, inputs=inputs, timeout=timeout, providers=providers, progress=terminal.progress()
+    )
     size = output.stat().st_size if output.is_file() else None
     terminal.result(
         {"model": str(model), "output": str(output), "sets": made, "bytes": size},

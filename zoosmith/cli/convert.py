@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, input_options, limit_options, output_option, prove_in_option, verify_option
+from zoosmith.cli.options import (
+    PATH,
+    input_options,
+    limit_options,
+    output_option,
+    prove_in_option,
+    providers_option,
+    verify_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 @input_options
 @limit_options()
 @prove_in_option
+@providers_option
 def convert(
     terminal: Terminal,
     predict_net: Path,
@@ -56,6 +65,7 @@ def convert(
     verify: bool,
     inputs: "InputSource",
     limits: "Limits",
+    providers: list[str] | None,
 ) -> int:
     """Translate the Caffe2 net PREDICT_NET with the parameters of INIT_NET to ONNX.
 
@@ -84,6 +94,7 @@ def convert(
         verify=verify,
         inputs=inputs,
         limits=limits,
+        providers=providers,
         progress=terminal.progress(),
     )
     result = found.as_dict()

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, input_options, limit_options, output_option, prove_in_option
+from zoosmith.cli.options import (
+    PATH,
+    follow_links_option,
+    input_options,
+    limit_options,
+    output_option,
+    prove_in_option,
+    providers_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ if TYPE_CHECKING:
 @limit_options(rtol=None, atol=None, apart=True)
 @prove_in_option
 @follow_links_option("model")
+@providers_option
 def quantize(
     terminal: Terminal,
     model: Path,
@@ -73,6 +82,7 @@ def quantize(
     inputs: "InputSource",
     limits: "Limits | None",
     timeout: float,
+    providers: list[str] | None,
 ) -> int:
     """Turn a float32 model into one of int8 weights and uint8 activations.
 
@@ -105,6 +115,7 @@ def quantize(
         labelled=None if data is None else ImageFolder(data, labels),
         inputs=inputs,
         limits=limits,
+        providers=providers,
         progress=terminal.progress(),
     )
     terminal.result({"model": str(model), **found.as_dict()}, *_line(found, data))

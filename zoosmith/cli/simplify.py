@@ -13,6 +13,7 @@ from zoosmith.cli.options import (
     limit_options,
     output_option,
     prove_in_option,
+    providers_option,
     verify_option,
 )
 from zoosmith.cli.terminal import Terminal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @limit_options(atol=1e-4)
 @prove_in_option
 @follow_links_option("model")
+@providers_option
 def simplify(
     terminal: Terminal,
     model: Path,
@@ -39,6 +41,7 @@ def simplify(
     verify: bool,
     inputs: "InputSource",
     limits: "Limits",
+    providers: list[str] | None,
 ) -> int:
     """Write a model that computes the same with fewer nodes.
 
@@ -53,7 +56,14 @@ def simplify(
     from zoosmith.simplification import simplify_file
 
     found = simplify_file(
-        model, output, verify=verify, inputs=inputs, cases=cases, limits=limits, progress=terminal.progress()
+        model,
+        output,
+        verify=verify,
+        inputs=inputs,
+        cases=cases,
+        limits=limits,
+        providers=providers,
+        progress=terminal.progress(),
     )
     written = found.written
     done = [f"{output}: {found.nodes} nodes of {found.nodes_before}, {written.verified}"] if written.output else []
