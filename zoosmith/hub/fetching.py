@@ -153,14 +153,16 @@ class Hub:
         if force:
             self._store.remove(wanted)
         kept = self._store.find(wanted)
+        pinned = published is not None and published.sha256 == wanted.sha256
         return Fetched(
             info=info,
             path=self._download(wanted, progress) if kept is None else kept,
             file=wanted,
             source=self._source.name,
-            pinned=published is not None and published.sha256 == wanted.sha256,
-            published=None if published is None or published.sha256 == wanted.sha256 else published.sha256,
-            license=license_of(info) or self._license(info),
+            pinned=pinned,
+            published=None if published is None or pinned else published.sha256,
+            # the table's licence is of the published weights
+            license=license_of(info) if pinned else self._license(info),
             cached=kept is not None,
             notes=tuple(notes),
         )

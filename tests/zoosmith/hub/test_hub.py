@@ -274,6 +274,7 @@ def test_another_trees_file_of_a_published_name_is_told_from_the_published_one(t
     fetched = Hub(str(source), cache=tmp_path).fetch(Hub(str(source)).find("densenet"))
     assert (fetched.pinned, fetched.path.read_bytes()) == (False, made)
     assert fetched.published == pinned_infos_sha("12")
+    assert fetched.license is None  # that of the published weights is not that of these
     assert hashlib.sha256(made).hexdigest() in fetched.notes[0] and pinned_infos_sha("12") in fetched.notes[0]
 
 
