@@ -19,6 +19,7 @@ from zoosmith.opset_upgrade.domains import Versions, choose_versions
 from zoosmith.opset_upgrade.errors import Blocker, OpsetError, Refusal, list_blockers
 from zoosmith.opset_upgrade.explanation import Change, How, version_of
 from zoosmith.opset_upgrade.graph_editing import (
+    Replaced,
     drop_unused,
     place_constants,
     replace_nodes,
@@ -220,7 +221,7 @@ class _Run:
             self._check_outputs(body, made, facts)
             body.initializer.extend(facts.tensors)
         self.released.update(tensor.name for tensor in facts.constants.values())
-        constants = self._place_constants(body, facts)
+        constants = self._place_constants(body, facts, converted)
         if constants:
             first = converted.pop(0)[1] if converted and converted[0][0] == 0 else [body.node[0]]
             converted.insert(0, (0, [*constants, *first]))
@@ -276,9 +277,16 @@ class _Run:
         check_inputs(node, operator, version, complete)
         return operator not in WITH_GRAPHS and next_step(operator, version, self.versions.after(node)) is None
 
-    def _place_constants(self, body: GraphProto | FunctionProto, facts: GraphFacts) -> list[NodeProto]:
+    def _place_constants(
+        self, body: GraphProto | FunctionProto, facts: GraphFacts, replaced: Replaced
+    ) -> list[NodeProto]:
+        emitted = [node for _, nodes in replaced for node in nodes]
+        inner: set[str] = set()
+        if self.target < _ANY_CONSTANT and any(subgraphs(node) for node in emitted):
+            inner = {tensor.name for tensor in facts.constants.values()}
+            inner = inner.difference(*(node.input for node in (*body.node, *emitted)))
         try:
-            return place_constants(body, facts.constants.values(), self.target, self.names.fresh)
+            return place_constants(body, facts.constants.values(), self.target, self.names.fresh, inner)
         except Refusal as refusal:
             self.blockers.append(Blocker(f"function {body.name!r}", "", str(refusal), _ANY_CONSTANT))
             return []

@@ -1,6 +1,6 @@
 """Changing the node list of a graph in place: nodes that stay are never copied."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 from onnx import (
@@ -55,18 +55,25 @@ def replace_nodes(body: GraphProto | FunctionProto, replaced: Replaced) -> None:
 
 
 def place_constants(
-    body: GraphProto | FunctionProto, tensors: Iterable[TensorProto], opset: int, fresh: Callable[[str], str]
+    body: GraphProto | FunctionProto,
+    tensors: Iterable[TensorProto],
+    opset: int,
+    fresh: Callable[[str], str],
+    inner: Collection[str] = (),
 ) -> list[NodeProto]:
     """Give the body the constants that its new nodes read; returns the nodes to be put before all others.
 
     Constant nodes serve functions and every IR version. Where the opset's Constant does not take the type (before 9,
-    integers), it becomes an initializer; in a function, which has none, a Constant of doubles and a Cast.
+    integers), it becomes an initializer; in a function, which has none, a Constant of doubles and a Cast. So does what
+    only graphs in nodes read, named in `inner`: below IR version 4, ONNX Runtime up to 1.8 finds no Constant node
+    from there.
 
     Raises Refusal for a constant that can be stated in no such way.
     """
     made = []
     for tensor in tensors:
-        if f"tensor({element_type_name(tensor.data_type)})" in allowed_types("Constant", opset)["T"]:
+        nested = tensor.name in inner and isinstance(body, GraphProto)
+        if not nested and f"tensor({element_type_name(tensor.data_type)})" in allowed_types("Constant", opset)["T"]:
             made.append(_constant_node(tensor, tensor.name))
         elif isinstance(body, GraphProto):
             body.initializer.append(tensor)

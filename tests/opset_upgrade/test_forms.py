@@ -157,8 +157,9 @@ def test_a_transpose_does_not_keep_a_layer_normalization_from_being_fused(tmp_pa
     assert optimized(convert_version(model, 13), tmp_path)["LayerNormalization"] == 1
 
 
-@pytest.mark.parametrize(("target", "compares"), [(13, 1), (9, 1), (7, 1)])
+@pytest.mark.parametrize(("target", "compares"), [(13, 1), (9, 1), (7, 2)])
 def test_a_triangle_of_a_free_square_counts_once(target: int, compares: int) -> None:
+    # at 7 one more comparison tells whether the numbers are few
     model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (float[L, L] x) => (float[L, L] y) {
       y = Trilu <upper = 0> (x) }""")
     found = counted(convert_version(model, target))
@@ -207,3 +208,14 @@ def test_a_linear_resize_to_computed_sizes_clips_once() -> None:
     assert found["Min"] <= 4
     feeds = {"x": np.random.RandomState(0).rand(1, 2, 5, 4).astype(np.float32), "sizes": np.array([1, 2, 9, 11])}
     assert_same(run(model, feeds)["y"], run(convert_version(model, 9), feeds)["y"])
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 511, 512, 513, 1023, 5000])
+def test_numbers_are_counted_one_by_one_while_they_are_few_and_by_doubling_from_there(length: int) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]> g (int64[1] n) => (int64[N] y)
+    <int64 zero = {0}, int64 one = {1}> {
+      count = Squeeze (n)
+      y = Range (zero, count, one) }""")
+    converted = convert_version(model, 7)
+    assert {"If", "RNN", "Loop"} <= set(counted(converted))
+    assert_same(np.arange(length), run(converted, {"n": np.array([length])})["y"])
