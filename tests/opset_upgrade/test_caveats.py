@@ -1,8 +1,11 @@
 """What a conversion tells of nodes that it takes although the result does not hold everywhere."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
+from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version, summarize
@@ -87,3 +90,37 @@ def test_a_conversion_within_what_older_versions_mean_has_no_caveats() -> None:
     conversion = convert(model, 14)
     assert conversion.caveats == ()
     assert conversion.model == convert_version(model, 14)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("(int64[2, 3] x) => (int64[2, 3] y) { y = Mul (x, x) }", np.int64),
+        ("(uint64[2, 3] x) => (uint64[2, 3] y) { y = Add (x, x) }", np.uint64),
+        ("(int32[2, 3] x) => (int32[2, 3] y) { y = Sub (x, x) }", np.int32),
+        ("(int64[2, 3] x) => (int64[4, 3] y) { y = Concat <axis = 0> (x, x) }", np.int64),
+        ("(int64[2, 3] x) => (int64[6] y) { s = Constant <value = int64[1] {6}> () y = Reshape (x, s) }", np.int64),
+        ("(int64[2, 3] x) => (int64[4, 3] y) { r = Constant <value = int64[2] {2, 1}> () y = Tile (x, r) }", np.int64),
+    ],
+)
+def test_integers_of_an_opset_that_has_floating_point_only_are_doubles_and_that_is_said(text: str, kind: Any) -> None:
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 13]> g {text}')
+    conversion = convert(model, 3)
+    assert [(caveat.kind, "below 2^53" in caveat.reason) for caveat in conversion.caveats] == [("approximate", True)]
+    checker.check_model(conversion.model, full_check=True)
+    values = np.array([[1, 2, 1 << 25], [3, 5, 7]]).astype(kind)
+    expected = ReferenceEvaluator(model).run(None, {"x": values})[0]
+    found = ReferenceRunner(conversion.model).run({"x": values})["y"]
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(OpsetError, match="no exact way is known"):
+        convert(model, 3, exact=True)
+
+
+def test_booleans_are_repeated_as_floats_without_any_caveat() -> None:
+    text = "(bool[1, 3] x) => (bool[2, 3] y) { r = Constant <value = int64[2] {2, 1}> () y = Tile (x, r) }"
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 13]> g {text}')
+    conversion = convert(model, 3, exact=True)
+    checker.check_model(conversion.model, full_check=True)
+    values = np.array([[True, False, True]])
+    assert not conversion.caveats
+    np.testing.assert_array_equal(ReferenceRunner(conversion.model).run({"x": values})["y"], np.repeat(values, 2, 0))
