@@ -1,5 +1,6 @@
 """Verification of ONNX models that were made of Caffe2 nets: the net runs in the interpreter."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -10,7 +11,7 @@ from onnx import ModelProto
 
 from zoosmith.convert import NetSource, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
-from zoosmith.execution import SILENT, Progress
+from zoosmith.execution import SILENT, Progress, Task
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.validation.ahead import is_small
@@ -27,6 +28,7 @@ _WITH_IMAGE_SIZES = {"GenerateProposals", "GenerateProposalsCPP", "BBoxTransform
 _IMAGE_SIZE = 320
 # a run that computes so many numbers takes long, and is evidence enough without another one
 _ENOUGH_NUMBERS = 10**9
+_LONG_SECONDS = 2.0
 
 
 def verify_net(
@@ -69,7 +71,7 @@ def verify_net(
     if outputs is not None:
         del original.external_output[:]
         original.external_output.extend(outputs)
-    net = _Net(original, None if init_net is None else read_net(init_net), structure, names)
+    net = _Net(original, None if init_net is None else read_net(init_net), structure, names, progress)
 
     def draw(run: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[Case]:
         if inputs.feed is not None:
@@ -119,16 +121,39 @@ def with_image_sizes(net: NetDef, blobs: Mapping[str, str], inputs: Mapping[str,
     }
 
 
+class _LongRun:
+    """Tells of the operators of one run, once it has taken longer than most runs do."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._begin = time.monotonic()
+        self._task: Task | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._task is None and time.monotonic() - self._begin > _LONG_SECONDS:
+            self._task = self._progress.task("computing the net", total)
+        if self._task is not None:
+            self._task.advance(steps=done - self._task.done)
+
+    def __enter__(self) -> "_LongRun":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.close()
+
+
 class _Net:
     """A Caffe2 net, run by the interpreter under the names of the model that was made of it."""
 
-    def __init__(self, net: NetDef, init: NetDef | None, model: ModelProto, names: str) -> None:
+    def __init__(self, net: NetDef, init: NetDef | None, model: ModelProto, names: str, progress: Progress) -> None:
         self.name = net.name or "net"
         self.runtime = Runtime("zoosmith's interpreter of Caffe2 nets", version("zoosmith"))
         self.output_names = [value.name for value in model.graph.output]
         self.computed = 0
         self._net = net
         self._init = init
+        self._progress = progress
         self._interpreter: NetInterpreter | None = None
         self.finds_boxes = any(op.type in _WITH_IMAGE_SIZES for op in net.op)
         zoo = names == "zoo"
@@ -143,7 +168,8 @@ class _Net:
         fed = {self._blobs[name]: array for name, array in inputs.items()}
         if timeout is None:
             self._interpreter = self._interpreter or NetInterpreter(self._net, self._init)
-            outputs = self._interpreter.run(fed)
+            with _LongRun(self._progress) as told:
+                outputs = self._interpreter.run(fed, told=told)
             self.computed = self._interpreter.computed
         else:
             # messages cannot be pickled

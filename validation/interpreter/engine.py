@@ -1,6 +1,6 @@
 """Run a net: plan it once, then compute its operators one after the other over a workspace of named blobs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -98,12 +98,19 @@ class NetInterpreter:
         self.computed = 0
         """How many numbers the operators wrote in the last run: a measure of its work."""
 
-    def run(self, inputs: Mapping[str, np.ndarray], *, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        outputs: Sequence[str] | None = None,
+        told: Callable[[int, int], None] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Run the net.
 
         Args:
             inputs: arrays by blob name, one for each of `input_names` at least.
             outputs: the blobs wanted; by default the external outputs.
+            told: called after each operator with how many are done, and how many there are.
 
         Returns:
             The wanted blobs by name, as `interpret` gives them.
@@ -121,7 +128,7 @@ class NetInterpreter:
             if array.dtype.kind not in "biuf":
                 raise ValidationError(f"input {name!r} is of type {array.dtype}, expected numbers or booleans")
             workspace.write(name, array, double=array.dtype == np.float64)
-        _execute(self._plan, workspace, keep=wanted)
+        _execute(self._plan, workspace, keep=wanted, told=told)
         self.computed = workspace.written
         return {name: _rounded(workspace, name) for name in wanted}
 
@@ -194,7 +201,9 @@ def _plan(net: NetDef, where: str) -> Plan:
     return plan
 
 
-def _execute(plan: Plan, workspace: Workspace, keep: Sequence[str] | None) -> None:
+def _execute(
+    plan: Plan, workspace: Workspace, keep: Sequence[str] | None, told: Callable[[int, int], None] | None = None
+) -> None:
     """Run the operators; blobs that are not to be kept are dropped after their last use (`keep=None` keeps all)."""
     touched = [] if keep is None else [step.op.reads | step.op.writes for step in plan]
     last_use = {name: n for n, names in enumerate(touched) for name in names}
@@ -213,6 +222,8 @@ def _execute(plan: Plan, workspace: Workspace, keep: Sequence[str] | None) -> No
             for name in touched[n].difference(keep):
                 if last_use[name] == n:
                     workspace.drop(name)
+        if told is not None:
+            told(n + 1, len(plan))
 
 
 def _run_apart(

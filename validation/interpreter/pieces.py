@@ -1,14 +1,14 @@
-"""Operators on large batches: computed some rows at a time in float64, and kept in float32 as Caffe2 keeps them.
+"""Operators on large batches: computed some rows at a time, in float32 as Caffe2 computes them.
 
-A thousand regions of a detection net make blobs of a hundred million numbers. To fill fresh memory with them takes
-longer than to compute them.
+A thousand regions of a detection net make blobs of a hundred million numbers, and a net of a minute's work. In float32
+they take half of the memory and of the time, and the errors of both sides together stay far below what a proof accepts.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zoosmith.validation.interpreter.values import Value, widen
+from zoosmith.validation.interpreter.values import Value
 
 # Elements from which on a blob is large, and of a piece of it.
 _LARGE = 1 << 24
@@ -37,15 +37,14 @@ def in_pieces(compute: Callable[..., np.ndarray], values: Sequence[Value], *, ev
     first = arrays[0]
     if first.dtype.kind != "f" or (every and any(x.shape != first.shape or x.dtype != first.dtype for x in arrays)):
         return None
-    cut = len(arrays) if every else 1
-    whole = [widen(x) for x in arrays[cut:]]
+    narrow = [x.astype(np.float32, copy=False) if x.dtype == np.float64 else x for x in arrays[1:]]
     rows = max(1, _PIECE // (first.size // len(first)))
     result: np.ndarray | None = None
     for start in range(0, len(first), rows):
-        part = compute(*(widen(x[start : start + rows]) for x in arrays[:cut]), *whole)
+        piece = slice(start, start + rows)
+        part = compute(first[piece].astype(np.float32, copy=False), *(x[piece] if every else x for x in narrow))
         if result is None:
-            shape = (len(first), *part.shape[1:])
-            floats = part.dtype == np.float64
-            result = np.empty(shape, storage(int(np.prod(shape))) if floats else part.dtype)
-        result[start : start + rows] = part
+            floats = part.dtype.kind == "f"
+            result = np.empty((len(first), *part.shape[1:]), np.float32 if floats else part.dtype)
+        result[piece] = part
     return result

@@ -44,7 +44,7 @@ def convolve(image: np.ndarray, weights: np.ndarray, window: Windows, group: int
     count, channels = image.shape[:2]
     outputs = weights.shape[0]
     padded = np.ascontiguousarray(pad_spatial(image, window.begin, window.end))
-    result = np.empty((count, outputs, *window.output))
+    result = np.empty((count, outputs, *window.output), np.result_type(image, weights))
     if group == channels == outputs:
         return _depthwise(padded, weights, window, result)
     if set(window.kernel) == {1}:
@@ -74,7 +74,7 @@ def _unrolled(padded: np.ndarray, weights: np.ndarray, window: Windows, group: i
     # A line of the output at the least, whole images at the most.
     line_bytes = 8 * matrix.shape[2] * group * int(np.prod(window.output[1:]))
     most = max(1, min(window.output[0], _PATCH_BYTES // max(1, line_bytes)))
-    rows = np.empty((group, len(positions), inputs, most, *window.output[1:]))
+    rows = np.empty((group, len(positions), inputs, most, *window.output[1:]), padded.dtype)
     for n, image in enumerate(padded.reshape(len(padded), group, inputs, *padded.shape[2:])):
         for start in range(0, window.output[0], most):
             size = (min(most, window.output[0] - start), *window.output[1:])

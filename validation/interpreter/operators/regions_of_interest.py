@@ -43,17 +43,22 @@ def roi_align(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
             )
             for axis in (0, 1)
         )
-        touched = [slice(*_extent(weights)) for weights in (rows, columns)]
-        part = pixels[index, touched[0], touched[1]]
-        lines = np.tensordot(rows[:, touched[0]], part, axes=1)
-        result[n] = np.matmul(columns[:, touched[1]], lines).transpose(2, 0, 1)
+        result[n] = _weighted(pixels[index], rows, columns).transpose(2, 0, 1)
     return channels_last(result) if op.channels_last else result
 
 
-def _extent(weights: np.ndarray) -> tuple[int, int]:
+def _weighted(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sums of pixels (H, W, C) by weights of their rows (h, H) and columns (w, W): (h, w, C)."""
+    height, width = _extent(rows), _extent(columns)
+    # whole lines lie side by side, a part of each would have to be copied
+    lines = rows[:, height] @ pixels[height].reshape(height.stop - height.start, -1)
+    return np.matmul(columns[:, width], lines.reshape(len(rows), *pixels.shape[1:])[:, width])
+
+
+def _extent(weights: np.ndarray) -> slice:
     """Where the columns of weights (bins, size) that hold any begin and end."""
     used = np.flatnonzero(weights.any(axis=0))
-    return (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
 
 
 def _sampling(start: np.float32, length: np.float32, bins: int, size: int, ratio: int) -> np.ndarray:
