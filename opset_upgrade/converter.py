@@ -5,10 +5,13 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index as as_integer
+from os import PathLike
+from pathlib import Path as FilePath
 from typing import NamedTuple
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 
+from zoosmith.onnx_model.external_data import external_tensors, load_small_tensors
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import initializer_names, input_ports, symbolic_sizes
@@ -71,13 +74,14 @@ def convert_version(
     ir: int | None = None,
     domains: Mapping[str, int] | None = None,
     standard: bool = False,
+    folder: str | PathLike[str] | None = None,
 ) -> ModelProto:
     """Convert a model to another opset of the default domain, newer or older, with its meaning kept.
 
     Takes the arguments of `onnx.version_converter.convert_version`, and more. Short for `convert(...).model`, which has
     the arguments, the result and the errors in full.
     """
-    return convert(model, target_version, ir=ir, domains=domains, standard=standard).model
+    return convert(model, target_version, ir=ir, domains=domains, standard=standard, folder=folder).model
 
 
 def convert(
@@ -89,11 +93,13 @@ def convert(
     domains: Mapping[str, int] | None = None,
     standard: bool = False,
     runtime_opset: int | None = None,
+    folder: str | PathLike[str] | None = None,
 ) -> Conversion:
     """Convert a model to another opset of the default domain, newer or older, and tell where that does not hold.
 
     Args:
-        model: the model; it is left as it is. Tensors that lie in external files are not loaded.
+        model: the model; it is left as it is. Of tensors that lie in external files only small ones are loaded, and
+            only with `folder`.
         target: the opset of the default domain, 1 to the newest of the installed onnx; None: it stays.
         ir: the IR version of the result. By default it follows the target: that of the onnx release that brought the
             opset, higher where the model needs it (see `needed_ir`); unchanged where the opset stays.
@@ -103,6 +109,7 @@ def convert(
         runtime_opset: the newest opset of the oldest runtime that the model is for; what ONNX Runtimes of that time
             cannot run is written in forms that they can (see `runtime_gaps`). By default the target where that is older
             than the model, else nothing is.
+        folder: where the model's external files are; shapes and axes that lie in them are loaded then.
 
     Returns:
         A new model, the caveats and the changes. What the conversion does not touch is the same, byte for byte; imports
@@ -113,11 +120,17 @@ def convert(
         OpsetError: the target does not exist, `ir` does not hold what the model has, the model imports no opset of the
             default domain, or some node is malformed or cannot be expressed at the target; the message names every
             such node, its operator and the lowest opset that would do.
+        ModelError: an external file in `folder` cannot be read.
         TypeError: `model` is no ModelProto, or `target` is not an integer.
     """
     if not isinstance(model, ModelProto):
         raise TypeError(f"expected a ModelProto, not {type(model).__name__}")
     target = None if target is None else as_integer(target)
+    if folder is not None and external_tensors(model):
+        whole = ModelProto()
+        whole.CopyFrom(model)
+        load_small_tensors(whole, FilePath(folder))
+        model = whole
     run = _Run(model, choose_versions(model, target, domains, standard), ir, exact, runtime_opset)
     return Conversion(run.convert(), tuple(run.caveats), tuple(run.changes))
 
@@ -255,7 +268,7 @@ class _Run:
                     continue
                 replaced = self._convert_node(node, index, opset, facts, path)
             except Refusal as refusal:
-                self._refuse(node, index, refusal)
+                self._refuse(node, index, refusal, facts)
                 continue
             if replaced is not None:
                 yield index, replaced
@@ -445,11 +458,13 @@ class _Run:
             original = facts.original and not made_here
             self._convert(graph, GraphFacts(source, self.names, opset, facts, seeds, original=original), opset, inner)
 
-    def _refuse(self, node: NodeProto, index: int, refusal: Refusal) -> None:
+    def _refuse(self, node: NodeProto, index: int, refusal: Refusal, facts: GraphFacts) -> None:
         domain = "" if refusal.domain in DEFAULT_DOMAINS else refusal.domain
         where = f"node {_label(node, index, node.output)}"
-        self.blockers.append(Blocker(where, node.op_type, str(refusal), refusal.lowest, domain))
-        self.for_sizes |= refusal.for_sizes
+        unread = [repr(name) for name in facts.source.node[index].input if name and facts.lies_in_file(name)]
+        hint = f"; {', '.join(unread)} in a file beside the model: load it first, or give `folder`" if unread else ""
+        self.blockers.append(Blocker(where, node.op_type, f"{refusal}{hint}", refusal.lowest, domain))
+        self.for_sizes |= refusal.for_sizes and not unread
 
     def _message(self) -> str:
         heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.ports import fixed_sizes, tensor_shape
@@ -201,6 +203,12 @@ class GraphFacts:
     def are_indices(self, name: str) -> bool:
         """Whether that was told of a tensor."""
         return name in self._indices or (self.parent is not None and self.parent.are_indices(name))
+
+    def lies_in_file(self, name: str) -> bool:
+        """Whether a value is a small initializer whose data was not loaded: with it, more would be known."""
+        owner = self.owner(name)
+        tensor = None if owner is None else owner.initializers().get(name)
+        return tensor is not None and uses_external_data(tensor) and prod(tensor.dims) <= SMALL
 
     # -- types
 

@@ -72,6 +72,34 @@ def test_a_file_of_that_name_in_the_current_folder_is_not_read(tmp_path: Path, m
         convert_version(model, 8)
 
 
+def squeezed(folder: Path) -> ModelProto:
+    """A Squeeze whose axes lie in a file beside the model, not loaded."""
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 13]>
+        g (float[2, 1, 3] x) => (float[n, m] y) <int64[1] axes = {1}> { y = Squeeze (x, axes) }"""
+    )
+    axes = model.graph.initializer[0]
+    axes.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(axes), "axes"))
+    (folder / "axes.bin").write_bytes(axes.raw_data)
+    set_external_data(axes, "axes.bin", 0, len(axes.raw_data))
+    axes.ClearField("raw_data")
+    return model
+
+
+def test_what_a_rule_must_know_is_loaded_from_the_folder(tmp_path: Path) -> None:
+    model = squeezed(tmp_path)
+    before = model.SerializeToString(deterministic=True)
+    converted = convert_version(model, 11, folder=tmp_path)
+    x = np.ones((2, 1, 3), np.float32)
+    assert ReferenceEvaluator(converted).run(None, {"x": x})[0].shape == (2, 3)
+    assert model.SerializeToString(deterministic=True) == before
+
+
+def test_without_the_folder_the_refusal_names_the_tensor_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OpsetError, match=r"'axes' in a file beside the model: load it first, or give `folder`"):
+        convert_version(squeezed(tmp_path), 11)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     model: ModelProto = load_model(moved_out(tmp_path), external_data=False)
     (tmp_path / "weights.bin").unlink()
