@@ -1,6 +1,9 @@
 """The command line `zoosmith`. A command is a module of this folder, imported when it is called."""
 
 # Nothing is imported here, so that an interrupt finds `main` from the first moment on.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -8,25 +11,15 @@ def main(arguments: list[str] | None = None) -> None:
     import sys
 
     try:
-        from zoosmith.cli.application import run
+        from zoosmith.cli.interrupts import guarded
 
-        code = run(arguments)
-    except KeyboardInterrupt:
+        def start(interrupted: "Callable[[], bool]") -> int:
+            from zoosmith.cli.application import run
+
+            return run(arguments, interrupted)
+
+        code = guarded(start, ends=arguments is None)
+    except KeyboardInterrupt:  # before it is guarded
         sys.stderr.write("interrupted\n")
         code = 130
-    if arguments is None:
-        _leave(code)
     sys.exit(code)
-
-
-def _leave(code: int) -> None:
-    """End the process as it is: to free models and modules one by one takes longer than many a conversion."""
-    import os
-    import sys
-
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # nobody reads any more: the interpreter's own end says so
-        return
-    os._exit(code)

@@ -2,13 +2,9 @@
 
 import importlib
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 import click
 
@@ -58,20 +54,25 @@ def cli() -> None:
     """
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; return its exit code."""
+def run(arguments: list[str] | None = None, interrupted: Callable[[], bool] = lambda: False) -> int:
+    """Run the command line; return its exit code.
+
+    Args:
+        arguments: after the program's name; those of the process by default.
+        interrupted: tells whether an error may be an interrupt; it is raised then.
+    """
     settings = Settings()
     if not sys.warnoptions:
         # what libraries warn of, Pillow of damaged images, is nothing that a user of ours could change
         warnings.simplefilter("ignore")
-    with _interrupts() as interrupted:
-        try:
-            return _call(list(sys.argv[1:] if arguments is None else arguments), settings)
-        except BaseException as error:
-            # an interrupt inside of C code that imports a module comes out as an error of another type
-            if interrupted.is_set() and not isinstance(error, SystemExit):
-                raise KeyboardInterrupt from error
-            return _explain(error, verbose=settings.verbose)
+    try:
+        code = _call(list(sys.argv[1:] if arguments is None else arguments), settings)
+        sys.stdout.flush()
+        return code
+    except Exception as error:
+        if interrupted():
+            raise
+        return _explain(error, verbose=settings.verbose)
 
 
 def _call(arguments: list[str], settings: Settings) -> int:
@@ -82,30 +83,9 @@ def _call(arguments: list[str], settings: Settings) -> int:
         return int(cli.invoke(context) or 0)
 
 
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Note an interrupt as well as raising it. A second one ends the process at once."""
-    noted = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.set()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        if not noted.is_set():
-            signal.signal(signal.SIGINT, before)
-
-
-def _explain(error: BaseException, *, verbose: bool) -> int:
+def _explain(error: Exception, *, verbose: bool) -> int:
     """Say in one line what went wrong; return the exit code."""
-    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+    if isinstance(error, click.Abort):
         raise KeyboardInterrupt from error
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
@@ -121,8 +101,6 @@ def _explain(error: BaseException, *, verbose: bool) -> int:
         # the reader of our output left; say nothing and let the interpreter's own flush find an open file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if not isinstance(error, Exception):
-        raise error
     if verbose:
         terminal.trace(error)
     if isinstance(error, (OSError, ZoosmithError)):
