@@ -13,7 +13,7 @@ from typing import Any
 INTERRUPTED = 130
 
 # seconds after which it is looked again whether an import has ended
-_POLL = 0.01
+_POLL = 0.001
 _LINE = "interrupted\n"
 _IMPORT = "<frozen importlib._bootstrap>"
 
