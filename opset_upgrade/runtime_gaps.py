@@ -22,6 +22,8 @@ from zoosmith.opset_upgrade.registry import Rule
 from zoosmith.opset_upgrade.type_inference import Path, infer_types
 from zoosmith.opset_upgrade.writer import Writer
 
+_OLDEST_RUN = 7  # the opset from which on ONNX Runtime runs models
+
 _FUSED = frozenset(
     ("Elu", "HardSigmoid", "LeakyRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh", "ThresholdedRelu")
 )
@@ -36,6 +38,8 @@ def fill_gaps(model: ModelProto, runtime_opset: int, overridable: frozenset[str]
         runtime_opset: the newest opset of the oldest runtime that the model is for.
         overridable: initializers that the caller may replace at run time.
     """
+    if (default_opset(model) or 0) < _OLDEST_RUN:
+        return
     local = {function.name for function in model.functions if function.domain in DEFAULT_DOMAINS}
     rules = {name: rule for name, (last, rule) in _GAPS.items() if runtime_opset <= last and name not in local}
     if not any(node.op_type in rules for node in all_nodes(model.graph)):

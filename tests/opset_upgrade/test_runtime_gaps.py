@@ -142,3 +142,9 @@ class TestDoubles:
     @pytest.mark.parametrize(("operator", "next_one"), [("Where", 14), ("Min", 14)])
     def test_they_stay_for_newer_runtimes(self, operator: str, next_one: int) -> None:
         assert operator in {node.op_type for node in self.converted(operator, next_one).graph.node}
+
+    @pytest.mark.parametrize("operator", ["Floor", "Ceil"])
+    def test_they_stay_below_the_opsets_that_runtimes_run(self, operator: str) -> None:
+        node = helper.make_node(operator, ["x"], ["y"])
+        converted = convert(model_of(node, kind=TensorProto.DOUBLE, opset=17), 5).model
+        assert [node.op_type for node in converted.graph.node] == [operator]
