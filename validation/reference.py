@@ -1,6 +1,8 @@
 """Run a model with onnx's reference evaluator and the legacy operators."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,9 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from zoosmith.onnx_model.errors import first_line
-from zoosmith.onnx_model.loading import Model, load_model, model_name
+from zoosmith.onnx_model.external_data import external_tensors, load_external_data
+from zoosmith.onnx_model.in_place import array_of, load_spans
+from zoosmith.onnx_model.loading import Model, load_in_place, load_model, model_name
 from zoosmith.onnx_model.ports import input_ports
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.input_checks import checked_inputs
@@ -32,7 +36,7 @@ class ReferenceRunner:
         self.name = model_name(model)
         self.runtime = reference_evaluator()
         self._model = model
-        whole = load_model(model)
+        whole = load_model(model) if isinstance(model, (bytes, onnx.ModelProto)) else _with_large_tensors_in_file(model)
         self.inputs = input_ports(whole.graph)
         self.output_names: list[str] = [value.name for value in whole.graph.output]
         try:
@@ -65,6 +69,19 @@ class ReferenceRunner:
         return dict(zip(self.output_names, results, strict=True))
 
 
+def _with_large_tensors_in_file(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """Load a model but for the large floats among its parameters, which the evaluator maps."""
+    model = load_in_place(path)
+    load_external_data(external_tensors(model), Path(path).parent)
+    parameters = list(model.graph.initializer)
+    mapped = [tensor for tensor in parameters if tensor.data_type == onnx.TensorProto.FLOAT]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensor for tensor in parameters if tensor.data_type != onnx.TensorProto.FLOAT)
+    load_spans(model)
+    model.graph.initializer.extend(mapped)
+    return model
+
+
 def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, Any]:
     runner = ReferenceRunner(source)
     runner.name = name
@@ -72,6 +89,11 @@ def _run_reference(source: Any, inputs: dict[str, Any], name: str) -> dict[str, 
 
 
 class _LegacyEvaluator(ReferenceEvaluator):
+    def retrieve_external_data(self, x: onnx.TensorProto) -> np.ndarray:
+        """Map a tensor that was left in its file."""
+        mapped = array_of(x)
+        return super().retrieve_external_data(x) if mapped is None else mapped
+
     # onnx builds the evaluators of subgraphs and of functions through the class of their parent: each of them gets the
     # legacy operators of its own opset here
     def __init__(self, proto: Any, opsets: dict[str, int] | None = None, **options: Any):

@@ -29,7 +29,7 @@ from zoosmith.quantize.samples import read_samples
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
-from zoosmith.recipes.source import Source
+from zoosmith.recipes.source import Source, SourceFacts, facts_of
 from zoosmith.report import Calibration, Report, RowReport
 from zoosmith.row_verification import failed_row, verify_row
 from zoosmith.validation import ImageFolder
@@ -128,23 +128,25 @@ class _Build:
     def _run(self, task: Task, progress: Progress, work: Path) -> Report:
         recipe, options = self._recipe, self._options
         source = recipe.open_source(options.weights, options.seed, work)
-        if self._images is not None and source.synthetic:
+        facts = facts_of(source)
+        if self._images is not None and facts.synthetic:
             raise ZoosmithError("synthetic weights classify nothing: give weights to measure on labelled images")
-        files = source.files()
-        if max(facts["bytes"] for facts in files.values()) > _LARGE_SOURCE:
+        if max(file["bytes"] for file in facts.files.values()) > _LARGE_SOURCE:
             self._threads = 1
         task.advance("weights")
         self._remove_leftovers()
         # one thread a task: tasks share the cores, and no output depends on how many cores there are
         with threadpool_limits(1), ExitStack() as stages:
             made = self._make_rows(source, work, task, stages)
-            rows = self._verify_rows(source, made, task)
+            # what the source keeps in memory is needed no more
+            del source
+            rows = self._verify_rows(facts, made, task)
         report = Report(
             title=recipe.title,
-            kind=source.kind,
-            weights=source.label,
-            synthetic=source.synthetic,
-            nets=files,
+            kind=facts.kind,
+            weights=facts.label,
+            synthetic=facts.synthetic,
+            nets=facts.files,
             reference=options.reference,
             sets=len(made.data),
             seed=options.seed,
@@ -203,7 +205,7 @@ class _Build:
             raise ZoosmithError(f"{recipe.title}: no data set could be made")
         return _Made(made, failures, data)
 
-    def _verify_rows(self, source: Source, made: _Made, task: Task) -> list[RowReport]:
+    def _verify_rows(self, source: SourceFacts, made: _Made, task: Task) -> list[RowReport]:
         """Check, run and pack the rows, each in a thread."""
 
         def verify(row: Row) -> RowReport:

@@ -21,7 +21,7 @@ from zoosmith.recipes.exporter_habits import (
 )
 from zoosmith.recipes.init_nets import InitLayout
 from zoosmith.recipes.pictures import picture_inputs
-from zoosmith.recipes.published import Family, families
+from zoosmith.recipes.published import LICENSE_SOURCE, Family, families
 from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.recipes.rows import (
     INTEGER_ROW,
@@ -52,9 +52,6 @@ the habits of the exporter that the zoo's files show; 12 is the upgrade of 9 by 
 _FLATTENING = (
     " At opset 3, Gemm reads what has four sizes and flattens it, as Caffe2's ONNX backend does: the published file is "
     "so, against the text of Gemm."
-)
-_LICENSE_SOURCE = (
-    "as the zoo's model card says of the published weights; caffe2/models, where they come from, is Apache-2.0"
 )
 
 
@@ -129,7 +126,7 @@ def family_recipe(family: Family, net: NetDef) -> Recipe:
         classifies=True,
         card=CardFacts(
             license=family.license,
-            license_source=_LICENSE_SOURCE,
+            license_source=LICENSE_SOURCE,
             source=_SOURCE + (_FLATTENING if "FC" in {operator.type for operator in published.op} else ""),
         ),
     )

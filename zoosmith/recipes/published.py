@@ -11,6 +11,9 @@ from onnx import TensorProto
 
 from zoosmith.onnx_model.ports import Port
 
+LICENSE_SOURCE = "as the zoo's model card says; caffe2/models, where they come from, is under Apache-2.0"
+"""Who names the licence of a family's published weights."""
+
 _TABLE = "published_models.json"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -17,6 +18,18 @@ class FileFacts(TypedDict):
 
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What a source says of itself, without what it keeps in memory; its attributes are those of `Source`."""
+
+    kind: str
+    label: str
+    synthetic: bool
+    published: bool
+    published_shapes: bool
+    files: Mapping[str, FileFacts]
 
 
 class Source(Protocol):
@@ -68,3 +81,10 @@ class Source(Protocol):
         Raises:
             ZoosmithError: it cannot be run so.
         """
+
+
+def facts_of(source: Source) -> SourceFacts:
+    """Return what is left to say of a source when its rows are made."""
+    return SourceFacts(
+        source.kind, source.label, source.synthetic, source.published, source.published_shapes, source.files()
+    )

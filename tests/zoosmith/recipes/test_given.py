@@ -1,6 +1,8 @@
 """Any Caffe2 net and any ONNX model becomes rows, with what a user states of it."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from tests.zoosmith.recipes import small_recipe
 from tests.zoosmith.small_models import identity_model, scaling_model
 from zoosmith import BuildOptions
 from zoosmith.bundles import validate
+from zoosmith.cli import main
 from zoosmith.convert import write_net
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
@@ -80,12 +83,25 @@ def test_a_row_of_any_net_gives_its_weights_back(built: tuple[Path, Recipe, Repo
     assert before == after
 
 
-def test_the_cards_command_makes_the_same_files(built: tuple[Path, Recipe, Report]) -> None:
-    card = (built[0] / "small" / "README.md").read_text()
-    assert (
-        "zoosmith build --out . --net predict_net.pb --input image=1,3,16,16 --input shift=1,10 --weights init_net.pb "
-        "--rows 3,6,8,9,12,12-int8,14\n"
-    ) in card
+def test_every_command_of_a_card_runs_and_makes_the_same_files(
+    built: tuple[Path, Recipe, Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = built[0]
+    card = (folder / "small" / "README.md").read_text()
+    commands = "".join(re.findall(r"```shell\n(.*?)```", card, re.DOTALL)).splitlines()
+    assert [command.split()[1] for command in commands] == ["build", "validate", "build", "build"]
+    write_small_net(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([*shlex.split(command)[1:], "-q"])
+        # the integer row of random weights is as far off as it was
+        assert not ended.value.code or ("12-int8" in command and not built[2].passed)
+        if command == commands[0]:
+            for path in sorted(file for file in folder.rglob("*") if file.suffix != ".pb" and file.is_file()):
+                assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
+    for path in (folder / "small" / "model").iterdir():
+        assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes()
 
 
 def test_a_row_that_cannot_be_made_does_not_stop_the_others(tmp_path: Path) -> None:
