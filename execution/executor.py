@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
-from types import TracebackType
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
 Given = ParamSpec("Given")
@@ -43,7 +45,7 @@ class Executor(ABC):
     """Runs functions beside the caller, at most `workers` at a time. A context manager.
 
     A block that ends normally waits for everything submitted. A block that ends with an error (an interrupt included)
-    cancels what is queued and waits only for what has begun.
+    cancels what is queued and waits only for what has begun, which processes are told to end.
 
     Functions and arguments can be pickled, and a function that changes its arguments changes a copy or the original:
     code that keeps to this runs on every executor.
@@ -129,10 +131,47 @@ class ProcessExecutor(_Local):
     A script that uses it keeps what it runs below `if __name__ == "__main__":`, as `multiprocessing` asks for.
     """
 
+    _pool: futures.ProcessPoolExecutor
+
     def __init__(self, workers: int) -> None:
         super().__init__(workers)
         # a forked process would inherit the locks of ONNX Runtime's threads, but not the threads
-        self._pool = futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        self._pool = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_process)
+
+    def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
+        """Queue `function(*args, **kwargs)`."""
+        with _interrupts_held():
+            return super().submit(function, *args, **kwargs)
+
+    def close(self, *, cancel: bool) -> None:
+        """End the processes; where they are to be cancelled, what they do ends with an exception."""
+        if cancel:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        super().close(cancel=cancel)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let processes that are started here take no notice of Ctrl-C, from their first moment on: their owner does."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare_process() -> None:
+    """Let what runs in this process end with an exception where it is told to end, so that it can clean up."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def local_executor(workers: int | None = None, *, processes: bool = False) -> Executor:

@@ -2,8 +2,12 @@
 
 import math
 import os
+import signal
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +142,31 @@ def test_the_kind_and_number_of_workers_can_be_chosen() -> None:
     assert default_workers(1) == 1
     with pytest.raises(ValueError, match="0 workers"):
         local_executor(0)
+
+
+def _wait_in(folder: str) -> None:
+    with tempfile.TemporaryDirectory(dir=folder):
+        time.sleep(60)
+
+
+def test_an_error_ends_what_processes_do_and_they_clean_up(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyError), ProcessExecutor(1) as executor:
+        job = executor.submit(_wait_in, str(tmp_path))
+        while not list(tmp_path.iterdir()):
+            assert not job.done()
+            time.sleep(0.02)
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    assert time.monotonic() - began < 50
+
+
+def _is_blocked(number: int) -> bool:
+    return number in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
+def test_an_interrupt_is_left_to_the_caller() -> None:
+    with ProcessExecutor(1) as executor:
+        assert executor.submit(_is_blocked, signal.SIGINT).result()
+    assert not _is_blocked(signal.SIGINT)
