@@ -2,9 +2,9 @@ from .errors import ConvertError as ConvertError
 from .forms import Form as Form
 from .models import Caffe2Model as Caffe2Model
 from .models import read_model as read_model
+from .models import read_parameters as read_parameters
 from .nets import NetSource as NetSource
 from .nets import read_net as read_net
 from .nets import write_net as write_net
-from .parameters import read_parameters as read_parameters
 from .translation import caffe2_to_onnx as caffe2_to_onnx
 from .translation import untranslatable as untranslatable

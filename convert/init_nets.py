@@ -1,6 +1,7 @@
 """Init nets that are made of tensors: the one form in which parameters go on, wherever they were read."""
 
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto as _C2
 from zoosmith.onnx_model.wire_format import header
+
+Part: TypeAlias = bytes | memoryview
 
 _NET_OP, _OP_ARG, _ARG_FLOATS = 2, 5, 5
 _INTEGER_FILLS = {
@@ -38,44 +41,47 @@ def init_net_of(parameters: Mapping[str, Tensor], name: str = "init") -> bytes:
     Raises:
         ConvertError: float64 values that float32 cannot hold; no Caffe2 fill does.
     """
-    parts = [NetDef(name=name).SerializeToString()]
+    parts: list[Part] = [NetDef(name=name).SerializeToString()]
     for blob, tensor in parameters.items():
-        for op in _fill(blob, tensor):
-            parts += [header(_NET_OP, len(op)), op]
+        for op in _fills(blob, tensor):
+            parts += [header(_NET_OP, sum(map(_size, op))), *op]
+    # the one copy of the values
     return b"".join(parts)
 
 
-def _fill(blob: str, tensor: Tensor) -> Iterator[bytes]:
-    """The operators that fill a blob, serialized."""
+def _size(part: Part) -> int:
+    return part.nbytes if isinstance(part, memoryview) else len(part)
+
+
+def _fills(blob: str, tensor: Tensor) -> Iterator[list[Part]]:
+    """The operators that fill a blob, serialized, each in parts."""
     if tensor.dtype in _CASTS:
         wider, code = _CASTS[tensor.dtype]
         source = f"{blob}_as_{wider.name}"
-        yield from _fill(source, Tensor.of(tensor.array().astype(wider)))
+        yield from _fills(source, Tensor.of(tensor.array().astype(wider)))
         if code == _C2.FLOAT16:
-            yield OperatorDef(type="FloatToHalf", input=[source], output=[blob]).SerializeToString()
+            yield [OperatorDef(type="FloatToHalf", input=[source], output=[blob]).SerializeToString()]
         else:
             cast = OperatorDef(type="Cast", input=[source], output=[blob], arg=[Argument(name="to", i=code)])
-            yield cast.SerializeToString()
+            yield [cast.SerializeToString()]
         return
     op = OperatorDef(output=[blob], arg=[Argument(name="shape", ints=tensor.shape)])
     if tensor.dtype in _INTEGER_FILLS:
         op.type = _INTEGER_FILLS[tensor.dtype]
         op.arg.add(name="values", ints=tensor.array().ravel().astype(np.int64).tolist())
-        yield op.SerializeToString()
+        yield [op.SerializeToString()]
     elif tensor.dtype == np.uint8:
         op.type = "GivenTensorByteStringToUInt8Fill"
         op.arg.add(name="values", strings=[tensor.data])
-        yield op.SerializeToString()
+        yield [op.SerializeToString()]
     else:
         op.type = "GivenTensorFill"
-        data = tensor.data
+        content = tensor.content
         if tensor.dtype == np.float64:
             op.type = "GivenTensorDoubleFill"
-            narrow = tensor.array().astype("<f4")
-            if not np.array_equal(narrow.astype("<f8"), tensor.array(), equal_nan=True):
-                raise ConvertError(
-                    f"blob {blob!r} holds float64 values that are no float32; no Caffe2 net can fill them"
-                )
-            data = narrow.tobytes()
-        values = b"".join((Argument(name="values").SerializeToString(), header(_ARG_FLOATS, len(data)), data))
-        yield b"".join((op.SerializeToString(), header(_OP_ARG, len(values)), values))
+            content = tensor.array().astype("<f4")
+            if not np.array_equal(content.astype("<f8"), tensor.array(), equal_nan=True):
+                raise ConvertError(f"blob {blob!r} holds float64 values that are no float32; no Caffe2 net fills them")
+        values = memoryview(content) if isinstance(content, bytes) else np.ascontiguousarray(content).data
+        head = Argument(name="values").SerializeToString() + header(_ARG_FLOATS, values.nbytes)
+        yield [op.SerializeToString(), header(_OP_ARG, len(head) + values.nbytes), head, values]

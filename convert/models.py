@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
+
 from zoosmith.convert.caffe.translation import caffe_to_caffe2
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
@@ -13,6 +15,7 @@ from zoosmith.convert.init_nets import init_net_of
 from zoosmith.convert.meta_net import Prediction, prediction, read_meta_net
 from zoosmith.convert.minidb import read_minidb
 from zoosmith.convert.nets import NetSource, is_text, open_buffer, parse_text, read_net
+from zoosmith.convert.parameters import origin_of, read_init_net, refuse_absent_weights
 from zoosmith.convert.proto.caffe2_pb2 import MetaNetDef, NetDef, TensorProtos
 from zoosmith.convert.saved_tensors import assembled, read_tensor_protos
 from zoosmith.onnx_model.errors import WireFormatError
@@ -64,6 +67,31 @@ def read_model(net: NetSource, parameters: NetSource | None = None) -> Caffe2Mod
     if found is Form.CAFFE_MODEL:
         raise ConvertError(f"{_name(net)}: a {found.value} holds parameters; give its .prototxt before it")
     return _read_export(net, found, parameters)
+
+
+def read_parameters(source: NetSource) -> dict[str, np.ndarray]:
+    """Read trained parameters: an init net of fill operators, a TensorProtos file or a minidb of saved blobs.
+
+    Args:
+        source: the file, of a form that is told by content, or an init net as a message.
+
+    Returns:
+        Read-only arrays by blob name, in the order of the file, of the shape and element type of each.
+
+    Raises:
+        ConvertError: the file is none of these, is damaged, or an operator of an init net is no constant fill.
+    """
+    form = Form.NET if isinstance(source, NetDef) else _form(source)
+    if isinstance(source, NetDef) or form not in {Form.TENSORS, Form.MINIDB}:
+        content = read_init_net(source)
+        refuse_absent_weights(content.rest, origin_of(source))
+        if content.rest:
+            kinds = ", ".join(sorted({repr(op.type) for op in content.rest}))
+            raise ConvertError(f"{origin_of(source)}: expected constant fill operators only, found {kinds}")
+        tensors = content.parameters
+    else:
+        tensors = read_saved(source, form)[1]
+    return {name: tensor.array() for name, tensor in tensors.items()}
 
 
 def read_saved(source: FileSource, form: Form) -> tuple[Prediction | None, dict[str, Tensor]]:

@@ -74,6 +74,8 @@ def parse_text(content: bytes, message: Text, *, allow_unknown_field: bool = Fal
         raise ConvertError(f"{place}{reason[:_LONGEST_REASON]}") from error
     except UnicodeDecodeError as error:
         raise ConvertError(f"byte {error.start} is no UTF-8") from error
+    except RecursionError as error:
+        raise ConvertError("its messages are nested too deep") from error
 
 
 def open_buffer(path: str | os.PathLike[str]) -> memoryview:

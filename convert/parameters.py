@@ -49,27 +49,6 @@ class InitNet:
     rest: list[OperatorDef] = field(default_factory=list)
 
 
-def read_parameters(init_net: NetSource) -> dict[str, np.ndarray]:
-    """Evaluate an init net of fill operators. Floats are read whether they are packed or not.
-
-    Args:
-        init_net: the net, as `read_net` takes it.
-
-    Returns:
-        Read-only arrays by blob name, in the order of the net, of the shape and element type of each fill.
-
-    Raises:
-        ConvertError: the file is no init net, the values of a fill do not fit its shape, or an operator is no constant
-            fill.
-    """
-    content = read_init_net(init_net)
-    refuse_random_fills(content.rest, _origin(init_net))
-    if content.rest:
-        kinds = ", ".join(sorted({repr(op.type) for op in content.rest}))
-        raise ConvertError(f"{_origin(init_net)}: expected constant fill operators only, found {kinds}")
-    return {name: tensor.array() for name, tensor in content.parameters.items()}
-
-
 def read_init_net(source: "NetSource | InitNet") -> InitNet:
     """Read an init net that may hold more than constant fills (a Copy, an int8 fill).
 
@@ -84,7 +63,7 @@ def read_init_net(source: "NetSource | InitNet") -> InitNet:
     """
     if isinstance(source, InitNet):
         return source
-    origin = _origin(source)
+    origin = origin_of(source)
     with reading(origin, "a Caffe2 init net", ConvertError):
         try:
             return _init_net(_operators(source))
@@ -113,8 +92,8 @@ def _init_net(operators: Iterable[Scanned]) -> InitNet:
     return net
 
 
-def refuse_random_fills(ops: Iterable[OperatorDef], origin: str) -> None:
-    """Refuse operators that draw parameters at random, as the init net of a training does.
+def refuse_absent_weights(ops: Iterable[OperatorDef], origin: str) -> None:
+    """Refuse operators in place of trained parameters: those that draw them at random, or load them from elsewhere.
 
     Args:
         ops: operators of an init net that the net needs.
@@ -123,7 +102,17 @@ def refuse_random_fills(ops: Iterable[OperatorDef], origin: str) -> None:
     Raises:
         ConvertError: there is such an operator.
     """
-    drawn = [(op.type, blob) for op in ops if op.type in _RANDOM_FILLS for blob in op.output]
+    drawn: list[tuple[str, str]] = []
+    for op in ops:
+        if op.type in _RANDOM_FILLS:
+            drawn += [(op.type, blob) for blob in op.output]
+        elif op.type == "Load":
+            named = [argument.s.decode(errors="replace") for argument in op.arg if argument.name == "db"]
+            where = repr(named[0]) if named else "a database"
+            raise ConvertError(
+                f"{origin}: it loads {', '.join(map(repr, op.output[:3])) or 'blobs'} from {where}; give that "
+                "database, a minidb, in its place"
+            )
     if drawn:
         kinds = ", ".join(dict.fromkeys(kind for kind, _ in drawn))
         more = f" and {len(drawn) - 1} more" if len(drawn) > 1 else ""
@@ -134,7 +123,12 @@ def refuse_random_fills(ops: Iterable[OperatorDef], origin: str) -> None:
         )
 
 
-def _origin(source: NetSource) -> str:
+def origin_of(source: "NetSource | InitNet") -> str:
+    """What messages call an init net: its path, where it has one.
+
+    Args:
+        source: the init net.
+    """
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given init net"
 
 
@@ -222,7 +216,7 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, Content
         elif number == _ARG_FLOATS and kind == BYTES:
             if (position - first) % 4:
                 raise ConvertError(f"the packed floats at byte {tag} are no multiple of 4 bytes")
-            chunks.append(bytes(buffer[first:position]))
+            chunks.append(np.frombuffer(buffer[first:position], "<f4"))
     if len(chunks) == 1:
         return name, chunks[0]
     return name, b"".join(chunk if isinstance(chunk, bytes) else chunk.tobytes() for chunk in chunks)

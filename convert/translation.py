@@ -14,7 +14,7 @@ from zoosmith.convert.graph import Graph, Value
 from zoosmith.convert.net_ports import likely_data, with_outputs
 from zoosmith.convert.nets import NetSource, read_net
 from zoosmith.convert.operator import Operator, OpsetTooLow, ReadBlob
-from zoosmith.convert.parameters import InitNet, read_init_net, refuse_random_fills
+from zoosmith.convert.parameters import InitNet, origin_of, read_init_net, refuse_absent_weights
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.convert.registry import translators
 from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_inside
@@ -77,7 +77,7 @@ def caffe2_to_onnx(
     fills = [op for op in init.rest if op.input or not inputs.keys() >= set(op.output)]
     net = with_stated_blobs(net, {*init.parameters, *inputs, *(blob for op in init.rest for blob in op.output)})
     prepared, net = without_unread_operators(fills, net, translators())
-    refuse_random_fills(prepared, "the init net" if isinstance(init_net, (bytes, NetDef, InitNet)) else str(init_net))
+    refuse_absent_weights(prepared, "the init net" if init_net is None else origin_of(init_net))
     init = InitNet({blob: tensor for blob, tensor in init.parameters.items() if blob not in inputs}, prepared)
     _check_stand_ins(net, init.parameters, inputs)
     _check_operators([*init.rest, *net.op[:]])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from zoosmith.archives import Member, write_archive
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
+from zoosmith.convert.proto.caffe_net_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
 
 _QUANTIZE = "quantize {file} -o {out}/o.onnx --calibrate random --samples 1 --force --timeout 20"
 
@@ -59,6 +60,18 @@ COMMANDS: dict[str, dict[str, str]] = {
         "convert verified": "convert {sound}/predict.pb {file} -o {out}/o.onnx --input x=2,3 --timeout 20",
         "build": "build --out {out} --weights {file} --rows 9",
     },
+    "caffe net": {
+        "inspect": "inspect {file}",
+        "convert": "convert {file} {sound}/n.caffemodel -o {out}/o.onnx --no-verify",
+        "convert verified": "convert {file} {sound}/n.caffemodel -o {out}/o.onnx --timeout 20",
+        "convert parameters": "convert {sound}/predict.pb {file} -o {out}/o.onnx --input x=2,3 --no-verify",
+    },
+    "caffe model": {
+        "inspect": "inspect {file}",
+        "convert": "convert {sound}/deploy.prototxt {file} -o {out}/o.onnx --no-verify",
+        "convert verified": "convert {sound}/deploy.prototxt {file} -o {out}/o.onnx --timeout 20",
+        "build": "build --out {out} --weights {file} --rows 9",
+    },
     "arrays": {
         "quantize": "quantize {sound}/conv.onnx -o {out}/o.onnx --calibrate {file} --samples 1 --force",
         "bundle": "bundle {sound}/conv.onnx -o {out}/o.tar.gz --feed {file}",
@@ -103,6 +116,20 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
+CAFFE_NET = (
+    'name: "n" input: "data" input_dim: 1 input_dim: 3 input_dim: 4 input_dim: 4 '
+    'layer { name: "c" type: "Convolution" bottom: "data" top: "c" '
+    "convolution_param { num_output: 2 kernel_size: 1 } }"
+)
+
+
+def caffe_model(*parameters: np.ndarray) -> bytes:
+    """The parameters of the layer `c`."""
+    blobs = [BlobProto(shape=BlobShape(dim=array.shape), data=array.ravel()) for array in parameters]
+    layer = LayerParameter(name="c", type="Convolution", blobs=blobs)
+    return NetParameter(name="n", layer=[layer]).SerializeToString()
+
+
 def make_sound_files(folder: Path) -> None:
     """Write the files that are in order."""
     f = helper.make_tensor_value_info
@@ -126,6 +153,8 @@ def make_sound_files(folder: Path) -> None:
     shape = Argument(name="shape", ints=[2, 3])
     fill = OperatorDef(type="GivenTensorFill", output=["w"], arg=[shape, Argument(name="values", floats=[1.0] * 6)])
     (folder / "init.pb").write_bytes(NetDef(name="i", op=[fill]).SerializeToString())
+    (folder / "deploy.prototxt").write_text(CAFFE_NET)
+    (folder / "n.caffemodel").write_bytes(caffe_model(np.ones((2, 3, 1, 1), "f"), np.zeros(2, "f")))
     images = folder / "images"
     images.mkdir()
     rows = io.StringIO()

@@ -74,6 +74,17 @@ def test_a_net_computes_the_same_from_every_form(net: NetDef | bytes, parameters
     assert caffe2_to_onnx(model.net, model.init, inputs={"data": (1, [2, 4])}).graph.output[0].name == "y_1"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [write_net(filled(**PARAMETERS)), TENSORS.SerializeToString(), minidb(PARAMETERS), minidb(PARAMETERS, META)],
+)
+def test_parameters_are_the_same_arrays_from_every_form(content: bytes) -> None:
+    found = read_parameters(content)
+    assert list(found) == list(PARAMETERS)
+    for name, array in PARAMETERS.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
 def test_an_export_states_the_shapes_of_its_inputs() -> None:
     assert read_model(minidb(PARAMETERS, META)).inputs == {"data": (1, (2, 4))}
     assert read_model(write_net(NET)).inputs == {}

@@ -122,6 +122,14 @@ def test_parameters_drawn_at_random_are_refused_as_not_trained(kind: str) -> Non
         caffe2_to_onnx(net, init, inputs={"X": VECTOR})
 
 
+def test_parameters_that_are_loaded_from_a_database_are_asked_for() -> None:
+    net = net_of(("FC", "X w b", "Y"), inputs="X w b", outputs="Y")
+    init = NetDef(name="i")
+    init.op.add(type="Load", output=["w", "b"]).arg.add(name="db", s=b"model.minidb")
+    with pytest.raises(ConvertError, match=r"it loads 'w', 'b' from 'model\.minidb'; give that database"):
+        caffe2_to_onnx(net, init, inputs={"X": VECTOR})
+
+
 def test_a_random_stand_in_for_declared_data_is_left_out() -> None:
     net = net_of(("Relu", "X", "Y"), outputs="Y")
     init = NetDef(name="i")

@@ -176,7 +176,8 @@ class Caffe2Net:
         """Return the net with its parameters.
 
         Args:
-            weights: an init net or a row of this net (`.onnx`); None for synthetic ones.
+            weights: an init net, TensorProtos or a minidb of saved blobs, or a row of this net (`.onnx`); None for
+                synthetic ones.
             seed: of the synthetic ones, 0 .. 2**32 - 1.
             folder: where the parameters are kept as long as the source is used; None to keep them in memory.
 

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from zoosmith.convert import read_model
 from zoosmith.convert.fill_operators import Tensor
-from zoosmith.convert.parameters import InitNet, read_init_net, refuse_random_fills
+from zoosmith.convert.parameters import InitNet, read_init_net, refuse_absent_weights
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_tensors, load_external_data
@@ -34,7 +34,7 @@ def read_init_file(path: Path) -> InitNet:
         init = InitNet() if source is None else read_init_net(source)
     except OSError as error:
         raise ZoosmithError(f"{path}: cannot be read: {error.strerror or error}") from error
-    refuse_random_fills(init.rest, str(path))
+    refuse_absent_weights(init.rest, str(path))
     return init
 
 

@@ -10,7 +10,7 @@ def concat(op: Layer) -> None:
     param = op.proto.concat_param
     axis = param.concat_dim if param.HasField("concat_dim") else param.axis
     settings = {"order": "NCHW"} if axis == 1 else {"axis": axis + op.rank if axis < 0 else axis}
-    op.emit("Concat", op.bottoms, [op.top, f"_{op.top}_dims"], **settings)
+    op.emit("Concat", [op.bottom, *op.bottoms[1:]], [op.top, f"_{op.top}_dims"], **settings)
     op.set_single(op.is_single and axis == 1)
 
 
@@ -19,6 +19,8 @@ def eltwise(op: Layer) -> None:
     """Eltwise: Sum, with factors after a Scale of each term; a chain of Mul; Max."""
     param = op.proto.eltwise_param
     terms = list(op.bottoms)
+    if len(terms) < 2:
+        op.refuse(f"it has {len(terms)} bottoms, expected 2 or more")
     if param.operation == EltwiseParameter.PROD:
         product = terms[0]
         for number, term in enumerate(terms[1:], 1):

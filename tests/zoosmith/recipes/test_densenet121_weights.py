@@ -8,7 +8,7 @@ from onnx import ModelProto, helper, numpy_helper
 from tests.shared_data import SHARED, needs_shared
 from zoosmith.convert import read_net, write_net
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.parameters import read_parameters
+from zoosmith.convert.models import read_parameters
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.quantize.sample_statistics import measure_samples
