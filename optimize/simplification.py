@@ -1,5 +1,8 @@
 """onnx-simplifier: constants folded, dead nodes out."""
 
+from contextlib import redirect_stdout
+from io import StringIO
+
 import onnx
 
 from zoosmith.onnx_model.errors import first_line
@@ -28,7 +31,9 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     required_opset(model)
     given, weights = with_inputs_for_weights(model)
     try:
-        result, _ = onnxsim.simplify(given, check_n=0)
+        # it prints of operators that it does not know; the standard output is the command's
+        with redirect_stdout(StringIO()):
+            result, _ = onnxsim.simplify(given, check_n=0)
     except Exception as error:
         # the simplifier raises whatever its C++ side does
         raise OptimizeError(f"onnx-simplifier cannot take the model: {first_line(error)}") from error
