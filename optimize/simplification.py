@@ -1,7 +1,9 @@
 """onnx-simplifier: constants folded, dead nodes out."""
 
-from contextlib import redirect_stdout
-from io import StringIO
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import onnx
 
@@ -31,8 +33,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     required_opset(model)
     given, weights = with_inputs_for_weights(model)
     try:
-        # it prints of operators that it does not know; the standard output is the command's
-        with redirect_stdout(StringIO()):
+        with _unprinted():
             result, _ = onnxsim.simplify(given, check_n=0)
     except Exception as error:
         # the simplifier raises whatever its C++ side does
@@ -43,3 +44,22 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     simplified.ClearField("metadata_props")
     simplified.metadata_props.extend(model.metadata_props)
     return simplified
+
+
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    """Drop what is printed: the simplifier, C++ included, prints of operators that it does not know, with tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    kept = {number: os.dup(number) for number in (1, 2)}
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(nothing, number)
+        yield
+        sys.stdout.flush()
+    finally:
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nothing)
