@@ -48,7 +48,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _unprinted() -> Iterator[None]:
-    """Drop what is printed: the simplifier, C++ included, prints of operators that it does not know, with tracebacks."""
+    """Drop what is printed: the simplifier and its C++ print of operators that they do not know, with tracebacks."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     kept = {number: os.dup(number) for number in (1, 2)}
