@@ -25,10 +25,11 @@ onnx.save(version_converter.convert_version(onnx.load(sys.argv[1]), int(sys.argv
 
 
 def densenet(folder: Path) -> Path:
+    from zoosmith.onnx_model.saving import save_model
     from zoosmith.recipes.densenet121 import DENSENET121_NET
 
     path = folder / "densenet-12.onnx"
-    path.write_bytes(DENSENET121_NET.open(seed=0).model(12))
+    save_model(DENSENET121_NET.open(seed=0).model(12), path)
     return path
 
 

@@ -118,7 +118,8 @@ class OnnxRuntimeRunner:
         providers: execution providers, the preferred first, such as `CUDA` or `CUDAExecutionProvider`; the CPU's by
             default, which also runs what the others cannot.
         few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
-            layout, nor threads that wait for work while they keep the cores busy.
+            layout, nor the whole graph in this machine's (all fusions are done), nor threads that wait for work while
+            they keep the cores busy.
         timeout: seconds after which loading is stopped; None to let it end.
 
     Raises:
@@ -146,6 +147,7 @@ class OnnxRuntimeRunner:
         if few_runs:
             options.add_session_config_entry("session.disable_prepacking", "1")
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         chosen = list(dict.fromkeys([*wanted, _CPU]))
         try:
             self.session = _watched(

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor, give_back
 from zoosmith.onnx_model.loading import Model, load_structure
@@ -58,6 +59,7 @@ def verify_models(
     cases: int = 2,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
+    structure: ModelProto | None = None,
     ahead: Job[Runner] | None = None,
     meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
@@ -76,6 +78,7 @@ def verify_models(
         cases: how many random inputs.
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, as OnnxRuntimeRunner takes them.
+        structure: the original's graph, where it has been read already.
         ahead: loads the original already, see `loading_ahead`.
         meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
@@ -85,7 +88,7 @@ def verify_models(
         ValidationError: the original cannot be run, or draws random numbers.
     """
     inputs, limits = inputs or InputSource(), limits or Limits()
-    structure = load_structure(original)
+    structure = load_structure(original) if structure is None else structure
     refuse_random(structure)
 
     def draw(run: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[Case]:
@@ -112,7 +115,7 @@ def verify_models(
         source or str(inputs),
         limits,
         clock,
-        together=is_small(original, structure),
+        together=ahead is not None or is_small(original, structure),
         meanwhile=meanwhile,
         progress=progress,
     )

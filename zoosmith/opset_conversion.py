@@ -205,6 +205,7 @@ def change_opset(
                     inputs=given,
                     limits=limits,
                     providers=providers,
+                    structure=reference,
                     ahead=loading,
                     meanwhile=check,
                     progress=progress,
