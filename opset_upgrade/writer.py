@@ -219,20 +219,29 @@ class Writer:
                 open_shape(graph, 0, condition, self.fresh, taken_if=taken_if)
         return self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])
 
-    def either(self, condition: str, then: Callable[[], str], otherwise: Callable[[], str]) -> str:
-        """Emit an If whose branches hold what two functions emit, at `self.opset`; returns the name of its output.
+    def either(
+        self, condition: str, then: Callable[[], str], otherwise: Callable[[], str], opset: int | None = None
+    ) -> str:
+        """Emit an If whose branches hold what two functions emit; returns the name of its output.
 
-        The functions return the name of a branch's result; both are of one shape.
+        Args:
+            condition: a tensor of one bool.
+            then: emits a branch at `self.opset` and returns the name of its result.
+            otherwise: the same for the other branch; both results are of one shape.
+            opset: where all of it is valid, if that is not `self.opset`, which it is meanwhile.
         """
         graphs = []
+        own, self.opset = self.opset, opset or self.opset
         for build in (then, otherwise):
             outer, self.nodes = self.nodes, []
             result = build()
             inner, self.nodes = self.nodes, outer
-            assert all(opset == self.opset for _, opset in inner), "a branch has one opset"
+            assert all(at == self.opset for _, at in inner), "a branch has one opset"
             made = [node for node, _ in inner]
             graphs.append(GraphProto(name="branch", node=made, output=[ValueInfoProto(name=result)]))
-        return self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])
+        chosen = self.op("If", condition, then_branch=graphs[0], else_branch=graphs[1])
+        self.opset = own
+        return chosen
 
     def keep(self) -> None:
         """Emit the node itself, as edited."""

@@ -6,13 +6,16 @@ Positions are computed in single precision, as runtimes compute them.
 from math import ceil
 
 import numpy as np
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto, TensorProto, numpy_helper
 
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, sizes
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size as SizeOf
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape, same_size
 from zoosmith.opset_upgrade.node_editing import input_at
 from zoosmith.opset_upgrade.writer import Writer
+
+_UPSAMPLE = 9  # the last opset of the operator
+_MOST_UPSAMPLED = 128  # elements of an axis for which it serves
 
 Tap = tuple[str, str]
 """Indices along an axis (int64) and their weights (float; empty for 1), for each element of the result."""
@@ -23,12 +26,67 @@ def resize_at_run_time(node: NodeProto, g: Writer, *, antialias: bool = False) -
 
     A node may have both scales and sizes: of the result, which the scales do not give without a rest.
     """
-    data, mode, kind = node.input[0], g.attribute("mode"), g.element_type(node.input[0])
-    rank = g.rank(data)
+    mode, kind = g.attribute("mode"), g.element_type(node.input[0])
     if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
-        g.refuse(f"mode={mode!r} of {g.type_string(data)} with these coordinates does not exist there")
+        g.refuse(f"mode={mode!r} of {g.type_string(node.input[0])} with these coordinates does not exist there")
     if mode == "linear" and g.attribute("exclude_outside"):
         g.refuse("exclude_outside=1 does not exist there")
+    if not antialias and _may_be_upsample(node, g):
+        result = g.either(
+            _is_upsample(node, g), lambda: _upsampled(node, g), lambda: _gathered(node, g, antialias), _UPSAMPLE
+        )
+    else:
+        result = _gathered(node, g, antialias)
+    g.op("Identity", result, output=node.output[0])
+
+
+def _may_be_upsample(node: NodeProto, g: Writer) -> bool:
+    """Whether it is a linear Resize of an image to computed sizes, its corners aligned, where there is Upsample."""
+    return (
+        9 <= g.target < 11
+        and g.attribute("mode") == "linear"
+        and g.attribute("coordinate_transformation_mode") == "align_corners"
+        and g.element_type(node.input[0]) == TensorProto.FLOAT
+        and g.rank(node.input[0]) == 4
+        and not has_scales(node, g)
+        and [_stays(node, g, axis) for axis in range(4)] == [True, True, False, False]
+    )
+
+
+def _is_upsample(node: NodeProto, g: Writer) -> str:
+    """Emit whether height and width become no fewer, nor very many."""
+    inner, outer = _image_sizes(node, g)
+    limits = [g.op("Sub", outer, inner), g.op("Sub", _number(g, _MOST_UPSAMPLED), outer)]
+    least = g.op("ReduceMin", g.op("Concat", *limits, axis=0), keepdims=0)
+    return g.op("Greater", least, g.constant(-0.5, np.float32))
+
+
+def _upsampled(node: NodeProto, g: Writer) -> str:
+    """Emit an Upsample by the distance between corners, and drop the elements that it gives too many.
+
+    Of many elements, rounding could make that one too few. From a single one any scale is right that gives enough.
+    """
+    single = _number(g, 0.5)
+    inner, outer = (g.op("Max", g.op("Sub", size, _number(g, 1)), single) for size in _image_sizes(node, g))
+    scales = g.op("Concat", g.constant([1, 1], np.float32), g.op("Div", outer, inner), axis=0)
+    data = g.op("Upsample", node.input[0], scales, mode="linear")
+    for axis in (2, 3):
+        length = g.op("Gather", node.input[3], g.constant([axis]), axis=0)
+        kept = g.op("ConstantOfShape", length, value=numpy_helper.from_array(np.ones(1, np.bool_)))
+        data = g.op("Compress", data, kept, axis=axis)
+    return data
+
+
+def _image_sizes(node: NodeProto, g: Writer) -> list[str]:
+    """Emit height and width before and after, as floats."""
+    found = (g.op("Shape", node.input[0]), node.input[3])
+    return [g.op("Gather", g.op("Cast", each, to=TensorProto.FLOAT), g.constant([2, 3]), axis=0) for each in found]
+
+
+def _gathered(node: NodeProto, g: Writer, antialias: bool) -> str:
+    """Emit the elements along each axis by their weights."""
+    data, mode, kind = node.input[0], g.attribute("mode"), g.element_type(node.input[0])
+    rank = g.rank(data)
     for axis in range(rank):
         if _stays(node, g, axis):
             continue
@@ -46,7 +104,7 @@ def resize_at_run_time(node: NodeProto, g: Writer, *, antialias: bool = False) -
                 part = g.op("Mul", part, weight if kind == TensorProto.FLOAT else g.op("Cast", weight, to=kind))
             total = g.op("Add", total, part) if total else part
         data = total
-    g.op("Identity", data, output=node.output[0])
+    return data
 
 
 def has_scales(node: NodeProto, g: Writer) -> bool:

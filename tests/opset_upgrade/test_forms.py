@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import ModelProto, parser
+from onnx import ModelProto, checker, parser
 
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import Constant, node_model, run
@@ -201,14 +201,32 @@ def test_rounding_is_exact_next_to_every_tie_in_ten_nodes(dtype: Any) -> None:
     np.testing.assert_array_equal(run(converted, feeds)["y0"], np.round(values))
 
 
-def test_a_linear_resize_to_computed_sizes_clips_once() -> None:
+def test_a_linear_resize_to_computed_sizes_is_an_upsample_where_it_enlarges() -> None:
     model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
-    g (float[N, 2, H, W] x, int64[4] sizes) => (float[N, 2, P, Q] y) {
-      y = Resize <mode = "linear", coordinate_transformation_mode = "align_corners"> (x, , , sizes) }""")
-    found = counted(convert_version(model, 9))
-    assert found["Min"] <= 4
-    feeds = {"x": np.random.RandomState(0).rand(1, 2, 5, 4).astype(np.float32), "sizes": np.array([1, 2, 9, 11])}
-    assert_same(run(model, feeds)["y"], run(convert_version(model, 9), feeds)["y"])
+    g (float[N, 2, H, W] x, int64[4] sizes) => (float[N, 2, P, Q] y)
+    <int64[2] first = {0, 1}, int64[2] last = {2, 3}> {
+      shape = Shape (x)
+      outer = Gather (shape, first)
+      image = Gather (sizes, last)
+      all = Concat <axis = 0> (outer, image)
+      y = Resize <mode = "linear", coordinate_transformation_mode = "align_corners"> (x, , , all) }""")
+    for target in (9, 10):
+        converted = convert_version(model, target)
+        checker.check_model(converted, full_check=True)
+        found = counted(converted)
+        assert found["Min"] <= 4
+        assert found["If"] == 1
+        # more, the same, fewer and many elements, and from a single one
+        for before, after in (
+            ((5, 4), (9, 11)),
+            ((3, 3), (3, 3)),
+            ((7, 6), (3, 9)),
+            ((2, 3), (300, 4)),
+            ((1, 4), (6, 8)),
+        ):
+            image = np.random.RandomState(0).rand(2, 2, *before).astype(np.float32)
+            feeds = {"x": image, "sizes": np.array([2, 2, *after])}
+            assert_same(run(model, feeds)["y"], run(converted, feeds)["y"], atol=1e-6)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 511, 512, 513, 1023, 5000])
