@@ -244,6 +244,11 @@ def _(zoo: Zoo) -> None:
     _with_ports(zoo, lambda ports: ports["inputs"].pop())
 
 
+@defect("ports in the manifest that are none", model={"ports"})
+def _(zoo: Zoo) -> None:
+    _with_ports(zoo, lambda ports: ports.update(inputs=[{"name": []}, 7], outputs={}))
+
+
 @defect("feature in the manifest that the model has not", model={"ports"})
 def _(zoo: Zoo) -> None:
     features = {"features": [{"name": "pool5", "shape": [1]}]}

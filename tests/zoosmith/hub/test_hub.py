@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import zoosmith
 from tests.zoosmith.hub.trees import Served, entry, served, small_tree, write_tree
@@ -199,6 +201,32 @@ def test_an_entry_that_is_not_as_it_should_be_is_named(change: dict[str, Any], p
     assert manifest.infos == ()
     assert problem in manifest.problems[0]
     assert manifest.problems[1] == "entry 1: expected an object, found int"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = ["model", "model_path", "onnx_version", "opset_version", "metadata"]
+METADATA = ["model_sha", "model_bytes", "tags", "io_ports", "model_with_data_path", "model_with_data_bytes"]
+
+
+@settings(max_examples=300)
+@given(
+    change=st.dictionaries(st.sampled_from(KEYS), JSON),
+    inner=st.dictionaries(st.sampled_from(METADATA), JSON),
+    more=JSON,
+)
+def test_whatever_an_entry_says_it_is_used_or_named(change: Any, inner: Any, more: Any) -> None:
+    good = entry("vision/a-9.onnx", b"1", b"2")
+    good["metadata"] |= inner
+    manifest = parse_manifest(json.dumps([{**good, **change}, more]).encode(), "m")
+    assert len(manifest.infos) + len(manifest.problems) == 2
+    for info in manifest.infos:
+        assert info.names and info.row and isinstance(info.tags, set)
+        for file in filter(None, (info.model_file, info.archive)):
+            assert ".." not in file.path.split("/") and not file.path.startswith("/")
 
 
 def test_a_link_in_a_tree_is_not_followed(tmp_path: Path) -> None:

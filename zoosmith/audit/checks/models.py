@@ -148,10 +148,10 @@ def _name(node: NodeProto) -> str:
 
 
 def _port_differences(side: str, found: Sequence[HubPort], stated: Any) -> Iterator[str]:
-    if not isinstance(stated, list) or not all(isinstance(port, dict) for port in stated):
-        yield f"the manifest's {side}s are no list of ports"
+    if not isinstance(stated, list) or not all(isinstance(p, dict) and isinstance(p.get("name"), str) for p in stated):
+        yield f"the manifest's {side}s are no list of ports with names"
         return
-    listed = {port.get("name"): port for port in stated}
+    listed = {port["name"]: port for port in stated}
     for port in found:
         if port["name"] not in listed:
             yield f"{side} {port['name']!r} is not in the manifest"
@@ -184,5 +184,5 @@ def _feature_differences(model: ModelProto, stated: Any) -> Iterator[str]:
     made = {name for node in model.graph.node for name in node.output}
     for feature in features:
         name = feature.get("name") if isinstance(feature, dict) else feature
-        if name not in made:
+        if not isinstance(name, str) or name not in made:
             yield f"the manifest lists feature {name!r}, which the model does not compute"
