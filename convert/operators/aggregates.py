@@ -71,6 +71,9 @@ def rms_norm(op: Operator) -> None:
     x, scale, bias = op.inputs
     axis = op.axis(x, op.integer("axis", 1))
     inner = op.sizes_from(x, axis)
+    flat = [element_count(inner)]
+    if op.shape(scale) == op.shape(bias) == tuple(flat) != inner:
+        scale, bias = reshape(op, scale, inner), reshape(op, bias, inner)
     for value, what in ((scale, "the scale"), (bias, "the bias")):
         op.expect_shape(value, inner, what)
     axes = range(axis, op.rank(x))

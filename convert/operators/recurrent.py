@@ -59,6 +59,11 @@ def _within_length(op: Operator, states: list[tuple[Value, Value]]) -> None:
         op.emit("Where", running, following, ended, to=index, like=before)
 
 
+@translator("ZeroGradient", since=1)
+def zero_gradient(op: Operator) -> None:
+    """ZeroGradient has no outputs: it ends the gradient of unrolled cells."""
+
+
 class _Link(NamedTuple):
     """A blob of the step net, the blob of the network that it is a step of, and how many steps later."""
 

@@ -51,7 +51,7 @@ def lengths_pool(op: Operator) -> None:
 def sparse_lengths_pool(op: Operator) -> None:
     """The same over rows that indices pick from a table."""
     table, indices, lengths = op.inputs
-    pool_lengths(op, op.emit("Gather", table, indices), lengths, op.type.removeprefix("SparseLengths"))
+    pool_lengths(op, _picked(op, table, indices), lengths, op.type.removeprefix("SparseLengths"))
 
 
 @translator("LengthsWeightedSum", since=SUMS_SINCE, inputs=3)
@@ -65,7 +65,13 @@ def lengths_weighted_sum(op: Operator) -> None:
 def sparse_lengths_weighted_sum(op: Operator) -> None:
     """SparseLengthsWeightedSum: sums of a table's rows times weights, one weight for each index."""
     table, weights, indices, lengths = op.inputs
-    pool_lengths(op, _weighted(op, op.emit("Gather", table, indices), table, weights), lengths, "Sum")
+    pool_lengths(op, _weighted(op, _picked(op, table, indices), table, weights), lengths, "Sum")
+
+
+def _picked(op: Operator, table: Value, indices: Value) -> Value:
+    """The rows of a table at the indices; those in half precision are summed in single."""
+    rows = op.emit("Gather", table, indices)
+    return cast(op, rows, TensorProto.FLOAT) if table.elem_type == TensorProto.FLOAT16 else rows
 
 
 @translator(

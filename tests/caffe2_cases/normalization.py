@@ -18,6 +18,7 @@ CASES = [
     case("LayerNorm", DATA.floats(2, 3, 4), outputs=3, axis=2),
     case("LayerNorm", DATA.floats(2, 3, 4), DATA.floats(3, 4), DATA.floats(3, 4), outputs=3, elementwise_affine=1),
     case("RMSNorm", DATA.floats(3, 4), DATA.floats(4), DATA.floats(4), outputs=2, axis=1, eps=1e-5),
+    case("RMSNorm", DATA.floats(3, 4, 2), DATA.floats(8), DATA.floats(8), outputs=2, axis=1, eps=1e-5),
     case("AffineChannel", DATA.floats(2, 3, 4, 4), DATA.floats(3), DATA.floats(3)),
     case("ElementwiseLinear", DATA.floats(2, 12), DATA.floats(12), DATA.floats(12)),
     case("Normalize", DATA.floats(2, 3, 4)),

@@ -142,4 +142,5 @@ CASES = [
         {"hidden": "h0"},
         {"x": DATA.floats(1, BATCH, SIZE), "h0": DATA.floats(*STATE), **parameters("w", "b")},
     ),
+    OperatorCase("ZeroGradient", net_of(("ZeroGradient", "x", ""), ("Relu", "x", "y")), {"x": DATA.floats(2, 3)}),
 ]

@@ -16,6 +16,7 @@ CASES = [
     case("SegmentIdsToLengths", np.int32([0, 0, 1, 3])),
     *(case(f"Lengths{kind}", DATA.floats(6, 3), LENGTHS) for kind in ("Sum", "Mean", "Max")),
     *(case(f"SparseLengths{kind}", DATA.floats(5, 3), INDICES, LENGTHS) for kind in ("Sum", "Mean")),
+    case("SparseLengthsSum", DATA.floats(5, 3).astype(np.float16), INDICES, LENGTHS),
     case("SparseLengthsMax", DATA.floats(5, 3), INDICES, LENGTHS, real=False),
     case("LengthsWeightedSum", DATA.floats(6, 3), DATA.floats(6), LENGTHS),
     case("SparseLengthsWeightedSum", DATA.floats(5, 3), DATA.floats(6), INDICES, LENGTHS),

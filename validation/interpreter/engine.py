@@ -129,6 +129,9 @@ class NetInterpreter:
                 raise ValidationError(f"input {name!r} is of type {array.dtype}, expected numbers or booleans")
             workspace.write(name, array, double=array.dtype == np.float64)
         _execute(self._plan, workspace, keep=wanted, told=told)
+        absent = [name for name in wanted if name not in workspace]
+        if absent:
+            raise ValidationError(f"what the net writes into {_listed(absent)} is not computed")
         self.computed = workspace.written
         return {name: _rounded(workspace, name) for name in wanted}
 

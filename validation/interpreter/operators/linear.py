@@ -92,8 +92,8 @@ def softmax_with_loss(op: Operator, x: np.ndarray, *labels: np.ndarray) -> tuple
 def _pairs(op: Operator, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if x.shape != y.shape:
         raise op.error(f"its inputs {x.shape} and {y.shape} differ in shape")
-    rows = x.shape[0] if x.ndim else 1
-    return x.reshape(rows, -1), y.reshape(rows, -1)
+    shape = (x.shape[0] if x.ndim else 1, math.prod(x.shape[1:]))
+    return x.reshape(shape), y.reshape(shape)
 
 
 @operator("DotProduct")

@@ -53,6 +53,12 @@ def gru_unit(op: Operator, hidden: np.ndarray, gates: np.ndarray, *rest: np.ndar
     return _next(op, _running(op, rest), share * hidden + (1 - share) * np.tanh(content), hidden)
 
 
+@operator("ZeroGradient")
+def zero_gradient(op: Operator, x: np.ndarray) -> tuple[()]:
+    """Nothing: it matters to a training alone."""
+    return ()
+
+
 @operator("RecurrentNetwork")
 def recurrent_network(op: Operator, sequence: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray | None, ...]:
     """Sequences (t, n, …), initial states and parameters: the states of all steps that the aliases ask for."""

@@ -28,7 +28,9 @@ def _pooled(op: Operator, rows: np.ndarray, lengths: np.ndarray, combine: str) -
 def _taken(op: Operator, table: np.ndarray, indices: np.ndarray) -> np.ndarray:
     if indices.size and not 0 <= indices.min() <= indices.max() < len(table):
         raise op.error(f"indices {indices.min()} to {indices.max()} are outside of {len(table)} rows")
-    return table[indices.reshape(-1)]
+    rows = table[indices.reshape(-1)]
+    # Caffe2 sums a table in half precision in single.
+    return rows.astype(np.float64) if rows.dtype == np.float16 else rows
 
 
 def _weighted(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
