@@ -138,6 +138,10 @@ def mask_rcnn(folder: Path, worker: Caffe2Worker) -> Iterator[Job]:
         part.external_input.extend([*feeds, *weights])
         part.external_output.extend(wanted)
         yield Job(f"{folder.name}: {title}", part, init, feeds, wanted)
+    chosen = net.op[sorts[1]]
+    part = NetDef(name=net.name, op=[chosen], external_input=chosen.input, external_output=chosen.output)
+    feeds = {blob: real[blob] for blob in chosen.input}
+    yield Job(f"{folder.name}: the selection", part, NetDef(name="init"), feeds, DETECTIONS, detections=True)
 
 
 def jobs(zoo: Path, only: str, size: int, worker: Caffe2Worker) -> Iterator[Job]:

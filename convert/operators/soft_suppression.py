@@ -1,4 +1,8 @@
-"""Soft suppression of boxes as an ONNX Loop over all classes at once: each turn keeps the best box of every class."""
+"""Soft suppression of boxes as an ONNX Loop over all classes at once: each turn keeps the best box of every class.
+
+Of equal ones the first is the best. Caffe2 swaps the box that it keeps with the first one that is left, which changes
+the order of the others; so does `order`.
+"""
 
 import numpy as np
 import onnx.parser
@@ -26,13 +30,15 @@ _FACTORS = {
 
 _TURN = """
     turn (int64 n, bool go, float[c, m] scores, bool[c, m] pending, float[c, m, 2] low, float[c, m, 2] high,
-          int64[m] places)
+          int64[m] places, float[c, m] order)
       => (bool more, float[c, m] next_scores, bool[c, m] next_pending, float[c, m, 2] same_low,
-          float[c, m, 2] same_high, int64[m] same_places, float[c] kept_score, int64[c] kept_place, bool[c] kept)
+          float[c, m, 2] same_high, int64[m] same_places, float[c, m] next_order, float[c] kept_score,
+          int64[c] kept_place, bool[c] kept)
     {
         zero = Constant<value = float {0.0}>()
         unit = Constant<value = float {1.0}>()
         dropped = Constant<value = float {-3.402823466e+38}>()
+        last = Constant<value = float {3.402823466e+38}>()
         one = Constant<value = float {ONE}>()
         limit = Constant<value = float {LIMIT}>()
         lowest = Constant<value = float {LOWEST}>()
@@ -44,8 +50,17 @@ _TURN = """
         twice = Constant<value = int64[3] {1, 1, 2}>()
 
         candidates = Where(pending, scores, dropped)
-        best = ArgMax<axis = 1, keepdims = 1>(candidates)
-        best_score = GatherElements<axis = 1>(scores, best)
+        some_best = ArgMax<axis = 1, keepdims = 1>(candidates)
+        best_score = GatherElements<axis = 1>(scores, some_best)
+        as_good = Equal(candidates, best_score)
+        tied = And(as_good, pending)
+        order_of_tied = Where(tied, order, last)
+        best = ArgMin<axis = 1, keepdims = 1>(order_of_tied)
+        best_order = GatherElements<axis = 1>(order, best)
+        order_of_pending = Where(pending, order, last)
+        front = ArgMin<axis = 1, keepdims = 1>(order_of_pending)
+        is_front = Equal(places, front)
+        next_order = Where(is_front, best_order, order)
         alive = GatherElements<axis = 1>(pending, best)
         kept_score = Reshape(best_score, row)
         kept_place = Reshape(best, row)
@@ -108,9 +123,11 @@ def suppress_softly(
     count = size_of(op, scores, 1)
     places = op.emit("Range", number(op, 0, np.int64), count, number(op, 1, np.int64))
     pending = op.emit("Greater", scores, number(op, above))
-    inputs = [op.emit("Reshape", count, op.int64s(1)), None, scores, pending, *boxes, places]
+    # as many boxes as a float counts exactly
+    order = op.emit("Expand", cast(op, places, TensorProto.FLOAT), op.emit("Shape", scores))
+    inputs = [op.emit("Reshape", count, op.int64s(1)), None, scores, pending, *boxes, places, order]
     body = _body(op, op.text("soft_nms_method", "linear"), settings)
-    *_, best, place, kept = op.emit_many("Loop", inputs, [None] * 8, body=body)
+    *_, best, place, kept = op.emit_many("Loop", inputs, [None] * 9, body=body)
     best, place, kept = (op.emit("Transpose", turns, perm=[1, 0]) for turns in (best, place, kept))
     found = op.emit("Transpose", op.emit("NonZero", cast(op, kept, TensorProto.INT32)), perm=[1, 0])
     label = op.emit("Slice", found, op.int64s(0), op.int64s(1), op.int64s(1))
