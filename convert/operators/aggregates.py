@@ -99,7 +99,7 @@ def weighted_sum(op: Operator) -> None:
     op.emit("Sum", *products, to=0)
 
 
-@translator("SumRelu", inputs=at_least(1))
+@translator("SumRelu", since=1, inputs=at_least(1))
 def sum_relu(op: Operator) -> None:
     """SumRelu: the sum of the inputs, not below 0."""
     for value in op.inputs:

@@ -26,6 +26,12 @@ NETS: Nets = {
     "FC from a later axis": (fully_connected(axis=2), {"W": (5, 4), "b": (5,)}, (2, 3, 4)),
     "FC of weights with 4 dimensions": (fully_connected(), {"W": (5, 3, 2, 4), "b": (5,)}, (2, 3, 2, 4)),
     "Sum": (net_of(("Relu", "X", "A"), ("Sum", "X A X", "Y"), outputs="Y"), {}, (2, 3)),
+    "SumRelu": (net_of(("Relu", "X", "A"), ("SumRelu", "X A", "Y"), outputs="Y"), {}, (2, 3)),
+    "FCTransposed": (
+        net_of(("FCTransposed", "X W b", "Y"), inputs="X W b", outputs="Y"),
+        {"W": (24, 5), "b": (5,)},
+        (2, 3, 2, 4),
+    ),
     "Max": (net_of(("Relu", "X", "A"), ("Max", "X A", "Y"), outputs="Y"), {}, (2, 3)),
     "Min": (net_of(("Relu", "X", "A"), ("Min", "X A", "Y"), outputs="Y"), {}, (2, 3)),
     "Mean": (net_of(("Relu", "X", "A"), ("Mean", "X A", "Y"), outputs="Y"), {}, (2, 3)),
