@@ -20,6 +20,7 @@ from onnx.external_data_helper import uses_external_data
 from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.in_place import span_of
 from zoosmith.onnx_model.message_text import check_message
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import initializer_names
 from zoosmith.onnx_model.tensor_data import ELEMENT_TYPES, MOST_DIMENSIONS, check_data, check_shape, stored_bytes
 from zoosmith.onnx_model.traversal import (
@@ -31,6 +32,7 @@ from zoosmith.onnx_model.traversal import (
     subgraphs,
 )
 
+_DIVISORS = frozenset({"strides", "dilations", "kernel_shape", "group", "num_groups", "blocksize"})
 # kind of an attribute -> the field that holds its message
 _MESSAGES = {
     AttributeProto.TENSOR: "t",
@@ -58,6 +60,9 @@ def make_sound(model: ModelProto) -> None:
     for function in model.functions:
         for value in function.value_info:
             _clear_negative_sizes(value.type, value.name)
+    for node in all_nodes(model):
+        if node.domain in DEFAULT_DOMAINS:
+            _check_divisors(node)
     for attribute in all_attributes(model):
         _check_attribute(attribute)
     for tensor in all_tensors(model):
@@ -86,6 +91,15 @@ def _clear_negative_sizes(value_type: TypeProto, name: str) -> None:
         if len(tensor_type.shape.dim) > MOST_DIMENSIONS:
             raise ModelError(
                 f"value {name!r} has {len(tensor_type.shape.dim)} dimensions; at most {MOST_DIMENSIONS} are supported"
+            )
+
+
+def _check_divisors(node: NodeProto) -> None:
+    """Refuse sizes of 0 by which onnx's shape inference divides: the system ends the process at it."""
+    for attribute in node.attribute:
+        if attribute.name in _DIVISORS and min((*attribute.ints, attribute.i if attribute.HasField("i") else 1)) < 1:
+            raise ModelError(
+                f"node {node.name!r} ({node.op_type}) has the size 0, or a negative one, in {attribute.name}"
             )
 
 

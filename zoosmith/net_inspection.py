@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from zoosmith.convert import Form, read_net, untranslatable
+from zoosmith.convert import ConvertError, Form, read_net, untranslatable
 from zoosmith.convert.caffe.reader import read_net_text, read_parameters_of_layers
 from zoosmith.convert.caffe.translation import stated_inputs, untranslatable_layers
 from zoosmith.convert.fill_operators import Tensor
@@ -16,6 +16,7 @@ from zoosmith.convert.net_ports import unread_results
 from zoosmith.convert.nets import open_buffer
 from zoosmith.convert.parameters import read_init_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
+from zoosmith.onnx_model.reading import reading
 
 Description = dict[str, Any]
 
@@ -37,6 +38,11 @@ def inspect_net(file: Path) -> Description:
     form = form_of_file(file)
     if form is Form.NET:
         return _caffe2_net(file)
+    with reading(file, f"a {form.value}", ConvertError):
+        return _of_form(file, form)
+
+
+def _of_form(file: Path, form: Form) -> Description:
     if form is Form.CAFFE_NET:
         return _caffe_net(file)
     if form is Form.CAFFE_MODEL:

@@ -1,6 +1,5 @@
 """`zoo.toml`: the models of a zoo, each with what `zoosmith build` takes of one. docs/card.md describes it."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,10 @@ from onnx import TensorProto
 
 from zoosmith.build_options import BuildOptions
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.recipes.card_file import read_toml
 from zoosmith.recipes.choice import Choice
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.testdata import InputShape
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _FILES = ("net", "model", "weights", "value-info", "card", "feed", "calibrate", "data", "labels")
 _TEXTS = ("rows", "name", "reference", "dataset")
@@ -69,12 +64,7 @@ def read_zoo(path: Path) -> list[Entry]:
     Raises:
         ZoosmithError: it cannot be read, is no TOML, or an entry has a key or value that `build` does not take.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ZoosmithError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ZoosmithError(f"{path}: expected a zoo in TOML: {error}") from error
+    content = read_toml(path, "a zoo")
     entries = content.pop("model", None)
     if content or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         odd = f", found {next(iter(content))!r}" if content else ""

@@ -34,6 +34,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "convert": "convert {file} -o {out}/o.onnx --no-verify",
         "convert parameters": "convert {sound}/predict.pb {file} -o {out}/o.onnx --no-verify --input x=2,3",
         "build": "build --out {out} --weights {file} --rows 9",
+        "build model": "build --out {out} --model {file} --rows 14 --jobs 1",
+        "audit": "audit {file} --jobs 1",
     },
     "external": {
         "inspect": "inspect {file}",
@@ -46,6 +48,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "bundle": "bundle {file} -o {out}/o.tar.gz --sets 1 --timeout 20",
         "bench": "bench {file} --runs 1 --warmup 0 --timeout 20",
         "evaluate": "evaluate {file} --data {sound}/images",
+        "audit": "audit {file} --jobs 1",
         "build": "build --out {out} --weights {file} --rows 9",
     },
     "net": {
@@ -82,6 +85,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "archive": {
         "inspect": "inspect {file}",
         "validate": "validate {file}",
+        "audit": "audit {file} --jobs 1",
         "bundle": "bundle {sound}/conv.onnx -o {out}/o.tar.gz --feed {file}",
         "opset": "opset {sound}/conv.onnx -o {out}/o.onnx --to 14 --feed {file}",
     },
@@ -105,6 +109,18 @@ COMMANDS: dict[str, dict[str, str]] = {
     "json": {
         "convert": "convert {sound}/plain.pb -o {out}/o.onnx --value-info {file} --no-verify",
         "convert verified": "convert {sound}/plain.pb -o {out}/o.onnx --value-info {file} --timeout 20",
+    },
+    "card": {
+        "build": "build --model {sound}/conv.onnx --rows 13 --card {file} --out {out} --jobs 1",
+    },
+    "zoo": {
+        "build": "build {file} --out {out} --jobs 1",
+    },
+    "manifest": {
+        "audit": "audit {file} --jobs 1",
+        "audit tree": "audit {folder} --jobs 1",
+        "fetch": "fetch conv --source {folder} --cache {out}/cache -o {out}/o.onnx",
+        "fetch list": "fetch --list --source {folder} --cache {out}/cache",
     },
     "target": {
         "opset": "opset {sound}/conv.onnx -o {file} --to 14 --no-verify",

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.errors import PathError, ZoosmithError
+from zoosmith.onnx_model.paths import parts_below
+from zoosmith.onnx_model.reading import read_regular, reading
 from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.preprocess import Preprocess, preprocessing
@@ -18,6 +20,8 @@ else:
 
 # SPDX license expressions: identifiers joined by AND, OR and WITH
 _LICENSE = re.compile(r"\(*[A-Za-z0-9][A-Za-z0-9.+-]*\)*( (AND|OR|WITH) \(*[A-Za-z0-9][A-Za-z0-9.+-]*\)*)*")
+# in bytes
+_LARGEST_TOML = 1 << 20
 _CLASSIFICATION = "image classification"
 _TEXTS = [each.name for each in fields(CardFacts)]
 
@@ -61,13 +65,22 @@ def read_card(path: Path) -> Card:
         ZoosmithError: it cannot be read, is no TOML, or has a key or a value that a card does not; the message names
             what is expected.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ZoosmithError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ZoosmithError(f"{path}: expected a card in TOML: {error}") from error
-    return card_of(content, str(path))
+    return card_of(read_toml(path, "a card"), str(path))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a file in TOML.
+
+    Args:
+        path: of the file.
+        what: it should hold, for messages.
+
+    Raises:
+        ZoosmithError: it cannot be read, is too large, or no TOML.
+    """
+    text = read_regular(path, most=_LARGEST_TOML, error=ZoosmithError)
+    with reading(path, f"{what} in TOML", ZoosmithError):
+        return tomllib.loads(text.decode())
 
 
 def card_of(content: dict[str, Any], origin: str) -> Card:
@@ -94,10 +107,12 @@ def card_of(content: dict[str, Any], origin: str) -> Card:
     if weights_license and not _LICENSE.fullmatch(weights_license):
         raise ZoosmithError(f"{origin}: license = {weights_license!r}: expected an SPDX expression, as in Apache-2.0")
     folder = PurePosixPath(stated.get("folder", ""))
-    if folder.is_absolute() or ".." in folder.parts or "\\" in str(folder):
+    try:
+        parts_below(str(folder))
+    except PathError as error:
         raise ZoosmithError(
             f"{origin}: folder = {str(folder)!r}: expected a path below the tree, as in vision/detection"
-        )
+        ) from error
     try:
         if stated.get("preprocess"):
             preprocessing(stated["preprocess"])
