@@ -9,6 +9,7 @@ from typing import Any
 from zoosmith.convert import read_model
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
 from zoosmith.recipes.caffe2_source import Caffe2Net, Inputs
 from zoosmith.recipes.card_file import Card, with_card
 from zoosmith.recipes.families import family_recipe, recognised
@@ -120,6 +121,8 @@ def model_recipe(
     """
     source = OnnxSource(path)
     opset = source.opset
+    if not 1 <= opset <= NEWEST_OPSET:
+        raise ZoosmithError(f"{path}: imports opset {opset}; expected one of 1 to {NEWEST_OPSET}")
     title = name or path.stem
     given = inputs or InputSource()
     words = [word for size, number in given.dims.items() for word in ("--dim", f"{size}={number}")]
