@@ -57,7 +57,7 @@ def audit(
     limits = limits or Limits(timeout=300)
     with ExitStack() as exits:
         if executor is None:
-            workers = min(jobs or default_workers(_MOST_WORKERS), len(subjects))
+            workers = max(1, min(jobs or default_workers(_MOST_WORKERS), len(subjects)))
             executor = exits.enter_context(local_executor(workers, processes=True))
         task = exits.enter_context(progress.task("auditing", len(subjects)))
         waiting = [executor.submit(audit_file, subject, limits) for subject in subjects]

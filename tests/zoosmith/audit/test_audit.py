@@ -327,6 +327,10 @@ def test_where_there_is_nothing_to_audit_that_is_said(
         audited(threads, make(tmp_path))
 
 
+def test_of_no_paths_nothing_is_audited() -> None:
+    assert audit([]).files == ()
+
+
 def test_progress_tells_every_file(zoo: Zoo, threads: Executor) -> None:
     progress = Recording()
     audit([zoo.root], executor=threads, progress=progress)
