@@ -150,7 +150,9 @@ def _positions(node: NodeProto, g: Writer, axis: int) -> tuple[str, str, str]:
         length = g.op("Cast", g.op("Floor", g.op("Mul", whole, scale)), to=TensorProto.INT64)
     number, last = _float(g, counted(g, length)), g.op("Sub", whole, _number(g, 1))
     how = g.attribute("coordinate_transformation_mode")
-    if how == "align_corners" and input_at(node, 3):
+    if how == "align_corners":
+        if not input_at(node, 3):
+            g.admit("approximate", "align_corners with scales of the run, which may leave a part of an element")
         steps = g.op("Max", g.op("Sub", _float(g, length), _number(g, 1)), _number(g, 1))
         return g.op("Div", g.op("Mul", number, last), steps), last, scale
     if how == "asymmetric":

@@ -48,6 +48,13 @@ def _scales_to_input(node: NodeProto, g: Writer) -> None:
 
 @adapter("Upsample", source=9, target=7)
 def _scales_to_attribute(node: NodeProto, g: Writer) -> None:
+    name = node.input[1]
+    if g.value(name) is None and name not in g.facts.initializer_names:
+        set_inputs(node, node.input[0], "", name)
+        set_attribute(node, "coordinate_transformation_mode", "asymmetric")
+        set_attribute(node, "nearest_mode", "floor")
+        resize_at_run_time(node, g)
+        return
     scales = g.constant_input(1, "scales")
     set_inputs(node, node.input[0])
     set_attribute(node, "scales", [] if scales is None else [float(scale) for scale in scales])

@@ -10,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import Constant, node_model, run
-from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 
 IMAGE = np.random.RandomState(0).standard_normal((1, 2, 4, 6)).astype(np.float32)
 SCALES = [[1, 1, 2, 3], [1, 1, 0.5, 1.5], [1, 1, 2.5, 1], [1, 1, 1.25, 0.75]]
@@ -212,3 +212,24 @@ def test_sizes_of_the_run_limit_one_scale_for_all_axes(policy: str, mode: str, s
                               keep_aspect_ratio_policy=policy)  # fmt: skip
     expected = ReferenceEvaluator(model).run(None, feeds)[0]
     assert_same(expected, run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_corners_are_aligned_by_scales_of_the_run_and_that_is_said(mode: str) -> None:
+    scales = np.array([1, 1, 2, 1.5], np.float32)
+    model, feeds = node_model("Resize", 19, IMAGE, None, scales, mode=mode,
+                              coordinate_transformation_mode="align_corners")  # fmt: skip
+    expected = ReferenceEvaluator(model).run(None, feeds)[0]
+    for target in (10, 7):
+        conversion = convert(model, target)
+        assert [caveat.kind for caveat in conversion.caveats] == ["approximate"]
+        assert_same(expected, run(conversion.model, feeds)["y0"], rtol=1e-4)
+    with pytest.raises(OpsetError, match="no exact way is known"):
+        convert(model, 10, exact=True)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("target", [8, 7])
+def test_an_upsample_takes_scales_of_the_run_below_9(mode: str, target: int) -> None:
+    model, feeds = node_model("Upsample", 9, IMAGE, np.array([1, 1, 2, 1.5], np.float32), mode=mode)
+    assert_same(run(model, feeds)["y0"], run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
