@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests.validation.caffe2_fuzz_sequences import sequences_and_regions
 from tests.validation.caffe2_fuzz_shapes import SHAPE_OPERATORS, Case
 from tests.validation.dice import Dice
 
@@ -17,6 +18,9 @@ FAMILIES: dict[str, Callable[[np.random.RandomState], Case]] = {}
 def family(generate):
     FAMILIES[generate.__name__] = generate
     return generate
+
+
+family(sequences_and_regions)
 
 
 def spellings(dice, name, values, *, always=False):
