@@ -129,7 +129,7 @@ def test_hostile_files_get_one_line_that_names_them(tmp_path: Path, content: byt
 def test_a_constant_larger_than_any_file_is_refused_before_it_is_made() -> None:
     net = NetDef(name="init")
     net.op.add(type="ConstantFill", output=["w"]).arg.add(name="shape", ints=[2**40])
-    with pytest.raises(ConvertError, match="at most 268,435,456 are made of one number"):
+    with pytest.raises(ConvertError, match="at most 536,870,912 are made of one number"):
         read_parameters(net)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from zoosmith.onnx_model import files
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import atomic_writer, write_atomic
 
@@ -66,11 +65,10 @@ def test_a_device_is_refused_but_the_null_device_and_standard_output_are_written
     assert done.stdout == b"content"
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "_SECONDS_TO_LOCK", 0)
-    (tmp_path / ".model.onnx.abc.partial").write_bytes(b"half")
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    left = tmp_path / ".model.onnx.abc.partial"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
     with atomic_writer(tmp_path / "other.onnx") as file:
         write_atomic(tmp_path / "model.onnx", b"whole")
         file.write(b"whole too")
