@@ -21,19 +21,21 @@ _RESHAPE_WITH_INPUT = 5
 _DATA = "data"
 
 
-def check_file(path: str | os.PathLike[str]) -> None:
+def check_file(path: str | os.PathLike[str], structure: ModelProto | None = None) -> None:
     """Check an ONNX file with onnx's checker in full, and for what it does not see.
 
     The data of large tensors is not read.
 
     Args:
         path: the file; data in files beside it is found.
+        structure: what `load_in_place` gives for it, where it was loaded already; it is left as it was.
 
     Raises:
         InvalidModelError: the file is not valid.
         ModelError: it cannot be read.
     """
-    model = load_in_place(path)
+    model = ModelProto()
+    model.CopyFrom(load_in_place(path) if structure is None else structure)
     load_small_tensors(model, as_path(path).parent)
     # the checker wants to find the data of every tensor, but reads none of a large one: a file of holes is enough
     with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:

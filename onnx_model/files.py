@@ -216,21 +216,28 @@ def _lock(file: IO[bytes]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def remove_leftovers(folder: Path, prefix: str = "", *, age: float = _SECONDS_TO_LOCK) -> None:
+def remove_leftovers(folder: Path, prefix: str = "", *, age: float | None = None) -> None:
     """Remove files and staging folders that a killed process was writing: those that nobody holds a lock on.
 
     Args:
         folder: where they lie.
         prefix: that the names of the files that were written have.
-        age: seconds since their last change, at least.
+        age: seconds since their last change, at least; None for those that their writer must have locked by now.
     """
     if sys.platform == "win32":
         return
     for leftover in folder.glob(f".{prefix}*{_SUFFIX}"):
         with suppress(OSError):
-            if time.time() - leftover.lstat().st_mtime < age or leftover.is_symlink():
+            if (
+                time.time() - leftover.lstat().st_mtime < (_SECONDS_TO_LOCK if age is None else age)
+                or leftover.is_symlink()
+            ):
                 continue
             staging = leftover.is_dir()
+            if staging and not (leftover / _LOCK).exists():
+                # its process died before it made the lock
+                shutil.rmtree(leftover)
+                continue
             with open(leftover / _LOCK if staging else leftover, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(leftover) if staging else leftover.unlink()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,11 +16,10 @@ from zoosmith.accuracy_column import measure_accuracy
 from zoosmith.build_options import BuildOptions
 from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
-from zoosmith.execution import SILENT, Progress, Task, ThreadExecutor
+from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
-from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
@@ -29,6 +28,7 @@ from zoosmith.quantize.samples import read_samples
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
+from zoosmith.recipes.samples import Drawn
 from zoosmith.recipes.source import Source, SourceFacts, facts_of
 from zoosmith.report import Calibration, Report, RowReport
 from zoosmith.row_verification import failed_row, verify_row
@@ -97,11 +97,11 @@ class _RefusedSamples(QuantizeError):
 
 @dataclass(frozen=True)
 class _Made:
-    """What became of the rows before any ran: the files, why others could not be made, and the data sets."""
+    """What became of a row before it ran: where its file waits, or why there is none."""
 
-    stages: Mapping[str, Staging]
-    failures: Mapping[str, str]
-    data: Sequence[DataSet]
+    row: Row
+    stage: Staging | None
+    failure: str = ""
 
 
 class _Build:
@@ -114,7 +114,7 @@ class _Build:
         self._options = options
         self._rows = recipe.select_rows(options.rows)
         self._calibration: Calibration | None = None
-        self._threads = options.threads
+        self._drawn: Drawn = []
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
         images_read = self._images is not None or (options.calibrate is not None and options.calibrate.is_dir())
         if images_read and recipe.preprocessing is None:
@@ -131,16 +131,31 @@ class _Build:
         facts = facts_of(source)
         if self._images is not None and facts.synthetic:
             raise ZoosmithError("synthetic weights classify nothing: give weights to measure on labelled images")
-        if max(file["bytes"] for file in facts.files.values()) > _LARGE_SOURCE:
-            self._threads = 1
+        large = max(file["bytes"] for file in facts.files.values()) > _LARGE_SOURCE
         task.advance("weights")
         self._remove_leftovers()
+        # the reference evaluator keeps every tensor of a run: its rows go one after the other, in a thread of their own
+        old = not large and any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in self._rows)
+        threads = 1 if large else max(1, options.threads - old)
         # one thread a task: tasks share the cores, and no output depends on how many cores there are
-        with threadpool_limits(1), ExitStack() as stages:
-            made = self._make_rows(source, work, task, stages)
-            # what the source keeps in memory is needed no more
-            del source
-            rows = self._verify_rows(facts, made, task)
+        with (
+            threadpool_limits(1),
+            ExitStack() as stages,
+            ThreadExecutor(threads) as executor,
+            ThreadExecutor(1) as legacy,
+        ):
+            made = self._made_rows(source, work, executor, stages, task)
+            if large:
+                # what the source keeps in memory is needed no more when all are made
+                del source
+                made = iter(list(made))
+            verified = {
+                each.row.name: (legacy if old and each.row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(
+                    self._verified, each, facts, task
+                )
+                for each in made
+            }
+            rows = [verified[row.name].result() for row in self._rows]
         report = Report(
             title=recipe.title,
             kind=facts.kind,
@@ -148,7 +163,7 @@ class _Build:
             synthetic=facts.synthetic,
             nets=facts.files,
             reference=options.reference,
-            sets=len(made.data),
+            sets=len(self._data()),
             seed=options.seed,
             samples=recipe.samples.kind,
             command=(*recipe.arguments, *options.arguments()),
@@ -172,18 +187,15 @@ class _Build:
             for name in names:
                 remove_leftovers(folder, name, age=0)
 
-    def _make_rows(self, source: Source, work: Path, task: Task, stages: ExitStack) -> _Made:
-        """Write the rows beside where they belong; compute the data sets in other threads meanwhile."""
+    def _made_rows(
+        self, source: Source, work: Path, executor: Executor, stages: ExitStack, task: Task
+    ) -> Iterator[_Made]:
+        """Write each row beside where it belongs; the data sets are computed in other threads meanwhile."""
         recipe, options = self._recipe, self._options
-        data: list[DataSet] = []
-        maker = RowMaker(source, lambda model: self._calibration_samples(model, data), work)
-        structure = load_in_place(maker.path(source.opset))
-        with source.reference(options.reference) as run, ThreadExecutor(self._threads) as executor:
-            jobs = recipe.samples.draw(structure, run, options.sets, options.seed, executor)
-            if not all(row.exact for row in self._rows) and recipe.samples.needs_data:
-                data += [each for job in jobs for each in job.result()]
-            made: dict[str, Staging] = {}
-            failures: dict[str, str] = {}
+        maker = RowMaker(source, self._calibration_samples, work)
+        structure = maker.model(source.opset)
+        with source.reference(options.reference) as run:
+            self._drawn = recipe.samples.draw(structure, run, options.sets, options.seed, executor)
             # integer rows first: they may refuse their samples, and nothing is written then
             for row in sorted(self._rows, key=lambda row: row.exact):
                 target = self._folder / recipe.path(row.name)
@@ -193,41 +205,35 @@ class _Build:
                 except _RefusedSamples:
                     raise
                 except ZoosmithError as error:
-                    failures[row.name] = str(error)
+                    made = _Made(row, None, str(error))
                 else:
                     _save(model, row, source, stage, target, work)
-                    made[row.name] = stage
-                task.advance(f"{recipe.stem(row.name)} {'failed' if row.name in failures else 'written'}")
-            for job in jobs if not data else ():
-                data += job.result()
+                    made = _Made(row, stage)
+                task.advance(f"{recipe.stem(row.name)} {'written' if made.stage else 'failed'}")
+                yield made
+            self._data()
             task.advance("reference outputs", steps=options.sets)
+
+    def _data(self) -> list[DataSet]:
+        """Wait for the data sets."""
+        data = [each for job in self._drawn for each in job.result()]
         if not data:
-            raise ZoosmithError(f"{recipe.title}: no data set could be made")
-        return _Made(made, failures, data)
+            raise ZoosmithError(f"{self._recipe.title}: expected inputs for at least one data set, found none")
+        return data
 
-    def _verify_rows(self, source: SourceFacts, made: _Made, task: Task) -> list[RowReport]:
-        """Check, run and pack the rows, each in a thread."""
+    def _verified(self, made: _Made, source: SourceFacts, task: Task) -> RowReport:
+        """Check, run and pack a row."""
+        row, recipe = made.row, self._recipe
+        if made.stage is None:
+            found = failed_row(row, "made", made.failure)
+        else:
+            distance = self._calibration.distance if self._calibration else None
+            found = verify_row(recipe, row, source, made.stage, self._folder, self._data(), distance)
+        done = "verified and packed" if found.model is not None else "failed"
+        task.advance(f"{recipe.stem(row.name)} {done}")
+        return found
 
-        def verify(row: Row) -> RowReport:
-            if row.name in made.failures:
-                found = failed_row(row, "made", made.failures[row.name])
-            else:
-                distance = self._calibration.distance if self._calibration else None
-                found = verify_row(self._recipe, row, source, made.stages[row.name], self._folder, made.data, distance)
-            done = "verified and packed" if found.model is not None else "failed"
-            task.advance(f"{self._recipe.stem(row.name)} {done}")
-            return found
-
-        # the reference evaluator keeps every tensor of a run: its rows go one after the other, in a thread of their own
-        old = self._threads > 1 and any(row.opset < OLDEST_OF_ONNX_RUNTIME for row in self._rows)
-        with ThreadExecutor(max(1, self._threads - old)) as executor, ThreadExecutor(1) as legacy:
-            verified = [
-                (legacy if old and row.opset < OLDEST_OF_ONNX_RUNTIME else executor).submit(verify, row)
-                for row in self._rows
-            ]
-            return [job.result() for job in verified]
-
-    def _calibration_samples(self, model: ModelProto, data: list[DataSet]) -> Samples:
+    def _calibration_samples(self, model: ModelProto) -> Samples:
         """What an integer row is calibrated on; the recipe's samples are others than those of the data sets.
 
         Raises _RefusedSamples for samples far from what the weights were trained on, unless told to go on.
@@ -238,6 +244,7 @@ class _Build:
             samples = read_samples(model, os.fspath(given), _CALIBRATION_IMAGES, preprocess)
             description = f"{len(samples)} samples of {given.resolve().name}"
         else:
+            data = self._data() if inputs.needs_data else []
             samples = inputs.for_calibration(data, _CALIBRATION_SAMPLES, self._options.seed, model)
             description = f"{len(samples)} {inputs.kind}"
         try:

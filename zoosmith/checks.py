@@ -34,7 +34,7 @@ def check_row_file(row: Row, path: Path, model: ModelProto, *, size: int | None)
         The checks of its opset, of its validity and, where it is fixed, of its size.
     """
     opset = default_opset(model)
-    checks = [Check("declared opset", opset, row.opset, opset == row.opset), _valid(path)]
+    checks = [Check("declared opset", opset, row.opset, opset == row.opset), _valid(path, model)]
     if size is not None:
         found = path.stat().st_size
         checks.append(Check("size in bytes", found, size, found == size))
@@ -108,10 +108,10 @@ def _limits(found: Comparison) -> dict[str, Any]:
     return limits if len(limits) > 1 else next(iter(limits.values()))
 
 
-def _valid(path: Path) -> Check:
+def _valid(path: Path, model: ModelProto) -> Check:
     name, limit = "onnx.checker with full_check", "valid"
     try:
-        check_file(path)
+        check_file(path, model)
     except InvalidModelError as error:
         return Check(name, str(error), limit, False)
     return Check(name, limit, limit, True)

@@ -50,7 +50,7 @@ def verify_row(
     checks = check_row_file(row, stage.path, model, size=row.size if source.published_shapes else None)
     try:
         # one thread, so that no figure depends on the number of threads
-        runner = runner_for(stage.path, threads=1, few_runs=True)
+        runner = runner_for(stage.path, threads=1, few_runs=True, structure=model)
         given = [runner.run(each.inputs) for each in data]
     except ValidationError as error:
         return failed_row(row, "run", str(error).replace(str(stage.path), stage.path.name), checks)

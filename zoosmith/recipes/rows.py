@@ -39,6 +39,7 @@ class RowMaker:
         self.source = source
         self.samples = samples
         self.folder = folder
+        self._structures: dict[int, ModelProto] = {}
 
     def path(self, opset: int) -> Path:
         """Return the file of the source at `opset`."""
@@ -49,8 +50,11 @@ class RowMaker:
 
     def model(self, opset: int) -> ModelProto:
         """Return the source at `opset`, to be changed as a row needs; large tensors stay in files of `folder`."""
-        model = load_in_place(self.path(opset))
-        load_small_tensors(model, self.folder)
+        if opset not in self._structures:
+            self._structures[opset] = load_in_place(self.path(opset))
+            load_small_tensors(self._structures[opset], self.folder)
+        model = ModelProto()
+        model.CopyFrom(self._structures[opset])
         return model
 
 
