@@ -17,7 +17,7 @@ from zoosmith.validation.interpreter.windows import (
 )
 
 # Patches are unrolled for so many bytes at a time, which keeps them in fast memory and the peak low.
-_PATCH_BYTES = 1 << 22
+_PATCH_BYTES = 1 << 24
 
 
 @operator("Conv", "Conv1D", "Conv2D", "Conv3D", rows="first")
