@@ -253,7 +253,7 @@ class Operator:
         given, ONNX infers both on demand. Give them where they cost nothing, or where inference would fail.
         """
         attributes = {**attributes, **more} if attributes else more
-        name = self._names.helper() if to is None else self.output_names[to]
+        name = self._names.helper() if to is None else self.output_name(to)
         (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
         if shape is not None:
             value.set_type(self.inputs[0].elem_type, tuple(shape))
@@ -265,7 +265,7 @@ class Operator:
         self, op_type: str, inputs: Sequence[Value | None], to: Sequence[int | None], **attributes: Attribute
     ) -> list[Value]:
         """Write a node of several outputs; `to` gives for each the operator's output, None for a helper value."""
-        names = [self._names.helper() if index is None else self.output_names[index] for index in to]
+        names = [self._names.helper() if index is None else self.output_name(index) for index in to]
         values = self.graph.node(op_type, inputs, names, attributes, named=any(index is not None for index in to))
         for index, value in zip(to, values, strict=True):
             if index is not None:
@@ -318,6 +318,12 @@ class Operator:
         self.needs = max(self.needs, opset)
         if self.opset < opset:
             raise OpsetTooLow(opset)
+
+    def output_name(self, index: int) -> str:
+        """Name the value of an output; an operator that lacks it is refused."""
+        if not -len(self.output_names) <= index < len(self.output_names):
+            self.refuse(f"it has {len(self.output_names)} outputs, expected {index + 1} at least")
+        return self.output_names[index]
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the operator: ConvertError with its type, its first output and the reason."""

@@ -246,6 +246,8 @@ class _Translation:
         translation = self._translators[op.type]
         if len(op.inputs) not in translation.inputs:
             op.refuse(f"it has {len(op.inputs)} inputs, expected {_counts(translation.inputs)}")
+        if not op.output_names:
+            op.refuse("it has no output")
         op.require(translation.since)
         translation.translate(op)
         if op.needs > self.needs.get(op.type, 0):

@@ -44,7 +44,7 @@ def int8_fill(op: Operator) -> None:
     zero_point = op.integer("Y_zero_point", 0)
     if op.type == "Int8GivenTensorFill" and not 0 <= zero_point <= 255:
         op.refuse(f"Y_zero_point={zero_point}: expected 0 to 255")
-    constant = op.graph.constant(op.output_names[0], Tensor.of(values.reshape(shape)))
+    constant = op.graph.constant(op.output_name(0), Tensor.of(values.reshape(shape)))
     op.bind(0, mark(constant, Quantization(np.float32(op.number("Y_scale", 1.0)), zero_point)))
 
 

@@ -58,10 +58,11 @@ def _repeat(op: Operator, x: Value, scales: Sequence[float]) -> None:
 
 def _may_keep_sizes(sizes: Sequence[Dimension], scales: Sequence[float]) -> bool:
     """Tell whether the result may be as large as the image though a factor is not 1: runtimes copy the image then."""
-    kept = [
-        int(size * np.float32(scale)) == size if isinstance(size, int) else 1 <= scale < 1.5
-        for size, scale in zip(sizes, scales, strict=True)
-    ]
+    with np.errstate(over="ignore"):
+        kept = [
+            np.trunc(size * np.float32(scale)) == size if isinstance(size, int) else 1 <= scale < 1.5
+            for size, scale in zip(sizes, scales, strict=True)
+        ]
     return any(scale != 1 for scale in scales) and all(kept)
 
 

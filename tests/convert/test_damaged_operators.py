@@ -21,7 +21,7 @@ CASES = [case for case in operator_cases() if case.operator in translators()]
 def damaged_arguments(argument: Argument) -> Iterator[Argument]:
     for integer in (-7, -1, 0, 2, 99, 2**40) if argument.HasField("i") else ():
         yield Argument(name=argument.name, i=integer)
-    for number in (-1.0, 0.0, float("nan"), float("inf")) if argument.HasField("f") else ():
+    for number in (-1.0, 0.0, 3e38, float("nan"), float("inf")) if argument.HasField("f") else ():
         yield Argument(name=argument.name, f=number)
     if argument.HasField("s"):
         yield Argument(name=argument.name, s=b"nonsense")
@@ -88,6 +88,23 @@ def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_transla
         caffe2_to_onnx(net_of(("Conv", "x", "y")), None, inputs={"x": (1, [1, 1, 2, 2])})
     with pytest.raises(ConvertError, match="WeightedSum that makes 'y': it has 1 inputs, expected 2 or more"):
         caffe2_to_onnx(net_of(("WeightedSum", "x", "y")), None, inputs={"x": (1, [2])})
+
+
+@pytest.mark.parametrize(
+    ("operators", "message"),
+    [
+        ([("Relu", "x", ""), ("Relu", "x", "y")], "Relu that makes nothing: it has no output"),
+        ([("ResizeNearest", "x", "y", {"width_scale": 3e38})], None),
+    ],
+    ids=["no output", "huge scale"],
+)
+def test_what_fuzzing_found(operators: list[tuple], message: str | None) -> None:
+    net = net_of(*operators)
+    if message is None:
+        assert caffe2_to_onnx(net, None, inputs={"x": (1, [1, 3, 8, 8])}, opset=None).graph.node
+        return
+    with pytest.raises(ConvertError, match=message):
+        caffe2_to_onnx(net, None, inputs={"x": (1, [1, 3, 8, 8])}, opset=None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tests.attacks import archives, arrays, models, nets, pictures, saved_nets
 from tests.attacks.attack import Content
 from tests.attacks.commands import CAFFE_NET, caffe_model, make_sound_files
-from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
+from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef, TensorProtos
 
 # in bytes; what is small is mutated well
 _LARGEST = 4096
@@ -63,7 +63,7 @@ def saved_blobs() -> list[bytes]:
 
 def tensor_protos() -> list[bytes]:
     """Files of Caffe2's TensorProtos."""
-    return _small(saved_nets.TENSORS.values())
+    return [TensorProtos(protos=[saved_nets.tensor()]).SerializeToString(), *_small(saved_nets.TENSORS.values())]
 
 
 def caffe_nets() -> list[bytes]:

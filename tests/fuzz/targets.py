@@ -122,7 +122,8 @@ def _inspect(content: bytes, folder: Path) -> None:
 
 def _init_values(content: bytes, folder: Path) -> None:
     read_parameters(content)
-    caffe2_to_onnx(seeds.sound_files()["predict.pb"], content, inputs=_INPUTS[0])
+    model = read_model(seeds.sound_files()["predict.pb"], content)
+    caffe2_to_onnx(model.net, model.init, inputs=_INPUTS[0])
 
 
 def _export(content: bytes, folder: Path) -> None:
