@@ -97,10 +97,11 @@ class _RefusedSamples(QuantizeError):
 
 @dataclass(frozen=True)
 class _Made:
-    """What became of a row before it ran: where its file waits, or why there is none."""
+    """What became of a row before it ran: where its file waits and what it holds, or why there is none."""
 
     row: Row
-    stage: Staging | None
+    stage: Staging | None = None
+    model: ModelProto | None = None
     failure: str = ""
 
 
@@ -205,10 +206,10 @@ class _Build:
                 except _RefusedSamples:
                     raise
                 except ZoosmithError as error:
-                    made = _Made(row, None, str(error))
+                    made = _Made(row, failure=str(error))
                 else:
                     _save(model, row, source, stage, target, work)
-                    made = _Made(row, stage)
+                    made = _Made(row, stage, model)
                 task.advance(f"{recipe.stem(row.name)} {'written' if made.stage else 'failed'}")
                 yield made
             self._data()
@@ -224,11 +225,11 @@ class _Build:
     def _verified(self, made: _Made, source: SourceFacts, task: Task) -> RowReport:
         """Check, run and pack a row."""
         row, recipe = made.row, self._recipe
-        if made.stage is None:
+        if made.stage is None or made.model is None:
             found = failed_row(row, "made", made.failure)
         else:
             distance = self._calibration.distance if self._calibration else None
-            found = verify_row(recipe, row, source, made.stage, self._folder, self._data(), distance)
+            found = verify_row(recipe, row, source, made.stage, made.model, self._folder, self._data(), distance)
         done = "verified and packed" if found.model is not None else "failed"
         task.advance(f"{recipe.stem(row.name)} {done}")
         return found
