@@ -3,7 +3,7 @@
 import re
 import sys
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from zoosmith.onnx_model.errors import PathError, ZoosmithError
@@ -106,12 +106,12 @@ def card_of(content: dict[str, Any], origin: str) -> Card:
     weights_license = stated.get("license", "")
     if weights_license and not _LICENSE.fullmatch(weights_license):
         raise ZoosmithError(f"{origin}: license = {weights_license!r}: expected an SPDX expression, as in Apache-2.0")
-    folder = PurePosixPath(stated.get("folder", ""))
+    folder = stated.get("folder", "")
     try:
-        parts_below(str(folder))
+        folder = "/".join(parts_below(folder)) if folder else ""
     except PathError as error:
         raise ZoosmithError(
-            f"{origin}: folder = {str(folder)!r}: expected a path below the tree, as in vision/detection"
+            f"{origin}: folder = {folder!r}: expected a path below the tree, as in vision/detection"
         ) from error
     try:
         if stated.get("preprocess"):
@@ -120,7 +120,7 @@ def card_of(content: dict[str, Any], origin: str) -> Card:
         raise ZoosmithError(f"{origin}: preprocess: {error}") from error
     return Card(
         title=stated.get("title", ""),
-        folder="" if str(folder) == "." else str(folder),
+        folder=folder,
         tags=tuple(tags),
         preprocess=stated.get("preprocess", ""),
         facts=CardFacts(**{key: value for key, value in stated.items() if key in _TEXTS}),
