@@ -101,7 +101,7 @@ def densenet(folder: Path) -> Path:
     from zoosmith.recipes.densenet121 import DENSENET121_NET
 
     path = folder / "densenet-9.onnx"
-    path.write_bytes(DENSENET121_NET.open(seed=0).model(9))
+    path.write_bytes(DENSENET121_NET.open(seed=0).model(9).SerializeToString())
     return path
 
 
