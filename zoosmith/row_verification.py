@@ -72,6 +72,7 @@ def verify_row(
         data = [DataSet(each.inputs, outputs) for each, outputs in zip(data, given, strict=True)]
         checks += check_integer(comparisons)
         checks += check_calibration(distance)
+    same = [bool(found.same_top1) for found in comparisons]
     stage.publish()
     path = folder / recipe.path(row.name)
     archive = path.with_suffix(".tar.gz")
@@ -92,7 +93,7 @@ def verify_row(
         ran_in=ran_in,
         max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
         cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
-        same_top1=all(found.same_top1 for found in comparisons),
+        same_top1=None if any(found.same_top1 is None for found in comparisons) else all(same),
         published=row.compare(facts["sha256"]) if source.published else None,
     )
 
