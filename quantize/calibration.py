@@ -66,7 +66,7 @@ def calibrate(
         raise QuantizeError(f"calibration method {method!r}: expected one of {', '.join(METHODS)}")
     if not samples:
         raise QuantizeError("no calibration samples; expected at least one")
-    watched = _Watched(model, tensors)
+    watched = Watched(model, tensors)
     cut = METHODS[method]
     runs = len(samples) * (1 if cut is None else 2)
     with progress.task("calibrating", runs) as task:
@@ -85,7 +85,7 @@ def _ranges(runs: Iterable[Mapping[str, Array]], task: Task) -> dict[str, Range]
     seen: dict[str, _Seen] = {}
     for number, values in enumerate(runs, start=1):
         for name, value in values.items():
-            seen.setdefault(name, _Seen()).add(_by_channel(value))
+            seen.setdefault(name, _Seen()).add(by_channel(value))
             if not seen[name].finite:
                 raise QuantizeError(f"tensor {name}: NaN or infinite for sample {number}; expected finite activations")
         task.advance()
@@ -120,21 +120,30 @@ class _Seen:
         return Range(self._low.astype(np.float64), self._high.astype(np.float64), mean, deviation)
 
 
-class _Watched:
-    """A model of which inner tensors are outputs, too."""
+class Watched:
+    """A model of which inner tensors are outputs, too.
 
-    def __init__(self, model: onnx.ModelProto, tensors: Iterable[str] | None) -> None:
+    Args:
+        model: it is left as it was.
+        tensors: their names; without it, the float32 inputs and what the nodes make in float32.
+        elem_type: of the tensors.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto, tensors: Iterable[str] | None, elem_type: int = TensorProto.FLOAT
+    ) -> None:
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         self._inputs = {value.name for value in required_inputs(copy.graph)}
         self._wanted = list(_float_tensors(model) if tensors is None else tensors)
         present = self._inputs | {value.name for value in copy.graph.output}
         copy.graph.output.extend(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self._wanted if name not in present
+            helper.make_tensor_value_info(name, elem_type, None) for name in self._wanted if name not in present
         )
         self._runner = OnnxRuntimeRunner(copy)
 
     def run(self, samples: Samples) -> Iterator[dict[str, Array]]:
+        """Run the samples one by one; yields the tensors by name."""
         for sample in samples:
             outputs: dict[str, Any] = self._runner.run(sample)
             yield {name: np.asarray(sample[name] if name in self._inputs else outputs[name]) for name in self._wanted}
@@ -152,7 +161,7 @@ def _float_tensors(model: onnx.ModelProto) -> list[str]:
     return [name for name in (*inputs, *made) if types.get(name, TensorProto.FLOAT) == TensorProto.FLOAT]
 
 
-def _by_channel(value: Array) -> Array:
+def by_channel(value: Array) -> Array:
     """A view or copy of shape (channels, values)."""
     if value.ndim < 2:
         return value.reshape(1, -1)
@@ -162,7 +171,7 @@ def _by_channel(value: Array) -> Array:
 def _places(value: Array, found: Range) -> Array:
     """How many values lie in each of BINS equal parts of their channel's range."""
     span = np.where(found.high > found.low, found.high - found.low, 1.0)
-    place = (_by_channel(value) - found.low[:, None]) * (BINS / span)[:, None]
+    place = (by_channel(value) - found.low[:, None]) * (BINS / span)[:, None]
     return np.bincount(np.clip(place.astype(np.int64), 0, BINS - 1).reshape(-1), minlength=BINS)
 
 

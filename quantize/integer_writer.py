@@ -1,6 +1,7 @@
 """The writer of integer nodes, which every integer form writes with."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,14 @@ from zoosmith.optimize.values import add_initializer, name_of, new_names, new_no
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.quantization_parameters import QuantizationParameters, round_up
 from zoosmith.quantize.weights import quantize_weights
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The uint8 form of a float value: the tensor's name, and how it is read."""
+
+    tensor: str
+    parameters: QuantizationParameters
 
 
 class IntegerWriter:
@@ -84,6 +93,12 @@ class IntegerWriter:
         for old, new in self._dequantized.items():
             replace_value(old, new)
         self._graph.remove(replaced, safe=True)
+
+    def encodings(self) -> dict[str, Encoding]:
+        """The uint8 forms of the float values, by their names."""
+        return {
+            name_of(value): Encoding(name_of(form), self.parameters[value]) for value, form in self.quantized.items()
+        }
 
     def scale_and_zero_point(self, value: ir.Value) -> list[ir.Value]:
         """The nominal scale and zero point of the uint8 form of a float value, as initializers."""

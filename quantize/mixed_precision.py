@@ -1,23 +1,22 @@
 """Mixed precision: quantize as much as a limit of the drop allows, the layers that cost most stay in float."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
-import onnx_ir as ir
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
-from zoosmith.quantize.calibration import Range, Samples, calibrate
-from zoosmith.quantize.partition import partition
+from zoosmith.quantize.calibration import Samples, calibrate
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.integer_writer import Encoding
+from zoosmith.quantize.layers import MEASURED, Layer, measure_layers, signal_to_noise
+from zoosmith.quantize.partition import Partition, partition
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.validation import OnnxRuntimeRunner
-
-# Samples that a layer's own error is measured on: it only ranks the layers.
-_RANKING_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -29,114 +28,152 @@ class Limited:
         drop: of that model.
         kept: the layers that stayed in float (names of the values that they make), the costliest first.
         met: whether the drop is inside the limit; where it is not, this is the best that was found.
+        layers: the integer layers of that model.
     """
 
     model: onnx.ModelProto
     drop: float
     kept: tuple[str, ...]
     met: bool
+    layers: tuple[Layer, ...]
 
 
 def quantize_within(
     model: onnx.ModelProto,
     samples: Samples,
-    drop_of: Callable[[onnx.ModelProto], float],
-    limit: float,
+    drop_of: Callable[[onnx.ModelProto], float] = lambda model: 0.0,
+    limit: float = 0.0,
     *,
     method: str = "minmax",
+    keep: int = 0,
+    rank: bool = False,
     progress: Progress = SILENT,
 ) -> Limited:
     """Quantize with as few layers left in float as bring the drop to a limit or below; at least one is quantized.
 
     A layer is a Conv, Gemm or MatMul. Layers are ranked by their own error: what the outputs lose when that layer alone
     is quantized. Then 1, 2, 4, ... of the worst stay in float until the drop is inside the limit, and the fewest that
-    do are found by bisection.
+    do are found by bisection. (On PP-OCR and NudeNet the errors of the layers' own values rank them worse: the outputs'
+    error with the 8 worst of 64 layers in float is 0.012 standard deviations by this rank, 0.033 by the other.)
 
     Args:
         model: as for `quantize`.
         samples: as for `quantize`.
-        drop_of: what a quantized model loses, in the unit of `limit`.
+        drop_of: what a quantized model loses, in the unit of `limit`; by default nothing.
         limit: the largest drop to accept.
         method: as for `calibrate`.
+        keep: how many of the worst layers stay in float in any case.
+        rank: measure each layer's own error even where nothing has to be chosen by it.
         progress: notified of the calibration runs and of the layers ranked.
 
     Raises:
-        QuantizeError: as for `quantize`.
+        QuantizeError: as for `quantize`; or no layer would be quantized.
     """
-    prepared = prepare(model)
-    exact = to_proto(prepared)
-    tensors = partition(prepared).calibrated
-    ranges = calibrate(exact, samples, method=method, tensors=tensors, progress=progress)
-    first = _tried(prepared, ranges, (), drop_of, limit)
-    if first.met:
-        return first
-    ranked = _rank(prepared, exact, ranges, samples[:_RANKING_SAMPLES], progress)
-    best, failed, count = first, 0, 1
-    while count < len(ranked):
-        found = _tried(prepared, ranges, tuple(ranked[:count]), drop_of, limit)
-        best = min(best, found, key=lambda result: (result.drop, len(result.kept)))
-        if found.met:
-            return _fewest(prepared, ranges, ranked, failed, found, drop_of, limit)
-        failed = count
-        count = min(2 * count, len(ranked) - 1) if count < len(ranked) - 1 else len(ranked)
-    return best
+    calibrated = _Calibrated(model, samples, method, progress)
+    layers = len(calibrated.layers)
+    if keep >= layers:
+        raise QuantizeError(f"{keep} layers to keep in float of {layers} in all; expected at most {layers - 1}")
+    ranked = calibrated.ranked(progress) if keep or rank else []
+    search = _Search(calibrated, drop_of, limit)
+    found = search.tried(ranked[:keep])
+    if not found.met:
+        found = search.run(ranked or calibrated.ranked(progress), keep, found)
+    return Limited(found.integer.model, found.drop, found.kept, found.met, calibrated.measured(found.integer))
 
 
-def _fewest(
-    prepared: ir.Model,
-    ranges: Mapping[str, Range],
-    ranked: list[str],
-    failed: int,
-    found: Limited,
-    drop_of: Callable[[onnx.ModelProto], float],
-    limit: float,
-) -> Limited:
-    while len(found.kept) - failed > 1:
-        middle = (len(found.kept) + failed) // 2
-        tried = _tried(prepared, ranges, tuple(ranked[:middle]), drop_of, limit)
-        if tried.met:
-            found = tried
-        else:
-            failed = middle
-    return found
+class _Calibrated:
+    """A float model with the ranges of its values: integer models are written from it, any layers left in float."""
+
+    def __init__(self, model: onnx.ModelProto, samples: Samples, method: str, progress: Progress) -> None:
+        self._prepared = prepare(model)
+        self._exact = to_proto(self._prepared)
+        parts = partition(self._prepared)
+        self._ranges = calibrate(self._exact, samples, method=method, tensors=parts.calibrated, progress=progress)
+        self._samples = samples[:MEASURED]
+        self._alone: dict[str, float | None] = {}
+        # a layer has the name of what its node makes, and in reports that of the Relu or Clip which joined it
+        self.layers = {name_of(step.node.outputs[0]): name_of(step.output) for step in parts.computed}
+
+    def quantized(self, kept: Collection[str]) -> "_Integer":
+        """The integer model in which the layers that make `kept` stay in float."""
+        result = self._prepared.clone()
+        parts = partition(result, kept)
+        encodings = write_integer(result, parts, self._ranges)
+        return _Integer(to_proto(result), parts, encodings)
+
+    def ranked(self, progress: Progress) -> list[str]:
+        """The values that the layers make, those first whose layer does most harm when it alone is quantized."""
+        wanted = _outputs(self._exact, self._samples)
+        errors = {}
+        with progress.task("ranking layers", len(self.layers)) as task:
+            for layer, name in self.layers.items():
+                others = [other for other in self.layers if other != layer]
+                found = _outputs(self.quantized(others).model, self._samples)
+                errors[layer] = _distance(wanted, found)
+                self._alone[name] = _ratio(wanted, found)
+                task.advance()
+        return sorted(self.layers, key=lambda layer: -errors[layer])
+
+    def measured(self, found: "_Integer") -> tuple[Layer, ...]:
+        """The integer layers of a model, on the first samples."""
+        layers = measure_layers(self._exact, found.model, found.parts, found.encodings, self._samples)
+        return tuple(replace(layer, alone_db=self._alone.get(layer.name)) for layer in layers)
 
 
-def _tried(
-    prepared: ir.Model,
-    ranges: Mapping[str, Range],
-    kept: tuple[str, ...],
-    drop_of: Callable[[onnx.ModelProto], float],
-    limit: float,
-) -> Limited:
-    result = _quantized(prepared, ranges, kept)
-    drop = drop_of(result)
-    return Limited(result, drop, kept, drop <= limit)
+@dataclass(frozen=True)
+class _Integer:
+    """An integer model, and what it was written from."""
+
+    model: onnx.ModelProto
+    parts: Partition
+    encodings: Mapping[str, Encoding]
 
 
-def _quantized(prepared: ir.Model, ranges: Mapping[str, Range], kept: Collection[str]) -> onnx.ModelProto:
-    """The integer model in which the layers that make `kept` stay in float; `prepared` is left as it was."""
-    result = prepared.clone()
-    write_integer(result, partition(result, kept), ranges)
-    return to_proto(result)
+@dataclass(frozen=True)
+class _Tried:
+    """A model with the layers that it keeps in float, and what it loses."""
+
+    integer: _Integer
+    drop: float
+    kept: tuple[str, ...]
+    met: bool
 
 
-def _rank(
-    prepared: ir.Model,
-    exact: onnx.ModelProto,
-    ranges: Mapping[str, Range],
-    samples: Samples,
-    progress: Progress,
-) -> list[str]:
-    """The values that the layers make, those first whose layer does most harm when it alone is quantized."""
-    layers = [name_of(step.node.outputs[0]) for step in partition(prepared).computed]
-    wanted = _outputs(exact, samples)
-    errors = {}
-    with progress.task("ranking layers", len(layers)) as task:
-        for layer in layers:
-            others = [name for name in layers if name != layer]
-            errors[layer] = _distance(wanted, _outputs(_quantized(prepared, ranges, others), samples))
-            task.advance()
-    return sorted(layers, key=lambda layer: -errors[layer])
+class _Search:
+    """The search for the fewest layers in float that keep a limit."""
+
+    def __init__(self, calibrated: _Calibrated, drop_of: Callable[[onnx.ModelProto], float], limit: float) -> None:
+        self._calibrated = calibrated
+        self._drop_of = drop_of
+        self._limit = limit
+
+    def tried(self, kept: Sequence[str]) -> _Tried:
+        result = self._calibrated.quantized(kept)
+        drop = self._drop_of(result.model)
+        return _Tried(result, drop, tuple(kept), drop <= self._limit)
+
+    def run(self, ranked: list[str], failed: int, first: _Tried) -> _Tried:
+        """Keep more than the first `failed` layers in float; `first` is the model with these."""
+        best, more = first, 1
+        while failed + more < len(ranked):
+            found = self.tried(ranked[: failed + more])
+            best = min(best, found, key=lambda result: (result.drop, len(result.kept)))
+            if found.met:
+                return self._fewest(ranked, failed, found)
+            failed += more
+            # the last try leaves one layer in integers
+            more = min(failed, max(1, len(ranked) - 1 - failed))
+        return best
+
+    def _fewest(self, ranked: list[str], failed: int, found: _Tried) -> _Tried:
+        while len(found.kept) - failed > 1:
+            middle = (len(found.kept) + failed) // 2
+            tried = self.tried(ranked[:middle])
+            if tried.met:
+                found = tried
+            else:
+                failed = middle
+        return found
 
 
 def _outputs(model: onnx.ModelProto, samples: Samples) -> list[Array]:
@@ -148,3 +185,11 @@ def _outputs(model: onnx.ModelProto, samples: Samples) -> list[Array]:
 def _distance(exact: list[Array], found: list[Array]) -> float:
     """Root mean square error over the standard deviation, of the worst output."""
     return max(float(np.sqrt(np.mean((a - b) ** 2)) / (np.std(a) or 1.0)) for a, b in zip(exact, found, strict=True))
+
+
+def _ratio(exact: list[Array], found: list[Array]) -> float | None:
+    """The signal-to-noise ratio of the worst output."""
+    ratios = [
+        signal_to_noise(float(np.mean(a * a)), float(np.mean((a - b) ** 2))) for a, b in zip(exact, found, strict=True)
+    ]
+    return min((ratio for ratio in ratios if ratio is not None), default=None)

@@ -14,7 +14,7 @@ from zoosmith.optimize import OptimizeError, optimize_to_ir, to_proto
 from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.integer_writer import IntegerWriter
+from zoosmith.quantize.integer_writer import Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 
@@ -69,13 +69,16 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     return result
 
 
-def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]) -> None:
+def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
     """Make the float model integer, in place.
 
     Args:
         model: what `parts` was made of.
         parts: the nodes that become integer.
         ranges: of `parts.calibrated`, by name.
+
+    Returns:
+        The uint8 values, by the names of the float ones.
     """
     parameters = choose_parameters(model, parts, ranges)
     writer = IntegerWriter(model, ranges)
@@ -97,7 +100,9 @@ def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]
     for value in model.graph.outputs:
         if value in computed:
             writer.dequantize(value)
+    encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
+    return encodings
 
 
 def _check(model: onnx.ModelProto) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder,
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.sample_statistics import check_samples
 from zoosmith.quantize.samples import read_samples
 from zoosmith.recipes.densenet121 import DENSENET121
@@ -97,12 +98,13 @@ class _RefusedSamples(QuantizeError):
 
 @dataclass(frozen=True)
 class _Made:
-    """What became of a row before it ran: where its file waits and what it holds, or why there is none."""
+    """What became of a row before it ran: its file, what it holds and its integer layers, or why there is none."""
 
     row: Row
     stage: Staging | None = None
     model: ModelProto | None = None
     failure: str = ""
+    layers: tuple[Layer, ...] = ()
 
 
 class _Build:
@@ -209,7 +211,7 @@ class _Build:
                     made = _Made(row, failure=str(error))
                 else:
                     _save(model, row, source, stage, target, work)
-                    made = _Made(row, stage, model)
+                    made = _Made(row, stage, model, layers=maker.layers.get(row.name, ()))
                 task.advance(f"{recipe.stem(row.name)} {'written' if made.stage else 'failed'}")
                 yield made
             self._data()
@@ -232,7 +234,7 @@ class _Build:
             found = verify_row(recipe, row, source, made.stage, made.model, self._folder, self._data(), distance)
         done = "verified and packed" if found.model is not None else "failed"
         task.advance(f"{recipe.stem(row.name)} {done}")
-        return found
+        return replace(found, layers=made.layers)
 
     def _calibration_samples(self, model: ModelProto) -> Samples:
         """What an integer row is calibrated on; the recipe's samples are others than those of the data sets.

@@ -15,6 +15,7 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.quantizer import OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
@@ -78,6 +79,7 @@ class Quantized:
         kept: layers that stayed in float.
         drop: relative drop of top-1; None where it was not measured.
         max_drop: the largest one that was allowed.
+        layers: the integer layers.
     """
 
     written: Written
@@ -89,6 +91,7 @@ class Quantized:
     kept: tuple[str, ...]
     drop: float | None
     max_drop: float
+    layers: tuple[Layer, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -101,6 +104,7 @@ class Quantized:
             **self.summary.to_dict(),
             "kept_in_float": list(self.kept),
             "relative_top1_drop": self.drop,
+            "layers": [layer.as_dict() for layer in self.layers],
             "proof": self.written.proof_as_dict(),
         }
 
@@ -112,6 +116,8 @@ def quantize_file(
     *,
     max_drop: float | None = None,
     labelled: ImageFolder | None = None,
+    keep_float: int = 0,
+    rank: bool = False,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
@@ -125,6 +131,8 @@ def quantize_file(
         calibration: what ranges are measured on.
         max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
         labelled: images to measure the drop on.
+        keep_float: how many of the layers that cost most stay in float in any case.
+        rank: measure what each layer alone costs even where nothing is chosen by it.
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
@@ -156,7 +164,16 @@ def quantize_file(
     drop_of = _drop(original, labelled, to_array, providers) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     try:
-        result = quantize_within(integer_source, samples, drop_of, limit, method=calibration.method, progress=progress)
+        result = quantize_within(
+            integer_source,
+            samples,
+            drop_of,
+            limit,
+            method=calibration.method,
+            keep=keep_float,
+            rank=rank,
+            progress=progress,
+        )
     except QuantizeError as error:
         raise QuantizeError(f"{source}: {error}") from error
 
@@ -191,6 +208,7 @@ def quantize_file(
         kept=result.kept,
         drop=None if labelled is None else result.drop,
         max_drop=limit,
+        layers=result.layers,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.sample_statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
 from zoosmith.validation.accuracy import Share
@@ -56,6 +57,7 @@ class RowReport:
         max_scaled: the largest error over all data sets, in standard deviations of the expected output.
         cosine: the smallest over all data sets.
         same_top1: whether the best class is the same everywhere.
+        layers: what became of each layer of an integer row, on the first samples that it was calibrated on.
         published: `match` or `differs` (with a reason where one is known) of the model's SHA-256 and the published one;
             None where the weights are not the published ones or the row is not.
     """
@@ -76,6 +78,7 @@ class RowReport:
     cosine: float | None
     same_top1: bool | None
     published: str | None
+    layers: tuple[Layer, ...] = ()
 
     @property
     def passed(self) -> bool:

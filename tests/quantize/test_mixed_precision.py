@@ -2,9 +2,10 @@
 
 import numpy as np
 import onnx
+import pytest
 
 from tests.optimize.nets import Net
-from zoosmith.quantize import quantize_within
+from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.samples import random_samples
 
 
@@ -71,3 +72,39 @@ def test_bisection_finds_the_fewest() -> None:
         model, random_samples(model, 4), lambda found: float(integer_convolutions(found) > 12 - 7), 0.5
     )
     assert (limited.met, len(limited.kept)) == (True, 7)
+
+
+def test_layers_are_listed_with_their_ratio_range_and_clipped_share() -> None:
+    model = fragile()
+    found = quantize_within(model, random_samples(model, 10), rank=True)
+    layers = {layer.name: layer for layer in found.layers}
+    assert [layer.op_type for layer in found.layers if layer.op_type == "Conv"] == ["Conv"] * 3
+    assert all(layer.snr_db is not None and layer.minimum < layer.maximum for layer in found.layers)
+    assert all(layer.clipped == 0 for layer in found.layers)  # minmax holds the samples that it has seen
+    fragile_db, *others = sorted(
+        layer.alone_db for layer in found.layers if layer.op_type == "Conv" and layer.alone_db is not None
+    )
+    assert layers["fragile"].alone_db == fragile_db
+    assert min(others) > fragile_db + 10
+
+
+def test_so_many_of_the_worst_stay_in_float() -> None:
+    model = fragile()
+    found = quantize_within(model, random_samples(model, 10), keep=1)
+    assert found.kept == ("fragile",)
+    assert integer_convolutions(found.model) == 2
+    assert "fragile" not in {layer.name for layer in found.layers}
+
+
+def test_a_limit_keeps_more_than_those_in_any_case() -> None:
+    model = fragile()
+    found = quantize_within(
+        model, random_samples(model, 10), lambda found: float(integer_convolutions(found) > 1), 0.5, keep=1
+    )
+    assert (found.met, len(found.kept)) == (True, 2)
+
+
+def test_keeping_every_layer_in_float_is_refused() -> None:
+    model = fragile()
+    with pytest.raises(QuantizeError, match=r"3 layers to keep in float of 3 in all; expected at most 2"):
+        quantize_within(model, random_samples(model, 2), keep=3)

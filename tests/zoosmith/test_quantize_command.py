@@ -245,3 +245,24 @@ def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.Captur
     code, _, err = run(capsys, "simplify", tmp_path / "junk.onnx", "-o", tmp_path / "o.onnx")
     assert code == 2
     assert "junk.onnx" in err
+
+
+def test_a_report_says_what_each_layer_costs_and_the_worst_stay_in_float(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 4, "--force"]
+    report = tmp_path / "report.json"
+    code, out, _ = run(capsys, "quantize", model, *options, "--keep-float", 2, "--report", report, "--json")
+    assert code == 0
+    result = json.loads(report.read_text())
+    assert result == json.loads(out)["result"]
+    assert len(result["kept_in_float"]) == 2
+    convolutions = [layer for layer in result["layers"] if layer["op_type"] == "Conv"]
+    assert convolutions
+    assert set(convolutions[0]) == {"name", "op_type", "snr_db", "minimum", "maximum", "clipped", "alone_db"}
+    # what stays in float cost the most
+    alone = {layer["name"]: layer["alone_db"] for layer in convolutions}
+    run(capsys, "quantize", model, *options, "--report", report)
+    everything = json.loads(report.read_text())["layers"]
+    kept = sorted(layer["alone_db"] for layer in everything if layer["op_type"] == "Conv")[:2]
+    assert max(kept) <= min(alone.values())

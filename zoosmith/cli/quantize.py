@@ -1,5 +1,6 @@
 """`zoosmith quantize`: an integer model from a float one."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,20 @@ if TYPE_CHECKING:
     help="Labelled images to measure the drop on; not those to calibrate on.",
 )
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
+@click.option(
+    "--keep-float",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Layers that stay in float in any case: those whose quantization costs the outputs most.",
+)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=PATH,
+    help="Write what --json prints: signal-to-noise ratio, range and clipped share of each layer, and its own cost.",
+)
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
 @limit_options(rtol=None, atol=None, apart=True)
@@ -78,6 +93,8 @@ def quantize(
     max_drop: float | None,
     data: Path | None,
     labels: Path | None,
+    keep_float: int,
+    report: Path | None,
     force: bool,
     inputs: "InputSource",
     limits: "Limits | None",
@@ -88,18 +105,20 @@ def quantize(
 
     Convolutions, fully connected layers, per-channel affines, pooling, Relu and Concat become standard ONNX integer
     operators; what has no integer form stays in float. With --max-drop, the layers that cost most stay in float, as few
-    as keep the drop of top-1 on --data inside the limit. Samples are held against the mean and variance that the
-    model's BatchNormalizations state, and refused where they are far from them. With --atol or --rtol both models are
-    run on the samples, or on --feed, and compared; with --prove-in, the result in that runtime as well. Where a limit
-    cannot be kept nothing is written, exit code 1.
+    as keep the drop of top-1 on --data inside the limit; --report says where the accuracy goes, layer by layer. Samples
+    are held against the mean and variance that the model's BatchNormalizations state, and refused where they are far
+    from them. With --atol or --rtol both models are run on the samples, or on --feed, and compared; with --prove-in,
+    the result in that runtime as well. Where a limit cannot be kept no model is written, exit code 1.
 
     \b
     Example:
       zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx
       zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx --calibrate images/
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
+      zoosmith quantize net.onnx -o net-int8.onnx --keep-float 2 --report layers.json
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
+    from zoosmith.onnx_model.files import write_atomic
     from zoosmith.quantization import Calibration, quantize_file
     from zoosmith.validation.images import ImageFolder
 
@@ -113,12 +132,17 @@ def quantize(
         Calibration(source, samples, method, preprocess, force, timeout),
         max_drop=max_drop,
         labelled=None if data is None else ImageFolder(data, labels),
+        keep_float=keep_float,
+        rank=report is not None,
         inputs=inputs,
         limits=limits,
         providers=providers,
         progress=terminal.progress(),
     )
-    terminal.result({"model": str(model), **found.as_dict()}, *_line(found, data))
+    result = {"model": str(model), **found.as_dict()}
+    if report is not None:
+        write_atomic(report, f"{json.dumps(result, indent=1, allow_nan=False)}\n".encode())
+    terminal.result(result, *_line(found, data))
     if found.written.output is not None:
         return 0
     if found.written.proof is not None or found.written.invalid is not None:

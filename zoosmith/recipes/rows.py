@@ -16,6 +16,7 @@ from zoosmith.onnx_model.external_data import external_tensors, load_external_da
 from zoosmith.onnx_model.in_place import load_spans
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.layers import Layer
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
 
@@ -33,6 +34,9 @@ class RowMaker:
         source: the model with its weights.
         samples: gives the samples on which an integer row is calibrated, for the model that is quantized.
         folder: where the source's own opsets are kept, each written once, while rows are made of them.
+
+    Attributes:
+        layers: by row's name, what became of each layer of an integer row.
     """
 
     def __init__(self, source: Source, samples: Callable[[ModelProto], Samples], folder: Path):
@@ -40,6 +44,7 @@ class RowMaker:
         self.samples = samples
         self.folder = folder
         self._structures: dict[int, ModelProto] = {}
+        self.layers: dict[str, tuple[Layer, ...]] = {}
 
     def path(self, opset: int) -> Path:
         """Return the file of the source at `opset`."""
@@ -126,12 +131,14 @@ def optimized(base: Make) -> Make:
     return lambda maker: optimize.optimize(_loaded(base, maker))
 
 
-def quantized(base: Make) -> Make:
-    """Make a row in integers from end to end."""
+def quantized(base: Make, name: str = INTEGER_ROW) -> Make:
+    """Make the row `name` in integers from end to end."""
 
     def make(maker: RowMaker) -> ModelProto:
         model = _loaded(base, maker)
-        return quantize.quantize(model, maker.samples(model))
+        found = quantize.quantize_within(model, maker.samples(model))
+        maker.layers[name] = found.layers
+        return found.model
 
     return make
 

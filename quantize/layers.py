@@ -1,0 +1,122 @@
+"""Where the accuracy goes: each integer layer's output held against the float one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from zoosmith.onnx_model.constants import Array
+from zoosmith.optimize.values import name_of
+from zoosmith.quantize.calibration import Samples, Watched, by_channel
+from zoosmith.quantize.integer_writer import Encoding
+from zoosmith.quantize.partition import Partition
+from zoosmith.quantize.quantization_parameters import LEVELS
+
+# Samples that layers are measured on: enough for a figure of two digits.
+MEASURED = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What became of one integer layer, on samples.
+
+    Attributes:
+        name: of the float value that the layer makes.
+        op_type: of the float node.
+        snr_db: power of the float values over that of the integer model's error in them, with the error of all layers
+            before, in decibels; None where there is no error.
+        minimum: the lowest float value.
+        maximum: the highest one.
+        clipped: share of the float values that uint8 cannot hold.
+        alone_db: the same ratio of the model's outputs, where this layer alone is integer: the loss that keeping it in
+            float would save. None where that was not measured, and for layers without weights, which stay in float
+            with those beside them only.
+    """
+
+    name: str
+    op_type: str
+    snr_db: float | None
+    minimum: float
+    maximum: float
+    clipped: float
+    alone_db: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def measure_layers(
+    exact: onnx.ModelProto,
+    integer: onnx.ModelProto,
+    parts: Partition,
+    encodings: Mapping[str, Encoding],
+    samples: Samples,
+) -> tuple[Layer, ...]:
+    """Run both models, and compare the values of each layer that has an encoding of its own.
+
+    Args:
+        exact: the float model.
+        integer: the integer model that was made of it.
+        parts: which nodes became integer.
+        encodings: the uint8 values of the integer model, by name of the float value.
+        samples: the inputs of both, by name; the first ones are run.
+
+    Returns:
+        The layers in the order of the model.
+
+    Raises:
+        ValidationError: a model cannot be run.
+    """
+    steps = {name_of(step.output): step.node for step in parts.steps if step.form and not step.form.moves}
+    seen = {name: _Compared(encodings[name]) for name in steps}
+    measured = samples[:MEASURED]
+    floats = Watched(exact, seen)
+    integers = Watched(integer, [encodings[name].tensor for name in seen], onnx.TensorProto.UINT8)
+    for wanted, found in zip(floats.run(measured), integers.run(measured), strict=True):
+        for name, compared in seen.items():
+            compared.add(wanted[name], found[encodings[name].tensor])
+    return tuple(compared.layer(name, steps[name]) for name, compared in seen.items())
+
+
+def signal_to_noise(signal: float, noise: float) -> float | None:
+    """Decibels of one power over another; None where there is no noise."""
+    if noise == 0:
+        return None
+    # more digits differ from machine to machine
+    return round(10 * float(np.log10(max(signal, np.finfo(np.float64).tiny) / noise)), 1)
+
+
+class _Compared:
+    """What is kept of one layer while the samples go by."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+        self._signal = self._noise = 0.0
+        self._low, self._high = np.inf, -np.inf
+        self._outside = self._count = 0
+
+    def add(self, wanted: Array, found: Array) -> None:
+        exact = by_channel(wanted).astype(np.float64)
+        scale = self._encoding.parameters.scale[:, None]
+        zero_point = self._encoding.parameters.zero_point[:, None]
+        error = (by_channel(found).astype(np.float64) - zero_point) * scale - exact
+        place = exact / scale + zero_point
+        self._signal += float(np.sum(exact * exact))
+        self._noise += float(np.sum(error * error))
+        self._low, self._high = min(self._low, float(exact.min())), max(self._high, float(exact.max()))
+        self._outside += int(np.count_nonzero((place < -0.5) | (place > LEVELS + 0.5)))
+        self._count += exact.size
+
+    def layer(self, name: str, node: ir.Node) -> Layer:
+        return Layer(
+            name,
+            node.op_type,
+            signal_to_noise(self._signal, self._noise),
+            float(f"{self._low:.4g}"),
+            float(f"{self._high:.4g}"),
+            round(self._outside / self._count, 6),
+        )
