@@ -110,6 +110,14 @@ def test_the_int8_row_is_integer_from_end_to_end(default_build: Built) -> None:
     assert default_build.model("12-int8").stat().st_size <= 8_600_000
 
 
+def test_the_report_lists_the_layers_of_the_int8_row(default_build: Built) -> None:
+    (row,) = [row for row in default_build.report.rows if row.name == "12-int8"]
+    convolutions = sum(node.op_type == "QLinearConv" for node in onnx.load(default_build.model("12-int8")).graph.node)
+    assert 121 <= len(row.layers) <= convolutions
+    assert all(layer.snr_db is not None and layer.snr_db > 10 and layer.clipped < 0.05 for layer in row.layers)
+    assert not any(other.layers for other in default_build.report.rows if other is not row)
+
+
 @pytest.mark.parametrize("row", ["3", "9", "12", "12-int8"])
 def test_an_archive_holds_its_model_and_validates(row: str, default_build: Built) -> None:
     with tarfile.open(default_build.archive(row)) as tar:
