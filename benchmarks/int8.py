@@ -24,7 +24,7 @@ from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize as quantize_integer
 from zoosmith.quantize.samples import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
-from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.classifier import Classifier
 from zoosmith.validation.latency import measure
 from zoosmith.validation.preprocess import DISTURBANCES, Disturbed
 

@@ -1,3 +1,4 @@
+from .carried_files import CarriedFiles as CarriedFiles
 from .executor import Executor as Executor
 from .executor import Job as Job
 from .executor import ProcessExecutor as ProcessExecutor
@@ -10,3 +11,4 @@ from .isolation import call_in_process as call_in_process
 from .progress import SILENT as SILENT
 from .progress import Progress as Progress
 from .progress import Task as Task
+from .shared import Shared as Shared

@@ -8,11 +8,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from zoosmith.execution.shared import Shared, SharedElsewhere, SharedHere, recipe_of
 
 Given = ParamSpec("Given")
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -62,6 +67,18 @@ class Executor(ABC):
     @abstractmethod
     def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
         """Queue `function(*args, **kwargs)`."""
+
+    @abstractmethod
+    def share(self, make: Callable[..., Made], *arguments: Any) -> Shared[Made]:
+        """Let every process of the workers call `make(*arguments)` once, at the first use of the value.
+
+        Args:
+            make: a function of an importable module. What it returns is used by several threads at a time.
+            arguments: sent to each process once.
+
+        Returns:
+            An argument for functions that are submitted, which has the `value`.
+        """
 
     @abstractmethod
     def close(self, *, cancel: bool) -> None:
@@ -124,6 +141,10 @@ class ThreadExecutor(_Local):
         super().__init__(workers)
         self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="zoosmith")
 
+    def share(self, make: Callable[..., Made], *arguments: Any) -> Shared[Made]:
+        """Let `make(*arguments)` be called once in this process."""
+        return SharedHere(make, *arguments)
+
 
 class ProcessExecutor(_Local):
     """Processes of this machine, started fresh (never forked): for work in Python itself.
@@ -138,11 +159,21 @@ class ProcessExecutor(_Local):
         # a forked process would inherit the locks of ONNX Runtime's threads, but not the threads
         context = multiprocessing.get_context("spawn")
         self._pool = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_process)
+        self._recipes: TemporaryDirectory[str] | None = None
 
     def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
         """Queue `function(*args, **kwargs)`."""
         with _interrupts_held():
             return super().submit(function, *args, **kwargs)
+
+    def share(self, make: Callable[..., Made], *arguments: Any) -> Shared[Made]:
+        """Let `make(*arguments)` be called once in each process, which reads the arguments from a file."""
+        if self._recipes is None:
+            self._recipes = TemporaryDirectory(prefix="zoosmith-")
+        key, recipe = recipe_of(make, *arguments)
+        file = Path(self._recipes.name) / key
+        file.write_bytes(recipe)
+        return SharedElsewhere(key, file)
 
     def close(self, *, cancel: bool) -> None:
         """End the processes; where they are to be cancelled, what they do ends with an exception."""
@@ -150,6 +181,8 @@ class ProcessExecutor(_Local):
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         super().close(cancel=cancel)
+        if self._recipes is not None:
+            self._recipes.cleanup()
 
 
 @contextmanager

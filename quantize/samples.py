@@ -14,8 +14,8 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.natural_images import natural_images
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
-from zoosmith.validation.accuracy import Classifier
 from zoosmith.validation.array_files import open_arrays
+from zoosmith.validation.classifier import image_input
 from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import ToArray
 
@@ -39,10 +39,10 @@ def synthetic_samples(model: onnx.ModelProto, count: int, preprocess: ToArray, *
 
     Raises ValidationError where the model does not read images.
     """
-    classifier = Classifier(model)
-    height, width = classifier.size
+    reads = image_input(model)
+    height, width = reads.size
     images = np.stack([preprocess(image, (height, width)) for image in natural_images(count, seed=seed)])
-    return _batches(images, next(port.name for port in input_ports(model.graph) if port.required), classifier.batch)
+    return _batches(images, reads.name, reads.batch)
 
 
 def image_samples(
@@ -55,13 +55,12 @@ def image_samples(
 
     Raises ValidationError where the model does not read images, and where none can be read.
     """
-    classifier = Classifier(model)
-    height, width = classifier.size
+    reads = image_input(model)
+    height, width = reads.size
     paths = [image.path for image, _ in folder.arrays(preprocess, (height, width), on_broken=on_broken)]
     if not paths:
         raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
-    name = next(port.name for port in input_ports(model.graph) if port.required)
-    return _ImageSamples(paths, lambda path: load_image(path, preprocess, (height, width)), name, classifier.batch)
+    return _ImageSamples(paths, lambda path: load_image(path, preprocess, (height, width)), reads.name, reads.batch)
 
 
 class _ImageSamples(Sequence[Mapping[str, Array]]):

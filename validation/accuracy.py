@@ -1,29 +1,24 @@
 """How often classifiers are right on a folder of images, and how often they agree with each other."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import combinations, islice
-from pathlib import Path
+from functools import partial
+from itertools import combinations
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from onnx import TensorProto
-
-from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
-from zoosmith.onnx_model.loading import Model, load_model, model_name
-from zoosmith.onnx_model.ports import input_ports
+from zoosmith.execution import SILENT, Executor, Progress, local_executor
+from zoosmith.onnx_model.loading import Model, model_name
+from zoosmith.validation.classifier import ImageInput, carried, image_input
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import ImageFolder, OnBroken
+from zoosmith.validation.portions import Counts, Distance, Panel, added, count_portion, cut
 from zoosmith.validation.preprocess import ToArray
-from zoosmith.validation.runners import runner_for
+from zoosmith.validation.runners import available_providers
 
 # The standard normal's 97.5th percentile: intervals hold the true share in 95 of 100 cases.
 _Z95 = 1.959963984540054
-
-# What a model with a symbolic height or width is fed: the size of ImageNet's classifiers.
-_USUAL_SIDE = 224
 
 
 @dataclass(frozen=True)
@@ -119,12 +114,15 @@ def evaluate(
     *,
     on_broken: OnBroken | None = None,
     providers: Sequence[str] | None = None,
-    jobs: int = 1,
+    threads: int | None = None,
+    executor: Executor | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run classifiers over the labelled images of a folder; memory does not grow with their number.
 
-    Where logits are equal the lower class counts as the better answer.
+    Each thread reads the images of a portion and runs every model on them, within one core. Whatever counts the
+    portions, the result is the same to the last bit, on like processors. Where logits are equal the lower class counts
+    as the better answer.
 
     Args:
         models: each has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is taken as 224), the
@@ -133,8 +131,9 @@ def evaluate(
         preprocess: makes the input of an image.
         on_broken: called with each image that cannot be read; such images are left out and counted.
         providers: ONNX Runtime's execution providers, the preferred first.
-        jobs: how many threads decode images.
-        progress: notified of every image.
+        threads: how many; None for one a core.
+        executor: where portions are counted; None for threads of this process.
+        progress: notified of the images.
 
     Returns:
         Top-1 and top-5 of each model with their intervals, and how far each pair of models agrees.
@@ -149,176 +148,70 @@ def evaluate(
         raise ValidationError(f"{folder.path}: {name} has no label; give a labels file, or put images in class folders")
     if not models:
         raise ValidationError("no model to evaluate")
-    classifiers = [Classifier(model, providers) for model in models]
-    size = _common_size(classifiers)
-    tallies = [_Tally() for _ in classifiers]
-    pairs = [(i, j, _Distance()) for i, j in combinations(range(len(classifiers)), 2)]
-    group = max(classifier.batch for classifier in classifiers)
-    highest = max(truth)
-    total = 0
-    with progress.task("images", len(folder)) as task, ThreadExecutor(jobs) as decoders:
-        for images, labels in _batches(folder, preprocess, size, group, decoders, _counted(task, on_broken)):
-            logits = [classifier.logits(images) for classifier in classifiers]
-            _check_classes(logits, classifiers, highest, folder)
-            for tally, values in zip(tallies, logits, strict=True):
-                tally.add(values, labels)
-            for i, j, distance in pairs:
-                distance.add(logits[i], logits[j])
-            total += len(images)
-            task.advance(steps=len(images))
+    if providers:
+        available_providers(providers)
+    names = [model_name(model) for model in models]
+    inputs = [image_input(model, providers) for model in models]
+    _check_sizes(names, inputs)
+    portions = cut(folder.samples, max(each.batch for each in inputs))
+    found: list[Counts] = []
+    tell: OnBroken = on_broken or (lambda path, reason: None)
+    with ExitStack() as exits:
+        executor = executor or exits.enter_context(local_executor(threads))
+        task = exits.enter_context(progress.task("images", len(folder)))
+        sent = [carried(model) for model in models]
+        panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path))
+        size = len(portions[0].images)
+        for counts in executor.map(partial(count_portion, panel), portions):
+            found.append(counts)
+            for place, reason in counts.broken:
+                tell(folder.samples[counts.number * size + place].path, reason)
+            task.advance(steps=counts.images + len(counts.broken))
+    return evaluation_of(names, found, str(folder.path))
+
+
+def evaluation_of(names: Sequence[str], counted: Iterable[Counts], origin: str) -> Evaluation:
+    """Put together what was counted of portions of images.
+
+    Args:
+        names: of the models.
+        counted: each portion once.
+        origin: of the images, for messages.
+
+    Raises:
+        ValidationError: no image can be read.
+    """
+    every = list(counted)
+    total, broken = sum(each.images for each in every), sum(len(each.broken) for each in every)
     if not total:
-        raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
-    names = [classifier.name for classifier in classifiers]
-    return Evaluation(
-        total,
-        len(folder) - total,
-        [
-            Accuracy(name, Share(tally.top1, total), Share(tally.top5, total))
-            for name, tally in zip(names, tallies, strict=True)
-        ],
-        [distance.agreement(names[i], names[j], total) for i, j, distance in pairs],
-    )
-
-
-def _counted(task: Task, on_broken: OnBroken | None) -> OnBroken:
-    """Called with a broken image, which counts as done."""
-
-    def skip(path: Path, reason: str) -> None:
-        if on_broken is not None:
-            on_broken(path, reason)
-        task.advance()
-
-    return skip
-
-
-def _batches(
-    folder: ImageFolder,
-    preprocess: ToArray,
-    size: tuple[int, int],
-    group: int,
-    decoders: Executor,
-    on_broken: OnBroken,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    stream = folder.arrays(preprocess, size, on_broken=on_broken, executor=decoders)
-    while part := list(islice(stream, group)):
-        labels = [sample.label for sample, _ in part]
-        yield np.stack([array for _, array in part]), np.array(labels, np.int64)
-
-
-class Classifier:
-    """A model that reads images: `size` is its (height, width), `batch` how many images it takes at once."""
-
-    def __init__(self, model: Model, providers: Sequence[str] | None = None) -> None:
-        self.name = model_name(model)
-        required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
-        if len(required) != 1:
-            names = ", ".join(port.name for port in required) or "none"
-            raise ValidationError(f"{self.name}: expected one input, an image; it has {len(required)}: {names}")
-        self._input = required[0]
-        shape = self._input.shape
-        if (
-            self._input.kind != "tensor"
-            or self._input.elem_type != TensorProto.FLOAT
-            or shape is None
-            or len(shape) != 4
-            or (isinstance(shape[1], int) and shape[1] != 3)
-        ):
-            raise ValidationError(
-                f"{self.name}: input {self._input.name!r} is {_spelled(self._input.elem_type, shape)}; "
-                "expected float [N, 3, height, width]"
-            )
-        self.batch = shape[0] if isinstance(shape[0], int) else 1
-        self.size = tuple(side if isinstance(side, int) else _USUAL_SIDE for side in shape[2:])
-        if 0 in (self.batch, *self.size):
-            raise ValidationError(f"{self.name}: input {self._input.name!r} has a dimension of 0, so no image fits")
-        self._runner = runner_for(model, providers=providers)
-
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the first output for images [n, 3, height, width] as [n, classes]. Raises ValidationError."""
-        rows = [self._batch(images[start : start + self.batch]) for start in range(0, len(images), self.batch)]
-        return np.concatenate(rows)
-
-    def _batch(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        absent = self.batch - len(images)
-        # a fixed batch is filled up, and what was filled is cut off again
-        full = np.concatenate([images, np.repeat(images[-1:], absent, axis=0)]) if absent else images
-        output = next(iter(self._runner.run({self._input.name: full}).values()))
-        shape = np.shape(output)
-        if len(shape) < 2 or shape[0] != self.batch or math.prod(shape[2:]) != 1:
-            raise ValidationError(f"{self.name}: its first output is {list(shape)}; expected [{self.batch}, classes]")
-        values = output.reshape(shape[:2])[: len(images)].astype(np.float32)
-        if not np.isfinite(values).all():
-            raise ValidationError(f"{self.name}: gives logits that are not finite (NaN or infinity)")
-        return values
-
-
-def _spelled(elem_type: int, shape: Sequence[int | str | None] | None) -> str:
-    kind = TensorProto.DataType.Name(elem_type).lower()
-    sizes = "of unknown rank" if shape is None else "[" + ", ".join("?" if s is None else str(s) for s in shape) + "]"
-    return f"{kind} {sizes}"
-
-
-def _common_size(classifiers: list[Classifier]) -> tuple[int, int]:
-    first = classifiers[0]
-    for other in classifiers[1:]:
-        if other.size != first.size:
-            raise ValidationError(
-                f"{other.name}: reads images of {other.size}, {first.name} of {first.size}: evaluate them separately"
-            )
-    height, width = first.size
-    return height, width
-
-
-def _check_classes(
-    logits: list[NDArray[np.float32]], classifiers: list[Classifier], highest: int, folder: ImageFolder
-) -> None:
-    classes = logits[0].shape[1]
-    for values, classifier in zip(logits, classifiers, strict=True):
-        if values.shape[1] != classes:
-            raise ValidationError(
-                f"{classifier.name}: {values.shape[1]} classes, but {classifiers[0].name} has {classes}: "
-                "evaluate them separately"
-            )
-    if highest >= classes:
-        raise ValidationError(
-            f"{folder.path}: label {highest} is beyond the {classes} classes of {classifiers[0].name} "
-            f"(0 .. {classes - 1}): give the file of labels that the model was trained with"
+        raise ValidationError(f"{origin}: none of its {broken} images can be read")
+    accuracies = [
+        Accuracy(
+            name,
+            Share(sum(each.top1[index] for each in every), total),
+            Share(sum(each.top5[index] for each in every), total),
         )
+        for index, name in enumerate(names)
+    ]
+    agreements = [
+        _agreement(first, second, added(each.distances[index] for each in every if each.images), total)
+        for index, (first, second) in enumerate(combinations(names, 2))
+    ]
+    return Evaluation(total, broken, accuracies, agreements)
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self.top1 = self.top5 = 0
-
-    def add(self, logits: NDArray[np.float32], truth: NDArray) -> None:
-        own = np.take_along_axis(logits, truth[:, None], axis=1)
-        lower = np.arange(logits.shape[1])[None, :] < truth[:, None]
-        better = ((logits > own) | ((logits == own) & lower)).sum(axis=1)
-        self.top1 += int((better < 1).sum())
-        self.top5 += int((better < 5).sum())
+def _check_sizes(names: Sequence[str], inputs: Sequence[ImageInput]) -> None:
+    for name, each in zip(names, inputs, strict=True):
+        if each.size != inputs[0].size:
+            raise ValidationError(
+                f"{name}: reads images of {each.size}, {names[0]} of {inputs[0].size}: evaluate them separately"
+            )
 
 
-class _Distance:
-    """Sums in float64, from which the error and the logits' standard deviation come without keeping the logits."""
-
-    def __init__(self) -> None:
-        self.same = self.count = 0
-        self.error = self.largest = self.sum = self.squares = 0.0
-
-    def add(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> None:
-        expected = first.astype(np.float64)
-        error = np.abs(second - expected)
-        self.same += int((first.argmax(axis=1) == second.argmax(axis=1)).sum())
-        self.count += first.size
-        self.error += float(error.sum())
-        self.largest = max(self.largest, float(error.max()))
-        self.sum += float(expected.sum())
-        self.squares += float((expected**2).sum())
-
-    def agreement(self, first: str, second: str, images: int) -> Agreement:
-        mean = self.sum / self.count
-        deviation = math.sqrt(max(self.squares / self.count - mean * mean, 0.0))
-        share = Share(self.same, images)
-        if deviation == 0:
-            return Agreement(first, second, share, None, None)
-        return Agreement(first, second, share, self.error / self.count / deviation, self.largest / deviation)
+def _agreement(first: str, second: str, found: Distance, images: int) -> Agreement:
+    mean = found.sum / found.count
+    deviation = math.sqrt(max(found.squares / found.count - mean * mean, 0.0))
+    share = Share(found.same, images)
+    if deviation == 0:
+        return Agreement(first, second, share, None, None)
+    return Agreement(first, second, share, found.error / found.count / deviation, found.largest / deviation)

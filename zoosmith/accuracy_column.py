@@ -20,6 +20,7 @@ def measure_accuracy(
     rows: Sequence[RowReport],
     images: ImageFolder,
     dataset: str | None,
+    threads: int | None,
     task: Task,
     progress: Progress,
 ) -> Accuracy | None:
@@ -31,6 +32,7 @@ def measure_accuracy(
         rows: of the build; those that ONNX Runtime does not run are left out.
         images: with labels.
         dataset: its name; None for the name of the folder.
+        threads: how many; None for one a core.
         task: of the build.
         progress: shows how far it is, and is told where images are unlike the training data.
 
@@ -46,7 +48,8 @@ def measure_accuracy(
         warn_if_far(load_model(paths[exact.name]), recipe.preprocessing, images.path, progress)
     nets = {row.name: _net_digest(paths[row.name]) for row in measured}
     first = {digest: name for name, digest in reversed(nets.items())}
-    found = evaluate([paths[name] for name in first.values()], images, recipe.preprocessing, progress=progress)
+    distinct = [paths[name] for name in first.values()]
+    found = evaluate(distinct, images, recipe.preprocessing, threads=threads, progress=progress)
     task.advance("accuracy measured")
     shares = dict(zip(first, found.accuracies, strict=True))
     return Accuracy(

@@ -175,7 +175,9 @@ class _Build:
             versions={name: version(name) for name in PACKAGES},
             accuracy=None
             if self._images is None
-            else measure_accuracy(self._folder, recipe, rows, self._images, options.dataset, task, progress),
+            else measure_accuracy(
+                self._folder, recipe, rows, self._images, options.dataset, options.jobs, task, progress
+            ),
         )
         write_atomic(self._folder / "README.md", model_card(recipe, report).encode())
         return report

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import signal
 import tempfile
 import threading
@@ -11,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from zoosmith.execution import Executor, ProcessExecutor, ThreadExecutor, default_workers, local_executor
+from zoosmith.execution import (
+    CarriedFiles,
+    Executor,
+    ProcessExecutor,
+    Shared,
+    ThreadExecutor,
+    default_workers,
+    local_executor,
+)
 
 BOTH = [lambda: ThreadExecutor(2), lambda: ProcessExecutor(2)]
 
@@ -170,3 +179,49 @@ def test_an_interrupt_is_left_to_the_caller() -> None:
     with ProcessExecutor(1) as executor:
         assert executor.submit(_is_blocked, signal.SIGINT).result()
     assert not _is_blocked(signal.SIGINT)
+
+
+_made: list[int] = []
+
+
+class Counted:
+    """A value that tells how many of it its process has made."""
+
+    def __init__(self, name: str) -> None:
+        _made.append(1)
+        self.name = name
+
+
+def _use(shared: Shared[Counted]) -> tuple[str, int]:
+    return shared.value.name, len(_made)
+
+
+def test_a_shared_value_is_made_once_in_a_process() -> None:
+    _made.clear()
+    for make in BOTH:
+        with make() as executor:
+            shared = executor.share(Counted, "model")
+            found = [executor.submit(_use, shared) for _ in range(6)]
+            assert {job.result() for job in found} == {("model", 1)}
+
+
+def test_carried_files_are_the_files_themselves_here_and_copies_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "model.onnx").write_bytes(b"model")
+    (tmp_path / "data" / "weights").write_bytes(b"weights")
+    here = CarriedFiles(tmp_path / "model.onnx", ["data/weights"])
+    assert here.path == tmp_path / "model.onnx"
+    there = pickle.loads(pickle.dumps(here))
+    folder = there.path.parent
+    assert folder != tmp_path
+    assert (there.path.read_bytes(), (folder / "data" / "weights").read_bytes()) == (b"model", b"weights")
+    del there
+    assert not folder.exists()
+
+
+def test_carried_files_do_not_leave_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "model.onnx").write_bytes(b"model")
+    (tmp_path / "outside").write_bytes(b"outside")
+    with pytest.raises(ValueError, match="not below"):
+        pickle.loads(pickle.dumps(CarriedFiles(tmp_path / "folder" / "model.onnx", ["../outside"])))

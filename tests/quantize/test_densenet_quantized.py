@@ -13,7 +13,7 @@ from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
-from zoosmith.validation.accuracy import Classifier
+from zoosmith.validation.classifier import Classifier
 from zoosmith.validation.preprocess import Disturbed
 
 PREPROCESS = preprocessing("caffe-densenet")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.progress import Recording
 from tests.shared_data import SHARED, needs_shared
+from zoosmith.execution import ProcessExecutor
 from zoosmith.validation.accuracy import Share, evaluate
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import ImageFolder
@@ -138,6 +139,28 @@ def test_broken_images_are_told_left_out_and_counted(tmp_path: Path, pictures: I
     result = evaluate([model], pictures, RAW, on_broken=lambda path, _: told.append(path))
     assert told == [pictures.samples[4].path]
     assert (result.images, result.broken, result.accuracies[0].top1.total) == (22, 1, 22)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (5, 3, 8, 8)])
+def test_the_result_does_not_depend_on_who_counts(tmp_path: Path, pictures: ImageFolder, shape: tuple) -> None:
+    pictures.samples[19].path.write_bytes(b"broken")
+    pictures.samples *= 4
+    models = [classifier(tmp_path / "a.onnx", shape=shape), classifier(tmp_path / "b.onnx", -WEIGHTS)]
+    one = evaluate(models, pictures, RAW, threads=1)
+    assert evaluate(models, pictures, RAW, threads=5) == one
+    told: list[Path] = []
+    with ProcessExecutor(2) as processes:
+        apart = evaluate(models, pictures, RAW, executor=processes, on_broken=lambda path, _: told.append(path))
+    assert apart == one
+    assert told == [pictures.samples[19].path] * 4
+
+
+def test_an_error_in_another_process_names_the_model_that_the_caller_gave(
+    tmp_path: Path, pictures: ImageFolder
+) -> None:
+    model = classifier(tmp_path / "a.onnx", WEIGHTS * np.float32(np.nan))
+    with pytest.raises(ValidationError, match=f"^{model}: gives logits"), ProcessExecutor(1) as processes:
+        evaluate([model], pictures, RAW, executor=processes)
 
 
 @pytest.mark.parametrize(

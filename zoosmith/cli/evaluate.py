@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, jobs_option, providers_option, seed_option
+from zoosmith.cli.options import PATH, follow_links_option, providers_option, seed_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--disturb", metavar="KIND", help="Disturb the images first: brightened, darkened or noised.")
 @seed_option("Chooses the noise.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take N images, spread evenly over the folder.")
-@jobs_option("Threads that decode images.  [default: 1]")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]")
 @providers_option
 @follow_links_option("models")
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     disturb: str | None,
     seed: int,
     limit: int | None,
-    jobs: int | None,
+    threads: int | None,
     providers: list[str] | None,
 ) -> None:
     """Measure top-1 and top-5 accuracy of classifiers, and how far they agree.
@@ -84,7 +84,7 @@ def evaluate(
         to_array,
         on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
         providers=providers,
-        jobs=jobs or 1,
+        threads=threads,
         progress=progress,
     )
     seconds = time.monotonic() - start

@@ -274,6 +274,9 @@ class Broken(Executor):
     def result(self, timeout: float | None = None) -> Any:
         raise BrokenExecutor("a process was killed")
 
+    def share(self, make: Any, *arguments: Any) -> Any:
+        return self
+
     def close(self, *, cancel: bool) -> None:
         pass
 
