@@ -154,7 +154,8 @@ def test_the_kind_and_number_of_workers_can_be_chosen() -> None:
 
 
 def _wait_in(folder: str) -> None:
-    with tempfile.TemporaryDirectory(dir=folder):
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        Path(scratch, "begun").touch()
         time.sleep(60)
 
 

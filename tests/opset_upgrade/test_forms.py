@@ -11,7 +11,7 @@ import pytest
 from onnx import ModelProto, checker, parser
 
 from tests.opset_upgrade.node_cases import assert_same
-from tests.opset_upgrade.nodes import Constant, node_model, run
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, Constant, node_model, run
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.opset_upgrade import convert_version
 
@@ -103,6 +103,7 @@ def test_an_attention_has_no_nodes_for_what_it_leaves_out(
     assert counted(model) == Counter({"Mul": 1, "Transpose": 1, "MatMul": 2, "Softmax": 1}) + Counter(added)
 
 
+@pytest.mark.skipif(OLD_ONNX_RUNTIME, reason="ONNX Runtime 1.23 gives the heads that share a key in another order")
 def test_heads_that_share_a_key_are_gathered_and_a_single_key_broadcasts() -> None:
     two = lowered(22, "Attention", 23, HEADS, HEADS[:, :2], HEADS[:, :2])
     assert counted(two) == {"Gather": 2, "Mul": 1, "Transpose": 1, "MatMul": 2, "Softmax": 1}

