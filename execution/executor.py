@@ -99,8 +99,8 @@ class Executor(ABC):
             ahead: how many calls may be queued or finished before their result is taken; twice the workers by default.
 
         Raises:
-            The first error in the order of the items; calls that are still queued are cancelled then, and also when
-            the caller stops before the end.
+            Exception: the first error in the order of the items; calls that are still queued are cancelled then, and
+                also when the caller stops before the end.
         """
         waiting: deque[Job[Result]] = deque()
         most = ahead or 2 * self.workers

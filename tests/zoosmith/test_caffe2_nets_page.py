@@ -1,25 +1,11 @@
-"""`docs/caffe2-nets.md` shows what its commands print, and every layer that is translated."""
+"""`docs/caffe2-nets.md` names every layer that is translated."""
 
 import re
-from pathlib import Path
 
-import pytest
-
-from tests.zoosmith.pages import check_page, read_page
+from tests.zoosmith.pages import read_page
 from zoosmith.convert.caffe.layer import LAYERS
 
 PAGE = read_page("caffe2-nets.md")
-
-
-def _plain(line: str) -> str:
-    """The line without what another installation prints otherwise: versions of runtimes, rounding errors."""
-    return re.sub(r"largest error \S+", "largest error", re.sub(r" \(original in .*\)$", "", line.rstrip()))
-
-
-def test_every_command_prints_what_the_page_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert check_page(PAGE, tmp_path, monkeypatch, capsys, _plain) == 4
 
 
 def test_the_page_names_the_layers() -> None:

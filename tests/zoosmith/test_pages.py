@@ -1,0 +1,53 @@
+"""Every command and snippet of the documentation runs, and prints what the page shows."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.zoosmith.page_blocks import blocks_of
+from tests.zoosmith.pages import DOCS, ROOT, check_page, read_page
+
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+RUNNABLE = [
+    name
+    for name in PAGES
+    if any(block.language in {"shell", "python"} and block.reason is None for block in blocks_of(read_page(name)))
+]
+# these build rows of DenseNet-121
+SLOW = {"audit.md", "compiler-ci.md", "fetch.md"}
+KNOWN = {"shell", "python", "text", "toml", "json", "yaml"}
+REASONS = {"needs a network", "needs another runtime", "needs other data", "needs another machine"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in RUNNABLE]
+)
+def test_every_block_runs_and_prints_what_the_page_shows(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZOOSMITH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert check_page(read_page(name), tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("path", [*(DOCS / name for name in PAGES), ROOT / "README.md"], ids=lambda path: path.name)
+def test_a_block_says_its_language_or_why_it_is_not_run(path: Path) -> None:
+    for block in blocks_of(path.read_text(encoding="utf-8")):
+        assert block.language in KNOWN, block.code
+        assert block.reason is None or block.reason in REASONS
+
+
+def test_a_marked_block_is_not_run() -> None:
+    page = "<!-- not run: needs a network -->\n```shell\nfetch\n```\n1. a list\n\n    ```shell\n    here\n    ```\n"
+    assert [(block.code, block.reason) for block in blocks_of(page)] == [
+        ("fetch\n", "needs a network"),
+        ("here\n", None),
+    ]
+
+
+def test_what_is_printed_otherwise_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = "```python\nprint('three nodes')\n```\n\n```text\nfour nodes\n```\n"
+    with pytest.raises(AssertionError):
+        check_page(page, tmp_path, monkeypatch, capsys)
