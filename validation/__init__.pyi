@@ -1,11 +1,13 @@
 from .accuracy import Evaluation as Evaluation
 from .accuracy import evaluate as evaluate
+from .accuracy import merge as merge
 from .caffe2 import Caffe2Onnx as Caffe2Onnx
 from .caffe2 import Caffe2Runner as Caffe2Runner
 from .caffe2 import Caffe2Worker as Caffe2Worker
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .errors import ValidationError as ValidationError
+from .evaluation_state import Shard as Shard
 from .feeds import read_feed as read_feed
 from .images import ImageFolder as ImageFolder
 from .images import load_images as load_images

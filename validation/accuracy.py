@@ -1,24 +1,29 @@
 """How often classifiers are right on a folder of images, and how often they agree with each other."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from zoosmith.execution import SILENT, Executor, Progress, local_executor
 from zoosmith.onnx_model.loading import Model, model_name
 from zoosmith.validation.classifier import ImageInput, carried, image_input
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.evaluation_state import Shard, StateFile, digest, digest_of_lines, merged
 from zoosmith.validation.images import ImageFolder, OnBroken
 from zoosmith.validation.portions import Counts, Distance, Panel, added, count_portion, cut
 from zoosmith.validation.preprocess import ToArray
-from zoosmith.validation.runners import available_providers
+from zoosmith.validation.runners import available_providers, onnx_runtime
 
 # The standard normal's 97.5th percentile: intervals hold the true share in 95 of 100 cases.
 _Z95 = 1.959963984540054
+
+WHOLE = Shard()
+"""All images."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,9 @@ def evaluate(
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
+    shard: Shard = WHOLE,
+    state: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run classifiers over the labelled images of a folder; memory does not grow with their number.
@@ -133,6 +141,9 @@ def evaluate(
         providers: ONNX Runtime's execution providers, the preferred first.
         threads: how many; None for one a core.
         executor: where portions are counted; None for threads of this process.
+        shard: the part of the portions to count.
+        state: a file that keeps what was counted; what it holds already is not counted again.
+        settings: plain values that this file keeps as well.
         progress: notified of the images.
 
     Returns:
@@ -140,7 +151,7 @@ def evaluate(
 
     Raises:
         ValidationError: an image has no label or one beyond the classes, a model is of another shape, logits are not
-            finite, or no image can be read.
+            finite, no image can be read, or the state is of another evaluation.
     """
     truth = [sample.label for sample in folder if sample.label is not None]
     if len(truth) < len(folder):
@@ -154,16 +165,27 @@ def evaluate(
     inputs = [image_input(model, providers) for model in models]
     _check_sizes(names, inputs)
     portions = cut(folder.samples, max(each.batch for each in inputs))
-    found: list[Counts] = []
+    size = len(portions[0].images)
+    own = [portion for portion in portions if shard.has(portion.number)]
+    if not own:
+        raise ValidationError(f"shard {shard}: there are only {len(portions)} portions of {size} images")
     tell: OnBroken = on_broken or (lambda path, reason: None)
     with ExitStack() as exits:
+        kept = None
+        if state is not None:
+            what = _identity(models, folder, preprocess, providers, len(portions), size)
+            kept = exits.enter_context(StateFile(state, what, {**(settings or {}), "models": names}))
+        found = [kept.portions[each.number] for each in own if kept is not None and each.number in kept.portions]
+        before = {counts.number for counts in found}
         executor = executor or exits.enter_context(local_executor(threads))
-        task = exits.enter_context(progress.task("images", len(folder)))
+        task = exits.enter_context(progress.task("images", sum(len(each.images) for each in own)))
+        task.advance(steps=sum(counts.images + len(counts.broken) for counts in found))
         sent = [carried(model) for model in models]
         panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path))
-        size = len(portions[0].images)
-        for counts in executor.map(partial(count_portion, panel), portions):
+        for counts in executor.map(partial(count_portion, panel), (each for each in own if each.number not in before)):
             found.append(counts)
+            if kept is not None:
+                kept.add(counts)
             for place, reason in counts.broken:
                 tell(folder.samples[counts.number * size + place].path, reason)
             task.advance(steps=counts.images + len(counts.broken))
@@ -198,6 +220,44 @@ def evaluation_of(names: Sequence[str], counted: Iterable[Counts], origin: str) 
         for index, (first, second) in enumerate(combinations(names, 2))
     ]
     return Evaluation(total, broken, accuracies, agreements)
+
+
+def merge(states: Sequence[Path]) -> tuple[Evaluation, Mapping[str, Any]]:
+    """Put the shards of an evaluation together.
+
+    Args:
+        states: their state files.
+
+    Returns:
+        What one evaluation of all images would have measured, to the last bit, and the settings that were kept.
+
+    Raises:
+        ValidationError: files are of different evaluations, or portions are missing.
+    """
+    first, counted = merged(states)
+    names = [str(name) for name in first.settings["models"]]
+    return evaluation_of(names, counted, str(states[0])), first.settings
+
+
+def _identity(
+    models: Sequence[Model],
+    folder: ImageFolder,
+    preprocess: ToArray,
+    providers: Sequence[str] | None,
+    portions: int,
+    size: int,
+) -> dict[str, Any]:
+    """What decides over the counts: files by their hashes and places below the folder, never by where it lies."""
+    images = (f"{sample.path.relative_to(folder.path).as_posix()} {sample.label}" for sample in folder)
+    return {
+        "models": [digest(model) for model in models],
+        "images": digest_of_lines(images),
+        "portions": portions,
+        "portion sizes": size,
+        "preprocessing": repr(preprocess),
+        "providers": list(providers or ()),
+        "versions": {"onnxruntime": onnx_runtime().version},
+    }
 
 
 def _check_sizes(names: Sequence[str], inputs: Sequence[ImageInput]) -> None:

@@ -167,7 +167,7 @@ class Panel:
 
         def run() -> None:
             labels = np.array([label for _, label in waiting], np.int64)
-            stacked = np.stack([array for array, _ in waiting])
+            stacked = waiting[0][0][None] if len(waiting) == 1 else np.stack([array for array, _ in waiting])
             waiting.clear()
             logits = [classifier.logits(stacked) for classifier in self._classifiers]
             self._check_classes(logits)

@@ -46,7 +46,11 @@ class Preprocess:
         """
         pixels = np.asarray(_centre(_rgb(image), size))
         planes = pixels[..., ::-1] if self.bgr else pixels
-        return np.stack([table[planes[..., channel]] for channel, table in enumerate(self._tables)])
+        result = np.empty((3, *size), np.float32)
+        for channel, table in enumerate(self._tables):
+            # no byte is beyond the table; this mode looks them up without a check and a copy
+            np.take(table, planes[..., channel], out=result[channel], mode="wrap")
+        return result
 
     @cached_property
     def _tables(self) -> list[NDArray[np.float32]]:

@@ -133,3 +133,88 @@ def test_labels_beyond_the_classes_and_files_that_are_no_model_are_refused(
     assert code == 2
     assert "text.onnx" in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def many(data: Path) -> Path:
+    """More images than a portion holds, three of them broken."""
+    for folder in data.iterdir():
+        for index in range(4, 25):
+            (folder / f"{index}.png").write_bytes((folder / "0.png").read_bytes())
+        (folder / "9.png").write_bytes(b"broken")
+    return data
+
+
+def result(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)["result"]
+
+
+def test_shards_put_together_are_the_whole(tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", np.eye(3)[[1, 0, 2]])]
+    options = [*models, "--data", many, "--preprocess", "torchvision"]
+    whole = result(capsys, *options)
+    states = [tmp_path / f"{number}.state" for number in (1, 2, 3)]
+    for number, state in enumerate(states, 1):
+        part = result(capsys, *options, "--shard", f"{number}/3", "--state", state)
+        assert 0 < part["images"] < whole["images"]
+    assert result(capsys, "--merge", *reversed(states), states[0]) == whole
+    code, out, err = run(capsys, "--merge", *states[:2])
+    assert (code, out) == (2, "")
+    assert "1 of 5 portions are in none of the state files" in err
+
+
+def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, state = red_green_blue(tmp_path / "a.onnx", np.eye(3)), tmp_path / "state"
+    options = [model, "--data", many, "--preprocess", "none", "--state", state]
+    whole = result(capsys, *options)
+    lines = state.read_bytes().splitlines(keepends=True)
+    # stopped while it wrote its third portion
+    state.write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    for image in many.rglob("*.png"):
+        if image.parent.name == "0red":
+            image.write_bytes(b"not read again")
+    assert result(capsys, *options) == whole
+    assert len(state.read_bytes().splitlines()) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["--preprocess", "unit"], "its preprocessing differ from those of what is evaluated now"),
+        (["--limit", "20"], "its images differ"),
+    ],
+)
+def test_the_state_of_another_evaluation_is_refused(
+    tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str], changed: list[str], message: str
+) -> None:
+    options = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), "--data", many, "--state", tmp_path / "state"]
+    result(capsys, *options, "--preprocess", "none")
+    before = (tmp_path / "state").read_bytes()
+    code, out, err = run(capsys, *options, "--preprocess", "none", *changed)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert (tmp_path / "state").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"text\n", b"{}\n", b'{"format": "zoosmith evaluation 1", "what": 3}\n', b"[" * 9])
+def test_a_file_that_is_no_state_is_refused(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "state").write_bytes(content)
+    model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
+    code, _, err = run(capsys, model, "--data", data, "--state", tmp_path / "state")
+    assert code == 2
+    assert "expected the state of an evaluation" in err
+    assert (tmp_path / "state").read_bytes() == content
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b"])
+def test_a_shard_that_is_none_is_refused(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], shard: str
+) -> None:
+    model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
+    code, _, err = run(capsys, model, "--data", data, "--state", tmp_path / "state", "--shard", shard)
+    assert code == 2
+    assert "--shard" in err

@@ -2,12 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, providers_option, seed_option
+from zoosmith.cli.options import PATH, ShardOf, follow_links_option, providers_option, seed_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
     from zoosmith.cli.tables import Table
     from zoosmith.validation.accuracy import Evaluation, Share
+    from zoosmith.validation.evaluation_state import Shard
 
 
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=PATH)
-@click.option(
-    "--data", required=True, metavar="FOLDER", type=PATH, help="Class folders of images, or images with a labels file."
-)
+@click.option("--data", metavar="FOLDER", type=PATH, help="Class folders of images, or images with a labels file.")
 @click.option(
     "--labels",
     metavar="FILE",
@@ -39,18 +38,26 @@ if TYPE_CHECKING:
 @seed_option("Chooses the noise.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take N images, spread evenly over the folder.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]")
+@click.option(
+    "--state", metavar="FILE", type=PATH, help="Keep in this file what is counted, and go on from what it holds."
+)
+@click.option("--shard", type=ShardOf(), metavar="I/N", help="Evaluate the I-th of N equal parts; needs --state.")
+@click.option("--merge", is_flag=True, help="Put shards together: the arguments are their state files.")
 @providers_option
 @follow_links_option("models")
 def evaluate(
     terminal: Terminal,
     models: tuple[Path, ...],
-    data: Path,
+    data: Path | None,
     labels: Path | None,
     preprocess: str,
     disturb: str | None,
     seed: int,
     limit: int | None,
     threads: int | None,
+    state: Path | None,
+    shard: "Shard | None",
+    merge: bool,
     providers: list[str] | None,
 ) -> None:
     """Measure top-1 and top-5 accuracy of classifiers, and how far they agree.
@@ -63,10 +70,20 @@ def evaluate(
     \b
     Example:
       zoosmith evaluate densenet-12.onnx densenet-12-int8.onnx --data imagenet/val --labels synset.txt --limit 5000
+      zoosmith evaluate densenet-12.onnx --data imagenet/val --labels synset.txt --shard 3/16 --state 3.state
+      zoosmith evaluate --merge *.state
     """
+    if merge:
+        _show_merged(terminal, models)
+        return
+    if data is None:
+        raise click.UsageError("Missing option '--data'")
+    if shard is not None and state is None:
+        raise click.UsageError("--shard needs --state, the file from which --merge puts all shards together")
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.preprocessing import choose
     from zoosmith.quantize.sample_statistics import states_statistics
+    from zoosmith.validation.accuracy import WHOLE
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.preprocess import Disturbed
@@ -77,6 +94,7 @@ def evaluate(
     convention = choose(stating, preprocess, data, progress)
     del loaded, stating
     to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
+    settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
     start = time.monotonic()
     evaluation = run(
         models,
@@ -85,11 +103,24 @@ def evaluate(
         on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
         providers=providers,
         threads=threads,
+        shard=shard or WHOLE,
+        state=state,
+        settings=settings,
         progress=progress,
     )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
-    settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
+    _show(terminal, settings, evaluation)
+
+
+def _show_merged(terminal: Terminal, states: tuple[Path, ...]) -> None:
+    from zoosmith.validation.accuracy import merge
+
+    evaluation, settings = merge(states)
+    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation)
+
+
+def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation") -> None:
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
     terminal.result({**settings, **evaluation.to_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from zoosmith.validation.evaluation_state import Shard
     from zoosmith.validation.proof import Limits
     from zoosmith.validation.runtimes.targets import Target
     from zoosmith.validation.testdata import InputShape
@@ -180,6 +181,27 @@ class Counts(click.ParamType):
         if not all(part.isdecimal() and int(part) for part in parts):
             self.fail(f"{value!r}: expected numbers from 1, as in 1,2", param, ctx)
         return list(dict.fromkeys(map(int, parts)))
+
+
+class ShardOf(click.ParamType):
+    """`3/16`: one of equal parts."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Shard":
+        """Return the part."""
+        from zoosmith.validation import ValidationError
+        from zoosmith.validation.evaluation_state import Shard
+
+        if isinstance(value, Shard):
+            return value
+        number, _, of = value.partition("/")
+        if not (number.isdecimal() and of.isdecimal()):
+            self.fail(f"{value!r}: expected I/N, as in 3/16", param, ctx)
+        try:
+            return Shard(int(number), int(of))
+        except ValidationError as error:
+            self.fail(str(error), param, ctx)
 
 
 _SEED = click.IntRange(0, 2**32 - 1)
