@@ -1,7 +1,7 @@
 """Caffe2's constant fill operators: what tensor each one makes."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -134,7 +134,7 @@ def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
         numpy's element type, and the value.
 
     Raises:
-        ConvertError: ONNX has no tensors of that type.
+        ConvertError: ONNX has no tensors of that type, or the value is none of it.
     """
     arguments = {argument.name: argument for argument in op.arg[:]}
     value = arguments.get("value", Argument(f=0.0))
@@ -145,6 +145,9 @@ def constant_value(op: OperatorDef) -> tuple[np.dtype, float | int | bool]:
     if dtype is None or value.HasField("s"):
         raise ConvertError(f"{_label(op)}: argument dtype={code} has no ONNX tensor that could be filled")
     number = value.f if value.HasField("f") else value.i
+    # a comparison with NaN is false
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= number <= np.iinfo(dtype).max:
+        raise ConvertError(f"{_label(op)}: argument value={number} is no number of type {dtype}")
     return dtype, number
 
 
@@ -161,15 +164,32 @@ def _constant(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
 
 # a file of some bytes must not come to all the memory there is; the largest parameter of the published nets has 411 MB
 _LARGEST = 1 << 29
+# of any element type their bytes are counted in 63 bits
+_MOST_ELEMENTS = 1 << 58
 
 
 def _shape(op: OperatorDef, arguments: Mapping[str, Argument]) -> tuple[int, ...]:
     shape = tuple(arguments["shape"].ints[:]) if "shape" in arguments else ()
     if shape and min(shape) < 0:
         raise ConvertError(f"{_label(op)}: shape {list(shape)} has a negative size")
+    refuse_endless(shape, _label(op))
     if len(shape) > MOST_DIMENSIONS:
         raise ConvertError(f"{_label(op)}: has {len(shape)} dimensions; at most {MOST_DIMENSIONS} are supported")
     return shape
+
+
+def refuse_endless(shape: Sequence[int], label: str) -> None:
+    """Refuse sizes that no array has, even where another size is 0 and no element is stored.
+
+    Args:
+        shape: without negative sizes.
+        label: what the message calls its owner.
+
+    Raises:
+        ConvertError: their product, zeros aside, is beyond all memory.
+    """
+    if prod(max(size, 1) for size in shape) > _MOST_ELEMENTS:
+        raise ConvertError(f"{label}: shape {list(shape)} is larger than any memory")
 
 
 def _label(op: OperatorDef) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from zoosmith.convert.errors import ConvertError
-from zoosmith.convert.fill_operators import DTYPES, Content, Tensor
+from zoosmith.convert.fill_operators import DTYPES, Content, Tensor, refuse_endless
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
 from zoosmith.onnx_model.wire_format import BYTES, fields
 
@@ -76,6 +76,7 @@ def read_part(buffer: memoryview, start: int, end: int, name: str | None = None)
     shape = tuple(proto.dims)
     if any(size < 0 for size in shape):
         raise ConvertError(f"blob {blob!r}: shape {list(shape)} has a negative size")
+    refuse_endless(shape, f"blob {blob!r}")
     content = _elements(proto, taken, dtype, blob)
     begin, stop = (proto.segment.begin, proto.segment.end) if proto.HasField("segment") else (0, prod(shape))
     if not 0 <= begin <= stop <= prod(shape) or stop - begin != len(content):

@@ -47,8 +47,13 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
             value.const_value = _FileTensor(in_file[value.name])
         elif tensor is not None and tensor.dtype != ir.DataType.STRING:
             value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
-    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(result)
+    infer_shapes(result)
     return result
+
+
+def infer_shapes(model: ir.Model) -> None:
+    """State the type and shape of every value that ONNX's shape inference finds, in place."""
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
 
 
 def _without_stamps(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -2,15 +2,15 @@
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import CheckerPass
+from onnx_ir.passes.common import CheckerPass, IdentityEliminationPass, RemoveUnusedNodesPass
 
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.optimize.errors import OptimizeError
-from zoosmith.optimize.ir_model import to_ir, to_proto
+from zoosmith.optimize.ir_model import infer_shapes, to_ir, to_proto
+from zoosmith.optimize.passes.constants import FoldConstants
 from zoosmith.optimize.passes.dropout import RemoveDropout
 from zoosmith.optimize.passes.merging import MergeAffines
 from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
-from zoosmith.optimize.passes.shape_operators import FoldShapeOperators
 from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
 from zoosmith.optimize.simplification import simplify
 from zoosmith.optimize.values import opset
@@ -19,7 +19,7 @@ OLDEST_OPSET = 7
 
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
     RemoveDropout(),
-    FoldShapeOperators(),
+    FoldConstants(),
     MergeAffines(),
     PoolBeforeConvolution(),
     FoldIntoPreviousOperator(),
@@ -60,12 +60,39 @@ def optimize_to_ir(model: onnx.ModelProto) -> ir.Model:
         OptimizeError: as `optimize` does.
     """
     result = to_ir(simplify(model))
-    try:
-        CheckerPass(full_check=True)(result)
-    except Exception as error:  # of the checker or of shape inference
-        raise OptimizeError(f"onnx-simplifier makes an invalid model: {first_line(error)}") from error
+    _check(result, "onnx-simplifier makes an invalid model")
     fold(result)
     return result
+
+
+def fold_to_ir(model: onnx.ModelProto) -> ir.Model:
+    """Compute what is constant in a model, check it, drop dead nodes and `fold` it; the bytes depend on no simplifier.
+
+    Args:
+        model: as for `optimize`.
+
+    Returns:
+        An onnx-ir model, as `to_ir` makes it.
+
+    Raises:
+        ModelError: as `optimize` does.
+        OptimizeError: the model is older than opset 7, or not valid.
+    """
+    result = to_ir(model)
+    while FoldConstants()(result).modified:
+        infer_shapes(result)
+    _check(result, "it is not valid")
+    RemoveUnusedNodesPass()(result)
+    IdentityEliminationPass()(result)
+    fold(result)
+    return result
+
+
+def _check(model: ir.Model, what: str) -> None:
+    try:
+        CheckerPass(full_check=True)(model)
+    except Exception as error:  # of the checker or of shape inference
+        raise OptimizeError(f"{what}: {first_line(error)}") from error
 
 
 def fold(model: ir.Model) -> bool:

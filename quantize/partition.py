@@ -78,7 +78,7 @@ def partition(model: ir.Model, keep_float: Collection[str] = ()) -> Partition:
     """Decide for each node of the model's graph whether it becomes integer.
 
     Args:
-        model: as `optimize_to_ir` gives it.
+        model: as `fold_to_ir` gives it.
         keep_float: names of values; the nodes that make them stay in float.
     """
     result = Partition([])

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import required_opset
-from zoosmith.optimize import OptimizeError, optimize_to_ir, to_proto
+from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
@@ -60,7 +60,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     """
     _check(model)
     try:
-        result = optimize_to_ir(model)
+        result = fold_to_ir(model)
     except OptimizeError as error:
         raise QuantizeError(str(error)) from error
     SpaceToDepthConvolutions()(result)

@@ -16,8 +16,10 @@ def reshape_to(op: Operator) -> None:
     op.bind(1, lambda: cast(op, shape_of(op, x), elem_type))
     if target and target[0].constant is None:
         op.require(5)
-        (rank,) = op.sizes(target[0])
-        op.emit("Reshape", x, cast(op, target[0], TensorProto.INT64), to=0, shape=[None] * rank)
+        counts = op.sizes(target[0])
+        if len(counts) != 1:
+            op.refuse(f"the blob of its new shape has {len(counts)} dimensions, expected 1")
+        op.emit("Reshape", x, cast(op, target[0], TensorProto.INT64), to=0, shape=[None] * counts[0])
         return
     wanted = target[0].constant.array().ravel().tolist() if target and target[0].constant else op.integers("shape")
     if not target and not op.has("shape"):

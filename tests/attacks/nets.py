@@ -170,6 +170,7 @@ PARAMETERS = {
     "values_long": fill(shape=[2, 3], values=[1.0] * 7),
     **{f"shape_{size}": fill(shape=[size], values=[1.0] * 6) for size in HUGE},
     "shape_overflows_to_6": fill(shape=[2**33, 2**33, 6], values=[1.0] * 6),
+    "shape_empty_and_huge": fill(shape=[0, 2**63 - 1], values=[]),
     "shape_negative": fill(shape=[-2, -3], values=[1.0] * 6),
     "shape_of_65": fill(shape=[1] * 65, values=[1.0]),
     "shape_as_floats": fill(shape=[2.0, 3.0], values=[1.0] * 6),

@@ -84,6 +84,7 @@ DATABASES = {
 
 TENSORS = {
     **{f"size_{size}": TensorProtos(protos=[tensor(dims=(size,))]).SerializeToString() for size in HUGE},
+    "empty_and_huge": TensorProtos(protos=[tensor(dims=(0, 2**63 - 1), float_data=[])]).SerializeToString(),
     "cut": TensorProtos(protos=[tensor()]).SerializeToString()[:-3],
     "without_name": TensorProtos(protos=[tensor(""), tensor("")]).SerializeToString(),
     "twice": TensorProtos(protos=[tensor(), tensor()]).SerializeToString(),
