@@ -10,6 +10,10 @@ if __name__ == "__main__":
     # what libraries print must not get between the bytes of the answer
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    from zoosmith.execution.parent import end_on_request, end_with_parent, wait_for_reader
+
+    end_on_request()
+    end_with_parent(lambda: wait_for_reader(answer.fileno()))
     function, arguments, named = pickle.load(sys.stdin.buffer)
     try:
         outcome = pickle.dumps((True, function(*arguments, **named)))

@@ -10,9 +10,10 @@ from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from zoosmith.execution.parent import end_on_request, end_with_parent
 from zoosmith.execution.shared import Shared, SharedElsewhere, SharedHere, recipe_of
 
 Given = ParamSpec("Given")
@@ -199,12 +200,11 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _prepare_process() -> None:
-    """Let what runs in this process end with an exception where it is told to end, so that it can clean up."""
-    signal.signal(signal.SIGTERM, _end)
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    """Let what runs in this process end with an exception where it is told to end, or where its owner is gone."""
+    end_on_request()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        end_with_parent(parent.join)
 
 
 def local_executor(workers: int | None = None, *, processes: bool = False) -> Executor:

@@ -2,7 +2,11 @@
 
 import math
 import os
+import select
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,35 @@ def test_modules_of_the_working_folder_do_not_stand_in_for_the_standard_library(
     import tempfile
 
     assert call_in_process(tempfile.gettempdir, 60) == tempfile.gettempdir()
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from tests.execution.sleeper import sleep_in
+from zoosmith.execution import ProcessExecutor, call_in_process
+
+if __name__ == "__main__":
+    if sys.argv[1] == "call":
+        call_in_process(sleep_in, None, sys.argv[2])
+    with ProcessExecutor(1) as executor:
+        executor.submit(sleep_in, sys.argv[2]).result()
+"""
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="the system does not tell that a reader is gone")
+@pytest.mark.parametrize("kind", ["call", "executor"])
+def test_a_child_ends_and_cleans_up_where_its_parent_is_killed(kind: str, tmp_path: Path) -> None:
+    script, folder = tmp_path / "parent.py", tmp_path / "work"
+    script.write_text(_PARENT)
+    folder.mkdir()
+    parent = subprocess.Popen([sys.executable, script, kind, folder], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    while not any(folder.iterdir()):
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 60
+    while any(folder.iterdir()):
+        assert time.monotonic() < end, "the child goes on"
+        time.sleep(0.02)

@@ -1,11 +1,11 @@
 """A file under audit: where it lies, what is said of it, and what is read of it, each once and only when asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from onnx import ModelProto
 
@@ -17,6 +17,7 @@ from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.validation.proof import Limits
 from zoosmith.validation.unpacking import unpacked
 
+Got = TypeVar("Got")
 Kind: TypeAlias = Literal["manifest", "model", "archive", "card"]
 
 
@@ -47,6 +48,30 @@ class Subject:
     info: ModelInfo | None = None
     listed: HubFile | None = None
     entries: tuple[ModelInfo, ...] = ()
+
+
+class _ReadOnce(Generic[Got]):
+    """A property that is read once for all checks; where the file is unreadable, that is kept as well."""
+
+    def __init__(self, read: Callable[[Any], Got]) -> None:
+        self._read = read
+        self._name = read.__name__
+        self.__doc__ = read.__doc__
+
+    def __get__(self, file: Any, owner: type | None = None) -> Got:
+        found = file.__dict__
+        if self._name not in found:
+            try:
+                found[self._name] = self._read(file)
+            except UnreadableError as error:
+                found[self._name] = error
+        got: Got | UnreadableError = found[self._name]
+        if isinstance(got, UnreadableError):
+            raise got
+        return got
+
+    def __set__(self, file: Any, value: Got) -> None:
+        raise AttributeError(f"{self._name} is what the file holds")
 
 
 class AuditedFile:
@@ -82,7 +107,7 @@ class AuditedFile:
         """SHA-256 of the file, in hexadecimal."""
         return sha256_of(self.path)
 
-    @cached_property
+    @_ReadOnce
     def manifest(self) -> Manifest:
         """What a manifest lists."""
         if self.path.stat().st_size > LARGEST_MANIFEST:
@@ -92,7 +117,7 @@ class AuditedFile:
         except ZoosmithError as error:
             raise UnreadableError(str(error).removeprefix(f"{self.path.name}: ")) from error
 
-    @cached_property
+    @_ReadOnce
     def contents(self) -> Path:
         """The folder that an archive is unpacked in while it is audited."""
         try:
@@ -100,7 +125,7 @@ class AuditedFile:
         except ZoosmithError as error:
             raise UnreadableError(str(error)) from error
 
-    @cached_property
+    @_ReadOnce
     def model_path(self) -> Path:
         """The model's file: the file itself, or the one in the archive."""
         if self.subject.kind == "model":
@@ -110,12 +135,12 @@ class AuditedFile:
             raise UnreadableError("there is no single model")
         return models[0]
 
-    @cached_property
+    @_ReadOnce
     def models(self) -> list[Path]:
         """The models in an archive."""
         return sorted(path for path in self.contents.rglob("*.onnx") if not path.name.startswith("."))
 
-    @cached_property
+    @_ReadOnce
     def structure(self) -> ModelProto:
         """The model, its large tensors left in the file."""
         try:

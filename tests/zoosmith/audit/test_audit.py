@@ -400,3 +400,19 @@ def test_a_model_of_another_domain_is_no_defect(tmp_path: Path, threads: Executo
     model.opset_import.add(domain="com.example", version=1)
     onnx.save(model, tmp_path / "small-13.onnx")
     assert audited(threads, tmp_path).defects == []
+
+
+def test_an_archive_that_is_refused_is_unpacked_once_for_all_checks(
+    zoo: Zoo, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = next(zoo.root.rglob("*.tar.gz"))
+    unpackings = []
+
+    def refused(path: Path) -> Any:
+        unpackings.append(path)
+        raise ZoosmithError(f"{path}: refused: it has more than 10,000 members")
+
+    monkeypatch.setattr("zoosmith.audit.files.unpacked", refused)
+    report = audited(threads, archive)
+    assert report.defects == [(str(archive), "members", "refused: it has more than 10,000 members")]
+    assert unpackings == [archive]
