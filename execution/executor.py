@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -136,11 +137,19 @@ class _Local(Executor):
 
 
 class ThreadExecutor(_Local):
-    """Threads of this process: for work that numpy, ONNX Runtime or a compressor does outside of Python's lock."""
+    """Threads of this process: for work that numpy, ONNX Runtime or a compressor does outside of Python's lock.
+
+    A function sees the context variables of the caller that submitted it.
+    """
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers)
         self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="zoosmith")
+
+    def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
+        """Queue `function(*args, **kwargs)`."""
+        context = copy_context()
+        return self._pool.submit(lambda: context.run(function, *args, **kwargs))
 
     def share(self, make: Callable[..., Made], *arguments: Any) -> Shared[Made]:
         """Let `make(*arguments)` be called once in this process."""

@@ -14,6 +14,7 @@ from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.memory import peak_memory
+from zoosmith.validation.run_limit import runs_limited
 from zoosmith.validation.runners import OnnxRuntimeRunner
 
 
@@ -58,7 +59,7 @@ def measure(
         warmup: rounds before them.
         inputs: where they come from; random ones by default.
         providers: execution providers of ONNX Runtime.
-        timeout: seconds that the first run of a model may take; the others are not watched, which takes time.
+        timeout: seconds that loading a model may take, and its first run; the others are not watched, which takes time.
         progress: notified of every round, those before, too.
 
     Raises:
@@ -68,10 +69,11 @@ def measure(
         if value < least:
             raise ValidationError(f"{name} is {value}: expected at least {least}")
     source = inputs or InputSource()
-    runners = [OnnxRuntimeRunner(model, threads=threads, providers=providers) for model in models]
     fed = [source.cases(model)[0] for model in models]
-    for runner, values in zip(runners, fed, strict=True):
-        runner.run(values, timeout=timeout)
+    with runs_limited(timeout):
+        runners = [OnnxRuntimeRunner(model, threads=threads, providers=providers) for model in models]
+        for runner, values in zip(runners, fed, strict=True):
+            runner.run(values)
     rounds = []
     label = f"{threads} thread{'s' if threads > 1 else ''}"
     # beside the main thread, which is there for interrupts, so that no run has to start a thread of its own
@@ -123,7 +125,7 @@ def measure_all(
             progress=progress,
         )
         for model, latency, size in zip(models, measured, sizes, strict=True):
-            memory = peak_memory(model, threads=count, inputs=inputs, providers=providers)
+            memory = peak_memory(model, threads=count, inputs=inputs, providers=providers, timeout=timeout)
             rows.append({**latency.to_dict(), "bytes": size, "peak_memory_bytes": memory})
     return rows
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoosmith.execution import ProcessDied, call_in_process
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.run_limit import runs_limited
 from zoosmith.validation.runners import OnnxRuntimeRunner
 
 _LINUX_STATUS = Path("/proc/self/status")
@@ -20,6 +21,7 @@ def peak_memory(
     threads: int = 1,
     inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
+    timeout: float | None = None,
 ) -> int | None:
     """Measure how much memory ONNX Runtime takes to load a model and to run it twice.
 
@@ -28,6 +30,7 @@ def peak_memory(
         threads: inside an operator.
         inputs: of the runs; random ones by default.
         providers: ONNX Runtime's execution providers, the preferred first.
+        timeout: seconds that loading may take, and each run.
 
     Returns:
         The bytes by which a fresh process grows at its peak; None where the system does not report it (Windows).
@@ -37,18 +40,23 @@ def peak_memory(
     """
     fed = (inputs or InputSource()).cases(model)[0]
     try:
-        return call_in_process(_growth, None, model, threads, providers, fed) or None
+        return call_in_process(_growth, None, model, threads, providers, fed, timeout) or None
     except (ProcessDied, ValidationError) as error:
         raise ValidationError(f"{os.fspath(model)}: its memory cannot be measured: {error}") from error
 
 
 def _growth(
-    model: str | os.PathLike[str], threads: int, providers: Sequence[str] | None, inputs: Mapping[str, Any]
+    model: str | os.PathLike[str],
+    threads: int,
+    providers: Sequence[str] | None,
+    inputs: Mapping[str, Any],
+    timeout: float | None,
 ) -> int:
     before = _high_water()
-    runner = OnnxRuntimeRunner(model, threads=threads, providers=providers)
-    for _ in range(2):
-        runner.run(inputs)
+    with runs_limited(timeout):
+        runner = OnnxRuntimeRunner(model, threads=threads, providers=providers)
+        for _ in range(2):
+            runner.run(inputs)
     return _high_water() - before
 
 

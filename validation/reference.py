@@ -14,9 +14,11 @@ from zoosmith.onnx_model.external_data import external_tensors, load_external_da
 from zoosmith.onnx_model.in_place import array_of, load_spans
 from zoosmith.onnx_model.loading import Model, load_in_place, load_model, model_name
 from zoosmith.onnx_model.ports import input_ports
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.input_checks import checked_inputs
 from zoosmith.validation.legacy import legacy_operators
+from zoosmith.validation.run_limit import run_limit
 from zoosmith.validation.runners import reference_evaluator, run_apart
 
 
@@ -37,6 +39,7 @@ class ReferenceRunner:
         self.runtime = reference_evaluator()
         self._model = model
         whole = load_model(model) if isinstance(model, (bytes, onnx.ModelProto)) else _with_large_tensors_in_file(model)
+        self._may_not_end = bool(whole.functions) or any(node.op_type == "Loop" for node in all_nodes(whole.graph))
         self.inputs = input_ports(whole.graph)
         self.output_names: list[str] = [value.name for value in whole.graph.output]
         try:
@@ -52,9 +55,11 @@ class ReferenceRunner:
     def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """Return the outputs by name: arrays, lists for sequences, None for an empty optional.
 
-        With a `timeout` (seconds) the model runs in a process of its own, which can be stopped. Raises as `Runner.run`
+        With a `timeout` (seconds) the model runs in a process of its own, which can be stopped; with that of
+        `runs_limited` only where it may have no end, since that process takes a second to start. Raises as `Runner.run`
         does.
         """
+        timeout = run_limit() if timeout is None and self._may_not_end else timeout
         feeds = checked_inputs(self.inputs, inputs, self.name)
         if timeout is not None:
             source = self._model.SerializeToString() if isinstance(self._model, onnx.ModelProto) else self._model

@@ -24,6 +24,7 @@ from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports, output_ports
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.input_checks import checked_inputs
+from zoosmith.validation.run_limit import run_limit
 
 # what goes wrong is raised; it would be printed as well
 onnxruntime.set_default_logger_severity(4)
@@ -101,7 +102,7 @@ class Runner(Protocol):
 
         Args:
             inputs: values by the names of the inputs.
-            timeout: seconds after which the run is stopped; None to let it run.
+            timeout: seconds after which the run is stopped; None for those of `runs_limited`.
 
         Raises:
             ValidationError: an input is missing, unknown or does not fit, an operator fails, or the run was stopped.
@@ -120,7 +121,7 @@ class OnnxRuntimeRunner:
         few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
             layout, nor the whole graph in this machine's (all fusions are done), nor threads that wait for work while
             they keep the cores busy.
-        timeout: seconds after which loading is stopped; None to let it end.
+        timeout: seconds after which loading is stopped; None for those of `runs_limited`.
 
     Raises:
         UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
@@ -152,7 +153,7 @@ class OnnxRuntimeRunner:
         try:
             self.session = _watched(
                 lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
-                timeout,
+                run_limit() if timeout is None else timeout,
                 lambda: options.set_load_cancellation_flag(True),
                 self.name,
             )
@@ -180,12 +181,14 @@ class OnnxRuntimeRunner:
 
         Args:
             inputs: values by the names of the inputs.
-            timeout: seconds after which ONNX Runtime stops before the next operator; None to let it run.
+            timeout: seconds after which ONNX Runtime stops before the next operator; None for those of
+                `runs_limited`.
 
         Raises:
             ValidationError: as `Runner.run` does.
         """
         feeds = checked_inputs(self.inputs, inputs, self.name)
+        timeout = run_limit() if timeout is None else timeout
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         try:
@@ -334,7 +337,7 @@ def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[],
 
 
 def _stopped(name: str, timeout: float | None) -> StoppedError:
-    return StoppedError(f"{name}: stopped: no result after {timeout:g} s")
+    return StoppedError(f"{name}: stopped: no result after {timeout:g} s; --timeout gives it longer")
 
 
 def _onnx_runtime_source(model: Model, name: str) -> str | bytes:

@@ -36,6 +36,7 @@ from zoosmith.row_verification import failed_row, verify_row
 from zoosmith.validation import ImageFolder
 from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
+from zoosmith.validation.run_limit import runs_limited
 
 MANIFEST, REPORT = "ONNX_HUB_MANIFEST.json", "report.json"
 
@@ -125,7 +126,11 @@ class _Build:
 
     def run(self, progress: Progress) -> Report:
         steps = 1 + self._options.sets + 2 * len(self._rows) + (self._images is not None)
-        with progress.task(f"building {self._recipe.title}", steps) as task, scratch_folder(self._out) as work:
+        with (
+            progress.task(f"building {self._recipe.title}", steps) as task,
+            scratch_folder(self._out) as work,
+            runs_limited(self._options.timeout),
+        ):
             return self._run(task, progress, work)
 
     def _run(self, task: Task, progress: Progress, work: Path) -> Report:

@@ -10,6 +10,7 @@ from zoosmith.archives import write_archive
 from zoosmith.bundles import bundle_members
 from zoosmith.checks import check_calibration, check_exact, check_integer, check_row_file
 from zoosmith.hub_ports import hub_features, hub_inputs, hub_outputs
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.sample_statistics import SampleDistance
@@ -41,7 +42,7 @@ def verify_row(
         recipe: of the model.
         row: what the file must be.
         source: what it was made of.
-        stage: where it waits; it stays there where it cannot be run.
+        stage: where it waits; it stays there where it cannot be run or packed.
         model: what was written there.
         folder: of the model.
         data: inputs and the outputs of the source.
@@ -73,10 +74,19 @@ def verify_row(
         checks += check_integer(comparisons)
         checks += check_calibration(distance)
     same = [bool(found.same_top1) for found in comparisons]
-    stage.publish()
     path = folder / recipe.path(row.name)
     archive = path.with_suffix(".tar.gz")
-    archive_sha256 = write_archive(archive, bundle_members(path.stem, path, model, data))
+    try:
+        members = list(bundle_members(path.stem, path, model, data))
+        inputs, outputs, features = (
+            hub_inputs(model.graph),
+            hub_outputs(model.graph),
+            hub_features(model, recipe.features),
+        )
+    except ZoosmithError as error:
+        return failed_row(row, "packed", str(error), checks)
+    stage.publish()
+    archive_sha256 = write_archive(archive, members)
     facts = file_facts(path)
     return RowReport(
         name=row.name,
@@ -86,9 +96,9 @@ def verify_row(
         exact=row.exact,
         model=BuiltFile(recipe.path(row.name), facts["bytes"], facts["sha256"]),
         archive=BuiltFile(f"model/{archive.name}", archive.stat().st_size, archive_sha256),
-        inputs=hub_inputs(model.graph),
-        outputs=hub_outputs(model.graph),
-        features=hub_features(model, recipe.features),
+        inputs=inputs,
+        outputs=outputs,
+        features=features,
         checks=tuple(checks),
         ran_in=ran_in,
         max_scaled=max((found.max_scaled for found in comparisons if found.max_scaled is not None), default=None),
@@ -103,7 +113,7 @@ def failed_row(row: Row, step: str, reason: str, checks: Sequence[Check] = ()) -
 
     Args:
         row: what it was to be.
-        step: what failed: `made` or `run`.
+        step: what failed: `made`, `run` or `packed`.
         reason: why.
         checks: made before.
     """

@@ -78,7 +78,9 @@ class BuiltZoo:
         return {"passed": self.passed, "models": [entry.as_dict() for entry in self.entries]}
 
 
-def build_zoo(path: Path, out: Path, *, jobs: int | None = None, progress: Progress = SILENT) -> BuiltZoo:
+def build_zoo(
+    path: Path, out: Path, *, jobs: int | None = None, timeout: float | None = 300.0, progress: Progress = SILENT
+) -> BuiltZoo:
     """Build the models of a zoo file into one tree, in processes of their own.
 
     A model whose files are all there, and which was made of the same inputs, arguments and versions, is kept. The
@@ -88,6 +90,7 @@ def build_zoo(path: Path, out: Path, *, jobs: int | None = None, progress: Progr
         path: the zoo file.
         out: folder of the tree.
         jobs: how many models at a time; None for one a core, but no more than 4.
+        timeout: seconds that one run of a model may take; None for no limit.
         progress: notified of every model.
 
     Raises:
@@ -115,7 +118,7 @@ def build_zoo(path: Path, out: Path, *, jobs: int | None = None, progress: Progr
                 found[name] = replace(earlier, kept=True)
                 task.advance(f"{name}: {found[name].outcome}")
                 continue
-            options = replace(entry.options, jobs=threads)
+            options = replace(entry.options, jobs=threads, timeout=timeout)
             running[executor.submit(_build_entry, Entry(entry.choice, options), out, name, key)] = name
         # what was kept counts even if nothing else comes to an end
         _write(out, [found[name] for name in names if name in found])

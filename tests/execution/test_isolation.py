@@ -73,7 +73,7 @@ def test_a_child_ends_and_cleans_up_where_its_parent_is_killed(kind: str, tmp_pa
     script.write_text(_PARENT)
     folder.mkdir()
     parent = subprocess.Popen([sys.executable, script, kind, folder], env={**os.environ, "PYTHONPATH": os.getcwd()})
-    while not any(folder.iterdir()):
+    while not any(folder.glob("*/ready")):
         assert parent.poll() is None
         time.sleep(0.02)
     parent.kill()

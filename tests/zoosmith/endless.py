@@ -1,7 +1,8 @@
 """A model whose run has no end."""
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 
 def endless_model(opset: int = 13) -> onnx.ModelProto:
@@ -22,3 +23,22 @@ def endless_model(opset: int = 13) -> onnx.ModelProto:
         [helper.make_tensor("go", TensorProto.BOOL, [], [True])],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def endless_classifier() -> onnx.ModelProto:
+    """Three classes of images [1, 3, 8, 8], by a Conv and a Loop whose condition stays true."""
+    model = endless_model()
+    graph, info = model.graph, helper.make_tensor_value_info
+    loop = graph.node.pop()
+    loop.input[2], loop.output[0] = "c0", "l"
+    graph.node.extend(
+        [helper.make_node("Conv", ["x", "W"], ["c0"]), loop, helper.make_node("GlobalAveragePool", ["l"], ["y"])]
+    )
+    graph.initializer.append(numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), "W"))
+    for attribute in loop.attribute:
+        for value in (attribute.g.input[2], attribute.g.output[1]):
+            value.CopyFrom(info(value.name, TensorProto.FLOAT, [1, 3, 8, 8]))
+    graph.input[0].CopyFrom(info("x", TensorProto.FLOAT, [1, 3, 8, 8]))
+    graph.output[0].CopyFrom(info("y", TensorProto.FLOAT, [1, 3, 1, 1]))
+    onnx.checker.check_model(model, full_check=True)
+    return model

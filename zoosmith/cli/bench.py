@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.IntRange(1), default=20, show_default=True, help="Rounds that count.")
 @click.option("--warmup", type=click.IntRange(0), default=3, show_default=True, help="Rounds before them.")
 @input_options
-@timeout_option(300, "For the first run of each model; what takes longer is stopped.")
+@timeout_option(300, "For loading a model, and for its first run; what takes longer is stopped.")
 @providers_option
 @follow_links_option("models")
 def bench(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, input_options, jobs_option
+from zoosmith.cli.options import ONE_RUN, PATH, follow_links_option, input_options, jobs_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @input_options
 @jobs_option("Threads, or models of a zoo at a time.  [default: one a core, up to 4]")
+@timeout_option(300, ONE_RUN)
 @follow_links_option("model", "weights")
 def build(
     terminal: Terminal,
@@ -66,6 +67,7 @@ def build(
     dataset: str | None,
     inputs: "InputSource",
     jobs: int | None,
+    timeout: float,
 ) -> int:
     """Build rows of a model, one for each opset, check each against the source, and pack them.
 
@@ -86,7 +88,7 @@ def build(
     from zoosmith.recipes.choice import Choice
 
     if zoo is not None:
-        return _build_zoo(terminal, zoo, out, jobs)
+        return _build_zoo(terminal, zoo, out, jobs, timeout)
     options = BuildOptions(
         weights=weights,
         rows=rows,
@@ -98,6 +100,7 @@ def build(
         data=data,
         labels=labels,
         dataset=dataset,
+        timeout=timeout,
         jobs=jobs,
     )
     choice = Choice(net=net, model=model, value_info=value_info, inputs=inputs, name=name, card=card)
@@ -106,10 +109,10 @@ def build(
     return _show(terminal, out, recipe, report)
 
 
-def _build_zoo(terminal: Terminal, zoo: Path, out: Path, jobs: int | None) -> int:
+def _build_zoo(terminal: Terminal, zoo: Path, out: Path, jobs: int | None, timeout: float) -> int:
     from zoosmith.zoo_build import build_zoo
 
-    found = build_zoo(zoo, out, jobs=jobs, progress=terminal.progress())
+    found = build_zoo(zoo, out, jobs=jobs, timeout=timeout, progress=terminal.progress())
     terminal.result(
         {"out": str(out), **found.as_dict()},
         *(f"{entry.name}: {entry.outcome}" for entry in found.entries),

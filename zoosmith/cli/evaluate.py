@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, ShardOf, follow_links_option, providers_option, seed_option
+from zoosmith.cli.options import (
+    ONE_RUN,
+    PATH,
+    ShardOf,
+    follow_links_option,
+    providers_option,
+    seed_option,
+    timeout_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shard", type=ShardOf(), metavar="I/N", help="Evaluate the I-th of N equal parts; needs --state.")
 @click.option("--merge", is_flag=True, help="Put shards together: the arguments are their state files.")
+@timeout_option(300, ONE_RUN)
 @providers_option
 @follow_links_option("models")
 def evaluate(
@@ -58,6 +67,7 @@ def evaluate(
     state: Path | None,
     shard: "Shard | None",
     merge: bool,
+    timeout: float,
     providers: list[str] | None,
 ) -> None:
     """Measure top-1 and top-5 accuracy of classifiers, and how far they agree.
@@ -87,27 +97,29 @@ def evaluate(
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.preprocess import Disturbed
+    from zoosmith.validation.run_limit import runs_limited
 
     progress = terminal.progress()
     loaded = [load_model(model) for model in models]
     stating = next((model for model in loaded if states_statistics(model)), loaded[0])
-    convention = choose(stating, preprocess, data, progress)
-    del loaded, stating
-    to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
-    settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
-    start = time.monotonic()
-    evaluation = run(
-        models,
-        ImageFolder(data, labels, limit),
-        to_array,
-        on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
-        providers=providers,
-        threads=threads,
-        shard=shard or WHOLE,
-        state=state,
-        settings=settings,
-        progress=progress,
-    )
+    with runs_limited(timeout):
+        convention = choose(stating, preprocess, data, progress)
+        del loaded, stating
+        to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
+        settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
+        start = time.monotonic()
+        evaluation = run(
+            models,
+            ImageFolder(data, labels, limit),
+            to_array,
+            on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
+            providers=providers,
+            threads=threads,
+            shard=shard or WHOLE,
+            state=state,
+            settings=settings,
+            progress=progress,
+        )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
     _show(terminal, settings, evaluation)

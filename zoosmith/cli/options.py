@@ -337,8 +337,18 @@ def port_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_ports
 
 
+ALL_RUNS = "For all runs together; what takes longer is stopped."
+ONE_RUN = "For one run of a model; what takes longer is stopped."
+"""Help of `--timeout` where the number of runs is the caller's."""
+
+
 def limit_options(
-    rtol: float | None = 1e-3, atol: float | None = 1e-5, timeout: float = 300, *, apart: bool = False
+    rtol: float | None = 1e-3,
+    atol: float | None = 1e-5,
+    timeout: float = 300,
+    *,
+    apart: bool = False,
+    timeout_help: str = ALL_RUNS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--rtol`, `--atol` and `--timeout` with these defaults; they reach the command as one `Limits` named `limits`.
 
@@ -356,7 +366,7 @@ def limit_options(
             return function(*args, limits=limits, **named)
 
         for option in (
-            timeout_option(timeout),
+            timeout_option(timeout, timeout_help),
             _limit("--atol", atol, "Limit in standard deviations of the output."),
             _limit("--rtol", rtol, "Relative limit."),
         ):
@@ -393,9 +403,7 @@ def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(with_runtimes)
 
 
-def timeout_option(
-    default: float, help: str = "For all runs together; what takes longer is stopped."
-) -> Callable[[Function], Function]:
+def timeout_option(default: float, help: str = ALL_RUNS) -> Callable[[Function], Function]:
     """`--timeout`."""
     return click.option(
         "--timeout",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option
+from zoosmith.cli.options import ONE_RUN, PATH, follow_links_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL.onnx", type=PATH)
 @click.option("--data", required=True, metavar="FOLDER", type=PATH, help="Images like the training data; no labels.")
 @click.option("--samples", type=click.IntRange(2), default=24, show_default=True, help="How many of them to use.")
+@timeout_option(300, ONE_RUN)
 @follow_links_option("model")
-def preprocess(terminal: Terminal, model: Path, data: Path, samples: int) -> None:
+def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeout: float) -> None:
     """Rank preprocessings by how near they bring images to what a net was trained on.
 
     Each BatchNormalization states mean and variance of its input in training. The right preprocessing makes the same
@@ -33,15 +34,17 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int) -> Non
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.preprocessing import rank
     from zoosmith.quantize.preprocessing_ranking import clear_best
+    from zoosmith.validation.run_limit import runs_limited
 
     progress = terminal.progress()
     try:
-        ranking = rank(
-            load_model(model),
-            data,
-            samples,
-            on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
-        )
+        with runs_limited(timeout):
+            ranking = rank(
+                load_model(model),
+                data,
+                samples,
+                on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
+            )
     except ZoosmithError as error:
         raise ZoosmithError(str(error) if str(error).startswith(str(data)) else f"{model}: {error}") from error
     best = clear_best(ranking)

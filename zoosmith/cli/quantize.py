@@ -78,7 +78,12 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
-@limit_options(rtol=None, atol=None, apart=True)
+@limit_options(
+    rtol=None,
+    atol=None,
+    apart=True,
+    timeout_help="For one run of a model, and for all of the verification; what takes longer is stopped.",
+)
 @prove_in_option
 @follow_links_option("model")
 @providers_option
@@ -121,24 +126,26 @@ def quantize(
     from zoosmith.onnx_model.files import write_atomic
     from zoosmith.quantization import Calibration, quantize_file
     from zoosmith.validation.images import ImageFolder
+    from zoosmith.validation.run_limit import runs_limited
 
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
     if inputs.feed is not None and limits is None:
         raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
-    found = quantize_file(
-        model,
-        output,
-        Calibration(source, samples, method, preprocess, force, timeout),
-        max_drop=max_drop,
-        labelled=None if data is None else ImageFolder(data, labels),
-        keep_float=keep_float,
-        rank=report is not None,
-        inputs=inputs,
-        limits=limits,
-        providers=providers,
-        progress=terminal.progress(),
-    )
+    with runs_limited(timeout):
+        found = quantize_file(
+            model,
+            output,
+            Calibration(source, samples, method, preprocess, force, timeout),
+            max_drop=max_drop,
+            labelled=None if data is None else ImageFolder(data, labels),
+            keep_float=keep_float,
+            rank=report is not None,
+            inputs=inputs,
+            limits=limits,
+            providers=providers,
+            progress=terminal.progress(),
+        )
     result = {"model": str(model), **found.as_dict()}
     if report is not None:
         write_atomic(report, f"{json.dumps(result, indent=1, allow_nan=False)}\n".encode())
