@@ -6,6 +6,9 @@ import pytest
 
 from tests.zoosmith.page_blocks import blocks_of
 from tests.zoosmith.pages import DOCS, ROOT, check_page, read_page
+from zoosmith.cli.application import COMMANDS
+from zoosmith.convert.docs_table import table
+from zoosmith.convert.registry import translators
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 RUNNABLE = [
@@ -51,3 +54,15 @@ def test_what_is_printed_otherwise_fails(
     page = "```python\nprint('three nodes')\n```\n\n```text\nfour nodes\n```\n"
     with pytest.raises(AssertionError):
         check_page(page, tmp_path, monkeypatch, capsys)
+
+
+def test_the_readme_lists_every_command() -> None:
+    commands = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    assert [line.split("`")[1] for line in commands.splitlines() if line.startswith("| `")] == [
+        f"zoosmith {name}" for name in COMMANDS
+    ]
+
+
+def test_the_table_of_caffe2_operators_has_every_operator() -> None:
+    named = [line.split(" | ")[0].removeprefix("| ") for line in table().splitlines() if line.startswith("| ")]
+    assert named[1:] == sorted(translators(), key=str.lower)
