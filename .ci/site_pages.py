@@ -1,7 +1,9 @@
 """Generated pages of the site: commands, the Python interface, Caffe2's operators. A hook of mkdocs."""
 
 import ast
+import html
 import inspect
+import re
 from pathlib import Path
 
 import click
@@ -16,6 +18,9 @@ PYTHON_PAGES = {"zoosmith": ROOT / "zoosmith" / "__init__.pyi"} | {
     f"zoosmith.{stub.parent.name}": stub for stub in sorted((ROOT / "zoosmith").glob("*/__init__.pyi"))
 }
 
+_SPECIAL = re.compile(r"[\\|\[\]*_]")
+_OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)(?![\w=])")
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and their lines in the navigation.
@@ -27,7 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     Returns:
         The same files, with the generated ones.
     """
-    context = click.Context(cli, info_name="zoosmith")
+    context = cli.make_context("zoosmith", [], resilient_parsing=True)
     commands = {name: command_page(context, name) for name in cli.list_commands(context)}
     pages = {f"commands/{name}.md": text for name, text in commands.items()}
     pages |= {f"python/{module}.md": python_page(module, stub) for module, stub in PYTHON_PAGES.items()}
@@ -87,10 +92,11 @@ def _description(command: click.Command) -> str:
 
 
 def _cell(text: str) -> str:
-    """Plain text in a table or a paragraph of Markdown."""
-    for special in "\\|[]<>*_":
-        text = text.replace(special, f"\\{special}" if special not in "<>" else {"<": "&lt;", ">": "&gt;"}[special])
-    return " ".join(text.split())
+    """Plain text in a table or a paragraph of Markdown; options in it become code, as what stands in backticks is."""
+    plain = " ".join(text.split()).split("`")
+    plain[::2] = [_OPTION.sub(r"`\1`", html.escape(_SPECIAL.sub(r"\\\g<0>", part), quote=False)) for part in plain[::2]]
+    plain[1::2] = [f"`{part}`" for part in plain[1::2]]
+    return "".join(plain)
 
 
 def python_page(module: str, stub: Path) -> str:
