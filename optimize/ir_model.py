@@ -9,6 +9,7 @@ from onnx_ir.passes.common import (
     ShapeInferencePass,
 )
 
+from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.in_place import array_of
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
@@ -30,14 +31,17 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
 
     Raises:
         ModelError: the model imports no opset of ONNX's own operators.
-        OptimizeError: it holds sparse initializers.
+        OptimizeError: it holds sparse initializers, or something that onnx-ir does not read.
     """
     required_opset(model)
     if model.graph.sparse_initializer:
         name = model.graph.sparse_initializer[0].values.name
         raise OptimizeError(f"initializer {name} is sparse; expected dense initializers")
     in_file = weights_in_file(model.graph)
-    result = ir.from_proto(_without_stamps(model) if in_file else model)
+    try:
+        result = ir.from_proto(_without_stamps(model) if in_file else model)
+    except Exception as error:  # it raises what it comes upon
+        raise OptimizeError(f"onnx-ir cannot read the model: {first_line(error)}") from error
     result.ir_version = max(result.ir_version, _IR_OF_PLAIN_INITIALIZERS)
     RemoveInitializersFromInputsPass()(result)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(result)

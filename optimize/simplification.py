@@ -10,6 +10,7 @@ import onnx
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
+from zoosmith.optimize.validity import refuse_invalid
 from zoosmith.optimize.weights_in_files import put_weights_back, with_inputs_for_weights
 
 
@@ -26,12 +27,13 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Raises:
         ModelError: the model imports no opset of ONNX's own operators.
-        OptimizeError: onnx-simplifier gives up.
+        OptimizeError: the model is not valid, or onnx-simplifier gives up.
     """
     import onnxsim
 
     required_opset(model)
     given, weights = with_inputs_for_weights(model)
+    refuse_invalid(given)
     try:
         with _unprinted():
             result, _ = onnxsim.simplify(given, check_n=0)

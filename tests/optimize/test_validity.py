@@ -1,0 +1,34 @@
+"""A model that contradicts itself is refused in one line before a library works on it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.attacks import models
+from zoosmith.optimize import OptimizeError, fold_to_ir, simplify
+
+BAD = {
+    "stride": models.images("Conv", models.CONV, ["x", "W"], strides=[0, 0]),
+    "unknown input": models.model([models.node("Add", ["x", "nothing"])]),
+    "unknown domain": models.model([models.node("Relu", domain="no.such")]),
+    "no node makes the output": models.model([models.node("Relu", ["x"], ["z"])]),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name != "stride"])
+def test_what_is_not_valid_is_refused(name: str) -> None:
+    for work in (simplify, fold_to_ir):
+        with pytest.raises(OptimizeError, match="the model is not valid: "):
+            work(BAD[name])
+
+
+def test_a_stride_of_0_does_not_end_the_process(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(BAD["stride"].SerializeToString())
+    script = "import onnx, sys; from zoosmith.optimize import simplify; simplify(onnx.load(sys.argv[1]))"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "m.onnx")], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert "OptimizeError: the model is not valid: " in ended.stderr
