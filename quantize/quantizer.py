@@ -105,10 +105,15 @@ def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]
     return encodings
 
 
-def _check(model: onnx.ModelProto) -> None:
+def refuse_quantized(model: onnx.ModelProto) -> None:
+    """Raise QuantizeError where a model holds integer operators."""
     for node in model.graph.node:
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
+
+
+def _check(model: onnx.ModelProto) -> None:
+    refuse_quantized(model)
     opset = required_opset(model)
     if opset < OLDEST_OPSET:
         raise QuantizeError(

@@ -40,6 +40,7 @@ ALLOWED = {
         "zoosmith.execution",
         "zoosmith.optimize",
         "zoosmith.validation",
+        "ml_dtypes",
         "numpy",
         "onnx",
         "onnx_ir",

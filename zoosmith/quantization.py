@@ -145,23 +145,15 @@ def quantize_file(
     """
     inputs = inputs or InputSource()
     original = load_model(source)
-    broken: list[Path] = []
-
-    def skip(path: Path, why: str) -> None:
-        broken.append(path)
-        progress.note(f"skipped: {path}: {why}")
-
     try:
         integer_source, raised_from = _raised(original)
         if raised_from is not None:
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
-        to_array = _preprocessing(original, calibration, progress)
-        calibration = replace(calibration, source=calibration.source or _default_source(original))
-        samples = _samples(original, calibration, inputs, to_array, skip)
-        distance = check_samples(original, samples, force=calibration.force)
+        gathered = gather(original, calibration, inputs, progress)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
-    drop_of = _drop(original, labelled, to_array, providers) if labelled is not None else lambda model: 0.0
+    samples = gathered.samples
+    drop_of = _drop(original, labelled, gathered.to_array, providers) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     try:
         result = quantize_within(
@@ -179,7 +171,7 @@ def quantize_file(
 
     def prove(path: Path, check: Callable[[], None]) -> Proof:
         given = samples[:_VERIFIED] if inputs.feed is None else None
-        origin = f"samples of {calibration.source}" if inputs.feed is None else str(inputs)
+        origin = f"samples of {gathered.source}" if inputs.feed is None else str(inputs)
         return verify_models(
             source,
             path,
@@ -201,15 +193,59 @@ def quantize_file(
     return Quantized(
         written=written,
         samples=len(samples),
-        calibrated_on=str(calibration.source),
-        unreadable=len(broken),
-        distance=distance,
+        calibrated_on=gathered.source,
+        unreadable=gathered.unreadable,
+        distance=gathered.distance,
         summary=summary,
         kept=result.kept,
         drop=None if labelled is None else result.drop,
         max_drop=limit,
         layers=result.layers,
     )
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Samples of a model.
+
+    Attributes:
+        samples: the inputs by name.
+        source: as `Calibration` has it.
+        unreadable: how many images could not be read.
+        distance: of the samples from the training data; None where the model states nothing of that.
+        to_array: makes the model's input of an image.
+    """
+
+    samples: Samples
+    source: str
+    unreadable: int
+    distance: SampleDistance | None
+    to_array: Preprocess
+
+
+def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, progress: Progress) -> Gathered:
+    """Read samples, and hold them against what the model was trained on.
+
+    Args:
+        model: what reads them.
+        calibration: what they are.
+        inputs: seed and sizes of random ones.
+        progress: told of images that cannot be read, and which preprocessing was found.
+
+    Raises:
+        ZoosmithError: they cannot be read, do not fit the model, or are far from its training data.
+    """
+    broken: list[Path] = []
+
+    def skip(path: Path, why: str) -> None:
+        broken.append(path)
+        progress.note(f"skipped: {path}: {why}")
+
+    to_array = _preprocessing(model, calibration, progress)
+    calibration = replace(calibration, source=calibration.source or _default_source(model))
+    samples = _samples(model, calibration, inputs, to_array, skip)
+    distance = check_samples(model, samples, force=calibration.force)
+    return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
 
 
 def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:

@@ -360,6 +360,15 @@ def test_the_optimized_row_computes_the_same_with_fewer_nodes(default_build: Bui
     assert len(optimized.graph.node) < len(onnx.load(default_build.model("12")).graph.node) / 2
 
 
+def test_a_row_in_float16_is_made_on_request(default_build: Built, tmp_path: Path) -> None:
+    report = zoosmith.build(tmp_path, options=BuildOptions(rows="12-fp16", sets=1))
+    assert report.passed
+    (row,) = report.rows
+    assert row.model is not None and row.model.size < 0.52 * default_build.model("12").stat().st_size
+    assert row.cosine is not None and row.cosine > 0.9999
+    assert row.layers
+
+
 def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(default_build: Built, tmp_path: Path) -> None:
     images = tmp_path / "pictures"
     images.mkdir()

@@ -266,3 +266,34 @@ def test_a_report_says_what_each_layer_costs_and_the_worst_stay_in_float(
     everything = json.loads(report.read_text())["layers"]
     kept = sorted(layer["alone_db"] for layer in everything if layer["op_type"] == "Conv")[:2]
     assert max(kept) <= min(alone.values())
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_is_verified_and_halves_the_file(
+    kind: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "half.onnx"
+    options = ["-o", output, "--to", kind, "--calibrate", "random", "--force"]
+    code, out, _ = run(capsys, "quantize", model, *options)
+    assert code == 0
+    assert f" in {kind}" in out and "verified" in out
+    assert output.stat().st_size < 0.65 * model.stat().st_size
+    result = json.loads(run(capsys, "quantize", model, *options, "--json")[1])["result"]
+    assert (result["to"], result["kept_in_float"]) == (kind, [])
+    assert result["proof"] is not None
+    code, _, err = run(capsys, "quantize", model, *options, "--rtol", "0", "--atol", "1e-9")
+    assert code == 1
+    assert f"the model in {kind} " in err and "nothing written" in err
+
+
+def test_a_quantized_model_is_not_quantized_again(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--calibrate", "random", "--samples", 2, "--force"]
+    assert run(capsys, "quantize", model, "-o", tmp_path / "int8.onnx", *options)[0] == 0
+    for kind in ("int8", "float16"):
+        code, _, err = run(
+            capsys, "quantize", tmp_path / "int8.onnx", "-o", tmp_path / "o.onnx", "--to", kind, *options
+        )
+        assert code == 2
+        assert f"{tmp_path / 'int8.onnx'}: already quantized: it holds QuantizeLinear; expected a float32 model" in err

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,7 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.quantization import Quantized
+    from zoosmith.quantization import Calibration, Quantized
     from zoosmith.validation.inputs import InputSource
     from zoosmith.validation.proof import Limits
 
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL.onnx", type=PATH)
 @output_option("The ONNX file to write.")
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["int8", "float16", "bfloat16"]),
+    default="int8",
+    show_default=True,
+    help="Integers; or half precision: values and weights in float16, or weights alone in bfloat16.",
+)
 @click.option(
     "--calibrate",
     "source",
@@ -91,6 +99,7 @@ def quantize(
     terminal: Terminal,
     model: Path,
     output: Path,
+    kind: str,
     source: str | None,
     samples: int,
     method: str,
@@ -115,19 +124,29 @@ def quantize(
     from them. With --atol or --rtol both models are run on the samples, or on --feed, and compared; with --prove-in,
     the result in that runtime as well. Where a limit cannot be kept no model is written, exit code 1.
 
+    With --to float16, what float16 cannot hold or would lose too much of stays in float32, as the samples show; with
+    --to bfloat16, weights take half the space and are cast to float32 when the model is loaded. Both are verified on
+    the samples, and keep the types of inputs and outputs.
+
     \b
     Example:
       zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx
       zoosmith quantize densenet-12.onnx -o densenet-12-int8.onnx --calibrate images/
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
+      zoosmith quantize net.onnx -o net-fp16.onnx --to float16
       zoosmith quantize net.onnx -o net-int8.onnx --keep-float 2 --report layers.json
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
-    from zoosmith.onnx_model.files import write_atomic
     from zoosmith.quantization import Calibration, quantize_file
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.run_limit import runs_limited
 
+    calibration = Calibration(source, samples, method, preprocess, force, timeout)
+    if kind != "int8":
+        if max_drop is not None or data is not None or keep_float:
+            raise click.UsageError(f"--max-drop, --data and --keep-float are of --to int8; found --to {kind}")
+        with runs_limited(timeout):
+            return _halve(terminal, model, output, kind, calibration, report, inputs, limits, providers)
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
     if inputs.feed is not None and limits is None:
@@ -136,7 +155,7 @@ def quantize(
         found = quantize_file(
             model,
             output,
-            Calibration(source, samples, method, preprocess, force, timeout),
+            calibration,
             max_drop=max_drop,
             labelled=None if data is None else ImageFolder(data, labels),
             keep_float=keep_float,
@@ -147,8 +166,7 @@ def quantize(
             progress=terminal.progress(),
         )
     result = {"model": str(model), **found.as_dict()}
-    if report is not None:
-        write_atomic(report, f"{json.dumps(result, indent=1, allow_nan=False)}\n".encode())
+    _write_report(report, result)
     terminal.result(result, *_line(found, data))
     if found.written.output is not None:
         return 0
@@ -161,6 +179,45 @@ def quantize(
             f"the limit of {100 * limit:g} %; nothing written"
         )
     return 1
+
+
+def _halve(
+    terminal: Terminal,
+    model: Path,
+    output: Path,
+    kind: str,
+    calibration: "Calibration",
+    report: Path | None,
+    inputs: "InputSource",
+    limits: "Limits | None",
+    providers: list[str] | None,
+) -> int:
+    from zoosmith.half_precision import halve_file
+
+    found = halve_file(
+        model,
+        output,
+        kind,
+        calibration,
+        inputs=inputs,
+        limits=limits,
+        providers=providers,
+        progress=terminal.progress(),
+    )
+    result = {"model": str(model), **found.as_dict()}
+    _write_report(report, result)
+    written = found.written.output is not None
+    terminal.result(result, *([f"{found.written.output}: {found}"] if written else []))
+    if not written:
+        terminal.failure(f"{model}: the model in {kind} {found.written.verified}; nothing written")
+    return 0 if written else 1
+
+
+def _write_report(path: Path | None, result: dict[str, Any]) -> None:
+    from zoosmith.onnx_model.files import write_atomic
+
+    if path is not None:
+        write_atomic(path, f"{json.dumps(result, indent=1, allow_nan=False)}\n".encode())
 
 
 def _line(found: "Quantized", data: Path | None) -> list[str]:

@@ -24,10 +24,12 @@ from zoosmith.recipes.pictures import picture_inputs
 from zoosmith.recipes.published import LICENSE_SOURCE, Family, families
 from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.recipes.rows import (
+    FLOAT16_ROW,
     INTEGER_ROW,
     OPTIMIZED_ROW,
     Make,
     Row,
+    halved,
     onnx_release,
     optimized,
     published_row,
@@ -152,7 +154,8 @@ def _rows(family: Family, net: NetDef) -> list[Row]:
     found = [_row(family, name, make) for name, make in makes.items()]
     remark = "another quantizer made the published file"
     integer = _row(family, INTEGER_ROW, quantized(twelve), remark=remark, exact=False)
-    return [*found, integer, _row(family, OPTIMIZED_ROW, optimized(twelve))]
+    half = _row(family, FLOAT16_ROW, halved(twelve), exact=False)
+    return [*found, integer, half, _row(family, OPTIMIZED_ROW, optimized(twelve))]
 
 
 def _habits(family: Family, net: NetDef) -> Callable[[Make], Make]:

@@ -16,11 +16,13 @@ from zoosmith.recipes.families import family_recipe, recognised
 from zoosmith.recipes.onnx_source import OnnxSource
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import (
+    FLOAT16_ROW,
     INTEGER_ROW,
     OPTIMIZED_ROW,
     Make,
     Row,
     converted,
+    halved,
     onnx_release,
     optimized,
     quantized,
@@ -147,7 +149,8 @@ def _rows(title: str, makes: Mapping[str, Make]) -> dict[str, Row]:
     twelve = makes.get("12") or converted(12)
     exact = {**makes, "12": twelve, OPTIMIZED_ROW: optimized(twelve)}
     rows = {name: _row(title, name, make) for name, make in exact.items()}
-    return {**rows, INTEGER_ROW: replace(_row(title, INTEGER_ROW, quantized(twelve)), exact=False)}
+    reduced = {INTEGER_ROW: quantized(twelve), FLOAT16_ROW: halved(twelve)}
+    return {**rows, **{name: replace(_row(title, name, make), exact=False) for name, make in reduced.items()}}
 
 
 def _row(title: str, name: str, make: Make) -> Row:

@@ -16,6 +16,7 @@ from zoosmith.onnx_model.external_data import external_tensors, load_external_da
 from zoosmith.onnx_model.in_place import load_spans
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.half_precision import FLOAT16, to_half
 from zoosmith.quantize.layers import Layer
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
@@ -25,6 +26,7 @@ _IR_OF_PLAIN_PARAMETERS = 4
 
 INTEGER_ROW = "12-int8"
 OPTIMIZED_ROW = "12-opt"
+FLOAT16_ROW = "12-fp16"
 
 
 class RowMaker:
@@ -137,6 +139,18 @@ def quantized(base: Make, name: str = INTEGER_ROW) -> Make:
     def make(maker: RowMaker) -> ModelProto:
         model = _loaded(base, maker)
         found = quantize.quantize_within(model, maker.samples(model))
+        maker.layers[name] = found.layers
+        return found.model
+
+    return make
+
+
+def halved(base: Make, name: str = FLOAT16_ROW) -> Make:
+    """Make the row `name` in float16, but for what would lose too much."""
+
+    def make(maker: RowMaker) -> ModelProto:
+        model = _loaded(base, maker)
+        found = to_half(model, maker.samples(model), FLOAT16)
         maker.layers[name] = found.layers
         return found.model
 

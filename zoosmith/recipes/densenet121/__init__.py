@@ -11,9 +11,11 @@ from zoosmith.recipes.init_nets import InitLayout
 from zoosmith.recipes.published import families
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import (
+    FLOAT16_ROW,
     INTEGER_ROW,
     OPTIMIZED_ROW,
     Row,
+    halved,
     optimized,
     published_row,
     quantized,
@@ -60,6 +62,14 @@ _OPTIMIZED = Row(
     title=f"{_PUBLISHED.title}-{OPTIMIZED_ROW}",
     onnx_version=_PUBLISHED.rows["12"].onnx_version,
 )
+_HALF = Row(
+    FLOAT16_ROW,
+    12,
+    halved(upgraded_to_12),
+    title=f"{_PUBLISHED.title}-{FLOAT16_ROW}",
+    onnx_version=_PUBLISHED.rows["12"].onnx_version,
+    exact=False,
+)
 
 DENSENET121 = Recipe(
     title=_PUBLISHED.title,
@@ -67,7 +77,7 @@ DENSENET121 = Recipe(
     folder=_PUBLISHED.folder,
     tags=("vision", "classification", "densenet-121"),
     open_source=DENSENET121_NET.open,
-    rows={row.name: row for row in [*_PUBLISHED_ROWS, _OPTIMIZED]},
+    rows={row.name: row for row in [*_PUBLISHED_ROWS, _OPTIMIZED, _HALF]},
     default_rows=",".join(row.name for row in _PUBLISHED_ROWS),
     samples=SAMPLES,
     features=("pool5_1",),

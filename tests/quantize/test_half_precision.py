@@ -1,0 +1,111 @@
+"""Models in float16 and bfloat16: smaller, close to the original, with the same inputs and outputs."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.optimize.nets import Net, dense_block
+from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.half_precision import to_half
+from zoosmith.quantize.samples import random_samples
+from zoosmith.validation import runner_for
+
+
+def largest_error(model: onnx.ModelProto, half: onnx.ModelProto) -> float:
+    """Over the standard deviation of the output."""
+    onnx.checker.check_model(half, full_check=True)
+    before, after = runner_for(model), runner_for(half)
+    worst = 0.0
+    for sample in random_samples(model, 3, seed=50):
+        for name, value in before.run(sample).items():
+            found = after.run(sample)[name]
+            assert found.dtype == value.dtype
+            worst = max(worst, float(np.abs(found - value).max() / np.std(value)))
+    return worst
+
+
+def types_of_weights(model: onnx.ModelProto) -> set[int]:
+    return {tensor.data_type for tensor in model.graph.initializer if np.prod(tensor.dims) > 1}
+
+
+def test_float16_halves_the_file_and_keeps_inputs_and_outputs_in_float32() -> None:
+    model = dense_block()
+    half = to_half(model, random_samples(model, 3), "float16")
+    assert half.model.ByteSize() < 0.6 * model.ByteSize()
+    assert types_of_weights(half.model) <= {TensorProto.FLOAT16, TensorProto.INT64}
+    assert [node.op_type for node in half.model.graph.node].count("Cast") == 2
+    assert half.kept == ()
+    assert largest_error(model, half.model) < 0.01
+    assert all(layer.snr_db is None or layer.snr_db > 40 for layer in half.layers)
+
+
+def test_what_float16_cannot_hold_stays_in_float32() -> None:
+    net = Net([1, 4, 8, 8])
+    x = net.conv("data", 4, 4, bias=True)
+    big = net.add("Mul", x, net.constant(np.float32([1e6]).reshape(1, 1, 1, 1)), name="big")
+    x = net.add("Div", big, net.constant(np.float32([3e6]).reshape(1, 1, 1, 1)), name="small")
+    model = net.model(net.conv(x, 4, 2))
+    half = to_half(model, random_samples(model, 3), "float16")
+    assert {"big", "small"} <= set(half.kept)
+    assert largest_error(model, half.model) < 0.01
+    kept = {name for node in half.model.graph.node if node.op_type == "Conv" for name in node.input}
+    assert any(name.endswith("_float16") for name in kept)
+
+
+def test_a_difference_of_near_numbers_stays_in_float32() -> None:
+    net = Net([1, 4, 8, 8])
+    large = net.constant(np.float32([2000]).reshape(1, 1, 1, 1))
+    shifted = net.add("Add", "data", large, name="shifted")
+    model = net.model(net.add("Mul", net.add("Sub", shifted, large, name="back"), large))
+    half = to_half(model, random_samples(model, 3), "float16")
+    assert "back" in half.kept
+    # its input too was rounded, so the whole path stays
+    assert largest_error(model, half.model) < 0.02
+
+
+def test_operators_without_float16_and_subgraphs_read_float32() -> None:
+    then, other = (
+        helper.make_graph([helper.make_node(op, ["hidden"], ["r"])], op, [], [helper.make_empty_tensor_value_info("r")])
+        for op in ("Relu", "Neg")
+    )
+    weights = np.random.RandomState(0).randn(6, 6).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["hidden"]),
+        helper.make_node("ReduceSum", ["hidden"], ["sum"], keepdims=0),
+        helper.make_node("Greater", ["sum", "zero"], ["positive"]),
+        helper.make_node("If", ["positive"], ["y"], then_branch=then, else_branch=other),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 6])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.float32(0), "zero")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    half = to_half(model, random_samples(model, 3), "float16")
+    assert types_of_weights(half.model) == {TensorProto.FLOAT16}
+    assert largest_error(model, half.model) < 0.01
+
+
+def test_bfloat16_keeps_the_weights_only() -> None:
+    net = Net([1, 3, 8, 8], opset=13)
+    model = net.model(net.conv(net.add("Relu", net.conv("data", 3, 64, 3, bias=True)), 64, 8, 3))
+    half = to_half(model, random_samples(model, 1), "bfloat16")
+    assert types_of_weights(half.model) == {TensorProto.BFLOAT16}
+    assert half.model.ByteSize() < 0.6 * model.ByteSize()
+    assert largest_error(model, half.model) < 0.05
+
+
+def test_bfloat16_below_opset_13_is_refused() -> None:
+    model = dense_block()
+    with pytest.raises(QuantizeError, match="opset 12, expected 13 or later, where Cast takes bfloat16"):
+        to_half(model, random_samples(model, 1), "bfloat16")
+
+
+def test_the_same_model_gives_the_same_bytes() -> None:
+    model = dense_block()
+    samples = random_samples(model, 2)
+    first, second = (to_half(model, samples, "float16").model.SerializeToString() for _ in range(2))
+    assert first == second
