@@ -13,6 +13,9 @@ from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.validity import refuse_invalid
 from zoosmith.optimize.weights_in_files import put_weights_back, with_inputs_for_weights
 
+# passes of onnx-simplifier whose operators are not ONNX's own
+_OTHER_DOMAINS = ("fuse_attention", "fuse_gqa", "fuse_rope", "fuse_rms_norm", "fuse_matmul_integer_to_float")
+
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return what onnx-simplifier makes of a model; it is not checked, which `optimize` does.
@@ -36,7 +39,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     refuse_invalid(given)
     try:
         with _unprinted():
-            result, _ = onnxsim.simplify(given, check_n=0)
+            result, _ = onnxsim.simplify(given, check_n=0, skipped_optimizers=list(_OTHER_DOMAINS))
     except Exception as error:
         # the simplifier raises whatever its C++ side does
         raise OptimizeError(f"onnx-simplifier cannot take the model: {first_line(error)}") from error

@@ -101,9 +101,18 @@ class _Seen:
         self._sum: Array = np.zeros(1)
         self._squares: Array = np.zeros(1)
         self._count = 0
+        self._channels = 1
 
     def add(self, values: Array) -> None:
         """Take in values of shape (channels, values)."""
+        if self._count and len(values) != len(self._low):
+            # an axis 1 of open size counts positions, not channels: one range for all of it
+            self._low, self._high = self._low.min(keepdims=True), self._high.max(keepdims=True)
+            self._sum, self._squares = self._sum.sum(keepdims=True), self._squares.sum(keepdims=True)
+            self._count *= self._channels
+            self._channels = 1
+            values = values.reshape(1, -1)
+        self._channels = len(values)
         self._low = np.minimum(self._low, values.min(axis=1))
         self._high = np.maximum(self._high, values.max(axis=1))
         self._sum = self._sum + values.sum(axis=1, dtype=np.float64)

@@ -88,6 +88,39 @@ class IntegerWriter:
             inputs: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
             self._dequantized[value] = self.emit("DequantizeLinear", inputs, ir.Value(name=value.name))
 
+    def float_result(self, value: ir.Value) -> ir.Value:
+        """A new float value for what integer nodes make; `finish` makes it replace `value`."""
+        self._dequantized[value] = ir.Value(name=value.name)
+        return self._dequantized[value]
+
+    def keep_at_zero(self, value: ir.Value) -> None:
+        """Say that `value` is never negative: its lowest uint8 value is 0."""
+
+    def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
+        """Write an operator that only moves values on the uint8 form of `sources`, to that of `output`."""
+        inputs: list[ir.Value | None] = [self.quantized[value] if value in sources else value for value in node.inputs]
+        self.emit(node.op_type, inputs, self.quantized[output], node.name, **attributes)
+
+    def between_borders(self, node: ir.Node, output: ir.Value) -> None:
+        """Write the float node between DequantizeLinear and QuantizeLinear.
+
+        ONNX Runtime makes one uint8 operator of the three where it has one: Add, Mul, Sigmoid, poolings and others.
+        """
+        inputs: list[ir.Value | None] = []
+        for value in node.inputs:
+            if value is None or value not in self.quantized:
+                inputs.append(value)
+                continue
+            entering: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
+            real = self.new_value(f"{name_of(value)}_dequantized")
+            inputs.append(self.emit("DequantizeLinear", entering, real))
+        real = self.emit(node.op_type, inputs, self.new_value(f"{name_of(output)}_real"), node.name, **node.attributes)
+        self.encode(real, output, self.announce(output))
+
+    def encode(self, real: ir.Value, value: ir.Value, into: ir.Value) -> None:
+        """Write the QuantizeLinear of `real` as `value` is encoded."""
+        self.emit("QuantizeLinear", [real, *self.scale_and_zero_point(value)], into)
+
     def finish(self, replaced: Iterable[ir.Node]) -> None:
         """Let float nodes and graph outputs read what was dequantized, and remove the nodes that have been replaced."""
         for old, new in self._dequantized.items():
@@ -136,12 +169,10 @@ class IntegerWriter:
             into: the uint8 value to make, where it is not the form of `output` itself.
         """
         entering, leaving = self.parameters[source], self.parameters[output]
-        groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
-        group_of = np.repeat(np.arange(groups), outputs // groups)
+        outputs = len(weights)
 
         def by_input(value: Array) -> Array:
-            repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)[group_of]
-            return repeated.reshape(outputs, inner, *[1] * (weights.ndim - 2))
+            return by_input_channel(value, weights, attributes)
 
         scale = np.broadcast_to(leaving.scale, (outputs,))
         axes = tuple(range(1, weights.ndim))
@@ -172,6 +203,28 @@ class IntegerWriter:
             **dict(sorted(attributes.items())),
         )
 
+    def product(
+        self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None
+    ) -> None:
+        """Write the float product of a uint8 value and constant weights, exact but for their rounding.
+
+        Args:
+            source: float value that tells how `read` is encoded: one scale and zero point for all of it.
+            read: its uint8 form, of shape (..., I).
+            output: the float value to make, of shape (..., O).
+            name: of the float value of which the range was calibrated, and for new values.
+            weights: real ones, of shape (I, O).
+            bias: what that value has more than the product, where it is known.
+        """
+        entering = self.parameters[source]
+        columns = weights.T * np.float64(np.float32(entering.nominal_scale))
+        packed = quantize_weights(columns, np.zeros(len(columns)), np.ones(columns.shape))
+        integer = self.constant(f"{name}_weights", packed.weights.T)
+        zero_point = self.scale_and_zero_point(source)[1]
+        sums = self.emit("MatMulInteger", [read, integer, zero_point], self.new_value(f"{name}_sums"))
+        real = self.emit("Cast", [sums], self.new_value(f"{name}_real_sums"), to=ir.DataType.FLOAT.value)
+        self.emit("Mul", [real, self.constant(f"{name}_scale", packed.scale.astype(np.float32))], output)
+
     def _moments(self, source: ir.Value, entering: QuantizationParameters) -> tuple[Array, Array]:
         """Mean and standard deviation of each channel of the source, in multiples of its scale."""
         found = self._ranges.get(name_of(source))
@@ -185,6 +238,14 @@ class IntegerWriter:
         if key not in self._scalars:
             self._scalars[key] = self.constant(name, np.asarray(value))
         return self._scalars[key]
+
+
+def by_input_channel(value: Array, weights: Array, attributes: Mapping[str, Any]) -> Array:
+    """Values of a convolution's input channels, or of blocks of them, as (O, I / groups, 1, ...): for each weight."""
+    groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
+    group_of = np.repeat(np.arange(groups), outputs // groups)
+    repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)[group_of]
+    return repeated.reshape(outputs, inner, *[1] * (weights.ndim - 2))
 
 
 def _integer(value: "ir.Attr | int") -> int:

@@ -55,6 +55,8 @@ def measure_layers(
     parts: Partition,
     encodings: Mapping[str, Encoding],
     samples: Samples,
+    *,
+    signed: bool = False,
 ) -> tuple[Layer, ...]:
     """Run both models, and compare the values of each layer that has an encoding of its own.
 
@@ -64,6 +66,7 @@ def measure_layers(
         parts: which nodes became integer.
         encodings: the uint8 values of the integer model, by name of the float value.
         samples: the inputs of both, by name; the first ones are run.
+        signed: the values are int8, of zero points that are 128 lower than the encodings say.
 
     Returns:
         The layers in the order of the model.
@@ -71,11 +74,14 @@ def measure_layers(
     Raises:
         ValidationError: a model cannot be run.
     """
-    steps = {name_of(step.output): step.node for step in parts.steps if step.form and not step.form.moves}
+    steps = {
+        name_of(step.output): step.node for step in parts.steps if step.form and step.encodes and not step.form.moves
+    }
     seen = {name: _Compared(encodings[name]) for name in steps}
     measured = samples[:MEASURED]
     floats = Watched(exact, seen)
-    integers = Watched(integer, [encodings[name].tensor for name in seen], onnx.TensorProto.UINT8)
+    elem_type = onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8
+    integers = Watched(integer, [encodings[name].tensor for name in seen], elem_type)
     for wanted, found in zip(floats.run(measured), integers.run(measured), strict=True):
         for name, compared in seen.items():
             compared.add(wanted[name], found[encodings[name].tensor])
@@ -100,10 +106,11 @@ class _Compared:
         self._outside = self._count = 0
 
     def add(self, wanted: Array, found: Array) -> None:
+        moved = 128 if found.dtype == np.int8 else 0
         exact = by_channel(wanted).astype(np.float64)
         scale = self._encoding.parameters.scale[:, None]
         zero_point = self._encoding.parameters.zero_point[:, None]
-        error = (by_channel(found).astype(np.float64) - zero_point) * scale - exact
+        error = (by_channel(found).astype(np.float64) + moved - zero_point) * scale - exact
         place = exact / scale + zero_point
         self._signal += float(np.sum(exact * exact))
         self._noise += float(np.sum(error * error))

@@ -15,7 +15,8 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layers import MEASURED, Layer, measure_layers, signal_to_noise
 from zoosmith.quantize.partition import Partition, partition
-from zoosmith.quantize.quantizer import prepare, write_integer
+from zoosmith.quantize.quantizer import INTEGER, prepare, write_integer
+from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
 
 
@@ -45,6 +46,7 @@ def quantize_within(
     limit: float = 0.0,
     *,
     method: str = "minmax",
+    target: Target = INTEGER,
     keep: int = 0,
     rank: bool = False,
     progress: Progress = SILENT,
@@ -62,6 +64,7 @@ def quantize_within(
         drop_of: what a quantized model loses, in the unit of `limit`; by default nothing.
         limit: the largest drop to accept.
         method: as for `calibrate`.
+        target: the form of the result.
         keep: how many of the worst layers stay in float in any case.
         rank: measure each layer's own error even where nothing has to be chosen by it.
         progress: notified of the calibration runs and of the layers ranked.
@@ -69,7 +72,7 @@ def quantize_within(
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
-    calibrated = _Calibrated(model, samples, method, progress)
+    calibrated = _Calibrated(model, samples, method, target, progress)
     layers = len(calibrated.layers)
     if keep >= layers:
         raise QuantizeError(f"{keep} layers to keep in float of {layers} in all; expected at most {layers - 1}")
@@ -84,7 +87,10 @@ def quantize_within(
 class _Calibrated:
     """A float model with the ranges of its values: integer models are written from it, any layers left in float."""
 
-    def __init__(self, model: onnx.ModelProto, samples: Samples, method: str, progress: Progress) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, samples: Samples, method: str, target: Target, progress: Progress
+    ) -> None:
+        self._target = target
         self._prepared = prepare(model)
         self._exact = to_proto(self._prepared)
         parts = partition(self._prepared)
@@ -98,7 +104,7 @@ class _Calibrated:
         """The integer model in which the layers that make `kept` stay in float."""
         result = self._prepared.clone()
         parts = partition(result, kept)
-        encodings = write_integer(result, parts, self._ranges)
+        encodings = write_integer(result, parts, self._ranges, self._target)
         return _Integer(to_proto(result), parts, encodings)
 
     def ranked(self, progress: Progress) -> list[str]:
@@ -116,7 +122,9 @@ class _Calibrated:
 
     def measured(self, found: "_Integer") -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""
-        layers = measure_layers(self._exact, found.model, found.parts, found.encodings, self._samples)
+        layers = measure_layers(
+            self._exact, found.model, found.parts, found.encodings, self._samples, signed=self._target.signed
+        )
         return tuple(replace(layer, alone_db=self._alone.get(layer.name)) for layer in layers)
 
 

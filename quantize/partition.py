@@ -9,8 +9,9 @@ import onnx_ir as ir
 from zoosmith.optimize.values import attribute, constant, is_standard, name_of, only_reader, opset, read_values
 from zoosmith.quantize import quantization_parameters
 from zoosmith.quantize.calibration import Range
-from zoosmith.quantize.integer_forms import FORMS, IntegerForm
+from zoosmith.quantize.integer_forms import IntegerForm, form_of
 from zoosmith.quantize.quantization_parameters import QuantizationParameters
+from zoosmith.quantize.target import Target
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class Step:
     def sources(self) -> list[ir.Value]:
         """The values that an integer node reads in their uint8 form."""
         inputs = [value for value in self.node.inputs if value is not None]
-        return inputs if self.node.op_type == "Concat" else inputs[:1]
+        return inputs if self.form is not None and self.form.every_input else inputs[:1]
+
+    @property
+    def encodes(self) -> bool:
+        """Whether the step makes a value in its uint8 form."""
+        return self.form is not None and not self.form.gives_float
 
     @property
     def replaced(self) -> list[ir.Node]:
@@ -59,7 +65,7 @@ class Partition:
     @property
     def encoded(self) -> list[ir.Value]:
         """The float values that get quantization parameters from their own range."""
-        made = [step.output for step in self.steps if step.form and not step.form.moves]
+        made = [step.output for step in self.steps if step.form and step.encodes and not step.form.moves]
         return [*self.entries, *made]
 
     @property
@@ -71,7 +77,8 @@ class Partition:
             if step.form and (step.form.starts or step.form.moves)
             for value in step.sources
         ]
-        return list(dict.fromkeys(name_of(value) for value in (*self.encoded, *read)))
+        products = [step.output for step in self.steps if step.form and step.form.gives_float]
+        return list(dict.fromkeys(name_of(value) for value in (*self.encoded, *read, *products)))
 
 
 def partition(model: ir.Model, keep_float: Collection[str] = ()) -> Partition:
@@ -84,32 +91,58 @@ def partition(model: ir.Model, keep_float: Collection[str] = ()) -> Partition:
     result = Partition([])
     version = opset(model)
     quantized: set[ir.Value] = set()
+    made: set[ir.Value] = set()
     joined: set[ir.Node] = set()
+    integer_readers = _IntegerReaders(model.graph, version, keep_float)
     for node in model.graph:
         if node in joined:
             continue
         output = node.outputs[0]
-        form = FORMS.find(node.op_type) if is_standard(node, node.op_type) else None
+        form = form_of(node, version)
         step = Step(node, output, form)
         if (
             form is None
-            or not form.accepts(node, version)
             or output.name in keep_float
-            or not (form.starts or any(value in quantized for value in step.sources))
+            or not (form.starts or any(value in (made if form.between else quantized) for value in step.sources))
+            or (form.between and node not in integer_readers)
         ):
             result.steps.append(Step(node, output))
             continue
         after = only_reader(output)
         bounds = None if after is None else _bounds(after)
-        if node.op_type == "Relu":
-            step = Step(node, output, form, 0.0)
-        elif after is not None and bounds is not None and not form.moves:
-            step = Step(node, after.outputs[0], form, *bounds)
+        step = Step(node, output, form, form.lowest, form.highest)
+        if after is not None and bounds is not None and not form.moves and not form.gives_float:
+            step = Step(node, after.outputs[0], form, max(form.lowest, bounds[0]), min(form.highest, bounds[1]))
             joined.add(after)
         result.entries.extend(value for value in step.sources if value not in quantized and value not in result.entries)
-        quantized.update((*step.sources, step.output))
+        quantized.update(step.sources)
+        if step.encodes:
+            quantized.add(step.output)
+            made.add(step.output)
         result.steps.append(step)
     return result
+
+
+class _IntegerReaders:
+    """The nodes of which an operator with integer weights reads the output, at once or behind others in uint8."""
+
+    def __init__(self, graph: ir.Graph, version: int, keep_float: Collection[str]) -> None:
+        self._nodes: set[ir.Node] = set()
+        self._keep_float = keep_float
+        for node in reversed(graph):
+            if any(self._reads(use.node, use.idx, version) for use in node.outputs[0].uses()):
+                self._nodes.add(node)
+
+    def __contains__(self, node: ir.Node) -> bool:
+        return node in self._nodes
+
+    def _reads(self, reader: ir.Node, index: int, version: int) -> bool:
+        if _bounds(reader) is not None and reader in self._nodes:
+            return True
+        form = form_of(reader, version)
+        if form is None or reader.outputs[0].name in self._keep_float or (index > 0 and not form.every_input):
+            return False
+        return form.starts or reader in self._nodes
 
 
 def _bounds(node: ir.Node) -> tuple[float, float] | None:
@@ -129,14 +162,14 @@ def _bounds(node: ir.Node) -> tuple[float, float] | None:
 
 
 def choose_parameters(
-    model: ir.Model, parts: Partition, ranges: Mapping[str, Range]
+    model: ir.Model, parts: Partition, ranges: Mapping[str, Range], target: Target
 ) -> dict[ir.Value, QuantizationParameters]:
     """Choose the scale and zero point of each value of `parts.encoded`: as small a scale as those that read it allow.
 
-    Values that meet in a Concat share one only where a reader after it needs that.
+    Values that meet in a Concat share one only where a reader after it needs that. The QDQ form has one for all.
     """
-    groups = _Groups(model.graph.outputs, parts)
-    bounds = {step.output: (step.lowest, step.highest) for step in parts.steps if step.form}
+    groups = _Groups(model.graph.outputs, parts, per_tensor=target.format == "qdq")
+    bounds = {step.output: (step.lowest, step.highest) for step in parts.steps if step.encodes}
     result: dict[ir.Value, QuantizationParameters] = {}
     for per_tensor, members in groups.members(parts.encoded):
         lows, highs = [], []
@@ -148,7 +181,9 @@ def choose_parameters(
             lows.append(np.full_like(low, lowest) if np.isfinite(lowest) else low)
             highs.append(high)
         if per_tensor:
-            shared = quantization_parameters.per_tensor(np.concatenate(lows), np.concatenate(highs))
+            shared = quantization_parameters.per_tensor(
+                np.concatenate(lows), np.concatenate(highs), symmetric=target.symmetric
+            )
             result.update(dict.fromkeys(members, shared))
         else:
             result[members[0]] = quantization_parameters.per_channel(lows[0], highs[0])
@@ -158,7 +193,7 @@ def choose_parameters(
 class _Groups:
     """Values that are moved into each other unchanged, and whether a reader of one needs one scale for all of them."""
 
-    def __init__(self, outputs: Iterable[ir.Value], parts: Partition) -> None:
+    def __init__(self, outputs: Iterable[ir.Value], parts: Partition, *, per_tensor: bool) -> None:
         self._parent: dict[ir.Value, ir.Value] = {}
         for step in parts.steps:
             if step.form and step.form.moves:
@@ -166,8 +201,10 @@ class _Groups:
                     self._parent[self._root(value)] = self._root(step.output)
         self._per_tensor = {self._root(value) for value in (*outputs, *parts.entries)}
         for step in parts.steps:
-            if not step.form or not step.form.per_channel:
+            if per_tensor or not step.form or not step.form.per_channel:
                 self._per_tensor.update(map(self._root, step.sources if step.form else read_values(step.node)))
+            if step.form and (per_tensor or step.form.between):
+                self._per_tensor.add(self._root(step.output))
 
     def members(self, values: list[ir.Value]) -> list[tuple[bool, list[ir.Value]]]:
         """The values that need the same parameters, together (True), and the others, each alone (False)."""

@@ -57,9 +57,12 @@ def per_channel(low: Array, high: Array) -> QuantizationParameters:
     return QuantizationParameters(scale, -np.floor(low / scale))
 
 
-def per_tensor(low: Array, high: Array) -> QuantizationParameters:
-    """One scale and one zero point for all channels; zero is exact, as padding needs it."""
+def per_tensor(low: Array, high: Array, *, symmetric: bool = False) -> QuantizationParameters:
+    """One scale and one zero point for all channels; zero is exact, as padding needs it, `symmetric` in the middle."""
     bottom, top = min(float(np.min(low)), 0.0), max(float(np.max(high)), 0.0)
+    if symmetric:
+        reach = np.array([max(-bottom, top) / (LEVELS // 2)])
+        return QuantizationParameters(round_up(_not_zero(reach)), np.full(1, LEVELS // 2 + 1.0))
     if bottom == 0:
         return QuantizationParameters(round_up(_not_zero(np.array([top / LEVELS]))), np.zeros(1))
     scale = round_up(_not_zero(np.array([(top - bottom) / (LEVELS - 1)])))

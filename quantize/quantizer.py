@@ -14,17 +14,26 @@ from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition
+from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
+from zoosmith.quantize.target import Target
 
 OLDEST_OPSET = 10
+INTEGER = Target()
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 
 
 def quantize(
-    model: onnx.ModelProto, samples: Samples, *, method: str = "minmax", progress: Progress = SILENT
+    model: onnx.ModelProto,
+    samples: Samples,
+    *,
+    method: str = "minmax",
+    target: Target = INTEGER,
+    progress: Progress = SILENT,
 ) -> onnx.ModelProto:
     """Quantize all operators that have an integer form: int8 weights with scales per output channel, uint8 activations.
 
@@ -36,6 +45,7 @@ def quantize(
         model: float32, opset 10 or later; it is left as it was.
         samples: the model's inputs by name, to calibrate on.
         method: as for `calibrate`.
+        target: the form of the result.
         progress: notified of the calibration runs.
 
     Raises:
@@ -47,7 +57,7 @@ def quantize(
     prepared = prepare(model)
     parts = partition(prepared)
     ranges = calibrate(to_proto(prepared), samples, method=method, tensors=parts.calibrated, progress=progress)
-    write_integer(prepared, parts, ranges)
+    write_integer(prepared, parts, ranges, target)
     return to_proto(prepared)
 
 
@@ -63,26 +73,30 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
         result = fold_to_ir(model)
     except OptimizeError as error:
         raise QuantizeError(str(error)) from error
+    GatedActivations()(result)
     SpaceToDepthConvolutions()(result)
     if not partition(result).computed:
         raise QuantizeError("nothing to quantize; expected a Conv, Gemm or MatMul with constant weights")
     return result
 
 
-def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
+def write_integer(
+    model: ir.Model, parts: Partition, ranges: Mapping[str, Range], target: Target = INTEGER
+) -> dict[str, Encoding]:
     """Make the float model integer, in place.
 
     Args:
         model: what `parts` was made of.
         parts: the nodes that become integer.
         ranges: of `parts.calibrated`, by name.
+        target: the form to write.
 
     Returns:
-        The uint8 values, by the names of the float ones.
+        The encoded values, by the names of the float ones.
     """
-    parameters = choose_parameters(model, parts, ranges)
-    writer = IntegerWriter(model, ranges)
-    computed = {step.output for step in parts.steps if step.form}
+    parameters = choose_parameters(model, parts, ranges, target)
+    writer = IntegerWriter(model, ranges) if target.format == "integer" else QdqWriter(model, ranges, target)
+    computed = {step.output for step in parts.steps if step.encodes}
     for step in parts.steps:
         writer.go_to(step.node)
         if step.form is None:
@@ -95,6 +109,8 @@ def write_integer(model: ir.Model, parts: Partition, ranges: Mapping[str, Range]
                 writer.quantize(value, parameters[value])
         if step.output in parameters:
             writer.parameters[step.output] = parameters[step.output]
+        if step.lowest == 0:
+            writer.keep_at_zero(step.output)
         step.form.write(writer, step.node, step.output)
     writer.go_to(None)
     for value in model.graph.outputs:

@@ -16,10 +16,11 @@ from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layers import Layer
-from zoosmith.quantize.quantizer import OLDEST_OPSET
+from zoosmith.quantize.quantizer import INTEGER, OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import read_samples, takes_images
+from zoosmith.quantize.target import Target
 from zoosmith.validation import (
     ImageFolder,
     InputSource,
@@ -118,6 +119,7 @@ def quantize_file(
     labelled: ImageFolder | None = None,
     keep_float: int = 0,
     rank: bool = False,
+    target: Target = INTEGER,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
@@ -133,6 +135,7 @@ def quantize_file(
         labelled: images to measure the drop on.
         keep_float: how many of the layers that cost most stay in float in any case.
         rank: measure what each layer alone costs even where nothing is chosen by it.
+        target: the form of the file.
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
@@ -164,6 +167,7 @@ def quantize_file(
             method=calibration.method,
             keep=keep_float,
             rank=rank,
+            target=target,
             progress=progress,
         )
     except QuantizeError as error:

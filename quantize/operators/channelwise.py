@@ -39,14 +39,15 @@ def _source(node: ir.Node) -> tuple[ir.Value, int]:
     return source, shape[1]
 
 
-@integer_form("Relu", accepts=is_image)
+@integer_form("Relu", accepts=is_image, lowest=0.0)
 def relu(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """A Relu that could not join the operator before it: the affine 1 * x + 0, cut off by its lowest uint8 value."""
     source, channels = _source(node)
     _depthwise(writer, node, output, source, np.ones(channels), np.zeros(channels), (1, 1), (1, 1))
 
 
-def _is_plain_pool(node: ir.Node, opset: int) -> bool:
+def is_plain_pool(node: ir.Node, opset: int) -> bool:
+    """Whether an AveragePool averages as many values at every position."""
     known = {"kernel_shape", "strides", "pads", "count_include_pad", "auto_pad", "ceil_mode", "dilations"}
     return (
         is_image(node, opset)
@@ -57,7 +58,7 @@ def _is_plain_pool(node: ir.Node, opset: int) -> bool:
     )
 
 
-@integer_form("AveragePool", accepts=_is_plain_pool)
+@integer_form("AveragePool", accepts=is_plain_pool)
 def average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """AveragePool without padding: a convolution of equal weights."""
     kernel = tuple(attribute(node, "kernel_shape"))
@@ -66,12 +67,13 @@ def average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None
     _depthwise(writer, node, output, source, scale, np.zeros(channels), kernel, strides)
 
 
-def _has_known_positions(node: ir.Node, _: int) -> bool:
+def has_known_positions(node: ir.Node, _: int) -> bool:
+    """Whether the node's first input is of rank 4 with known height and width."""
     shape = sizes(node.inputs[0])
     return shape is not None and len(shape) == 4 and None not in shape[1:]
 
 
-@integer_form("GlobalAveragePool", accepts=_has_known_positions)
+@integer_form("GlobalAveragePool", accepts=has_known_positions)
 def global_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """GlobalAveragePool: a convolution as large as the image."""
     source, channels = _source(node)
@@ -93,3 +95,11 @@ def _depthwise(
     weights = np.broadcast_to(scale.reshape(-1, 1, 1, 1), (len(scale), 1, *kernel))
     attributes = {"group": len(scale), "kernel_shape": kernel, "strides": strides, "pads": (0, 0, 0, 0)}
     writer.convolution(source, output, node, weights, shift, attributes)
+
+
+@integer_form("HardSigmoid", accepts=is_image, lowest=0.0, highest=1.0, between=True)
+def hard_sigmoid(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """HardSigmoid: an affine that is cut off at 0 and 1 by the lowest and highest uint8 value."""
+    source, channels = _source(node)
+    slope, shift = (float(np.float32(attribute(node, *named))) for named in (("alpha", 0.2), ("beta", 0.5)))
+    _depthwise(writer, node, output, source, np.full(channels, slope), np.full(channels, shift), (1, 1), (1, 1))

@@ -9,13 +9,8 @@ from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.integer_writer import IntegerWriter
 
 
-def _has_float_weights(node: ir.Node) -> bool:
-    return (
-        constant(node.inputs[0]) is None
-        and input_constant(node, 1) is not None
-        and has_float_constants(node)
-        and all(np.isfinite(value).all() for value in map(constant, node.inputs[1:]) if value is not None)
-    )
+def _finite(*values: Array | None) -> bool:
+    return all(value is None or (value.dtype == np.float32 and bool(np.isfinite(value).all())) for value in values)
 
 
 def _weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
@@ -26,7 +21,27 @@ def _weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
 
 
 def _is_convolution(node: ir.Node, _: int) -> bool:
-    return _has_float_weights(node)
+    weights = input_constant(node, 1)
+    known = weights is not None and has_float_constants(node) and constant(node.inputs[0]) is None
+    return known and _finite(weights, input_constant(node, 2))
+
+
+def is_product(node: ir.Node, _: int) -> bool:
+    """Whether the node is a Gemm or MatMul by constant weights of rank 2."""
+    weights = input_constant(node, 1)
+    shape = sizes(node.inputs[0])
+    return (
+        weights is not None
+        and weights.ndim == 2
+        and constant(node.inputs[0]) is None
+        and shape is not None
+        and len(shape) >= 2
+        and _finite(weights, input_constant(node, 2))
+    )
+
+
+def _is_product_of_rows(node: ir.Node, opset: int) -> bool:
+    return is_product(node, opset) and not _is_row(node, opset)
 
 
 @integer_form("Conv", accepts=_is_convolution, starts=True, per_channel=False)
@@ -39,28 +54,24 @@ def conv(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     writer.convolution(source, output, node, weights, bias, node.attributes)
 
 
-def _is_dense(node: ir.Node, _: int) -> bool:
-    shape = sizes(node.inputs[0])
-    weights, bias = input_constant(node, 1), input_constant(node, 2)
+def _is_row(node: ir.Node, opset: int) -> bool:
+    shape, bias = sizes(node.inputs[0]), input_constant(node, 2)
     return (
-        _has_float_weights(node)
+        is_product(node, opset)
         and shape is not None
         and len(shape) == 2
-        and weights is not None
-        and weights.ndim == 2
+        and shape[0] == 1
         and not attribute(node, "transA", 0)
-        and (bias is None or bias.shape[:-1] in ((), (1,)))
+        and (len(node.inputs) == 2 or (bias is not None and bias.shape[:-1] in ((), (1,))))
     )
 
 
-@integer_form("Gemm", "MatMul", accepts=_is_dense, starts=True, per_channel=False)
-def dense(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """Gemm, or MatMul of a matrix: a 1 x 1 convolution of one position; QLinearMatMul would have no bias."""
+@integer_form("Gemm", "MatMul", accepts=_is_row, starts=True, per_channel=False)
+def row(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """Gemm or MatMul of one row: a 1 x 1 convolution of one position; QLinearMatMul would have no bias."""
     source = node.inputs[0]
     assert source is not None
-    weights, bias = _weights_and_bias(node)
-    weights = weights * float(np.float32(attribute(node, "alpha", 1.0)))
-    weights = weights if attribute(node, "transB", 0) else weights.T
+    weights, (_, bias) = _columns(node).T, _weights_and_bias(node)
     bias = np.broadcast_to(bias, (len(weights),)) * float(np.float32(attribute(node, "beta", 1.0)))
     result = writer.new_value(f"{name_of(output)}_positions")
     image = writer.new_value(f"{name_of(source)}_positions")
@@ -76,3 +87,36 @@ def _reshape(writer: IntegerWriter, op_type: str, source: ir.Value, output: ir.V
         writer.emit(op_type, [source], output, axes=[2, 3])
     else:
         writer.emit(op_type, [source, writer.constant("positions_axes", np.array([2, 3], np.int64))], output)
+
+
+@integer_form("Gemm", "MatMul", accepts=_is_product_of_rows, starts=True, per_channel=False, gives_float=True)
+def product(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """Gemm or MatMul of several rows: MatMulInteger, whose sums become float by a scale for each column."""
+    source = node.inputs[0]
+    assert source is not None
+    given = writer.quantized[source]
+    if attribute(node, "transA", 0):
+        given = writer.emit("Transpose", [given], writer.new_value(f"{name_of(source)}_transposed"), perm=[1, 0])
+    weights = _columns(node)
+    real = writer.float_result(output)
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    beta = float(np.float32(attribute(node, "beta", 1.0)))
+    plain = real if bias is None else writer.new_value(f"{name_of(output)}_product")
+    known = None if bias is None else constant(bias)
+    added = None if known is None else known * np.float32(beta)
+    writer.product(source, given, plain, name_of(output), weights, added)
+    if bias is None:
+        return
+    if added is not None and beta != 1:
+        bias = writer.constant(f"{name_of(bias)}_scaled", added.astype(np.float32))
+    elif beta != 1:
+        factor = writer.constant(f"{name_of(bias)}_scale", np.array(beta, np.float32))
+        bias = writer.emit("Mul", [bias, factor], writer.new_value(f"{name_of(bias)}_scaled"))
+    writer.emit("Add", [plain, bias], real, node.name)
+
+
+def _columns(node: ir.Node) -> Array:
+    """The weights of a Gemm or MatMul as float64 (I, O)."""
+    weights, _ = _weights_and_bias(node)
+    weights = weights * float(np.float32(attribute(node, "alpha", 1.0)))
+    return weights.T if attribute(node, "transB", 0) else weights

@@ -30,13 +30,13 @@ def _is_channel_concat(node: ir.Node, _: int) -> bool:
     )
 
 
-@integer_form("Concat", accepts=_is_channel_concat, moves=True)
+@integer_form("Concat", accepts=_is_channel_concat, moves=True, every_input=True)
 def concat(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """Concat of channels: each brings its scale and zero point along, so nothing is rescaled."""
     inputs = [value for value in node.inputs if value is not None]
     parts = [writer.parameters[value].spread((sizes(value) or (0, 0))[1] or 0) for value in inputs]
-    quantized: list[ir.Value | None] = [writer.quantized[value] for value in inputs]
-    writer.emit("Concat", quantized, writer.announce(output, concatenate(parts)), node.name, axis=1)
+    writer.announce(output, concatenate(parts))
+    writer.move(node, inputs, output, {"axis": 1})
 
 
 def _is_flatten(node: ir.Node, opset: int) -> bool:
@@ -71,7 +71,7 @@ def move(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
 
 def _pass_on(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """Write the same operator on the uint8 form of its first input."""
-    source, *others = node.inputs
+    source = node.inputs[0]
     assert source is not None
-    moved = writer.announce(output, writer.parameters[source])
-    writer.emit(node.op_type, [writer.quantized[source], *others], moved, node.name, **node.attributes)
+    writer.announce(output, writer.parameters[source])
+    writer.move(node, [source], output, node.attributes)

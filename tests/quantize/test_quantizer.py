@@ -87,8 +87,9 @@ def test_what_has_no_integer_form_stays_in_float(opset: int) -> None:
     model = residual(opset=opset)
     result = quantized(model)
     counts = operators(result)
-    assert counts["QLinearConv"] == 5
-    assert (counts["Conv"], counts["Gemm"], counts["MatMul"], counts["Add"], counts["Softmax"]) == (0, 0, 0, 1, 1)
+    assert (counts["QLinearConv"], counts["MatMulInteger"]) == (3, 2)
+    # one Add between borders, which ONNX Runtime makes one of integers, and the bias of the Gemm
+    assert (counts["Conv"], counts["Gemm"], counts["MatMul"], counts["Add"], counts["Softmax"]) == (0, 0, 0, 2, 1)
     assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
 
 

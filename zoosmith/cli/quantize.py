@@ -84,6 +84,18 @@ if TYPE_CHECKING:
     type=PATH,
     help="Write what --json prints: signal-to-noise ratio, range and clipped share of each layer, and its own cost.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["integer", "qdq"]),
+    default="integer",
+    show_default=True,
+    help="Operators of integers, or float operators between DequantizeLinear and QuantizeLinear, as TensorRT, "
+    "OpenVINO and QNN read them; with scales per output channel from opset 13 on.",
+)
+@click.option("--symmetric", is_flag=True, help="With --format qdq: zero points in the middle.")
+@click.option("--int8-activations", "signed", is_flag=True, help="With --format qdq: int8 activations, not uint8.")
+@click.option("--reduce-range", is_flag=True, help="With --format qdq: weights of 7 bits.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
 @limit_options(
@@ -109,6 +121,10 @@ def quantize(
     labels: Path | None,
     keep_float: int,
     report: Path | None,
+    form: str,
+    symmetric: bool,
+    signed: bool,
+    reduce_range: bool,
     force: bool,
     inputs: "InputSource",
     limits: "Limits | None",
@@ -135,9 +151,11 @@ def quantize(
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
       zoosmith quantize net.onnx -o net-fp16.onnx --to float16
       zoosmith quantize net.onnx -o net-int8.onnx --keep-float 2 --report layers.json
+      zoosmith quantize net.onnx -o net-qdq.onnx --format qdq --symmetric --int8-activations
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
     from zoosmith.quantization import Calibration, quantize_file
+    from zoosmith.quantize.target import Target
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.run_limit import runs_limited
 
@@ -149,6 +167,8 @@ def quantize(
             return _halve(terminal, model, output, kind, calibration, report, inputs, limits, providers)
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
+    if form == "integer" and (symmetric or signed or reduce_range):
+        raise click.UsageError("--symmetric, --int8-activations and --reduce-range need --format qdq")
     if inputs.feed is not None and limits is None:
         raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
     with runs_limited(timeout):
@@ -160,6 +180,7 @@ def quantize(
             labelled=None if data is None else ImageFolder(data, labels),
             keep_float=keep_float,
             rank=report is not None,
+            target=Target(form, symmetric, signed, reduce_range),
             inputs=inputs,
             limits=limits,
             providers=providers,

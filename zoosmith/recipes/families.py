@@ -33,6 +33,7 @@ from zoosmith.recipes.rows import (
     onnx_release,
     optimized,
     published_row,
+    qdq_rows,
     quantized,
     translated,
     upgraded_to_12,
@@ -155,7 +156,8 @@ def _rows(family: Family, net: NetDef) -> list[Row]:
     remark = "another quantizer made the published file"
     integer = _row(family, INTEGER_ROW, quantized(twelve), remark=remark, exact=False)
     half = _row(family, FLOAT16_ROW, halved(twelve), exact=False)
-    return [*found, integer, half, _row(family, OPTIMIZED_ROW, optimized(twelve))]
+    twins = qdq_rows(family.title, twelve)
+    return [*found, integer, half, _row(family, OPTIMIZED_ROW, optimized(twelve)), *twins]
 
 
 def _habits(family: Family, net: NetDef) -> Callable[[Make], Make]:

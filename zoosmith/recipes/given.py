@@ -25,6 +25,7 @@ from zoosmith.recipes.rows import (
     halved,
     onnx_release,
     optimized,
+    qdq_rows,
     quantized,
     translated,
     translated_or_converted,
@@ -150,7 +151,8 @@ def _rows(title: str, makes: Mapping[str, Make]) -> dict[str, Row]:
     exact = {**makes, "12": twelve, OPTIMIZED_ROW: optimized(twelve)}
     rows = {name: _row(title, name, make) for name, make in exact.items()}
     reduced = {INTEGER_ROW: quantized(twelve), FLOAT16_ROW: halved(twelve)}
-    return {**rows, **{name: replace(_row(title, name, make), exact=False) for name, make in reduced.items()}}
+    rows.update({name: replace(_row(title, name, make), exact=False) for name, make in reduced.items()})
+    return {**rows, **{row.name: row for row in qdq_rows(title, twelve)}}
 
 
 def _row(title: str, name: str, make: Make) -> Row:

@@ -18,6 +18,8 @@ from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import FLOAT16, to_half
 from zoosmith.quantize.layers import Layer
+from zoosmith.quantize.quantizer import INTEGER
+from zoosmith.quantize.target import Target
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
 
@@ -27,6 +29,9 @@ _IR_OF_PLAIN_PARAMETERS = 4
 INTEGER_ROW = "12-int8"
 OPTIMIZED_ROW = "12-opt"
 FLOAT16_ROW = "12-fp16"
+# float operators between borders: a scale per tensor, and per output channel of weights
+QDQ_ROW = "12-qdq"
+PER_CHANNEL_QDQ_ROW = "13-qdq"
 
 
 class RowMaker:
@@ -133,12 +138,12 @@ def optimized(base: Make) -> Make:
     return lambda maker: optimize.optimize(_loaded(base, maker))
 
 
-def quantized(base: Make, name: str = INTEGER_ROW) -> Make:
-    """Make the row `name` in integers from end to end."""
+def quantized(base: Make, name: str = INTEGER_ROW, target: Target = INTEGER) -> Make:
+    """Make the row `name` in integers from end to end, in the form of a target."""
 
     def make(maker: RowMaker) -> ModelProto:
         model = _loaded(base, maker)
-        found = quantize.quantize_within(model, maker.samples(model))
+        found = quantize.quantize_within(model, maker.samples(model), target=target)
         maker.layers[name] = found.layers
         return found.model
 
@@ -155,6 +160,11 @@ def halved(base: Make, name: str = FLOAT16_ROW) -> Make:
         return found.model
 
     return make
+
+
+def raised(base: Make, opset: int) -> Make:
+    """Make a row by converting another one to `opset`."""
+    return lambda maker: opset_upgrade.convert_version(_loaded(base, maker), opset)
 
 
 def _loaded(base: Make, maker: RowMaker) -> ModelProto:
@@ -248,3 +258,18 @@ def onnx_release(opset: int) -> str:
     """Return the first ONNX release that has `opset`, as `1.9`."""
     release: str = next(entry[0] for entry in VERSION_TABLE if entry[2] >= opset)
     return ".".join(release.split(".")[:2])
+
+
+def qdq_rows(title: str, twelve: Make) -> list[Row]:
+    """Return the rows of the QDQ form; `twelve` makes the row of opset 12 and `title` is the model's."""
+    return [
+        Row(
+            name,
+            opset,
+            quantized(base, name, Target("qdq")),
+            title=f"{title}-{name}",
+            onnx_version=onnx_release(opset),
+            exact=False,
+        )
+        for name, opset, base in ((QDQ_ROW, 12, twelve), (PER_CHANNEL_QDQ_ROW, 13, raised(twelve, 13)))
+    ]

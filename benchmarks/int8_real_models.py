@@ -1,0 +1,189 @@
+"""Quantize real nets, and measure them against the float ones and ONNX Runtime's static quantizer, all in one run.
+
+python benchmarks/int8_real_models.py [--rounds 15] [--format integer] [MODEL.onnx | FOLDER | NAME ...]
+
+By default the nets of int8_nets.py (by name) and ../shared/models. Nets of pictures calibrate on pictures of natural
+statistics, others on random inputs; others of the same kind measure the cosine between the outputs. Speed is over the
+float model, in turns, on one thread; sizes are those of the files. A net that does not end in a file says why.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from int8_nets import NETS
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.opset_upgrade import convert_version
+from zoosmith.quantize import quantize
+from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.target import FORMATS, Target
+from zoosmith.validation import InputSource, preprocessing, runner_for
+from zoosmith.validation.fitting import fitting_cases
+
+MODELS = Path(__file__).resolve().parents[2] / "shared/models"
+
+# height and width of pictures where the model leaves them open
+OPEN_SIZES = {"_det": (320, 320), "_rec": (48, 320), "_cls": (48, 192), "nudenet": (320, 320), "pnet": (96, 96)}
+# other open sizes: what such a net is fed with in practice
+OPEN_SIZE, SEQUENCES = 32, {"silero": 576}
+
+
+class Reader(CalibrationDataReader):
+    """Feeds samples to ONNX Runtime's quantizer."""
+
+    def __init__(self, samples: list[dict[str, np.ndarray]]) -> None:
+        self._samples = iter(samples)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._samples, None)
+
+
+def samples_of(name: str, model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
+    """Pictures for a net of pictures, random inputs for others."""
+    [port, *others] = [port for port in input_ports(model.graph) if port.required]
+    shape = port.shape or ()
+    channels = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] == 3]
+    if others or not channels:
+        return random_samples(name, model, count)
+    axes = [axis for axis in (1, 2, 3) if axis != channels[0]]
+    usual = next((sizes for part, sizes in OPEN_SIZES.items() if part in name), (64, 64))
+    height, width = (known(shape[axis]) or size for axis, size in zip(axes, usual, strict=True))
+    prepare = preprocessing("torchvision")
+    images = (prepare(image, (height, width)) for image in natural_images(count, seed=0))
+    return [{port.name: (image if channels == [1] else np.moveaxis(image, 0, -1))[None]} for image in images]
+
+
+def known(size: object) -> int | None:
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def random_samples(name: str, model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
+    """Random inputs of sizes on which the model runs: larger ones where they fit."""
+    run = runner_for(model).run
+    ports = [port for port in input_ports(model.graph) if port.required]
+    for size in (next((size for part, size in SEQUENCES.items() if part in name), OPEN_SIZE), None):
+        source = InputSource(dims=dict.fromkeys(symbols(ports), size)) if size else InputSource()
+        try:
+            [case] = fitting_cases(model, run, source, 1, same_sizes=True)
+        except Exception:  # sizes that the model does not take
+            continue
+        cases = InputSource(dims=case.sizes, shapes=source.shapes).cases(model, count)
+        return list(cases)
+    raise ValueError("no sizes found on which it runs")
+
+
+def symbols(ports: list[Port]) -> Iterator[str]:
+    """Names of open sizes other than the batch."""
+    for port in ports:
+        yield from (size for size in (port.shape or ())[1:] if isinstance(size, str) and "batch" not in size)
+
+
+def with_onnx_runtime(source: Path, output: Path, samples: list[dict[str, Any]]) -> None:
+    """ONNX Runtime's own recipe: preprocess, then static quantization, int8 weights by channel, uint8 activations."""
+    prepared = output.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+    quantize_static(
+        str(prepared), str(output), Reader(samples), quant_format=QuantFormat.QDQ, per_channel=True, **kinds
+    )
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def cosine(exact: onnxruntime.InferenceSession, found: onnxruntime.InferenceSession, cases: list[Any]) -> float:
+    """The worst cosine of a float output, over all cases together."""
+    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for case in cases:
+        for index, (a, b) in enumerate(zip(exact.run(None, case), found.run(None, case), strict=True)):
+            if a.dtype == np.float32 and a.shape == b.shape and a.size:
+                usable = np.isfinite(a) & np.isfinite(b)
+                pairs.setdefault(index, []).append((a[usable].astype(np.float64), b[usable].astype(np.float64)))
+    result = 1.0
+    for values in pairs.values():
+        a, b = (np.concatenate(part) for part in zip(*values, strict=True))
+        scale = np.linalg.norm(a) * np.linalg.norm(b)
+        result = min(result, float(a @ b / scale) if scale else float(np.array_equal(a, b)))
+    return result
+
+
+def speeds(sessions: list[onnxruntime.InferenceSession], case: Any, rounds: int) -> list[float]:
+    """How many times faster than the first each is: the median over rounds in which each runs in turn."""
+    times = []
+    for index in range(rounds + 2):
+        row = []
+        for each in sessions:
+            begin = time.perf_counter()
+            each.run(None, case)
+            row.append(time.perf_counter() - begin)
+        if index >= 2:
+            times.append(row)
+    return [median(row[0] / row[column] for row in times) for column in range(len(sessions))]
+
+
+def measured(name: str, model: onnx.ModelProto, rounds: int, options: dict[str, Any]) -> str:
+    opset = default_opset(model) or 0
+    model = model if opset >= 13 else convert_version(model, 13)
+    samples = samples_of(name, model, 24)
+    calibration, others = samples[:16], samples[16:]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        paths = {word: folder / f"{word}.onnx" for word in ("float", "ours", "theirs")}
+        onnx.save(model, paths["float"])
+        makers: dict[str, Callable[[], None]] = {
+            "ours": lambda: onnx.save(quantize(model, calibration, **options), paths["ours"]),
+            "theirs": lambda: with_onnx_runtime(paths["float"], paths["theirs"], calibration),
+        }
+        sessions, words = {"float": session(paths["float"])}, {}
+        for word, make in makers.items():
+            try:
+                make()
+                sessions[word] = session(paths[word])
+            except Exception as error:  # whatever the quantizers and ONNX Runtime raise
+                words[word] = f"none: {type(error).__name__}: {first_line(error)}"[:110]
+        ratios = dict(zip(sessions, speeds(list(sessions.values()), others[0], rounds), strict=True))
+        for word, found in sessions.items():
+            size = f"{paths[word].stat().st_size / 1e6:.2f} MB"
+            same = f"cosine {cosine(sessions['float'], found, others):.4f}, " if word != "float" else ""
+            words[word] = f"{same}{ratios[word]:.2f} x, {size}"
+        return f"{words['float'].split(', ')[1]} | {words['ours']} | {words['theirs']}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[*NETS, str(MODELS)])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--format", choices=FORMATS, default="integer", help="of our files")
+    arguments = parser.parse_args()
+    sources: list[str] = []
+    for given in arguments.models:
+        sources.extend(map(str, sorted(Path(given).glob("*.onnx"))) if Path(given).is_dir() else [given])
+    print("net | float | zoosmith | ONNX Runtime quantize_static")
+    for source in sources:
+        name = Path(source).stem
+        model = NETS[source]() if source in NETS else onnx.load(source)
+        try:
+            line = measured(name, model, arguments.rounds, {"target": Target(arguments.format)})
+        except Exception as error:  # one net is no reason to leave the others out
+            line = f"not measured: {type(error).__name__}: {first_line(error)}"[:200]
+        print(f"{name} | {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The QDQ form: float operators between borders, from the same plan as the integer form, and as close."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from tests.optimize.nets import Net, dense_block, residual
+from zoosmith.quantize import QuantizeError, quantize
+from zoosmith.quantize.report import summarize
+from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
+
+
+def in_qdq(model: onnx.ModelProto, target: Target | None = None) -> onnx.ModelProto:
+    result = quantize(model, random_samples(model, 20), target=target or Target("qdq"))
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def initializers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("opset", [10, 12, 13, 17])
+def test_convolutions_and_products_stand_between_borders_and_stay_close(opset: int) -> None:
+    model = residual(opset=opset)
+    result = in_qdq(model)
+    counts = Counter(node.op_type for node in result.graph.node)
+    assert (counts["Conv"], counts["MatMul"], counts["QLinearConv"], counts["MatMulInteger"]) == (3, 2, 0, 0)
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.06
+
+
+def test_a_dense_block_with_one_scale_for_all_channels_of_a_tensor_stays_close() -> None:
+    model = dense_block()
+    assert summarize(model, in_qdq(model), random_samples(model, 8, seed=1000)).error < 0.12
+
+
+@pytest.mark.parametrize(("opset", "scales"), [(12, 1), (13, 8)])
+def test_weights_have_a_scale_per_output_channel_from_opset_13_on(opset: int, scales: int) -> None:
+    net = Net([1, 3, 8, 8], opset=opset)
+    result = in_qdq(net.model(net.conv("data", 3, 8, 3)))
+    values = initializers(result)
+    [weights] = [node for node in result.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in values][
+        :1
+    ]
+    assert values[weights.input[0]].dtype == np.int8
+    assert values[weights.input[1]].size == scales
+
+
+def test_a_product_of_three_axes_is_encoded_on_both_sides() -> None:
+    net = Net([1, 5, 16], opset=13)
+    model = net.model(net.add("Softmax", net.add("MatMul", "data", net.normal(16, 8, spread=0.3)), axis=-1))
+    result = in_qdq(model)
+    assert Counter(node.op_type for node in result.graph.node) == {
+        **{"QuantizeLinear": 2, "DequantizeLinear": 3, "MatMul": 1, "Softmax": 1}
+    }
+    assert summarize(model, result, random_samples(model, 4, seed=9)).error < 0.03
+
+
+def test_int8_activations_are_int8_everywhere() -> None:
+    model = dense_block()
+    result = in_qdq(model, Target("qdq", signed=True))
+    values = initializers(result)
+    zero_points = {values[node.input[2]].dtype for node in result.graph.node if node.op_type == "QuantizeLinear"}
+    assert zero_points == {np.dtype(np.int8)}
+    assert TensorProto.UINT8 not in {tensor.data_type for tensor in result.graph.initializer}
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.12
+
+
+def test_symmetric_zero_points_stand_in_the_middle() -> None:
+    model = dense_block()
+    for signed, middle in ((False, 128), (True, 0)):
+        result = in_qdq(model, Target("qdq", symmetric=True, signed=signed))
+        values = initializers(result)
+        found = {int(values[node.input[2]]) for node in result.graph.node if node.op_type == "QuantizeLinear"}
+        assert found == {middle}
+        assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.15
+
+
+def test_a_reduced_range_keeps_weights_within_seven_bits() -> None:
+    model = residual(opset=13)
+    result = in_qdq(model, Target("qdq", reduce_range=True))
+    weights = [value for value in initializers(result).values() if value.dtype == np.int8 and value.ndim > 1]
+    assert len(weights) == 5
+    assert max(np.abs(value.astype(int)).max() for value in weights) <= 63
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.15
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    first, second = (in_qdq(residual(opset=13)).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+def test_options_of_qdq_are_refused_for_the_integer_form() -> None:
+    with pytest.raises(QuantizeError, match="need the format qdq"):
+        Target(signed=True)
+    with pytest.raises(QuantizeError, match="expected one of integer, qdq"):
+        Target("other")
