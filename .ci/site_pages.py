@@ -39,6 +39,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages["caffe2-operators.md"] = table()
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+    named = str(config.nav)
+    written = [page.src_uri for page in files.documentation_pages() if page.src_uri not in pages]
+    _fill(config.nav or [], "How to", [path for path in written if path not in named])
     _fill(config.nav or [], "Commands", [{name: f"commands/{name}.md"} for name in commands])
     _fill(config.nav or [], "Python", [{module: f"python/{module}.md"} for module in PYTHON_PAGES])
     return files
