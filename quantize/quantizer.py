@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import required_opset
+from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
@@ -130,6 +132,9 @@ def refuse_quantized(model: onnx.ModelProto) -> None:
 
 def _check(model: onnx.ModelProto) -> None:
     refuse_quantized(model)
+    for tensor in all_tensors(model):
+        if uses_external_data(tensor):
+            raise QuantizeError(f"tensor {tensor.name!r}: its data lies in a file; load the model with its data")
     opset = required_opset(model)
     if opset < OLDEST_OPSET:
         raise QuantizeError(

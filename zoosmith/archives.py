@@ -24,33 +24,50 @@ class Member:
     content: bytes | Path
 
 
-def write_archive(path: Path, members: Iterable[Member]) -> str:
-    """Write a tar.gz without any time, owner or setting of the moment: the same members give the same bytes.
+@dataclass(frozen=True)
+class Packed:
+    """Hashes of a written archive, in hexadecimal.
 
-    The tar inside depends on the members alone; how it is compressed, on isal's version and kind of processor as well.
+    Attributes:
+        sha256: SHA-256 of the file, which depends on isal's version and on the kind of processor.
+        tar_sha256: SHA-256 of the tar inside, as `gzip -dc FILE | sha256sum` gives it: names and contents of the
+            members alone decide it.
+    """
+
+    sha256: str
+    tar_sha256: str
+
+
+def write_archive(path: Path, members: Iterable[Member]) -> Packed:
+    """Write a tar.gz without any time, owner or setting of the moment.
+
+    The same members give the same tar everywhere. How it is compressed depends on isal's version and kind of processor
+    as well: a compressor that gives the same bytes everywhere takes 19 times as long (0.76 s a row of DenseNet-121,
+    isal 0.04 s).
 
     Args:
         path: the file to write, completely or not at all.
         members: its files, in order.
 
     Returns:
-        The SHA-256 of the file, in hexadecimal.
+        The hashes of the file and of the tar in it.
 
     Raises:
         ZoosmithError: it cannot be written, or a member's file cannot be read.
     """
     # the compressor writes gzip's own header, without name and time
     compressor = isal_zlib.compressobj(_LEVEL, wbits=31)
-    digest = hashlib.sha256()
+    digest, content = hashlib.sha256(), hashlib.sha256()
     with atomic_writer(path) as file:
         for piece in _tar_pieces(members):
+            content.update(piece)
             compressed = compressor.compress(piece)
             digest.update(compressed)
             file.write(compressed)
         rest = compressor.flush()
         digest.update(rest)
         file.write(rest)
-    return digest.hexdigest()
+    return Packed(digest.hexdigest(), content.hexdigest())
 
 
 def _tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:

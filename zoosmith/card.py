@@ -288,7 +288,7 @@ def _quantization(recipe: Recipe, report: Report) -> str:
             "or without VNNI, so the archive's outputs hold on both. "
             f"{_calibration(recipe, report)}{_distance(row)}"
         )
-    packages = "\n".join(f"- {text}" for text in _requirements(("onnx", "onnxruntime", "onnxsim")))
+    packages = "\n".join(f"- {text}" for text in _requirements(("onnx", "onnx-ir", "onnxruntime")))
     return f"""
 ## Quantization
 

@@ -46,5 +46,6 @@ def _entry(recipe: Recipe, row: RowReport) -> dict[str, Any]:
             "model_with_data_path": f"{recipe.folder}/{row.archive.path}",
             "model_with_data_sha": row.archive.sha256,
             "model_with_data_bytes": row.archive.size,
+            "model_with_data_tar_sha": row.archive.tar_sha256,
         },
     }

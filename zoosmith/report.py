@@ -30,6 +30,13 @@ class BuiltFile:
 
 
 @dataclass(frozen=True)
+class BuiltArchive(BuiltFile):
+    """An archive; `tar_sha256` is of the tar in it, which is the same on every machine, unlike its compressed bytes."""
+
+    tar_sha256: str
+
+
+@dataclass(frozen=True)
 class RanIn:
     """What ran a row: name and version of a runtime."""
 
@@ -68,7 +75,7 @@ class RowReport:
     opset: int
     exact: bool
     model: BuiltFile | None
-    archive: BuiltFile | None
+    archive: BuiltArchive | None
     inputs: tuple[dict[str, Any], ...]
     outputs: tuple[dict[str, Any], ...]
     features: tuple[dict[str, Any], ...]

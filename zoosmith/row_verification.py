@@ -18,7 +18,7 @@ from zoosmith.recipes.parameters import file_facts
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row
 from zoosmith.recipes.source import SourceFacts
-from zoosmith.report import BuiltFile, Check, RanIn, RowReport
+from zoosmith.report import BuiltArchive, BuiltFile, Check, RanIn, RowReport
 from zoosmith.validation import ValidationError, compare, runner_for
 from zoosmith.validation.datasets import DataSet
 
@@ -86,7 +86,7 @@ def verify_row(
     except ZoosmithError as error:
         return failed_row(row, "packed", str(error), checks)
     stage.publish()
-    archive_sha256 = write_archive(archive, members)
+    packed = write_archive(archive, members)
     facts = file_facts(path)
     return RowReport(
         name=row.name,
@@ -95,7 +95,7 @@ def verify_row(
         opset=row.opset,
         exact=row.exact,
         model=BuiltFile(recipe.path(row.name), facts["bytes"], facts["sha256"]),
-        archive=BuiltFile(f"model/{archive.name}", archive.stat().st_size, archive_sha256),
+        archive=BuiltArchive(f"model/{archive.name}", archive.stat().st_size, packed.sha256, packed.tar_sha256),
         inputs=inputs,
         outputs=outputs,
         features=features,

@@ -6,7 +6,6 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-import onnxsim
 import pytest
 
 from tests.optimize.nets import dense_block
@@ -36,23 +35,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(ir, "to_proto", lambda _: "messages made")
     count(ir.Model, "clone", lambda _: "copies")
     count(calibration, "OnnxRuntimeRunner", lambda _: "sessions")
-    monkeypatch.setattr(onnxsim, "simplify", _uncounted(onnxsim.simplify, found))
     for name in ("SerializeToString", "SerializePartialToString"):
         count(onnx.ModelProto, name, lambda result: "written" if len(result) > WEIGHTS else "written without weights")
     return found
-
-
-def _uncounted(function: Callable[..., Any], found: Counter[str]) -> Callable[..., Any]:
-    """The function, so that nothing that happens in it counts: how often onnx-simplifier writes is its own affair."""
-
-    def run(*arguments: Any, **more: Any) -> Any:
-        before = found.copy()
-        result = function(*arguments, **more)
-        found.clear()
-        found.update(before)
-        return result
-
-    return run
 
 
 def test_quantize_makes_one_model_and_writes_one_message_for_each_session(counts: Counter[str]) -> None:

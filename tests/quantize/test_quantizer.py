@@ -231,6 +231,13 @@ def test_quantizing_does_not_load_the_simplifier_whose_versions_give_other_bytes
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "m.onnx")], check=True)
 
 
+def test_a_tensor_whose_data_was_not_loaded_is_refused() -> None:
+    net = Net([1, 3, 8, 8])
+    model = net.model(net.conv("data", 3, 4, 3))
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    refused(model, "its data lies in a file; load the model with its data")
+
+
 def test_sizes_that_a_model_computes_are_folded_before_it_is_quantized() -> None:
     net = Net([1, 3, 8, 8])
     x = net.conv("data", 3, 4, 3)

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import tarfile
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_an_archive_is_read_by_other_tools_and_names_no_owner_or_time(tmp_path: 
         info = tar.getmember("m/model.onnx")
         assert (info.uid, info.gid, info.uname, info.gname, info.mtime, info.mode) == (0, 0, "", "", 0, 0o644)
     assert (tmp_path / "m.tar.gz").read_bytes()[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+def test_the_hash_of_the_tar_inside_is_what_gzip_and_sha256sum_give(tmp_path: Path) -> None:
+    members = [Member("m/model.onnx", np.random.RandomState(0).bytes(2_500_000)), Member("m/x", b"x")]
+    packed = write_archive(tmp_path / "m.tar.gz", members)
+    content = (tmp_path / "m.tar.gz").read_bytes()
+    assert packed.sha256 == hashlib.sha256(content).hexdigest()
+    assert packed.tar_sha256 == hashlib.sha256(gzip.decompress(content)).hexdigest()
+    assert write_archive(tmp_path / "n.tar.gz", [Member("m/y", b"x")]).tar_sha256 != packed.tar_sha256
 
 
 def test_the_same_members_give_the_same_bytes_in_every_place(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One build of all rows with synthetic weights, and what must be true of its files."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -165,6 +166,8 @@ def test_the_manifest_is_measured_from_the_files(default_build: Built) -> None:
         ):
             content = (default_build.out / path).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (size, sha)
+        unpacked = gzip.decompress((default_build.out / metadata["model_with_data_path"]).read_bytes())
+        assert hashlib.sha256(unpacked).hexdigest() == metadata["model_with_data_tar_sha"]
         assert metadata["io_ports"] == {
             "inputs": [{"name": "data_0", "shape": [1, 3, 224, 224], "type": "tensor(float)"}],
             "outputs": [{"name": "fc6_1", "shape": [1, 1000, 1, 1], "type": "tensor(float)"}],
