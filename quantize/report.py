@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.expected_speed import slow_reason
 from zoosmith.validation import runner_for
 
 # Samples that the error is measured on: enough for a figure of two digits.
@@ -20,7 +21,8 @@ _BORDERS = ("QuantizeLinear", "DequantizeLinear")
 class Summary:
     """`error` is the outputs' mean absolute error on calibration samples, over the float outputs' standard deviation.
 
-    `convolutions` counts QLinearConv, `borders` QuantizeLinear and DequantizeLinear.
+    `convolutions` counts QLinearConv, `products` MatMulInteger, `borders` QuantizeLinear and DequantizeLinear. `slow`
+    says why no speed-up is to be expected; None where there is one.
     """
 
     bytes: int
@@ -28,15 +30,18 @@ class Summary:
     convolutions: int
     borders: int
     error: float
+    products: int = 0
+    slow: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
+        products = f"{self.products} integer products, " if self.products else ""
         return (
             f"{self.bytes:,} bytes of {self.bytes_before:,}, {self.convolutions} integer convolutions, "
-            f"{self.borders} borders to float, error {self.error:.4f} standard deviations"
+            f"{products}{self.borders} borders to float, error {self.error:.4f} standard deviations"
         )
 
 
@@ -57,4 +62,6 @@ def summarize(original: onnx.ModelProto, quantized: onnx.ModelProto, samples: Sa
         counts["QLinearConv"],
         sum(counts[name] for name in _BORDERS),
         float(np.mean(np.concatenate(errors))) / spread,
+        counts["MatMulInteger"],
+        slow_reason(quantized),
     )

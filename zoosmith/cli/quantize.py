@@ -247,7 +247,8 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
     kept = f", {len(found.kept)} layers kept in float" if found.kept else ""
     drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
     proof = "" if found.written.proof is None else f", {found.written.proof}"
-    return [f"{found.written.output}: {found.summary}{kept}{drop}{proof}", _judged(found)]
+    slow = [] if found.summary.slow is None else [f"{found.written.output}: {found.summary.slow}"]
+    return [f"{found.written.output}: {found.summary}{kept}{drop}{proof}", _judged(found), *slow]
 
 
 def _judged(found: "Quantized") -> str:

@@ -1,0 +1,34 @@
+"""An integer model that is not faster than the float one is not written without saying so."""
+
+import numpy as np
+
+from tests.optimize.nets import Net, dense_block
+from zoosmith.quantize import quantize
+from zoosmith.quantize.expected_speed import slow_reason
+from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
+
+
+def reason(net: Net, output: str, form: str = "integer") -> str | None:
+    model = net.model(output)
+    return slow_reason(quantize(model, random_samples(model, 2), target=Target(form)))
+
+
+def test_small_layers_are_named() -> None:
+    model = dense_block()
+    found = slow_reason(quantize(model, random_samples(model, 2)))
+    assert found is not None and found.endswith("weights each): expect no speed-up") and "layers are small" in found
+
+
+def test_large_layers_in_integers_are_nothing_to_speak_of() -> None:
+    for form in ("integer", "qdq"):
+        net = Net([1, 64, 8, 8], opset=13)
+        assert reason(net, net.conv("data", 64, 128), form) is None
+
+
+def test_a_model_of_which_most_weights_stay_in_float_says_so() -> None:
+    net = Net([1, 64, 8, 8])
+    x = net.conv("data", 64, 128)
+    kernel = net.constant(np.ones((128, 128, 1, 1), np.float32))
+    found = reason(net, net.add("ConvTranspose", x, kernel))
+    assert found == "the model stays mostly float: expect no speed-up"
