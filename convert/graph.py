@@ -383,6 +383,8 @@ def _type_field(elem_type: int, shape: tuple[Dimension, ...]) -> bytes:
             tensor.shape.dim.add(dim_param=size)
         elif size is None:
             tensor.shape.dim.add()
+        elif not -(2**63) <= size < 2**63:
+            raise ConvertError(f"a value of the net would have the size {size}, which no tensor has")
         else:
             tensor.shape.dim.add(dim_value=size)
     return ValueInfoProto(type=TypeProto(tensor_type=tensor)).SerializeToString()

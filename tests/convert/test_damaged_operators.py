@@ -98,9 +98,18 @@ def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_transla
         ([("ConstantFill", "", "y", {"value": float("inf"), "dtype": 10})], "value=inf is no number of type int64"),
         ([("ConstantFill", "", "y", {"value": float("nan"), "dtype": 2})], "value=nan is no number of type int32"),
         ([("ConstantFill", "", "y", {"value": 300, "dtype": 7})], "value=300 is no number of type int8"),
+        ([("AveragePool", "x", "y", {"kernel": 2**62 - 1, "pad": -(2**63)})], "would have the size -"),
         ([("Reshape", "x x", "y s")], "the blob of its new shape has 4 dimensions, expected 1"),
     ],
-    ids=["no output", "huge scale", "infinite integer", "integer that is none", "large int8", "shape of an image"],
+    ids=[
+        "no output",
+        "huge scale",
+        "infinite integer",
+        "integer that is none",
+        "large int8",
+        "size beyond 64 bits",
+        "shape of an image",
+    ],
 )
 def test_what_fuzzing_found(operators: list[tuple], message: str | None) -> None:
     net = net_of(*operators)
