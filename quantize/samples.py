@@ -1,7 +1,8 @@
 """Calibration samples: a model's inputs from images, from arrays in a file, made-up pictures, or random."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import overload
 
@@ -18,6 +19,9 @@ from zoosmith.validation.array_files import open_arrays
 from zoosmith.validation.classifier import image_input
 from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import ToArray
+
+# sources that are no data of a user
+MADE_UP = ("synthetic", "random")
 
 
 def takes_images(model: onnx.ModelProto) -> bool:
@@ -94,27 +98,62 @@ class _ImageSamples(Sequence[Mapping[str, Array]]):
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
     """Up to `count` samples of an NPZ file that holds, for each input by its name, an array of samples along axis 0.
 
+    They are read when they are asked for: memory does not grow with their number.
+
     Raises ValidationError where it cannot be read, QuantizeError where an input is missing or of another shape, and
     where inputs disagree about the number of samples; both name the file.
     """
     ports = [port for port in input_ports(model.graph) if port.required]
-    parts, numbers = [], []
+    batches, numbers = {}, []
     with open_arrays(path) as arrays:
         for port in ports:
             if port.name not in arrays.names:
                 held = ", ".join(arrays.names) or "none"
                 raise QuantizeError(f"{path}: no array {port.name!r}, the model's input; it has {held}")
-            batch = _batch(port)
             shape = arrays.shape(port.name)
             _check_fits(shape, port, path)
-            # the file may hold more than is asked for, and more than fits into memory
-            parts.append(_batches(arrays.read(port.name, count * batch), port.name, batch))
-            numbers.append(shape[0] // batch)
+            batches[port.name] = _batch(port)
+            numbers.append(shape[0] // _batch(port))
     if len(set(numbers)) > 1:
         raise QuantizeError(f"{path}: the arrays hold {', '.join(map(str, numbers))} samples, expected as many each")
-    return [{name: value for one in together for name, value in one.items()} for together in zip(*parts, strict=True)][
-        :count
-    ]
+    return _ArraySamples(path, batches, min([count, *numbers]))
+
+
+class _ArraySamples(Sequence[Mapping[str, Array]]):
+    """Arrays of an NPZ file in whole batches, read when they are asked for."""
+
+    def __init__(self, path: str | os.PathLike[str], batches: Mapping[str, int], count: int) -> None:
+        self._path = path
+        self._batches = batches
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Mapping[str, Array]]:
+        return self._read(0, self._count)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return next(self._read(index, index + 1))
+
+    def _read(self, first: int, last: int) -> Iterator[Mapping[str, Array]]:
+        with open_arrays(self._path) as arrays, ExitStack() as streams:
+            rows = {
+                name: streams.enter_context(closing(arrays.rows(name, batch, first * batch)))
+                for name, batch in self._batches.items()
+            }
+            for _ in range(first, last):
+                yield {name: next(each) for name, each in rows.items()}
 
 
 def _batch(port: Port) -> int:

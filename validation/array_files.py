@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -77,6 +77,34 @@ class ArrayArchive:
                 )
             array = _content(stream, first, name)
             return array[:rows] if first is found and rows is not None and found.shape else array
+
+    def rows(self, name: str, count: int, first: int = 0) -> Generator[np.ndarray, None, None]:
+        """Read an array in pieces along axis 0, one after the other; memory holds one piece.
+
+        Args:
+            name: one of `names`.
+            count: entries of a piece; the rest that makes no whole piece is left out.
+            first: the entry that the first piece begins with.
+
+        Yields:
+            Read-only arrays of `count` entries.
+
+        Raises:
+            ValidationError: as `read` does.
+        """
+        info = self._members[name]
+        with self._archive.open(info) as stream:
+            found = _header(stream, name)
+            _check_size(found, info.file_size - stream.tell(), name)
+            if found.fortran_order:
+                # its first axis is the last in the file
+                whole = self.read(name)
+                yield from (whole[at : at + count] for at in range(first, found.shape[0] - count + 1, count))
+                return
+            piece = _Header((count, *found.shape[1:]), False, found.dtype)
+            stream.seek(stream.tell() + first * (piece.bytes // count))
+            for _ in range(first, found.shape[0] - count + 1, count):
+                yield _content(stream, piece, name)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.sample_statistics import check_samples
 from zoosmith.quantize.samples import read_samples
+from zoosmith.quantize.seen_samples import refuse_seen, sample_digests
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
@@ -43,6 +44,8 @@ MANIFEST, REPORT = "ONNX_HUB_MANIFEST.json", "report.json"
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200
 _CALIBRATION_SAMPLES = 64
+# files that cannot be read, of which the card states the names
+_NAMED = 5
 # above this many bytes a source's rows go one after the other: each is in memory while it runs
 _LARGE_SOURCE = 256 << 20
 # whose versions the report states
@@ -251,8 +254,19 @@ class _Build:
         given, inputs = self._options.calibrate, self._recipe.samples
         if given is not None:
             preprocess = self._recipe.preprocessing or Preprocess("none")
-            samples = read_samples(model, os.fspath(given), _CALIBRATION_IMAGES, preprocess)
+            broken: list[Path] = []
+            samples = read_samples(
+                model,
+                os.fspath(given),
+                _CALIBRATION_IMAGES,
+                preprocess,
+                on_broken=lambda path, why: broken.append(path),
+            )
             description = f"{len(samples)} samples of {given.resolve().name}"
+            if broken:
+                description += f" ({len(broken)} that cannot be read left out: {_names(broken)})"
+            if self._images is not None:
+                self._refuse_seen(model, samples, self._images, preprocess)
         else:
             data = self._data() if inputs.needs_data else []
             samples = inputs.for_calibration(data, _CALIBRATION_SAMPLES, self._options.seed, model)
@@ -263,6 +277,18 @@ class _Build:
             raise _RefusedSamples(f"{given or description}: {error}") from error
         self._calibration = Calibration(description, given is None and inputs.made_up, distance)
         return samples
+
+    def _refuse_seen(self, model: ModelProto, samples: Samples, images: ImageFolder, preprocess: Preprocess) -> None:
+        try:
+            refuse_seen(model, sample_digests(samples), images, preprocess)
+        except QuantizeError as error:
+            raise _RefusedSamples(str(error)) from error
+
+
+def _names(paths: Sequence[Path]) -> str:
+    """The names of the first few files."""
+    more = ", ..." if len(paths) > _NAMED else ""
+    return ", ".join(path.name for path in paths[:_NAMED]) + more
 
 
 def _save(model: ModelProto, row: Row, source: Source, stage: Staging, target: Path, work: Path) -> None:

@@ -19,7 +19,8 @@ from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.quantizer import INTEGER, OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
-from zoosmith.quantize.samples import read_samples, takes_images
+from zoosmith.quantize.samples import MADE_UP, read_samples, takes_images
+from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests
 from zoosmith.quantize.target import Target
 from zoosmith.validation import (
     ImageFolder,
@@ -153,6 +154,9 @@ def quantize_file(
         if raised_from is not None:
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
         gathered = gather(original, calibration, inputs, progress)
+        if labelled is not None:
+            refuse_seen(original, gathered.seen, labelled, gathered.to_array)
+        state_digests(integer_source, gathered.seen)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     samples = gathered.samples
@@ -225,6 +229,11 @@ class Gathered:
     unreadable: int
     distance: SampleDistance | None
     to_array: Preprocess
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Hashes of the samples, where they are data that a user gave."""
+        return frozenset() if self.source in MADE_UP else sample_digests(self.samples)
 
 
 def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, progress: Progress) -> Gathered:

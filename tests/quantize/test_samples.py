@@ -1,5 +1,6 @@
 """Calibration samples come from images, arrays and random numbers."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,33 @@ def test_synthetic_samples_are_preprocessed_pictures_in_batches_of_the_model() -
     assert [sample["data"].shape for sample in samples] == [(2, 3, 32, 32)] * 2
     images = [preprocess(image, (32, 32)) for image in natural_images(5)]
     np.testing.assert_array_equal(np.concatenate([sample["data"] for sample in samples]), np.stack(images[:4]))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_are_read_one_sample_at_a_time(tmp_path: Path, save: Callable[..., None]) -> None:
+    data = np.random.RandomState(0).rand(64, 3, 8, 8).astype(np.float32)
+    save(tmp_path / "a.npz", data=data)
+    samples = read_samples(net(4), str(tmp_path / "a.npz"), 50, NONE)  # type: ignore[arg-type]
+    assert len(samples) == 16
+    for _ in range(2):  # calibration goes over them more than once
+        for index, sample in enumerate(samples):
+            assert np.array_equal(sample["data"], data[4 * index : 4 * index + 4])
+    assert np.array_equal(samples[15]["data"], data[60:])
+    assert [np.array_equal(sample["data"], data[at : at + 4]) for sample, at in zip(samples[2:4], (8, 12), strict=True)]
+    with pytest.raises(IndexError):
+        samples[16]
+
+
+def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        np.savez(tmp_path / "a.npz", data=np.zeros((count, 3, 64, 64), np.float32))
+        wide = Net([1, 3, 64, 64])
+        samples = read_samples(wide.model(wide.add("Relu", "data")), str(tmp_path / "a.npz"), count, NONE)
+        tracemalloc.start()
+        for _ in samples:
+            pass
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    assert peak(200) < 1.5 * peak(10)

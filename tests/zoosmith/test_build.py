@@ -384,8 +384,16 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
     with pytest.raises(ZoosmithError, match="no-such-folder: does not exist"):
         zoosmith.build(tmp_path / "out", options=BuildOptions(weights=weights, calibrate=Path("no-such-folder")))
     assert not (tmp_path / "out").exists()
+    with pytest.raises(ZoosmithError, match=r"pictures: 3 of its 3 images were calibrated on, 0\.png first"):
+        options = BuildOptions(weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
+        zoosmith.build(tmp_path / "out", options=options)
+    others = tmp_path / "others"
+    others.mkdir()
+    for index, picture in enumerate(natural_images(3, first=3)):
+        picture.save(others / f"{index}.png")
+    (others / "broken.png").write_bytes(b"broken")
     report = zoosmith.build(
-        tmp_path / "out", options=BuildOptions(weights=weights, rows="3,12-int8", sets=1, calibrate=images, data=images)
+        tmp_path / "out", options=BuildOptions(weights=weights, rows="3,12-int8", sets=1, calibrate=others, data=images)
     )
     assert report.passed and report.accuracy is not None
     assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
@@ -395,7 +403,8 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
     assert f"|densenet-12-int8|{hits} of 3, " in card
     words = " ".join(card.split())
     assert "Measured on the 3 images of pictures: how many were right" in words
-    assert "Ranges were calibrated on 3 samples of pictures. On them the activations have means 0." in words
+    left_out = "(1 that cannot be read left out: broken.png)"
+    assert f"Ranges were calibrated on 3 samples of others {left_out}. On them the activations have means 0." in words
     assert "accuracy on real data was not measured" not in words
     share = report.accuracy.top1["12-int8"].value
     assert f"|12|{report.weights}|{100 * share:.2f}|" in card and f"|3|{report.weights}||" in card

@@ -157,11 +157,24 @@ def test_a_model_without_images_needs_samples(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_images_calibrate_and_measure(tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = colour_classifier(tmp_path / "net.onnx")
-    options = ["--calibrate", colours, "--data", colours, "--preprocess", "none", "--max-drop", "0.01"]
-    code, out, _ = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    path, others = colour_classifier(tmp_path / "net.onnx"), tmp_path / "others"
+    for index, colour in enumerate([(240, 3, 3), (3, 240, 3), (3, 3, 240)]):
+        (others / str(index)).mkdir(parents=True)
+        Image.new("RGB", (8, 8), colour).save(others / str(index) / "0.png")
+    options = ["--calibrate", colours, "--preprocess", "none", "--max-drop", "0.01", "--data"]
+    code, out, _ = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options, others)
     assert code == 0
     assert "top-1 drop 0.00 %" in out
+    # the model states what it was calibrated on
+    told = ["--preprocess", "none", "--data"]
+    assert run(capsys, "evaluate", path, tmp_path / "o.onnx", *told, others)[0] == 0
+    code, _, err = run(capsys, "evaluate", path, tmp_path / "o.onnx", *told, colours)
+    assert code == 2
+    assert f"{colours}: 12 of its 12 images were calibrated on, 0.png first; measure accuracy on others" in err
+    code, _, err = run(capsys, "quantize", path, "-o", tmp_path / "p.onnx", *options, colours)
+    assert code == 2
+    assert f"{colours}: 12 of its 12 images were calibrated on, 0.png first; measure accuracy on others" in err
+    assert not (tmp_path / "p.onnx").exists()
 
 
 def test_a_limit_that_cannot_be_kept_writes_nothing(
