@@ -93,6 +93,7 @@ def evaluate(
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.preprocessing import choose
     from zoosmith.quantize.sample_statistics import states_statistics
+    from zoosmith.quantize.seen_samples import refuse_seen, stated_digests
     from zoosmith.validation.accuracy import WHOLE
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder
@@ -104,13 +105,17 @@ def evaluate(
     stating = next((model for model in loaded if states_statistics(model)), loaded[0])
     with runs_limited(timeout):
         convention = choose(stating, preprocess, data, progress)
-        del loaded, stating
+        folder = ImageFolder(data, labels, limit)
+        for known, seen in [(each, stated_digests(each)) for each in loaded]:
+            if seen:
+                refuse_seen(known, seen, folder, convention)
+        del loaded, stating, known
         to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
         settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
         start = time.monotonic()
         evaluation = run(
             models,
-            ImageFolder(data, labels, limit),
+            folder,
             to_array,
             on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
             providers=providers,
