@@ -22,12 +22,16 @@ class Encoding:
     parameters: QuantizationParameters
 
 
+CONTRIB = "com.microsoft"
+
+
 class IntegerWriter:
     """Puts integer nodes into a float model.
 
     Args:
         model: it gets the new nodes; those that they replace stay until `finish`.
         ranges: of the float values that were calibrated, by name.
+        contrib: write operators of com.microsoft where they are faster.
 
     Attributes:
         opset: of the model.
@@ -36,8 +40,9 @@ class IntegerWriter:
         quantized: float value -> its uint8 form.
     """
 
-    def __init__(self, model: ir.Model, ranges: Mapping[str, Range]) -> None:
+    def __init__(self, model: ir.Model, ranges: Mapping[str, Range], *, contrib: bool = False) -> None:
         self.opset = opset(model)
+        self._contrib = contrib
         self.names = new_names(model)
         self.parameters: dict[ir.Value, QuantizationParameters] = {}
         self.quantized: dict[ir.Value, ir.Value] = {}
@@ -55,12 +60,14 @@ class IntegerWriter:
         self, op_type: str, inputs: list[ir.Value | None], output: ir.Value, name: str | None = None, **attributes: Any
     ) -> ir.Value:
         """Add a node at the current place, and return its output."""
-        node = new_node(op_type, inputs, output, name, **attributes)
+        self._place_node(new_node(op_type, inputs, output, name, **attributes))
+        return output
+
+    def _place_node(self, node: ir.Node) -> None:
         if self._place is None:
             self._graph.append(node)
         else:
             self._graph.insert_before(self._place, node)
-        return output
 
     def constant(self, name: str, array: Array) -> ir.Value:
         """Add an initializer, named `name` or nearly so."""
@@ -221,6 +228,15 @@ class IntegerWriter:
         packed = quantize_weights(columns, np.zeros(len(columns)), np.ones(columns.shape))
         integer = self.constant(f"{name}_weights", packed.weights.T)
         zero_point = self.scale_and_zero_point(source)[1]
+        if self._contrib:
+            # the scale of the source is in the columns already
+            one, scale = (
+                self._scalar("one", np.float32(1)),
+                self.constant(f"{name}_scale", packed.scale.astype(np.float32)),
+            )
+            inputs: list[ir.Value | None] = [read, integer, one, scale, zero_point]
+            self._place_node(ir.node("MatMulIntegerToFloat", inputs, domain=CONTRIB, outputs=[output]))
+            return
         sums = self.emit("MatMulInteger", [read, integer, zero_point], self.new_value(f"{name}_sums"))
         real = self.emit("Cast", [sums], self.new_value(f"{name}_real_sums"), to=ir.DataType.FLOAT.value)
         self.emit("Mul", [real, self.constant(f"{name}_scale", packed.scale.astype(np.float32))], output)

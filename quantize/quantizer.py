@@ -17,7 +17,7 @@ from zoosmith.optimize.values import read_values
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.gated_activations import GatedActivations
-from zoosmith.quantize.integer_writer import Encoding, IntegerWriter
+from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition
 from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
@@ -97,7 +97,13 @@ def write_integer(
         The encoded values, by the names of the float ones.
     """
     parameters = choose_parameters(model, parts, ranges, target)
-    writer = IntegerWriter(model, ranges) if target.format == "integer" else QdqWriter(model, ranges, target)
+    writer = (
+        IntegerWriter(model, ranges, contrib=target.contrib)
+        if target.format == "integer"
+        else QdqWriter(model, ranges, target)
+    )
+    if any(step.form and step.form.gives_float for step in parts.steps) and target.contrib:
+        model.opset_imports[CONTRIB] = 1
     computed = {step.output for step in parts.steps if step.encodes}
     for step in parts.steps:
         writer.go_to(step.node)

@@ -17,15 +17,20 @@ class Target:
         symmetric: zero points of activations stand in the middle. Of `qdq` only, as the next two.
         signed: activations are int8 instead of uint8.
         reduce_range: weights of 7 bits, for processors whose 8-bit products saturate.
+        contrib: operators of com.microsoft where they are faster: MatMulIntegerToFloat. Of `integer` only; the others,
+            QLinearAdd, QLinearMul and QLinearSigmoid, are what ONNX Runtime itself makes of the standard file.
     """
 
     format: str = "integer"
     symmetric: bool = False
     signed: bool = False
     reduce_range: bool = False
+    contrib: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise QuantizeError(f"format {self.format!r}: expected one of {', '.join(FORMATS)}")
         if self.format == "integer" and (self.symmetric or self.signed or self.reduce_range):
             raise QuantizeError("symmetric or int8 activations and weights of 7 bits need the format qdq")
+        if self.format == "qdq" and self.contrib:
+            raise QuantizeError("the format qdq has no operators of com.microsoft")

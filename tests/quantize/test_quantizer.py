@@ -15,6 +15,7 @@ from zoosmith.onnx_model.errors import ModelError
 from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner
 
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
@@ -245,3 +246,11 @@ def test_sizes_that_a_model_computes_are_folded_before_it_is_quantized() -> None
     flat = net.add("Reshape", x, net.add("Concat", batch, net.constant(np.array([-1], np.int64)), axis=0))
     result = quantized(net.model(flat))
     assert not operators(result).keys() & {"Shape", "Gather", "Concat"}
+
+
+def test_operators_of_com_microsoft_are_written_where_they_are_allowed() -> None:
+    model = residual(opset=13)
+    result = quantize(model, random_samples(model, 20), target=Target(contrib=True))
+    assert {node.op_type for node in result.graph.node if node.domain} == {"MatMulIntegerToFloat"}
+    assert {entry.domain: entry.version for entry in result.opset_import} == {"": 13, "com.microsoft": 1}
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03

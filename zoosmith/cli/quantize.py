@@ -96,6 +96,7 @@ if TYPE_CHECKING:
 @click.option("--symmetric", is_flag=True, help="With --format qdq: zero points in the middle.")
 @click.option("--int8-activations", "signed", is_flag=True, help="With --format qdq: int8 activations, not uint8.")
 @click.option("--reduce-range", is_flag=True, help="With --format qdq: weights of 7 bits.")
+@click.option("--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @input_options
 @limit_options(
@@ -125,6 +126,7 @@ def quantize(
     symmetric: bool,
     signed: bool,
     reduce_range: bool,
+    allow_contrib: bool,
     force: bool,
     inputs: "InputSource",
     limits: "Limits | None",
@@ -169,6 +171,8 @@ def quantize(
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
     if form == "integer" and (symmetric or signed or reduce_range):
         raise click.UsageError("--symmetric, --int8-activations and --reduce-range need --format qdq")
+    if form == "qdq" and allow_contrib:
+        raise click.UsageError("--allow-contrib needs --format integer")
     if inputs.feed is not None and limits is None:
         raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
     with runs_limited(timeout):
@@ -180,7 +184,7 @@ def quantize(
             labelled=None if data is None else ImageFolder(data, labels),
             keep_float=keep_float,
             rank=report is not None,
-            target=Target(form, symmetric, signed, reduce_range),
+            target=Target(form, symmetric, signed, reduce_range, allow_contrib),
             inputs=inputs,
             limits=limits,
             providers=providers,
