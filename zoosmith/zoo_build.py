@@ -94,15 +94,19 @@ def build_zoo(
         progress: notified of every model.
 
     Raises:
-        ZoosmithError: the zoo file is wrong, two models have the same files, or a file cannot be written. A model that
+        ZoosmithError: the zoo file is wrong, two models have the same folder, or a file cannot be written. A model that
             cannot be built does not stop the others: it is in the result.
     """
     entries = read_zoo(path)
     recipes = [entry.choice.recipe(entry.options.weights) for entry in entries]
     names = [f"{recipe.folder}/{recipe.prefix}" for recipe in recipes]
-    for name in names:
-        if names.count(name) > 1:
-            raise ZoosmithError(f"{path}: two models are called {name}; give one of them another name or folder")
+    folders = [recipe.folder for recipe in recipes]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ZoosmithError(
+                f"{path}: two models have the folder {folder}, whose README.md describes one; give one of them another "
+                "name, or in its card another folder"
+            )
     for entry, recipe in zip(entries, recipes, strict=True):
         recipe.select_rows(entry.options.rows)
     keys = [_key(entry) for entry in entries]

@@ -90,12 +90,17 @@ def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> Non
         ("[[models]]", "expected tables [[model]] and nothing else, found 'models'"),
         ("", "expected tables [[model]] and nothing else"),
         ("[[model]", "expected a zoo in TOML"),
-        ("[[model]]\nmodel='scale.onnx'\n[[model]]\nmodel='scale.onnx'", "two models are called scale/scale"),
+        ("[[model]]\nmodel='scale.onnx'\n[[model]]\nmodel='scale.onnx'", "two models have the folder scale,"),
+        (
+            "[[model]]\nmodel='scale.onnx'\n[[model]]\nmodel='scale.onnx'\nname='b'\ncard='same.toml'",
+            "two models have the folder scale, whose README.md describes one",
+        ),
         ("[[model]]\nmodel='scale.onnx'\nrows='9,99'", "no row '99'"),
     ],
 )
 def test_what_is_wrong_in_a_zoo_file_is_named_before_anything_is_built(text: str, message: str, zoo: Path) -> None:
     zoo.write_text(text)
+    (zoo.parent / "same.toml").write_text("folder = 'scale'")
     with pytest.raises(ZoosmithError) as refusal:
         build_zoo(zoo, zoo.parent / "out")
     assert message in str(refusal.value)
@@ -121,3 +126,16 @@ def test_the_command_prints_a_line_a_model(zoo: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert out.splitlines()[0] == "small/small: 6 of 6 checks passed, 2 rows"
     assert out.splitlines()[-1].startswith("2 of 2 models passed, see ")
+
+
+@pytest.mark.parametrize("option", [("--rows", "9"), ("--sets", "3"), ("--dim", "N=2"), ("--force",)])
+def test_options_of_one_model_are_refused_beside_a_zoo_file(
+    option: tuple[str, ...], zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zoosmith.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["build", str(zoo), "--out", str(zoo.parent / "out"), *option])
+    assert ended.value.code == 2
+    assert f"{option[0]} is of one model" in capsys.readouterr().err
+    assert not (zoo.parent / "out").exists()

@@ -88,6 +88,7 @@ def build(
     from zoosmith.recipes.choice import Choice
 
     if zoo is not None:
+        _refuse_options_of_one_model(zoo)
         return _build_zoo(terminal, zoo, out, jobs, timeout)
     options = BuildOptions(
         weights=weights,
@@ -107,6 +108,15 @@ def build(
     recipe = choice.recipe(weights)
     report = run(out, recipe, options, progress=terminal.progress())
     return _show(terminal, out, recipe, report)
+
+
+def _refuse_options_of_one_model(zoo: Path) -> None:
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if given and option.expose_value and name not in ("zoo", "out", "jobs", "timeout"):
+            raise click.UsageError(f"{option.opts[0]} is of one model: state it in {zoo}, in the model's [[model]]")
 
 
 def _build_zoo(terminal: Terminal, zoo: Path, out: Path, jobs: int | None, timeout: float) -> int:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from onnx import TensorProto
+
 from zoosmith.convert import read_model
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -91,8 +93,6 @@ def _any_net(
         return with_image_sizes(net, blobs, inputs)
 
     makes: dict[str, Make] = {str(opset): translated_or_converted(opset) for opset in _ZOO_OPSETS}
-    shapes = [f"{blob}={','.join(map(str, shape))}" for blob, (_, shape) in declared.items()]
-    arguments = ["--net", path.name, *(word for shape in shapes for word in ("--input", shape))]
     # the net states the shapes that the user declared
     given = GivenInputs(replace(source, shapes={}), adapt)
     return Recipe(
@@ -104,7 +104,7 @@ def _any_net(
         rows=_rows(title, makes),
         default_rows=_DEFAULT_ROWS,
         samples=given,
-        arguments=(*arguments, *_feed(source), *_named(name)),
+        arguments=("--net", path.name, *_inputs(declared, source.dims), *_feed(source), *_named(name)),
     )
 
 
@@ -128,9 +128,7 @@ def model_recipe(
         raise ZoosmithError(f"{path}: imports opset {opset}; expected one of 1 to {NEWEST_OPSET}")
     title = name or path.stem
     given = inputs or InputSource()
-    words = [word for size, number in given.dims.items() for word in ("--dim", f"{size}={number}")]
-    for port, shape in given.shapes.items():
-        words += ["--input", f"{port}={','.join(map(str, shape.sizes))}"]
+    stated = {port: (shape.elem_type or TensorProto.FLOAT, shape.sizes) for port, shape in given.shapes.items()}
     recipe = Recipe(
         title=title,
         prefix=_slug(title),
@@ -140,7 +138,7 @@ def model_recipe(
         rows=_rows(title, {str(opset): translated(opset)}),
         default_rows=str(opset),
         samples=GivenInputs(given),
-        arguments=("--model", path.name, *words, *_feed(given), *_named(name)),
+        arguments=("--model", path.name, *_inputs(stated, given.dims), *_feed(given), *_named(name)),
     )
     return with_card(recipe, card or Card())
 
@@ -159,6 +157,15 @@ def _row(title: str, name: str, make: Make) -> Row:
     opset, _, form = name.partition("-")
     suffix = f"-{form}" if form else ""
     return Row(name, int(opset), make, title=f"{title}{suffix}", onnx_version=onnx_release(int(opset)))
+
+
+def _inputs(declared: Inputs, dims: Mapping[str, int]) -> tuple[str, ...]:
+    words = [word for name, size in dims.items() for word in ("--dim", f"{name}={size}")]
+    for name, (elem_type, shape) in declared.items():
+        # what an option without a type means
+        kind = "" if elem_type == TensorProto.FLOAT else f"{TensorProto.DataType.Name(elem_type).lower()}:"
+        words += ["--input", f"{name}={kind}{','.join(map(str, shape))}"]
+    return tuple(words)
 
 
 def _feed(source: InputSource) -> tuple[str, ...]:

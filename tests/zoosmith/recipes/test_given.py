@@ -104,6 +104,15 @@ def test_every_command_of_a_card_runs_and_makes_the_same_files(
         assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes()
 
 
+def test_the_command_of_a_card_gives_types_and_symbolic_sizes_of_inputs(tmp_path: Path) -> None:
+    net, _ = write_small_net(tmp_path)
+    sizes = InputSource(dims={"N": 2}, shapes={"ids": InputShape(("N", 3), TensorProto.INT64)})
+    words = ("--dim", "N=2", "--input", "ids=int64:N,3")
+    assert net_recipe(net, {"ids": (TensorProto.INT64, ["N", 3])}, inputs=sizes).arguments[2:] == words
+    save_model(identity_model(), tmp_path / "model.onnx")
+    assert model_recipe(tmp_path / "model.onnx", inputs=sizes).arguments[2:] == words
+
+
 def test_a_row_that_cannot_be_made_does_not_stop_the_others(tmp_path: Path) -> None:
     node = helper.make_node("NonZero", ["x"], ["y"])
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "m"])
