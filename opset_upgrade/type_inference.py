@@ -108,7 +108,7 @@ def infer_outputs(
             inferred = shape_inference.infer_node_outputs(
                 newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
             )
-        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError):  # few facts, old form
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):  # few facts, old form
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if known:  # else an old schema that has no inference: the next newer one tells the same
@@ -205,7 +205,7 @@ def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | Non
     body = next((graph for key, graph in subgraphs(node) if key == "body"), None)
     if body is None or len(body.input) != len(node.input):
         return False
-    scanned = get_attribute(node, "num_scan_inputs", 0)
+    scanned = get_attribute(node, "num_scan_inputs", 0) or 0
     axes = get_attribute(node, "scan_input_axes", [0] * scanned)
     states = len(node.input) - scanned
     given = False
