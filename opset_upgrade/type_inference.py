@@ -108,7 +108,8 @@ def infer_outputs(
             inferred = shape_inference.infer_node_outputs(
                 newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
             )
-        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):  # few facts, old form
+        # few facts, an old form, or a type that is none
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if known:  # else an old schema that has no inference: the next newer one tells the same
