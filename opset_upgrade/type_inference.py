@@ -206,7 +206,9 @@ def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | Non
     body = next((graph for key, graph in subgraphs(node) if key == "body"), None)
     if body is None or len(body.input) != len(node.input):
         return False
-    scanned = get_attribute(node, "num_scan_inputs", 0) or 0
+    scanned = get_attribute(node, "num_scan_inputs", 0)
+    if not isinstance(scanned, int):
+        return False
     axes = get_attribute(node, "scan_input_axes", [0] * scanned)
     states = len(node.input) - scanned
     given = False
