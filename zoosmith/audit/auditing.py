@@ -15,6 +15,7 @@ from zoosmith.audit.registry import CHECKS, Check
 from zoosmith.audit.report import AuditReport, FileReport, Finding
 from zoosmith.execution import SILENT, Executor, ProcessDied, Progress, call_in_process, default_workers, local_executor
 from zoosmith.onnx_model.errors import ZoosmithError, first_line
+from zoosmith.onnx_model.links import as_path
 from zoosmith.validation.proof import Limits
 
 # each process may have a model in memory
@@ -41,7 +42,7 @@ def audit(
 
     Args:
         paths: folders (all below them, and all that their manifest lists), manifests (what they say by themselves), and
-            files.
+            files; data of models is read over links where a path is a `LinkedPath`.
         limits: what is accepted where outputs of test data are computed again.
         jobs: how many files at a time; None for one a core, but no more than 4.
         executor: where files are audited; None for processes of this machine.
@@ -53,7 +54,7 @@ def audit(
     Raises:
         ZoosmithError: a path is not there, or there is nothing to audit.
     """
-    subjects = find_subjects(map(Path, paths))
+    subjects = find_subjects(map(as_path, paths))
     limits = limits or Limits(timeout=300)
     with ExitStack() as exits:
         if executor is None:

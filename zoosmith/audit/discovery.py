@@ -93,9 +93,10 @@ class _Trees:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """The files below a folder in the order of their paths; hidden ones and links to folders are left out."""
+    kind = type(folder)  # a path that follows links leads to such paths
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+        yield from (kind(place, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _is_known(path: Path) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, jobs_option, limit_options
+from zoosmith.cli.options import PATH, follow_links_option, jobs_option, limit_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="FOLDER|MANIFEST|FILE...")
 @limit_options()
 @jobs_option("Files at a time.  [default: one a core, up to 4]")
+@follow_links_option("paths")
 def audit(terminal: Terminal, paths: tuple[Path, ...], limits: "Limits", jobs: int | None) -> int:
     """Check models, archives, model cards and manifests of a zoo against each other; exit 1 where one has a defect.
 

@@ -416,3 +416,19 @@ def test_an_archive_that_is_refused_is_unpacked_once_for_all_checks(
     report = audited(threads, archive)
     assert report.defects == [(str(archive), "members", "refused: it has more than 10,000 members")]
     assert unpackings == [archive]
+
+
+def test_data_behind_links_is_read_where_links_are_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = small_model(13)
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    (tmp_path / "blobs").mkdir()
+    onnx.save(model, tmp_path / "blobs" / "m-13.onnx", save_as_external_data=True, location="d", size_threshold=0)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "m-13.onnx").symlink_to(tmp_path / "blobs" / "m-13.onnx")
+    (tree / "d").symlink_to(tmp_path / "blobs" / "d")
+    for path in (tree, tree / "m-13.onnx"):
+        assert run(["audit", str(path), "--jobs", "1"]) == 1
+        assert "--follow-links" in capsys.readouterr().out
+        assert run(["audit", str(path), "--jobs", "1", "--follow-links"]) == 0

@@ -103,7 +103,7 @@ def _target(file: AuditedFile, target: str) -> Path | None:
     root = os.path.abspath(file.subject.root)
     start = root if plain.startswith("/") else os.path.abspath(file.path.parent)
     path = os.path.normpath(os.path.join(start, plain.lstrip("/")))
-    return Path(path) if os.path.commonpath([root, path]) == root else None
+    return type(file.path)(path) if os.path.commonpath([root, path]) == root else None
 
 
 def _rows(text: str) -> Iterator[_Row]:
