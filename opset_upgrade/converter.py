@@ -41,7 +41,7 @@ from zoosmith.opset_upgrade.ir_version import (
 )
 from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
 from zoosmith.opset_upgrade.runtime_gaps import fill_gaps
-from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of
+from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of, schema_at
 from zoosmith.opset_upgrade.type_inference import Path, fault_of, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
@@ -487,14 +487,28 @@ def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
 
 
 def _apply(step: Step, node: NodeProto, writer: Writer, opset: int) -> None:
-    """Apply a step; where its rule fails on what onnx's inference refuses as well, the node is at fault."""
+    """Apply a step; where its rule fails on what its schema or onnx's inference refuses, the node is at fault."""
     try:
         step.apply(node, writer)
-    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        fault = fault_of(node, opset, writer.facts.type, writer.facts.value)
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        fault = _misfit(node, opset, writer.facts) or fault_of(node, opset, writer.facts.type, writer.facts.value)
         if fault is None:
             raise
         raise Refusal(f"it is malformed: {fault}") from error
+
+
+def _misfit(node: NodeProto, opset: int, facts: GraphFacts) -> str | None:
+    """What of a node does not fit its schema: inputs, kinds of attributes, element types; None where all fits."""
+    operator = operator_of(node)
+    if schema_at(operator, opset) is None:
+        return None
+    try:
+        check_inputs(node, operator, opset, complete=False)
+        check_attributes(node, opset)
+        check_types(node, opset, facts)
+    except Refusal as misfit:
+        return str(misfit)
+    return None
 
 
 def _overridable(model: ModelProto) -> frozenset[str]:

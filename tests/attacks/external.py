@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from tests.attacks.attack import ANY, ATTACKS, REFUSED, Attack, Builder
 from tests.attacks.commands import COMMANDS
-from tests.attacks.models import with_weight
+from tests.attacks.model_building import with_weight
 
 
 def model(entries: Mapping[str, str], dims: tuple[int, ...] = (2, 3), kind: int = 1) -> bytes:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.attacks.attack import ANY, add_files
-from tests.attacks.models import BYTES, field
+from tests.attacks.model_building import field
+from tests.attacks.models import BYTES
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 
 HUGE = (2**31, 2**40, 2**62, 2**63 - 1)

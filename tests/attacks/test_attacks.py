@@ -12,7 +12,7 @@ from tests.attacks.commands import COMMANDS, make_sound_files
 from tests.attacks.worker import Outcome, Worker
 
 from tests.attacks import archives, arrays, external, models, nets, pictures  # isort: skip  # noqa: F401
-from tests.attacks import descriptions, saved_nets  # isort: skip  # noqa: F401
+from tests.attacks import descriptions, saved_nets, unusual_models  # isort: skip  # noqa: F401
 
 MOST_MEMORY = 900 << 20
 """Bytes by which no command may grow, whatever a file says."""

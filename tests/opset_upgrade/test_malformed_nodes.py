@@ -1,10 +1,12 @@
 """Nodes that lack what their operator requires: one clear error, whatever the operator."""
 
 import pytest
-from onnx import ModelProto, TensorProto, checker, defs, helper, parser
+from onnx import ModelProto, NodeProto, TensorProto, checker, defs, helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.opset_upgrade.version_steps import Step
+from zoosmith.opset_upgrade.writer import Writer
 
 
 def alone(operator: str, opset: int, count: int) -> ModelProto:
@@ -85,3 +87,25 @@ def test_nodes_that_read_each_other_in_a_circle_end_in_one_error_or_a_model_that
     else:
         with pytest.raises(checker.ValidationError, match="topologically sorted"):
             checker.check_model(converted)
+
+
+def _unreadable(node: NodeProto, g: Writer) -> None:
+    raise KeyError("a rule that cannot read the node")
+
+
+def test_where_a_rule_cannot_read_a_node_that_does_not_fit_its_schema_the_node_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Step, "apply", lambda self, node, g: _unreadable(node, g))
+    model = alone("Softmax", 12, 1)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    with pytest.raises(OpsetError, match=r"node 'node' \(Softmax\): it is malformed: 'i0' is tensor\(string\)"):
+        convert_version(model, 13)
+
+
+def test_where_a_rule_cannot_read_a_sound_node_the_fault_is_ours_and_stays_visible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Step, "apply", lambda self, node, g: _unreadable(node, g))
+    with pytest.raises(KeyError, match="a rule that cannot read"):
+        convert_version(alone("Softmax", 12, 1), 13)

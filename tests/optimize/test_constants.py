@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.attacks.models import constant, model, node, value
+from tests.attacks.model_building import constant, model, node, value
 from zoosmith.optimize import to_ir, to_proto
 from zoosmith.optimize.passes.constants import FoldConstants
 from zoosmith.validation import OnnxRuntimeRunner
