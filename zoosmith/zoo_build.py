@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from zoosmith.execution import SILENT, Job, ProcessExecutor, Progress, default_w
 from zoosmith.manifest import manifest_entries, manifest_text
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
+from zoosmith.recipes.onnx_source import OnnxSource
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.zoo_file import Entry, read_zoo
 
@@ -199,14 +201,18 @@ def _key(entry: Entry) -> str:
         "name": choice.name,
         "dims": dict(choice.inputs.dims),
         "shapes": {name: [list(shape.sizes), shape.elem_type] for name, shape in choice.inputs.shapes.items()},
-        "files": {option: _content(path) for option, path in entry.files.items()},
+        "files": {option: _content(option, path) for option, path in entry.files.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _content(path: Path) -> Any:
+def _content(option: str, path: Path) -> Any:
+    """What tells that a file or folder is another one: of a model with the files that hold tensors of it."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    beside = sorted(path.parent.glob(f"{path.name}*.data"))
-    return [file_facts(file)["sha256"] for file in [path, *beside]]
+    if path.suffix == ".onnx" or option == "model":
+        # a file that is no model is told of when its entry is built
+        with suppress(ZoosmithError):
+            return OnnxSource(path).files()
+    return file_facts(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.zoosmith.recipes.test_given import write_small_net
@@ -66,6 +67,20 @@ def test_models_come_into_one_tree_with_one_manifest_and_what_is_done_is_kept(zo
     save_model(scaling_model(np.full(3, 2, np.float32)), zoo.parent / "scale.onnx")
     (out / "small" / "model" / "small-9.onnx").write_bytes(b"damaged")
     assert outcomes(build_zoo(zoo, out, jobs=1)) == first
+
+
+def test_a_model_whose_weights_lie_in_a_file_of_any_name_is_built_again_when_that_changes(zoo: Path) -> None:
+    path, out = zoo.parent / "scale.onnx", zoo.parent / "out"
+    model = scaling_model(np.ones(3, np.float32))
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    zoo.write_text("[[model]]\nmodel = 'scale.onnx'\nrows = '13'\nsets = 1")
+    first = build_zoo(zoo, out, jobs=1).entries[0]
+    assert first.report is not None and not first.kept
+    assert sorted(first.report["nets"]) == ["scale.onnx", "weights.bin"]
+    assert build_zoo(zoo, out, jobs=1).entries[0].kept
+    changed = np.frombuffer((zoo.parent / "weights.bin").read_bytes(), np.float32) * 2
+    (zoo.parent / "weights.bin").write_bytes(changed.tobytes())
+    assert not build_zoo(zoo, out, jobs=1).entries[0].kept
 
 
 def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> None:

@@ -36,7 +36,8 @@ class OnnxSource:
 
     @cached_property
     def _facts(self) -> dict[str, FileFacts]:
-        beside = external_files(self.structure)
+        # not of the structure, which no longer says where small tensors lie
+        beside = external_files(load_in_place(self.path))
         return {name: file_facts(self.path.parent / name) for name in [self.path.name, *beside]}
 
     @property
