@@ -1,4 +1,7 @@
 from .carried_files import CarriedFiles as CarriedFiles
+from .cluster import ClusterError as ClusterError
+from .cluster import WorkersDiedError as WorkersDiedError
+from .cluster import cluster_executor as cluster_executor
 from .executor import Executor as Executor
 from .executor import Job as Job
 from .executor import ProcessExecutor as ProcessExecutor

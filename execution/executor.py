@@ -173,7 +173,7 @@ class ProcessExecutor(_Local):
 
     def submit(self, function: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Job[Result]:
         """Queue `function(*args, **kwargs)`."""
-        with _interrupts_held():
+        with interrupts_held():
             return super().submit(function, *args, **kwargs)
 
     def share(self, make: Callable[..., Made], *arguments: Any) -> Shared[Made]:
@@ -196,7 +196,7 @@ class ProcessExecutor(_Local):
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Let processes that are started here take no notice of Ctrl-C, from their first moment on: their owner does."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

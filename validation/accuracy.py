@@ -17,6 +17,7 @@ from zoosmith.validation.evaluation_state import Shard, StateFile, digest, diges
 from zoosmith.validation.images import ImageFolder, OnBroken
 from zoosmith.validation.portions import Counts, Distance, Panel, added, count_portion, cut
 from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.run_limit import run_limit
 from zoosmith.validation.runners import available_providers, onnx_runtime
 
 # The standard normal's 97.5th percentile: intervals hold the true share in 95 of 100 cases.
@@ -181,7 +182,7 @@ def evaluate(
         task = exits.enter_context(progress.task("images", sum(len(each.images) for each in own)))
         task.advance(steps=sum(counts.images + len(counts.broken) for counts in found))
         sent = [carried(model) for model in models]
-        panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path))
+        panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path), run_limit())
         for counts in executor.map(partial(count_portion, panel), (each for each in own if each.number not in before)):
             found.append(counts)
             if kept is not None:

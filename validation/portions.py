@@ -20,6 +20,7 @@ from zoosmith.validation.classifier import Carried, Classifier
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import Sample, load_image
 from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.run_limit import runs_limited
 
 # so many that handing them out costs nothing, so few that the last worker ends soon after the others
 _IMAGES = 16
@@ -132,6 +133,7 @@ class Panel:
         providers: execution providers of ONNX Runtime.
         highest: label of all images.
         origin: of the labels, for messages.
+        seconds: that loading a model, or a run of it, may take; None for no limit.
 
     Raises:
         ValidationError: a model cannot be loaded.
@@ -144,9 +146,12 @@ class Panel:
         providers: Sequence[str] | None,
         highest: int,
         origin: str,
+        seconds: float | None,
     ) -> None:
         # where portions are counted side by side, threads inside of operators would only wait for each other
-        self._classifiers = [Classifier(model, providers, threads=1) for model in models]
+        with runs_limited(seconds):
+            self._classifiers = [Classifier(model, providers, threads=1) for model in models]
+        self._seconds = seconds
         self._preprocess = preprocess
         self._group = max(classifier.batch for classifier in self._classifiers)
         self._highest = highest
@@ -169,7 +174,8 @@ class Panel:
             labels = np.array([label for _, label in waiting], np.int64)
             stacked = waiting[0][0][None] if len(waiting) == 1 else np.stack([array for array, _ in waiting])
             waiting.clear()
-            logits = [classifier.logits(stacked) for classifier in self._classifiers]
+            with runs_limited(self._seconds):
+                logits = [classifier.logits(stacked) for classifier in self._classifiers]
             self._check_classes(logits)
             for index, values in enumerate(logits):
                 better = _better(values, labels)

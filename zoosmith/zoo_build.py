@@ -4,14 +4,14 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from zoosmith.builder import MANIFEST, PACKAGES, REPORT, build_model, write_report
-from zoosmith.execution import SILENT, Job, ProcessExecutor, Progress, default_workers
+from zoosmith.execution import SILENT, Executor, Job, Progress, default_workers, local_executor
 from zoosmith.manifest import manifest_entries, manifest_text
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
@@ -81,7 +81,13 @@ class BuiltZoo:
 
 
 def build_zoo(
-    path: Path, out: Path, *, jobs: int | None = None, timeout: float | None = 300.0, progress: Progress = SILENT
+    path: Path,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    timeout: float | None = 300.0,
+    executor: Executor | None = None,
+    progress: Progress = SILENT,
 ) -> BuiltZoo:
     """Build the models of a zoo file into one tree, in processes of their own.
 
@@ -93,6 +99,7 @@ def build_zoo(
         out: folder of the tree.
         jobs: how many models at a time; None for one a core, but no more than 4.
         timeout: seconds that one run of a model may take; None for no limit.
+        executor: where models are built, with the same folders; None for processes of this machine.
         progress: notified of every model.
 
     Raises:
@@ -114,9 +121,11 @@ def build_zoo(
     keys = [_key(entry) for entry in entries]
     before = _earlier(out)
     found: dict[str, BuiltEntry] = {}
-    workers = min(jobs or default_workers(_MOST_PROCESSES), len(entries))
-    threads = max(1, default_workers() // max(1, workers))
-    with progress.task("building the zoo", len(entries)) as task, ProcessExecutor(max(1, workers)) as executor:
+    workers = max(1, min(jobs or default_workers(_MOST_PROCESSES), len(entries)))
+    threads = max(1, default_workers() // workers) if executor is None else 1
+    with ExitStack() as exits:
+        executor = executor or exits.enter_context(local_executor(workers, processes=True))
+        task = exits.enter_context(progress.task("building the zoo", len(entries)))
         running: dict[Job[BuiltEntry], str] = {}
         for name, key, entry in zip(names, keys, entries, strict=True):
             earlier = before.get(name)

@@ -108,6 +108,9 @@ def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.Captu
         (["--labels", "nowhere.csv"], "nowhere.csv: cannot be read"),
         (["--limit", "0"], "--limit"),
         (["--data", "nowhere"], "nowhere: not a folder"),
+        (["--cluster", "tcp://192.0.2.1:8786"], "--cluster tcp://192.0.2.1:8786: not encrypted"),
+        (["--shard", "1/2"], "--shard needs --state"),
+        (["--providers", "NPU"], "provider 'NPU': the installed ONNX Runtime"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

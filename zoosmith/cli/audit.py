@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, jobs_option, limit_options
+from zoosmith.cli.options import PATH, cluster_option, follow_links_option, jobs_option, limit_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from zoosmith.audit.report import AuditReport
     from zoosmith.cli.tables import Table
+    from zoosmith.execution import Executor
     from zoosmith.validation.proof import Limits
 
 
@@ -19,8 +23,15 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="FOLDER|MANIFEST|FILE...")
 @limit_options()
 @jobs_option("Files at a time.  [default: one a core, up to 4]")
+@cluster_option
 @follow_links_option("paths")
-def audit(terminal: Terminal, paths: tuple[Path, ...], limits: "Limits", jobs: int | None) -> int:
+def audit(
+    terminal: Terminal,
+    paths: tuple[Path, ...],
+    limits: "Limits",
+    jobs: int | None,
+    workers: "Callable[[], AbstractContextManager[Executor | None]]",
+) -> int:
     """Check models, archives, model cards and manifests of a zoo against each other; exit 1 where one has a defect.
 
     Nothing needs to be known of who made them. Of a FOLDER, everything below it is audited, and everything that its
@@ -34,7 +45,11 @@ def audit(terminal: Terminal, paths: tuple[Path, ...], limits: "Limits", jobs: i
     """
     from zoosmith.audit import audit as run
 
-    report = run(paths, limits=limits, jobs=jobs, progress=terminal.progress())
+    with workers() as executor:
+        if executor is not None:
+            # workers have working folders of their own
+            paths = tuple(path.absolute() for path in paths)
+        report = run(paths, limits=limits, jobs=jobs, executor=executor, progress=terminal.progress())
     files, defects, unchecked = len(report.files), len(report.defects), len(report.unchecked)
     terminal.result(
         report.as_dict(),

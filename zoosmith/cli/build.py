@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import ONE_RUN, PATH, follow_links_option, input_options, jobs_option, timeout_option
+from zoosmith.cli.options import (
+    ONE_RUN,
+    PATH,
+    cluster_option,
+    follow_links_option,
+    input_options,
+    jobs_option,
+    timeout_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from zoosmith.cli.tables import Table
+    from zoosmith.execution import Executor
     from zoosmith.recipes.recipe import Recipe
     from zoosmith.report import Report
     from zoosmith.validation.inputs import InputSource
@@ -46,6 +58,7 @@ if TYPE_CHECKING:
 @input_options
 @jobs_option("Threads, or models of a zoo at a time.  [default: one a core, up to 4]")
 @timeout_option(300, ONE_RUN)
+@cluster_option
 @follow_links_option("model", "weights")
 def build(
     terminal: Terminal,
@@ -68,6 +81,7 @@ def build(
     inputs: "InputSource",
     jobs: int | None,
     timeout: float,
+    workers: "Callable[[], AbstractContextManager[Executor | None]]",
 ) -> int:
     """Build rows of a model, one for each opset, check each against the source, and pack them.
 
@@ -81,7 +95,7 @@ def build(
       zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
       zoosmith build --net predict_net.pb --weights init_net.pb --input data=1,3,227,227 --rows 9,12
       zoosmith build --model model.onnx --rows 9,13,17 --dim batch=1
-      zoosmith build zoo.toml --out zoo
+      zoosmith build zoo.toml --out zoo --cluster local:4
     """
     from zoosmith.build_options import BuildOptions
     from zoosmith.builder import build as run
@@ -89,7 +103,10 @@ def build(
 
     if zoo is not None:
         _refuse_options_of_one_model(zoo)
-        return _build_zoo(terminal, zoo, out, jobs, timeout)
+        with workers() as executor:
+            return _build_zoo(terminal, zoo, out, jobs, timeout, executor)
+    if click.get_current_context().params["cluster"] is not None:
+        raise click.UsageError("--cluster builds the models of a ZOO.toml, each on one worker; give such a file")
     options = BuildOptions(
         weights=weights,
         rows=rows,
@@ -115,14 +132,19 @@ def _refuse_options_of_one_model(zoo: Path) -> None:
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        if given and option.expose_value and name not in ("zoo", "out", "jobs", "timeout"):
+        if given and option.expose_value and name not in ("zoo", "out", "jobs", "timeout", "cluster", "no_tls"):
             raise click.UsageError(f"{option.opts[0]} is of one model: state it in {zoo}, in the model's [[model]]")
 
 
-def _build_zoo(terminal: Terminal, zoo: Path, out: Path, jobs: int | None, timeout: float) -> int:
+def _build_zoo(
+    terminal: Terminal, zoo: Path, out: Path, jobs: int | None, timeout: float, executor: "Executor | None"
+) -> int:
     from zoosmith.zoo_build import build_zoo
 
-    found = build_zoo(zoo, out, jobs=jobs, timeout=timeout, progress=terminal.progress())
+    if executor is not None:
+        # workers have working folders of their own
+        zoo, out = zoo.absolute(), out.absolute()
+    found = build_zoo(zoo, out, jobs=jobs, timeout=timeout, executor=executor, progress=terminal.progress())
     terminal.result(
         {"out": str(out), **found.as_dict()},
         *(f"{entry.name}: {entry.outcome}" for entry in found.entries),

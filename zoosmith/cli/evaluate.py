@@ -11,6 +11,7 @@ from zoosmith.cli.options import (
     ONE_RUN,
     PATH,
     ShardOf,
+    cluster_option,
     follow_links_option,
     providers_option,
     seed_option,
@@ -19,9 +20,13 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from rich.table import Column
 
     from zoosmith.cli.tables import Table
+    from zoosmith.execution import Executor
     from zoosmith.validation.accuracy import Evaluation, Share
     from zoosmith.validation.evaluation_state import Shard
 
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 @click.option("--shard", type=ShardOf(), metavar="I/N", help="Evaluate the I-th of N equal parts; needs --state.")
 @click.option("--merge", is_flag=True, help="Put shards together: the arguments are their state files.")
 @timeout_option(300, ONE_RUN)
+@cluster_option
 @providers_option
 @follow_links_option("models")
 def evaluate(
@@ -68,6 +74,7 @@ def evaluate(
     shard: "Shard | None",
     merge: bool,
     timeout: float,
+    workers: "Callable[[], AbstractContextManager[Executor | None]]",
     providers: list[str] | None,
 ) -> None:
     """Measure top-1 and top-5 accuracy of classifiers, and how far they agree.
@@ -112,19 +119,21 @@ def evaluate(
         del loaded, stating, known
         to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
         settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
-        start = time.monotonic()
-        evaluation = run(
-            models,
-            folder,
-            to_array,
-            on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
-            providers=providers,
-            threads=threads,
-            shard=shard or WHOLE,
-            state=state,
-            settings=settings,
-            progress=progress,
-        )
+        with workers() as executor:
+            start = time.monotonic()
+            evaluation = run(
+                models,
+                folder,
+                to_array,
+                on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
+                providers=providers,
+                threads=threads,
+                executor=executor,
+                shard=shard or WHOLE,
+                state=state,
+                settings=settings,
+                progress=progress,
+            )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
     _show(terminal, settings, evaluation)

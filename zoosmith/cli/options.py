@@ -1,6 +1,7 @@
 """Options and types of options that several commands share. A command takes them as values, ready for its service."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from zoosmith.execution import Executor
     from zoosmith.validation.evaluation_state import Shard
     from zoosmith.validation.proof import Limits
     from zoosmith.validation.runtimes.targets import Target
@@ -255,6 +257,30 @@ def providers_option(function: Function) -> Function:
 def jobs_option(help: str) -> Callable[[Function], Function]:
     """`--jobs`: how much runs at the same time."""
     return click.option("--jobs", type=click.IntRange(1), metavar="N", help=help)
+
+
+def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--cluster` and `--no-tls`, which reach the command as `workers`: opens the executor, or None without them."""
+
+    @wraps(function)
+    def with_workers(*args: Any, cluster: str | None, no_tls: bool, **named: Any) -> Any:
+        def workers() -> "AbstractContextManager[Executor | None]":
+            from zoosmith.execution import cluster_executor
+
+            return nullcontext() if cluster is None else cluster_executor(cluster, plain=no_tls)
+
+        return function(*args, workers=workers, **named)
+
+    for option in (
+        click.option("--no-tls", is_flag=True, help="Let --cluster reach other machines without TLS."),
+        click.option(
+            "--cluster",
+            metavar="ADDRESS|local:N",
+            help="Work on a Dask cluster: its scheduler, as in tls://host:8786, or N processes of this machine.",
+        ),
+    ):
+        with_workers = option(with_workers)
+    return with_workers
 
 
 def verify_option(function: Function) -> Function:
