@@ -81,6 +81,16 @@ class Agreement:
     mean_logit_error: float | None
     max_logit_error: float | None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Give the agreement for JSON."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "same_top1": self.same_top1.to_dict(),
+            "mean_logit_error": self.mean_logit_error,
+            "max_logit_error": self.max_logit_error,
+        }
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -100,16 +110,7 @@ class Evaluation:
                 {"model": entry.model, "top1": entry.top1.to_dict(), "top5": entry.top5.to_dict()}
                 for entry in self.accuracies
             ],
-            "agreements": [
-                {
-                    "first": entry.first,
-                    "second": entry.second,
-                    "same_top1": entry.same_top1.to_dict(),
-                    "mean_logit_error": entry.mean_logit_error,
-                    "max_logit_error": entry.max_logit_error,
-                }
-                for entry in self.agreements
-            ],
+            "agreements": [entry.as_dict() for entry in self.agreements],
         }
 
 

@@ -23,6 +23,7 @@ class Latency:
     """One model's time for one run at `threads` threads; times in milliseconds.
 
     `speed` is the median of the first model's time over this one's, paired within a round: 2.0 is twice as fast.
+    `times_ms` are those of all rounds, in their order, to the microsecond.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Latency:
     median_ms: float
     fastest_ms: float
     speed: float
+    times_ms: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Give the measurement for JSON."""
@@ -91,6 +93,7 @@ def measure(
             1000 * median(times[column] for times in rounds),
             1000 * min(times[column] for times in rounds),
             median(times[0] / times[column] for times in rounds),
+            tuple(round(1000 * times[column], 3) for times in rounds),
         )
         for column, model in enumerate(models)
     ]

@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import Progress, Task
 from zoosmith.onnx_model.in_place import array_of
-from zoosmith.onnx_model.loading import load_in_place, load_model
+from zoosmith.onnx_model.loading import load_in_place, load_model, model_name
 from zoosmith.preprocessing import warn_if_far
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Accuracy, RowReport
 from zoosmith.validation import ImageFolder, evaluate
+from zoosmith.validation.sample_pictures import sample_pictures
 
 
 def measure_accuracy(
@@ -52,11 +54,20 @@ def measure_accuracy(
     found = evaluate(distinct, images, recipe.preprocessing, threads=threads, progress=progress)
     task.advance("accuracy measured")
     shares = dict(zip(first, found.accuracies, strict=True))
+    called = {model_name(paths[name]): paths[name].name for name in first.values()}
+    pictures = sample_pictures(distinct, images, recipe.preprocessing)
     return Accuracy(
         data=dataset or images.path.resolve().name,
         images=found.images,
         top1={name: shares[digest].top1 for name, digest in nets.items()},
         top5={name: shares[digest].top5 for name, digest in nets.items()},
+        agreements=tuple(
+            replace(pair, first=called[pair.first], second=called[pair.second]) for pair in found.agreements
+        ),
+        pictures=tuple(
+            replace(each, answers={called[model]: answers for model, answers in each.answers.items()})
+            for each in pictures
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from zoosmith.build_options import BuildOptions
 from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
+from zoosmith.html_report import PAGE, draw_folder
 from zoosmith.manifest import manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
@@ -78,6 +79,7 @@ def build(
     report = build_model(Path(out), recipe, options, progress=progress)
     write_atomic(Path(out) / MANIFEST, manifest([(recipe, report)]).encode())
     write_report(Path(out), report.as_dict())
+    write_page(Path(out))
     return report
 
 
@@ -94,6 +96,11 @@ def build_model(
 def write_report(out: Path, content: Mapping[str, Any]) -> None:
     """Write `report.json` of a tree."""
     write_atomic(out / REPORT, f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode())
+
+
+def write_page(out: Path) -> None:
+    """Write `report.html` of a tree, of its `report.json` and what lies beside it."""
+    write_atomic(out / PAGE, draw_folder(out).html.encode())
 
 
 class _RefusedSamples(QuantizeError):
@@ -193,7 +200,7 @@ class _Build:
     def _remove_leftovers(self) -> None:
         """Remove what a killed build of this model was writing."""
         for folder, names in {
-            self._out: (MANIFEST, REPORT),
+            self._out: (MANIFEST, REPORT, PAGE),
             self._folder: ("README.md",),
             self._folder / "model": (f"{self._recipe.prefix}-",),
         }.items():

@@ -7,7 +7,8 @@ from typing import Any
 from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.sample_statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
-from zoosmith.validation.accuracy import Share
+from zoosmith.validation.accuracy import Agreement, Share
+from zoosmith.validation.sample_pictures import SamplePicture
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,29 @@ class Accuracy:
         images: how many.
         top1: by row's name the share of images whose label is the best answer.
         top5: by row's name the share of images whose label is among the five best.
+        agreements: how far each pair of models agrees, by the names of their files.
+        pictures: a few of the images, with what the models answer.
     """
 
     data: str
     images: int
     top1: dict[str, Share]
     top5: dict[str, Share]
+    agreements: tuple[Agreement, ...] = ()
+    pictures: tuple[SamplePicture, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, shares with their 95 % intervals."""
         shares = {
             name: {row: share.to_dict() for row, share in getattr(self, name).items()} for name in ("top1", "top5")
         }
-        return {"data": self.data, "images": self.images, **shares}
+        return {
+            "data": self.data,
+            "images": self.images,
+            **shares,
+            "agreements": [pair.as_dict() for pair in self.agreements],
+            "pictures": [picture.as_dict() for picture in self.pictures],
+        }
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zoosmith.builder import MANIFEST, PACKAGES, REPORT, build_model, write_report
+from zoosmith.builder import MANIFEST, PACKAGES, REPORT, build_model, write_page, write_report
 from zoosmith.execution import SILENT, Executor, Job, Progress, default_workers, local_executor
 from zoosmith.manifest import manifest_entries, manifest_text
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -142,6 +142,7 @@ def build_zoo(
             found[name] = job.result()
             task.advance(f"{name}: {found[name].outcome}")
             _write(out, [found[each] for each in names if each in found])
+    write_page(out)
     return BuiltZoo(tuple(found[name] for name in names))
 
 

@@ -49,7 +49,7 @@ def digests(out: Path) -> dict[str, str]:
 
 def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(default_build: Built) -> None:
     models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in ROWS for kind in ("onnx", "tar.gz")]
-    expected = {"ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md", *models}
+    expected = {"ONNX_HUB_MANIFEST.json", "report.json", "report.html", f"{FOLDER}/README.md", *models}
     assert set(digests(default_build.out)) == expected
 
 
@@ -143,7 +143,7 @@ def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -
 def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
     zoosmith.build(tmp_path, options=BuildOptions(rows="3,12,12-int8", jobs=1))
     again = digests(tmp_path)
-    texts = {"report.json", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
+    texts = {"report.json", "report.html", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
     assert {name: digest for name, digest in again.items() if name not in texts} == {
         name: digest for name, digest in digests(default_build.out).items() if name in again and name not in texts
     }

@@ -61,7 +61,7 @@ def test_build_ends_with_the_table_and_one_line(run: Any, tmp_path: Path) -> Non
         ["densenet-9", "9", "32,719,461"],
         ["densenet-3", "3", "32,718,955"],
     ]
-    assert lines[5] == f"10 of 10 checks passed; 2 rows in {tmp_path}, see {tmp_path}/report.json"
+    assert lines[5] == f"10 of 10 checks passed; 2 rows in {tmp_path}, see {tmp_path}/report.html"
 
 
 def test_a_failed_check_exits_1_and_is_named(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

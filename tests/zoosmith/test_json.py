@@ -37,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     zoosmith.bundle(Path("m.onnx"), Path("b.tar.gz"), sets=1)
     model = Path("m.onnx").read_bytes()
     write_tree(Path("zoo"), {"m.onnx": model, MANIFEST_NAME: json.dumps([entry("m.onnx", model, None)]).encode()})
+    Path("zoo", "report.json").write_text('{"title": "Zoo", "rows": []}')
     for index in range(3):
         Path("images", str(index)).mkdir(parents=True)
         Image.new("RGB", (8, 8), (80 * index, 9, 9)).save(f"images/{index}/a.png")
@@ -59,6 +60,7 @@ CALLS: dict[str, tuple[list[str], set[str]]] = {
     "bench": (["bench", "m.onnx", "--runs", "1"], {"models"}),
     "runtime": (["runtime", "list"], {"runtimes"}),
     "audit": (["audit", "m.onnx", "b.tar.gz", "--jobs", "1"], {"passed", "defects", "checks", "files"}),
+    "report": (["report", "zoo"], {"out", "page", "bytes", "plots", "sources"}),
     "fetch": (["fetch", "m", "--source", "zoo"], {"path", "sha256", "pinned", "license", "source"}),
 }
 

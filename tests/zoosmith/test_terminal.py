@@ -9,7 +9,8 @@ from zoosmith.cli import terminal
 from zoosmith.cli.progress import LineProgress
 from zoosmith.cli.progress_bars import BarProgress
 from zoosmith.cli.tables import Table
-from zoosmith.cli.terminal import Terminal, printable
+from zoosmith.cli.terminal import Terminal
+from zoosmith.escaping import printable
 
 HOSTILE = "\x1b]0;T\x07\x9b2J\r\n\u202e\u2066\u2028\udcff\x7f\b[red][/no]"
 SHOWN = r"\x1b]0;T\x07\x9b2J\r\n\u202e\u2066\u2028\udcff\x7f\x08[red][/no]"

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "preprocess": "zoosmith.cli.preprocess:preprocess",
     "evaluate": "zoosmith.cli.evaluate:evaluate",
     "bench": "zoosmith.cli.bench:bench",
+    "report": "zoosmith.cli.report:report",
     "runtime": "zoosmith.cli.runtime:runtime",
     "fetch": "zoosmith.cli.fetch:fetch",
     "audit": "zoosmith.cli.audit:audit",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, cluster_option, follow_links_option, jobs_option, limit_options
+from zoosmith.cli.options import PATH, cluster_option, follow_links_option, html_option, jobs_option, limit_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @jobs_option("Files at a time.  [default: one a core, up to 4]")
 @cluster_option
 @follow_links_option("paths")
+@html_option
 def audit(
     terminal: Terminal,
     paths: tuple[Path, ...],

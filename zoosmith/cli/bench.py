@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, Counts, follow_links_option, input_options, providers_option, timeout_option
+from zoosmith.cli.options import (
+    PATH,
+    Counts,
+    follow_links_option,
+    html_option,
+    input_options,
+    providers_option,
+    timeout_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 @timeout_option(300, "For loading a model, and for its first run; what takes longer is stopped.")
 @providers_option
 @follow_links_option("models")
+@html_option
 def bench(
     terminal: Terminal,
     models: tuple[Path, ...],

@@ -87,8 +87,8 @@ def build(
 
     Without --net or --model the source is DenseNet-121, whose weights are synthetic, from --seed, unless --weights
     gives them. A published Caffe2 net is recognised, and its rows are made as the published ones. Writes the models,
-    their archives with test data, the model card, the hub manifest and report.json below FOLDER, in the zoo's own tree.
-    The same arguments give the same bytes. Exits 1 where a check failed.
+    their archives with test data, the model card, the hub manifest, report.json and its page report.html below FOLDER,
+    in the zoo's own tree. The same arguments give the same bytes. Exits 1 where a check failed.
 
     \b
     Example:
@@ -149,7 +149,7 @@ def _build_zoo(
         {"out": str(out), **found.as_dict()},
         *(f"{entry.name}: {entry.outcome}" for entry in found.entries),
         f"{len([each for each in found.entries if each.passed])} of {len(found.entries)} models passed, "
-        f"see {out / 'report.json'}",
+        f"see {out / 'report.html'}",
     )
     for entry in found.entries:
         if entry.error is not None:
@@ -167,7 +167,7 @@ def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> 
         {"out": str(out), **report.as_dict()},
         f"{report.title}, weights: {report.weights}. Errors are in standard deviations of the output.",
         _table(recipe, report),
-        f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.json'}",
+        f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.html'}",
     )
     for name, check in failed:
         terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {check.figure}, expected {check.limit}")

@@ -1,6 +1,7 @@
 """What every command has in common: `--json`, `-q`, `--verbose`, and a terminal to print to."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,11 +17,13 @@ class Settings:
         json: one JSON object instead of text.
         quiet: errors only.
         verbose: the traceback of an error.
+        html: a page of the result to write as well.
     """
 
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    html: Path | None = None
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -56,6 +59,10 @@ class Command(click.Command):
         settings = ctx.ensure_object(Settings)
         name = " ".join(ctx.command_path.split()[1:]) or self.name or ""
         ctx.params["terminal"] = Terminal(
-            name, json=settings.json, quiet=settings.quiet, beside=str(ctx.params.get("output")) == "/dev/stdout"
+            name,
+            json=settings.json,
+            quiet=settings.quiet,
+            beside=str(ctx.params.get("output")) == "/dev/stdout",
+            html=settings.html,
         )
         return super().invoke(ctx)

@@ -13,6 +13,7 @@ from zoosmith.cli.options import (
     ShardOf,
     cluster_option,
     follow_links_option,
+    html_option,
     providers_option,
     seed_option,
     timeout_option,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 @cluster_option
 @providers_option
 @follow_links_option("models")
+@html_option
 def evaluate(
     terminal: Terminal,
     models: tuple[Path, ...],
@@ -106,10 +108,12 @@ def evaluate(
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.preprocess import Disturbed
     from zoosmith.validation.run_limit import runs_limited
+    from zoosmith.validation.sample_pictures import sample_pictures
 
     progress = terminal.progress()
     loaded = [load_model(model) for model in models]
     stating = next((model for model in loaded if states_statistics(model)), loaded[0])
+    folder = ImageFolder(data, labels, limit)
     with runs_limited(timeout):
         convention = choose(stating, preprocess, data, progress)
         folder = ImageFolder(data, labels, limit)
@@ -136,19 +140,24 @@ def evaluate(
             )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
-    _show(terminal, settings, evaluation)
+    with runs_limited(timeout):
+        pictures = sample_pictures(models, folder, to_array, providers=providers) if terminal.writes_page else []
+    shown = {"pictures": [picture.as_dict() for picture in pictures]} if pictures else {}
+    _show(terminal, settings, evaluation, shown)
 
 
 def _show_merged(terminal: Terminal, states: tuple[Path, ...]) -> None:
     from zoosmith.validation.accuracy import merge
 
     evaluation, settings = merge(states)
-    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation)
+    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation, {})
 
 
-def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation") -> None:
+def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation", shown: dict[str, Any]) -> None:
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
-    terminal.result({**settings, **evaluation.to_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
+    terminal.result(
+        {**settings, **evaluation.to_dict(), **shown}, *_tables(evaluation), f"{evaluation.images} images{skipped}"
+    )
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:

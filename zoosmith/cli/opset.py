@@ -14,6 +14,7 @@ from zoosmith.cli.options import (
     OpsetVersion,
     RuntimeTarget,
     follow_links_option,
+    html_option,
     input_options,
     limit_options,
     port_options,
@@ -70,6 +71,7 @@ _LISTED = 2
 @prove_in_option
 @providers_option
 @follow_links_option("files")
+@html_option
 def opset(
     terminal: Terminal,
     files: tuple[Path, ...],
@@ -138,7 +140,8 @@ def opset(
     done: list[str | Table] = [f"{output}: {found}"] if found.written.output else []
     if explain:
         done.append(_operators(found.operators))
-    terminal.result({"input": str(source), "engine": engine, **found.as_dict(operators=explain)}, *done)
+    values = found.as_dict(operators=explain or terminal.writes_page)
+    terminal.result({"input": str(source), "engine": engine, **values}, *done)
     if found.written.output is None:
         terminal.failure(f"{source}: not converted: at opset {found.opset} it {found.written.verified}")
         return 1

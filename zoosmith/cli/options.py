@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from zoosmith.cli.command import Settings
+
 if TYPE_CHECKING:
     from zoosmith.execution import Executor
     from zoosmith.validation.evaluation_state import Shard
@@ -38,6 +40,23 @@ class OutputPath(click.Path):
 
 
 OUTPUT_PATH = OutputPath()
+
+
+class PagePath(click.Path):
+    """A page to write. Its name ends in .html, so that no model is overwritten by a mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if path.suffix.lower() not in {".html", ".htm"}:
+            self.fail(f"{str(path)!r}: expected a name that ends in .html", param, ctx)
+        return path
+
+
+PAGE_PATH = PagePath()
 
 
 class Dimension(click.ParamType):
@@ -252,6 +271,22 @@ def providers_option(function: Function) -> Function:
         metavar="LIST",
         help="Execution providers of ONNX Runtime, the preferred first, as in CUDA,CPU.  [default: CPU]",
     )(function)
+
+
+def html_option(function: Function) -> Function:
+    """`--html`: a page of the result, which the command's terminal writes."""
+    return click.option(
+        "--html",
+        type=PAGE_PATH,
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember_page,
+        help="Write the result as a page with tables and plots, too.",
+    )(function)
+
+
+def _remember_page(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    context.ensure_object(Settings).html = value
 
 
 def jobs_option(help: str) -> Callable[[Function], Function]:

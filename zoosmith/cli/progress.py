@@ -4,7 +4,7 @@ import sys
 from typing import TextIO
 
 from zoosmith import execution
-from zoosmith.cli.terminal import printable
+from zoosmith.escaping import printable
 from zoosmith.execution import Task
 
 # steps without names, of which there may be thousands, are reported this many times

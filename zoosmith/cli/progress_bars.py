@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from zoosmith import execution
-from zoosmith.cli.terminal import printable
+from zoosmith.escaping import printable
 from zoosmith.execution import Task
 
 

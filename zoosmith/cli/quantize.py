@@ -10,6 +10,7 @@ from zoosmith.cli.command import Command
 from zoosmith.cli.options import (
     PATH,
     follow_links_option,
+    html_option,
     input_options,
     limit_options,
     output_option,
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
 @prove_in_option
 @follow_links_option("model")
 @providers_option
+@html_option
 def quantize(
     terminal: Terminal,
     model: Path,

@@ -5,7 +5,7 @@ from rich.console import RenderableType
 from rich.style import StyleType
 from rich.text import Text
 
-from zoosmith.cli.terminal import printable
+from zoosmith.escaping import printable
 
 
 class Table(rich.table.Table):

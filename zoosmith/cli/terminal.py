@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoosmith.escaping import printable
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zoosmith.cli.tables import Table
     from zoosmith.execution import Progress
 
@@ -15,17 +19,6 @@ if TYPE_CHECKING:
 _WIDTH_OF_FILES = 200
 # of the line of an error
 _MOST_CHARACTERS = 2000
-
-
-def printable(text: str) -> str:
-    """A text with everything escaped that is not seen as it is: control characters, line ends, changes of direction.
-
-    Names come from files that others made. Without this they could set the terminal's title, clear it, or print lines
-    of their own. Whatever is printed goes through here.
-    """
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class Terminal:
@@ -36,13 +29,28 @@ class Terminal:
         json: print one JSON object instead of text.
         quiet: print errors only.
         beside: print results on the standard error, as the standard output is the file that the command writes.
+        html: a page to write of the result.
     """
 
-    def __init__(self, command: str, *, json: bool = False, quiet: bool = False, beside: bool = False) -> None:
+    def __init__(
+        self,
+        command: str,
+        *,
+        json: bool = False,
+        quiet: bool = False,
+        beside: bool = False,
+        html: "Path | None" = None,
+    ) -> None:
         self._command = command
         self._json = json
         self._quiet = quiet
         self._beside = beside
+        self._html = html
+
+    @property
+    def writes_page(self) -> bool:
+        """Whether the result is written as a page, too, which shows more than lines do."""
+        return self._html is not None
 
     def progress(self) -> "Progress":
         """How far long work is: shown on the standard error, not at all if quiet."""
@@ -59,12 +67,14 @@ class Terminal:
         return LineProgress()
 
     def result(self, result: dict[str, Any], *shown: "str | Table") -> None:
-        """Print what a command found.
+        """Print what a command found, and write its page where one is asked for.
 
         Args:
             result: its values, as JSON holds them.
             *shown: the same as lines and tables; each text is one line.
         """
+        if self._html is not None:
+            _write_page(self._html, self._command, result)
         if self._json:
             from zoosmith import __version__
 
@@ -85,6 +95,14 @@ class Terminal:
     def failure(self, text: str) -> None:
         """Print why a check failed, on the standard error."""
         _print_line(text, err=True)
+
+
+def _write_page(path: "Path", command: str, result: dict[str, Any]) -> None:
+    from zoosmith import __version__
+    from zoosmith.html_report import draw_command
+    from zoosmith.onnx_model.files import write_atomic
+
+    write_atomic(path, draw_command(command, __version__, result).encode())
 
 
 def error(text: str) -> None:

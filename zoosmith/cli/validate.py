@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option, limit_options, providers_option
+from zoosmith.cli.options import (
+    PATH,
+    follow_links_option,
+    html_option,
+    limit_options,
+    providers_option,
+)
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 @limit_options()
 @providers_option
 @follow_links_option("bundle")
+@html_option
 def validate(terminal: Terminal, bundle: Path, limits: "Limits", providers: list[str] | None) -> int:
     """Run a bundle's model on its data sets and compare; exit 1 where an output differs.
 

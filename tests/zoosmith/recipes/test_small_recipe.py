@@ -31,7 +31,7 @@ def test_every_row_is_written_proved_and_packed_below_the_recipes_folder(built: 
     assert report.passed, [check for row in report.rows for check in row.checks if not check.passed]
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     models = {f"{FOLDER}/model/small-{row}.{kind}" for row in ROWS for kind in ("onnx", "tar.gz")}
-    assert files == models | {"ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md"}
+    assert files == models | {"ONNX_HUB_MANIFEST.json", "report.json", "report.html", f"{FOLDER}/README.md"}
     for row in report.rows:
         onnx.checker.check_model(out / FOLDER / row.model.path, full_check=True)
         assert all(found.passed for found in validate(out / FOLDER / row.archive.path).values())

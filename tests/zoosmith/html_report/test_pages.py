@@ -1,0 +1,213 @@
+"""Pages of builds and of commands, as text: the browser is not needed for these."""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.zoosmith.html_report.reports import HOSTILE, OLD_REPORT, bench_output, full_report, write_folder
+from zoosmith.html_report import ReportError, draw_command, draw_folder, svg
+
+# without a closing tag
+VOID = {"meta", "br", "img", "input"}
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and whether each is closed where it should be."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.inside: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.inside == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.inside.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.inside.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def draw(folder: Path, report: dict[str, Any], *beside: dict[str, Any]) -> str:
+    return draw_folder(write_folder(folder, report, *beside)).html
+
+
+def test_names_from_files_are_text_wherever_they_stand(tmp_path: Path) -> None:
+    page = Elements(draw(tmp_path, full_report(HOSTILE), bench_output(HOSTILE)))
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert all("onerror" not in attributes for _, attributes in page.found)
+    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert "alert(1)" in page.text
+    assert not set(page.text) & {"\x1b", "\u202e", "\x00"}
+
+
+def test_what_is_no_jpeg_is_no_picture(tmp_path: Path) -> None:
+    report = full_report()
+    for each in report["accuracy"]["pictures"]:
+        each["jpeg"] = base64.b64encode(b"<svg onload=alert(1)>").decode()
+    assert Elements(draw(tmp_path, report)).all("img") == []
+
+
+def test_the_policy_allows_the_page_its_own_script_and_style_by_hash_alone(tmp_path: Path) -> None:
+    page = draw(tmp_path, full_report())
+    policy = next(meta["content"] for meta in Elements(page).all("meta") if meta.get("http-equiv"))
+    assert policy is not None and "unsafe" not in policy and "http" not in policy
+    assert policy.startswith("default-src 'none'")
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def test_nothing_needs_a_network_nor_an_attribute_that_the_policy_ignores(tmp_path: Path) -> None:
+    page = Elements(draw(tmp_path, full_report(), bench_output()))
+    for tag, attributes in page.found:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")], tag
+        for name in ("src", "href", "xlink:href"):
+            assert str(attributes.get(name) or "#").startswith(("#", "data:")), (tag, attributes)
+        assert "url(" not in str(attributes) or "url(#" in str(attributes)
+
+
+def test_ids_are_unique_and_what_refers_to_one_finds_it(tmp_path: Path) -> None:
+    page = Elements(draw(tmp_path, full_report(), bench_output()))
+    ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.found:
+        for name in ("aria-labelledby", "aria-describedby", "data-for"):
+            assert not attributes.get(name) or attributes[name] in ids
+        if str(attributes.get("href") or "").startswith("#"):
+            assert str(attributes["href"])[1:] in ids
+
+
+def test_the_same_report_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = draw(tmp_path / "a", full_report(), bench_output())
+    assert draw(tmp_path / "b", full_report(), bench_output()) == first
+    assert not re.search(r"\b20[23]\d-\d\d", first)
+
+
+def test_every_plot_of_what_a_build_knows_is_drawn_with_its_text(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    drawn = draw_folder(write_folder(tmp_path, full_report(), bench_output()))
+    page = Elements(drawn.html)
+    titles = (
+        "Error against the limit", "Integer rows: 1 - cosine against the limit", "Size against latency and accuracy",
+        "Accuracy on Net, 500 images", "Same best answer", "Signal-to-noise ratio along the net",
+        "Ranges and clipping, worst layers first", "Latency of every round",
+    )  # fmt: skip
+    assert [title for title in titles if title not in page.text] == []
+    assert len(page.all("svg")) == len(page.all("figcaption")) == drawn.plots == 9
+    assert len([each for each in page.all("div") if each.get("role") == "img" and each.get("aria-describedby")]) == 9
+    assert drawn.sources == ("report.json", "bench.json")
+
+
+def test_a_failed_check_opens_to_its_figure_and_limit(tmp_path: Path) -> None:
+    page = draw(tmp_path, full_report())
+    cell = re.search(r'<summary class="bad">failed 0\.001</summary>(.*?)</details>', page, re.DOTALL)
+    assert cell is not None
+    assert "figure: max_scaled" in cell[1]
+    assert "limit: atol" in cell[1]
+
+
+def test_a_report_of_an_older_zoosmith_is_drawn_as_far_as_it_goes(tmp_path: Path) -> None:
+    page = draw(tmp_path, OLD_REPORT)
+    assert "1 of 1 checks passed" in page
+    assert "old-9.onnx" in page
+
+
+def test_a_zoo_has_a_row_for_each_model_and_for_each_that_failed(tmp_path: Path) -> None:
+    models = [
+        {"name": "a/net", "key": "k", "error": None, "report": full_report("First")},
+        {"name": "b/net", "key": "k", "error": "no such file", "report": None},
+    ]
+    page = draw(tmp_path, {"passed": False, "models": models})
+    assert "0 of 2 models passed." in page
+    assert "no such file" in page
+    assert "a/net: Files" in page
+
+
+def test_without_matplotlib_the_page_has_its_tables_and_says_how_to_get_plots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert not svg.can_draw()
+    page = draw(tmp_path, full_report())
+    assert "<svg" not in page
+    assert "pip install &#39;zoosmith[report]&#39;" in page or "pip install 'zoosmith[report]'" in page
+    assert "net-12-int8.onnx" in page
+
+
+def test_a_full_report_is_small(tmp_path: Path) -> None:
+    assert len(draw(tmp_path, full_report(), bench_output()).encode()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "damaged or unsupported"),
+        ("[]", "expected an object, found a list"),
+        ("{}", "found neither rows nor models"),
+        ('{"rows": 3}', "rows: expected a list, found a number"),
+        ('{"rows": [{"checks": [1]}]}', r"rows\[0\]: checks\[0\]: expected an object, found a number"),
+        ('{"rows": [], "title": []}', "title: expected text, found a list"),
+    ],
+)
+def test_what_is_no_report_is_one_line(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(ReportError, match=expected) as raised:
+        draw_folder(tmp_path)
+    assert str(tmp_path / "report.json") in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_that_are_none_are_dashes(tmp_path: Path) -> None:
+    report = full_report()
+    figure = report["rows"][1]["checks"][1]["figure"]
+    figure["max_scaled"], figure["cosine"] = float("nan"), 10**400
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert "Error against the limit" in draw_folder(tmp_path).html
+
+
+def test_json_files_that_are_no_output_of_a_command_are_left_alone(tmp_path: Path) -> None:
+    write_folder(tmp_path, full_report())
+    (tmp_path / "ONNX_HUB_MANIFEST.json").write_text("[]")
+    (tmp_path / "other.json").write_text('{"command": "rm", "result": {}}')
+    assert draw_folder(tmp_path).sources == ("report.json",)
+
+
+def test_a_command_that_wrote_nothing_failed() -> None:
+    result = {"model": "m.onnx", "output": None, "nodes_before": 3, "nodes": 2, "proof": None}
+    assert ">failed<" in draw_command("simplify", "0.1.0", result)
+    assert ">passed<" in draw_command("simplify", "0.1.0", {**result, "output": "o.onnx"})
+
+
+def test_an_opset_conversion_shows_what_became_of_each_operator() -> None:
+    operators = [
+        {"operator": "Conv", "from": 1, "to": 11, "how": "kept", "nodes_before": 5, "nodes_after": 5},
+        {"operator": HOSTILE, "from": 1, "to": None, "how": "decomposition", "nodes_before": 1, "nodes_after": 4},
+    ]
+    result = {"input": "m.onnx", "output": "o.onnx", "from": 9, "to": 12, "operators": operators, "proof": None}
+    page = Elements(draw_command("opset", "0.1.0", result))
+    assert "What became of each operator" in page.text
+    assert len(page.all("script")) == 1

@@ -1,0 +1,26 @@
+"""Cells of tables, made of values."""
+
+from zoosmith.html_report.figures import number, share
+from zoosmith.html_report.page import Cell
+
+
+def amount(value: float | None, digits: int = 3) -> Cell:
+    """A number."""
+    return Cell(number(value, digits), value)
+
+
+def rate(value: float | None, digits: int = 2) -> Cell:
+    """A share, 0 to 1, in per cent."""
+    return Cell(share(value, digits), value)
+
+
+def code(text: str) -> Cell:
+    """A path, a hash or a name of a node."""
+    return Cell(text, code=True)
+
+
+def verdict(passed: bool | None) -> Cell:
+    """Whether something passed; None where that is not known."""
+    if passed is None:
+        return Cell("-")
+    return Cell("passed", 1, "good") if passed else Cell("failed", 0, "bad")
