@@ -17,7 +17,7 @@ RUNNABLE = [
     if any(block.language in {"shell", "python"} and block.reason is None for block in blocks_of(read_page(name)))
 ]
 # these build rows of DenseNet-121
-SLOW = {"audit.md", "compiler-ci.md", "fetch.md"}
+SLOW = {"audit.md", "compiler-ci.md", "fetch.md", "report.md"}
 KNOWN = {"shell", "python", "text", "toml", "json", "yaml"}
 REASONS = {"needs a network", "needs another runtime", "needs other data", "needs another machine"}
 

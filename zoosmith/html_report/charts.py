@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def against_limits(title: str, unit: str, measured: Sequence[Measured], note: st
     names = list(dict.fromkeys(each.name for each in measured))
     worst = {name: max(each.figure for each in measured if each.name == name) for name in names}
     shown = names if len(names) <= _MOST else sorted(names, key=lambda name: -worst[name])[:_MOST]
-    positive = [each.figure for each in measured if each.figure > 0]
+    positive = [1e-9] if not any(each.figure or each.limit for each in measured) else []
+    positive += [each.figure for each in measured if each.figure > 0]
     positive += [each.limit for each in measured if each.limit]
     least = min(positive, default=1e-9) / 10
     over = sum(each.limit is not None and each.figure > each.limit for each in measured)
@@ -88,6 +90,9 @@ def against_limits(title: str, unit: str, measured: Sequence[Measured], note: st
         # the usual formatter writes powers as formulas
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
+        # whole decades, so that there are at least two numbers
+        drawn = [*positive, *(least for each in measured if each.figure <= 0)]
+        axes.set_xlim(0.7 * 10 ** floor(log10(min(drawn))), 1.4 * 10 ** ceil(log10(max(drawn))))
         axes.set_xlabel(unit)
         axes.plot([], [], "o", markersize=5, color=BLUE, label="measured")
         axes.plot([], [], color=GREY, linewidth=2, label="limit")

@@ -58,7 +58,7 @@ class Plot:
         title: what it shows.
         text: the same in words, for those who do not see it.
         draw: draws it into an empty figure.
-        height: of the figure in inches; it is 5.2 inches wide.
+        height: of the figure in inches; it is 4.6 inches wide.
     """
 
     title: str
