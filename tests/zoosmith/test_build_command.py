@@ -127,9 +127,8 @@ def test_truncated_weights_are_refused(run: Any, default_build: Built, tmp_path:
 
 def test_an_unknown_row_is_refused(run: Any, tmp_path: Path) -> None:
     message = refused(run("build", "--out", tmp_path / "out", "--rows", "9,99"))
-    assert message.startswith(
-        "error: no row '99'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, 12-fp16, and there is one for every"
-    )
+    assert message.startswith("error: no row '99'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, ")
+    assert "and there is one for every opset" in message
     assert not (tmp_path / "out").exists()
 
 
