@@ -7,6 +7,7 @@ from textwrap import fill, indent
 from typing import Any
 
 from zoosmith.card_proof import proof_texts
+from zoosmith.escaping import markdown
 from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
@@ -45,7 +46,7 @@ def _head(recipe: Recipe, report: Report) -> str:
     return f"""
 <!--- SPDX-License-Identifier: MIT -->
 
-# {recipe.title}
+# {markdown(recipe.title)}
 
 |{"|".join(headings)}|
 |{"---|" * len(headings)}
@@ -59,7 +60,11 @@ def _accuracy_column(report: Report) -> str:
     """The heading of the accuracy column, the zoo's for its data set; empty where nothing was measured."""
     if report.accuracy is None:
         return ""
-    return "Top-1 accuracy (%)" if report.accuracy.data == _ZOO_DATA_SET else f"Top-1 on {report.accuracy.data} (%)"
+    return (
+        "Top-1 accuracy (%)"
+        if report.accuracy.data == _ZOO_DATA_SET
+        else f"Top-1 on {markdown(report.accuracy.data)} (%)"
+    )
 
 
 def _stated(text: str) -> str:
@@ -73,7 +78,7 @@ def _quoted(text: str) -> str:
 def _table_row(row: RowReport, report: Report) -> str:
     assert row.model is not None and row.archive is not None
     model, archive = (f"[{file.size / 1e6:.1f} MB]({file.path})" for file in (row.model, row.archive))
-    cells = [row.title, model, archive, row.onnx_version, str(row.opset), report.weights]
+    cells = [markdown(row.title), model, archive, row.onnx_version, str(row.opset), markdown(report.weights)]
     if report.accuracy is not None:
         top1 = report.accuracy.top1.get(row.name)
         cells.append("" if top1 is None else f"{100 * top1.value:.2f}")

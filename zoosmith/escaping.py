@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-# what starts markup inside a line of Markdown, in a cell of a table, or HTML
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|&~$])")
+# what starts markup inside a line of Markdown, in a cell of a table, or HTML; not a _ inside a word
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|&~$]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def printable(text: str) -> str:

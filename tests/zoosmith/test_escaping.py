@@ -13,6 +13,8 @@ def test_html_escapes_markup_and_what_is_not_seen() -> None:
 def test_markdown_escapes_cells_links_code_and_html() -> None:
     assert escaping.markdown("a|b [x](y) `c` <d> *e*\n") == r"a\|b \[x\](y) \`c\` \<d\> \*e\*\\n"
 
+    assert escaping.markdown("net_v1 _a_") == r"net_v1 \_a\_"
+
 
 @given(st.text())
 def test_no_text_leaves_a_tag_or_a_line_of_its_own(text: str) -> None:
