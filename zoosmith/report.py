@@ -52,7 +52,7 @@ class RowReport:
     Attributes:
         name: of the row, as `Row` has it; `title`, `onnx_version` and `opset` too.
         title: as the table lists it.
-        onnx_version: the ONNX release of its opset.
+        onnx_version: the first ONNX release that has its opset and the IR version of its file.
         opset: that the file declares.
         exact: whether it computes what the source computes, and its archive holds the source's outputs.
         model: the file; None where it could not be made or run.

@@ -16,7 +16,7 @@ from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.sample_statistics import SampleDistance
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.recipes.recipe import Recipe
-from zoosmith.recipes.rows import Row
+from zoosmith.recipes.rows import Row, release_that_reads
 from zoosmith.recipes.source import SourceFacts
 from zoosmith.report import BuiltArchive, BuiltFile, Check, RanIn, RowReport
 from zoosmith.validation import ValidationError, compare, runner_for
@@ -91,7 +91,7 @@ def verify_row(
     return RowReport(
         name=row.name,
         title=row.title,
-        onnx_version=row.onnx_version,
+        onnx_version=release_that_reads(row.onnx_version, model.ir_version),
         opset=row.opset,
         exact=row.exact,
         model=BuiltFile(recipe.path(row.name), facts["bytes"], facts["sha256"]),

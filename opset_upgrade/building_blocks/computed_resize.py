@@ -27,6 +27,8 @@ def resize_at_run_time(node: NodeProto, g: Writer, *, antialias: bool = False) -
     A node may have both scales and sizes: of the result, which the scales do not give without a rest.
     """
     mode, kind = g.attribute("mode"), g.element_type(node.input[0])
+    if not has_scales(node, g) and not input_at(node, 3):
+        g.refuse("it has neither scales nor sizes")
     if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         g.refuse(f"mode={mode!r} of {g.type_string(node.input[0])} with these coordinates does not exist there")
     if mode == "linear" and g.attribute("exclude_outside"):

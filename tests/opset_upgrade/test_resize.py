@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import checker, helper, numpy_helper
+from onnx import checker, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.node_cases import assert_same
@@ -233,3 +233,11 @@ def test_corners_are_aligned_by_scales_of_the_run_and_that_is_said(mode: str) ->
 def test_an_upsample_takes_scales_of_the_run_below_9(mode: str, target: int) -> None:
     model, feeds = node_model("Upsample", 9, IMAGE, np.array([1, 1, 2, 1.5], np.float32), mode=mode)
     assert_same(run(model, feeds)["y0"], run(convert_version(model, target), feeds)["y0"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("target", [10, 9, 7])
+def test_a_resize_without_scales_and_sizes_is_refused(target: int) -> None:
+    model = parser.parse_model("""<ir_version: 7, opset_import: ["": 13]> g (float[1, 1, 4, 4] x) => (float[1, 1, 4, 4] y)
+      <float[0] none = {}> { y = Resize (x, , none) }""")
+    with pytest.raises(OpsetError, match="it has neither scales nor sizes"):
+        convert_version(model, target)

@@ -260,6 +260,13 @@ def onnx_release(opset: int) -> str:
     return ".".join(release.split(".")[:2])
 
 
+def release_that_reads(stated: str, ir_version: int) -> str:
+    """Return `stated`, an ONNX release, or the first that has the IR version of a file where that is later."""
+    release = next((entry[0] for entry in VERSION_TABLE if entry[1] >= ir_version), stated)
+    first = ".".join(release.split(".")[:2])
+    return max(stated, first, key=lambda each: [int(number) for number in each.split(".")])
+
+
 def qdq_rows(title: str, twelve: Make) -> list[Row]:
     """Return the rows of the QDQ form; `twelve` makes the row of opset 12 and `title` is the model's."""
     return [
