@@ -11,11 +11,12 @@ Translate = Callable[[Operator], None]
 
 
 class Translator(NamedTuple):
-    """A translator, the lowest opset that has a form for its operator, and how many inputs the operator can have."""
+    """A translator, the lowest opset that has a form for its operator, and how many inputs and outputs it has."""
 
     translate: Translate
     since: int
     inputs: tuple[int, ...] | range
+    fewest_outputs: int
 
 
 _TRANSLATORS: Registry[str, Translator] = Registry("zoosmith.convert.operators", "translator")
@@ -31,7 +32,7 @@ def at_least(count: int) -> range:
 
 
 def translator(
-    *op_types: str, since: int = 7, inputs: int | tuple[int, ...] | range = 1
+    *op_types: str, since: int = 7, inputs: int | tuple[int, ...] | range = 1, fewest_outputs: int = 1
 ) -> Callable[[Translate], Translate]:
     """Register a function as translator of Caffe2 operators.
 
@@ -42,6 +43,7 @@ def translator(
         inputs: how many inputs they have, each count where there are several. The counts are those of Caffe2's own
             schemas (`NumInputs`), less those that the function cannot serve; an operator of another count is refused
             before its translator is called.
+        fewest_outputs: how many outputs they have at least; an operator of fewer is refused in the same way.
 
     Returns:
         The decorator.
@@ -53,7 +55,7 @@ def translator(
 
     def register(function: Translate) -> Translate:
         for op_type in op_types:
-            _TRANSLATORS.add(op_type, Translator(function, since, counts))
+            _TRANSLATORS.add(op_type, Translator(function, since, counts, fewest_outputs))
         return function
 
     return register

@@ -246,7 +246,7 @@ class _Translation:
         translation = self._translators[op.type]
         if len(op.inputs) not in translation.inputs:
             op.refuse(f"it has {len(op.inputs)} inputs, expected {_counts(translation.inputs)}")
-        if not op.output_names:
+        if len(op.output_names) < translation.fewest_outputs:
             op.refuse("it has no output")
         op.require(translation.since)
         translation.translate(op)

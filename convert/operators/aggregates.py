@@ -160,7 +160,7 @@ def nan_check(op: Operator) -> None:
     op.emit("Identity", op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator("EnforceFinite", "Print", since=1)
+@translator("EnforceFinite", "Print", since=1, fewest_outputs=0)
 def nothing(op: Operator) -> None:
     """EnforceFinite, where Caffe2 does not stop at a NaN or an infinity, and Print: nothing."""
 

@@ -59,7 +59,7 @@ def _within_length(op: Operator, states: list[tuple[Value, Value]]) -> None:
         op.emit("Where", running, following, ended, to=index, like=before)
 
 
-@translator("ZeroGradient", since=1)
+@translator("ZeroGradient", since=1, fewest_outputs=0)
 def zero_gradient(op: Operator) -> None:
     """ZeroGradient has no outputs: it ends the gradient of unrolled cells."""
 

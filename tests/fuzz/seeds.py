@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from google.protobuf import text_format
 
-from tests.attacks import archives, arrays, models, nets, pictures, saved_nets
+from tests.attacks import archives, arrays, models, nets, pictures, saved_nets, unusual_models
 from tests.attacks.attack import Content
 from tests.attacks.commands import CAFFE_NET, caffe_model, make_sound_files
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef, TensorProtos
@@ -87,7 +87,12 @@ def onnx_models() -> list[bytes]:
             made.append(model)
     weights = models.constant("W", [[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]], "f")
     made.append(models.model([models.node("Gemm", ["x", "W"], ["g"]), models.node("Relu", ["g"])], weights=[weights]))
-    named = [*models.WEIGHTS.values(), *models.STRUCTURE.values(), *models.UNUSUAL.values(), *models.BYTES.values()]
+    named = [
+        *models.WEIGHTS.values(),
+        *models.STRUCTURE.values(),
+        *unusual_models.UNUSUAL.values(),
+        *models.BYTES.values(),
+    ]
     contents = [each if isinstance(each, bytes) else each.SerializeToString(deterministic=True) for each in named]
     return [*(model.SerializeToString() for model in made), *_small(contents)]
 
