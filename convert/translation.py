@@ -21,6 +21,7 @@ from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_i
 from zoosmith.convert.training_operators import for_inference
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.ports import Dimension
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
@@ -32,6 +33,8 @@ LOWEST_OPSET = 3
 _LAST_ZOO_OPSET = 9
 _ZOO_IR = 3
 _LONGEST_LIST = 10
+# what a translator meets where numbers of the net contradict each other, which Caffe2 finds at run time
+_MISFITS = (ValueError, OverflowError, MemoryError)
 
 
 def caffe2_to_onnx(
@@ -249,7 +252,13 @@ class _Translation:
         if len(op.output_names) < translation.fewest_outputs:
             op.refuse("it has no output")
         op.require(translation.since)
-        translation.translate(op)
+        try:
+            translation.translate(op)
+        except ZoosmithError:
+            raise
+        except _MISFITS as error:
+            reason = f"its arguments, inputs or outputs do not fit together ({' '.join(str(error).split())})"
+            raise ConvertError(f"{op.label}: {reason}") from error
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside the target, renamed when complete."""
 
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -19,6 +20,7 @@ if sys.platform != "win32":
 _SUFFIX = ".partial"
 # what a staging folder is locked by
 _LOCK = ".lock"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # a leftover is younger than this while the process that makes it has not locked it yet
 _SECONDS_TO_LOCK = 10
 STANDARD_OUTPUT = Path("/dev/stdout")
@@ -54,9 +56,9 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
         # the suffix keeps a killed run's leftover from being taken for an output
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        # named before it is made, so that an interrupt between the two leaves nothing
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}{_SUFFIX}"
+        with os.fdopen(os.open(temporary, _NEW_FILE, 0o600), "wb") as file:
             _lock(file)
             yield file
         temporary.chmod(mode)
