@@ -14,7 +14,9 @@ from zoosmith.html_report.rendering import render
 from zoosmith.html_report.values import ReportError, Values, read_values
 from zoosmith.onnx_model.errors import ZoosmithError
 
-REPORT, PAGE = "report.json", "report.html"
+REPORT = "report.json"
+PAGE = "report.html"
+"""The name of a build's page, beside its `report.json`."""
 
 
 @dataclass(frozen=True)
