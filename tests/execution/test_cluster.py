@@ -1,5 +1,6 @@
 """A Dask cluster runs what threads run: the same results, also where workers die."""
 
+import concurrent.futures
 import math
 import os
 import signal
@@ -62,7 +63,7 @@ def test_each_call_is_made_even_one_like_an_earlier_one(cluster: Executor, tmp_p
 
 def test_a_result_that_takes_too_long_is_not_waited_for(cluster: Executor) -> None:
     job = cluster.submit(time.sleep, 3)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(concurrent.futures.TimeoutError):
         job.result(0.2)
     assert not job.done()
     assert job.cancel()

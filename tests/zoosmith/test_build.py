@@ -316,7 +316,7 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], tmp_path:
 @pytest.mark.parametrize("rows", ["5,x,99", "x,99", "99,x"])
 def test_unknown_rows_are_refused_with_those_there_are(rows: str, tmp_path: Path) -> None:
     with pytest.raises(
-        ZoosmithError, match=r"no row '.*'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, and there is one"
+        ZoosmithError, match=r"no row '.*'; the rows are 3, 6, 7, 8, 9, 12, 12-int8, 12-opt, .*and there is one"
     ):
         zoosmith.build(tmp_path, options=BuildOptions(rows=rows))
     assert not list(tmp_path.iterdir())

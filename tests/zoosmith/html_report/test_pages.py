@@ -182,6 +182,7 @@ def test_what_is_no_report_is_one_line(tmp_path: Path, content: str, expected: s
 
 
 def test_numbers_that_are_none_are_dashes(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the plot is an extra")
     report = full_report()
     figure = report["rows"][1]["checks"][1]["figure"]
     figure["max_scaled"], figure["cosine"] = float("nan"), 10**400
