@@ -27,7 +27,7 @@ BOTH = [lambda: ThreadExecutor(2), lambda: ProcessExecutor(2)]
 
 not_on_python_3_10 = pytest.mark.skipif(
     sys.version_info < (3, 11),
-    reason="a pool's process of Python 3.10 ended at once on a loaded machine; cause not found",
+    reason="a pool's process of Python 3.10 ended at once under load; cause unknown",
 )
 
 
