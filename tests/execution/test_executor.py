@@ -4,7 +4,6 @@ import math
 import os
 import pickle
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -24,11 +23,6 @@ from zoosmith.execution import (
 )
 
 BOTH = [lambda: ThreadExecutor(2), lambda: ProcessExecutor(2)]
-
-not_on_python_3_10 = pytest.mark.skipif(
-    sys.version_info < (3, 11),
-    reason="a pool's process of Python 3.10 ended at once under load; cause unknown",
-)
 
 
 @pytest.mark.parametrize("make", BOTH, ids=["threads", "processes"])
@@ -165,7 +159,6 @@ def _wait_in(folder: str) -> None:
         time.sleep(60)
 
 
-@not_on_python_3_10
 def test_an_error_ends_what_processes_do_and_they_clean_up(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(KeyError), ProcessExecutor(1) as executor:
@@ -182,7 +175,6 @@ def _is_blocked(number: int) -> bool:
     return number in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-@not_on_python_3_10
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
 def test_an_interrupt_is_left_to_the_caller() -> None:
     with ProcessExecutor(1) as executor:
@@ -205,7 +197,6 @@ def _use(shared: Shared[Counted]) -> tuple[str, int]:
     return shared.value.name, len(_made)
 
 
-@not_on_python_3_10
 def test_a_shared_value_is_made_once_in_a_process() -> None:
     _made.clear()
     for make in BOTH:
