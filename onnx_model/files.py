@@ -55,9 +55,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         mode = _mode_of_replaced(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
-        # the suffix keeps a killed run's leftover from being taken for an output
-        # named before it is made, so that an interrupt between the two leaves nothing
-        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}{_SUFFIX}"
+        temporary = _temporary_beside(target)
         with os.fdopen(os.open(temporary, _NEW_FILE, 0o600), "wb") as file:
             _lock(file)
             yield file
@@ -148,24 +146,26 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
     """
     target = Path(path)
     missing: list[Path] = []
+    folder = None
     try:
         if target in _STREAMS:
-            with tempfile.TemporaryDirectory(prefix="zoosmith-") as folder:
-                yield Staging(target, Path(folder))
+            with tempfile.TemporaryDirectory(prefix="zoosmith-") as elsewhere:
+                yield Staging(target, Path(elsewhere))
             return
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         missing = [parent for parent in target.parents if not parent.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent) as folder,
-            open(Path(folder, _LOCK), "wb") as lock,
-        ):
+        folder = _temporary_beside(target)
+        folder.mkdir(0o700)
+        with open(folder / _LOCK, "wb") as lock:
             _lock(lock)
-            yield Staging(target, Path(folder))
+            yield Staging(target, folder)
     except OSError as error:
         raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
+        if folder is not None:
+            _remove_tree(folder)
         for parent in [] if target.exists() else missing:
             with suppress(OSError):
                 parent.rmdir()
@@ -188,6 +188,20 @@ def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
 def is_stream(path: Path) -> bool:
     """Whether writing to a path goes on in place, as to the standard output and the null device."""
     return path in _STREAMS
+
+
+def _temporary_beside(target: Path) -> Path:
+    """A name to write under. Who makes it knows it before, so that an interrupt between the two leaves nothing."""
+    # the suffix keeps a killed run's leftover from being taken for an output
+    return target.parent / f".{target.name}.{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _remove_tree(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:  # on the way: nothing of it stays
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _opened_stream(target: Path) -> IO[bytes]:

@@ -140,7 +140,8 @@ def test_a_pool_of_windows_after_the_input_is_refused_where_caffe2_reads_beyond_
         caffe2_to_onnx(net, None, inputs={"x": (1, [1, 1, 8, 9])}, opset=11)
 
 
-@pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ValueError, ZeroDivisionError])
+# ValueError, OverflowError and MemoryError are what numpy raises where a net's numbers contradict each other
+@pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ZeroDivisionError, AttributeError])
 def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(op: Operator) -> None:
         raise error("a bug")
