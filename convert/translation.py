@@ -195,13 +195,20 @@ class _Translation:
         unknown = [blob for blob in self._inputs if blob not in read]
         if unknown:
             data = [blob for blob in blobs if blob not in self._parameters]
-            raise ConvertError(f"the net has no input {_listed(unknown)}; its data inputs are {_listed(data)}")
+            raise ConvertError(f"the net has no input {_listed(unknown)}; {self._data_inputs(data)}")
         missing = [blob for blob in blobs if blob not in self._parameters and blob not in self._inputs]
         if missing:
             raise ConvertError(
                 f"nothing gives {_listed(missing)}: neither the init net nor a declared input (name, type and shape)"
             )
         return blobs
+
+    def _data_inputs(self, data: Sequence[str]) -> str:
+        if data:
+            return f"its data inputs are {_listed(data)}"
+        if not any(op.input for op in self._net.op):
+            return "it only fills blobs, as an init net does: give the predict net first, then the init net"
+        return "no data goes into it"
 
     def _add_initial(self, blob: str) -> Value:
         name = self._names.name(blob, 0)

@@ -179,8 +179,12 @@ def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
         parent: made where it does not exist, and removed again where nothing else came to be in it.
 
     Raises:
-        ZoosmithError: it cannot be made.
+        ZoosmithError: it cannot be made; where a file is in the way, the message names that.
     """
+    folder = Path(parent)
+    found = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    if found.exists() and not found.is_dir():
+        raise ZoosmithError(f"{found}: is no folder; expected one to write into")
     with staged(Path(parent) / "work") as staging:
         yield staging.path.parent
 

@@ -1,5 +1,6 @@
 """What a caller chooses of a build."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +66,19 @@ class BuildOptions:
         default = BuildOptions()
         named = ("weights", "rows", "sets", "seed", "reference", "calibrate", "force", "data", "labels", "dataset")
         given = {name: getattr(self, name) for name in named if getattr(self, name) != getattr(default, name)}
-        words = []
+        words: list[str] = []
         for name, value in given.items():
-            words += (
-                [f"--{name}"] if value is True else [f"--{name}", value.name if isinstance(value, Path) else str(value)]
-            )
+            words.append(f"--{name}")
+            if value is not True:
+                words.append(file_name(value) if isinstance(value, Path) else str(value))
         return tuple(words)
 
     @property
     def threads(self) -> int:
         """The number of threads to use."""
         return self.jobs or default_workers(_MOST_THREADS)
+
+
+def file_name(path: Path) -> str:
+    """Name a file or folder as a command does that is run beside it; `.` has a name too."""
+    return os.path.basename(os.path.abspath(path))

@@ -44,9 +44,7 @@ def _head(recipe: Recipe, report: Report) -> str:
     texts = (_weights(recipe, report), *proof_texts(recipe, report), _published(recipe, report))
     remarks = "\n\n".join(_quoted(text) for text in texts if text)
     return f"""
-<!--- SPDX-License-Identifier: MIT -->
-
-# {markdown(recipe.title)}
+{_license_line(recipe, report)}# {markdown(recipe.title)}
 
 |{"|".join(headings)}|
 |{"---|" * len(headings)}
@@ -235,15 +233,18 @@ zoosmith validate {recipe.folder}/{example}
 ```"""
 
 
-def _command(report: Report, rows: str | None = None) -> str:
-    """The command that makes the files again, or some rows of them; the other arguments stay."""
+def _command(report: Report, row: str | None = None) -> str:
+    """The command that makes the files again, or one row in a tree of its own; the other arguments stay.
+
+    In the same tree, a build of one row would replace the card and the manifest of all.
+    """
     words = list(report.command)
-    if rows is not None:
+    if row is not None:
         if "--rows" in words:
             place = words.index("--rows")
             del words[place : place + 2]
-        words += ["--rows", rows]
-    return shlex.join(["zoosmith", "build", "--out", ".", *words])
+        words += ["--rows", row]
+    return shlex.join(["zoosmith", "build", "--out", "." if row is None else f"row-{row}", *words])
 
 
 def _results(recipe: Recipe, report: Report) -> str:
@@ -302,6 +303,8 @@ def _quantization(recipe: Recipe, report: Report) -> str:
 ### Environment
 
 {packages}
+
+Each command makes its row alone, in a folder of its own, byte for byte as it is here.
 
 ### Prepare model
 
@@ -366,6 +369,14 @@ def _end(recipe: Recipe, report: Report) -> str:
 
 {_license(recipe, report)}
 """
+
+
+def _license_line(recipe: Recipe, report: Report) -> str:
+    """The line that tools read the licence from; empty where none is stated for these weights."""
+    stated = recipe.card.license
+    if not stated or (recipe.card.license_source and report.weights != "published"):
+        return ""
+    return f"<!--- SPDX-License-Identifier: {stated} -->\n\n"
 
 
 def _license(recipe: Recipe, report: Report) -> str:

@@ -94,16 +94,16 @@ def _entry(table: dict[str, Any], path: Path, origin: str) -> Entry:
     paths = {key: files[key] for key in ("weights", "calibrate", "data", "labels") if key in files}
     try:
         chosen = BuildOptions(**options, **paths)
+        choice = Choice(
+            net=files.get("net"),
+            model=files.get("model"),
+            value_info=files.get("value-info"),
+            inputs=inputs,
+            name=table.get("name"),
+            card=files.get("card"),
+        )
     except ZoosmithError as error:
         raise ZoosmithError(f"{origin}: {error}") from error
-    choice = Choice(
-        net=files.get("net"),
-        model=files.get("model"),
-        value_info=files.get("value-info"),
-        inputs=inputs,
-        name=table.get("name"),
-        card=files.get("card"),
-    )
     return Entry(choice, chosen)
 
 

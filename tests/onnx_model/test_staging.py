@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import staged
+from zoosmith.onnx_model.files import scratch_folder, staged
 
 
 def listed(folder: Path) -> list[str]:
@@ -61,6 +61,15 @@ def test_the_null_device_takes_a_file_that_is_checked_first() -> None:
         stage.path.write_bytes(b"model")
         stage.publish()
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "file/below/that"])
+def test_a_file_in_the_way_of_a_scratch_folder_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(ZoosmithError) as refusal, scratch_folder(tmp_path / name):
+        pass
+    assert str(refusal.value) == f"{tmp_path / 'file'}: is no folder; expected one to write into"
+    assert (tmp_path / "file").read_bytes() == b"mine" and listed(tmp_path) == ["file"]
 
 
 def test_a_target_that_is_a_folder_is_refused(tmp_path: Path) -> None:

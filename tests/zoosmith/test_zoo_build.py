@@ -101,6 +101,7 @@ def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> Non
         ("[[model]]\nnet = 'none.pb'", "model 1: net = 'none.pb': does not exist"),
         ("[[model]]\nmodel = 'scale.onnx'\ninput = {x = 3}", "input 'x': 3: expected sizes"),
         ("[[model]]\nmodel = 'scale.onnx'\ninput = {x = {type = 'no', shape = [3]}}", "'no' is no type"),
+        ("[[model]]\nmodel = 'scale.onnx'\nname = 'a/b'", "model 1: name 'a/b': expected letters, digits"),
         ("[[model]]\nmodel = 'scale.onnx'\ndim = {N = 'x'}", "dim 'N' = 'x': expected a size"),
         ("[[models]]", "expected tables [[model]] and nothing else, found 'models'"),
         ("", "expected tables [[model]] and nothing else"),

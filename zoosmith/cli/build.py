@@ -160,6 +160,8 @@ def _build_zoo(
 
 
 def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> int:
+    from zoosmith.html_report.figures import plain
+
     checks = [(row.name, check) for row in report.rows for check in row.checks]
     failed = [(name, check) for name, check in checks if not check.passed]
     count = f"{len(report.written)} row{'s' if len(report.written) != 1 else ''}"
@@ -170,7 +172,8 @@ def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> 
         f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.html'}",
     )
     for name, check in failed:
-        terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {check.figure}, expected {check.limit}")
+        figure, limit = plain(check.figure), plain(check.limit)
+        terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {figure}; expected {limit}")
     return 0 if report.passed else 1
 
 

@@ -130,6 +130,8 @@ def card_of(content: dict[str, Any], origin: str) -> Card:
 def with_card(recipe: Recipe, card: Card) -> Recipe:
     """Return a recipe with what a card states; the rest stays."""
     texts = {name: text for name in _TEXTS if (text := getattr(card.facts, name))}
+    if "license" in texts:  # whoever named the recipe's licence did not name this one
+        texts.setdefault("license_source", "")
     rows = {
         name: replace(row, title=row.title.replace(recipe.title, card.title, 1)) if card.title else row
         for name, row in recipe.rows.items()

@@ -1,5 +1,6 @@
 """The model that a command line or an entry of a zoo file chooses."""
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.given import model_recipe, net_recipe
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.validation.inputs import InputSource
+
+# as part of a file's name it means the same on every operating system, and needs no quotes in a shell
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Choice:
         inputs: shapes, and data or the seed of the test inputs.
         name: of the files.
         card: a card file.
+
+    Raises:
+        ZoosmithError: `name` is none that files can have.
     """
 
     net: Path | None = None
@@ -31,6 +38,12 @@ class Choice:
     inputs: InputSource = field(default_factory=InputSource)
     name: str | None = None
     card: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            raise ZoosmithError(
+                f"name {self.name!r}: expected letters, digits, dots, dashes and underscores, as in resnet50-v2"
+            )
 
     def recipe(self, weights: Path | None) -> Recipe:
         """Return the recipe.

@@ -8,6 +8,7 @@ from typing import Any
 
 from onnx import TensorProto
 
+from zoosmith.build_options import file_name
 from zoosmith.convert import read_model
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -87,6 +88,7 @@ def _any_net(
     path: Path, net: NetDef, own: bytes | None, declared: Inputs, source: InputSource, name: str | None
 ) -> Recipe:
     title = name or net.name or path.stem
+    prefix = name or _slug(title)
     blobs = {f"{blob}_0": blob for blob in declared}
 
     def adapt(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -97,9 +99,9 @@ def _any_net(
     given = GivenInputs(replace(source, shapes={}), adapt)
     return Recipe(
         title=title,
-        prefix=_slug(title),
-        folder=_slug(title),
-        tags=(_slug(title),),
+        prefix=prefix,
+        folder=prefix,
+        tags=(prefix,),
         open_source=Caffe2Net(title=title, predict_net=lambda: net, inputs=declared, own_parameters=own).open,
         rows=_rows(title, makes),
         default_rows=_DEFAULT_ROWS,
@@ -127,13 +129,14 @@ def model_recipe(
     if not 1 <= opset <= NEWEST_OPSET:
         raise ZoosmithError(f"{path}: imports opset {opset}; expected one of 1 to {NEWEST_OPSET}")
     title = name or path.stem
+    prefix = name or _slug(title)
     given = inputs or InputSource()
     stated = {port: (shape.elem_type or TensorProto.FLOAT, shape.sizes) for port, shape in given.shapes.items()}
     recipe = Recipe(
         title=title,
-        prefix=_slug(title),
-        folder=_slug(title),
-        tags=(_slug(title),),
+        prefix=prefix,
+        folder=prefix,
+        tags=(prefix,),
         open_source=lambda weights, seed, folder: source,
         rows=_rows(title, {str(opset): translated(opset)}),
         default_rows=str(opset),
@@ -169,7 +172,7 @@ def _inputs(declared: Inputs, dims: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _feed(source: InputSource) -> tuple[str, ...]:
-    return () if source.feed is None else ("--feed", source.feed.name)
+    return () if source.feed is None else ("--feed", file_name(source.feed))
 
 
 def _named(name: str | None) -> tuple[str, ...]:

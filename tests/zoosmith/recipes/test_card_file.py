@@ -9,6 +9,7 @@ import pytest
 from tests.zoosmith.recipes.small_recipe import SMALL
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.card_file import read_card, with_card
+from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import CardFacts
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "card.md"
@@ -32,6 +33,12 @@ def test_a_card_changes_what_it_states_and_nothing_else(tmp_path: Path) -> None:
     assert recipe.card == CardFacts(license="MIT OR Apache-2.0", task="image classification", paper="A paper.")
     assert [row.title for row in recipe.rows.values()] == ["Large", "Large", "Large-12", "Large-12-int8"]
     assert with_card(SMALL, read_card(card(tmp_path, ""))) == SMALL
+
+
+def test_who_named_the_licence_of_published_weights_did_not_name_that_of_a_card(tmp_path: Path) -> None:
+    assert DENSENET121.card.license_source
+    stated = with_card(DENSENET121, read_card(card(tmp_path, 'license = "CC-BY-4.0"'))).card
+    assert (stated.license, stated.license_source) == ("CC-BY-4.0", "")
 
 
 @pytest.mark.parametrize(

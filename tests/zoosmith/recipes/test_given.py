@@ -97,11 +97,29 @@ def test_every_command_of_a_card_runs_and_makes_the_same_files(
             main([*shlex.split(command)[1:], "-q"])
         # the integer row of random weights is as far off as it was
         assert not ended.value.code or ("12-int8" in command and not built[2].passed)
-        if command == commands[0]:
-            for path in sorted(file for file in folder.rglob("*") if file.suffix != ".pb" and file.is_file()):
-                assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
-    for path in (folder / "small" / "model").iterdir():
-        assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    for path in sorted(file for file in folder.rglob("*") if file.suffix != ".pb" and file.is_file()):
+        assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
+    for row in ("12", "12-int8"):
+        made = {path.name: path.read_bytes() for path in (tmp_path / f"row-{row}" / "small" / "model").iterdir()}
+        assert made == {name: (folder / "small" / "model" / name).read_bytes() for name in made}
+        assert set(made) == {f"small-{row}.onnx", f"small-{row}.tar.gz"}
+
+
+def test_the_files_of_a_given_name_have_exactly_that_name(tmp_path: Path) -> None:
+    net, _ = write_small_net(tmp_path)
+    recipe = Choice(net=net, name="Net_v1.5").recipe(None)
+    assert (recipe.prefix, recipe.folder, recipe.arguments[-2:]) == ("Net_v1.5", "Net_v1.5", ("--name", "Net_v1.5"))
+    for name in ("", "../net", "my net", "-net", ".net", "net.", "n\u00e9t"):
+        with pytest.raises(ZoosmithError, match="expected letters, digits, dots, dashes and underscores"):
+            Choice(net=net, name=name)
+
+
+def test_the_command_of_a_card_names_the_folder_it_was_run_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert BuildOptions(calibrate=Path(".")).arguments() == ("--calibrate", tmp_path.name)
+    save_model(identity_model(), tmp_path / "model.onnx")
+    recipe = model_recipe(Path("model.onnx"), inputs=InputSource(feed=Path(".")))
+    assert recipe.arguments == ("--model", "model.onnx", "--feed", tmp_path.name)
 
 
 def test_the_command_of_a_card_gives_types_and_symbolic_sizes_of_inputs(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_the_card_is_the_models_own(built: tuple[Path, Report]) -> None:
     assert "# Small\n" in card and "DenseNet" not in card and "densenet" not in card and "top-1." not in card
     assert "image_0: float[1, 3, 16, 16]\nshift_0: float[1, 10]\n" in card
     assert "## License\n\nApache-2.0\n" in card
+    assert card.startswith("<!--- SPDX-License-Identifier: Apache-2.0 -->\n\n# Small\n")
     assert "Not stated." in card
     assert "The other opsets (14, 6) are converted" in " ".join(card.split())
     assert "random arrays" in card
