@@ -33,6 +33,9 @@ CASES = [
         pad=1,
         adj=1,
     ),
+    case(
+        "ConvTranspose", DATA.floats(1, 4, 3, 5), DATA.floats(4, 2, 3, 3), DATA.floats(4), kernel=3, group=2, stride=2
+    ),
     case("ConvTranspose", DATA.floats(1, 4, 5, 2), DATA.floats(2, 3, 3, 3), kernel=3, stride=2, order="NHWC"),
     *(case(kind, DATA.floats(2, 4, 7, 6), **arguments) for kind in ("MaxPool", "AveragePool") for arguments in _POOLS),
     *(

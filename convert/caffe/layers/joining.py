@@ -1,5 +1,7 @@
 """Layers that join blobs, copy them, or give them another shape."""
 
+from itertools import pairwise
+
 from zoosmith.convert.caffe.layer import Layer, layer
 from zoosmith.convert.proto.caffe_net_pb2 import EltwiseParameter
 
@@ -49,13 +51,24 @@ def split(op: Layer) -> None:
 
 
 @layer("Slice")
-def slice_evenly(op: Layer) -> None:
-    """Slice into equal parts: Split."""
+def slice_layer(op: Layer) -> None:
+    """Slice: Split into equal parts, or a Slice for each part between two slice points."""
     param = op.proto.slice_param
-    if param.slice_point:
-        op.refuse("slice_point; only equal parts are translated")
     axis = param.slice_dim if param.HasField("slice_dim") else param.axis
-    op.emit("Split", [op.bottom], op.tops, axis=axis + op.rank if axis < 0 else axis)
+    axis = axis + op.rank if axis < 0 else axis
+    if not 0 <= axis < op.rank:
+        op.refuse(f"axis {axis} of {op.rank} dimensions")
+    points = [0, *param.slice_point]
+    if not param.slice_point:
+        op.emit("Split", [op.bottom], op.tops, axis=axis)
+    elif len(points) != len(op.tops) or any(first >= last for first, last in pairwise(points)):
+        op.refuse(f"slice points {points[1:]} of {len(op.tops)} tops, expected one fewer than tops, increasing from 1")
+    else:
+        # an end of -1 is that of the dimension
+        for top, first, last in zip(op.tops, points, [*points[1:], -1], strict=True):
+            starts = [first if place == axis else 0 for place in range(op.rank)]
+            ends = [last if place == axis else -1 for place in range(op.rank)]
+            op.emit("Slice", [op.bottom], [top], starts=starts, ends=ends)
     op.set_single(False)
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoosmith.convert.caffe.layer import Layer, Setting, layer
+from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.proto.caffe_net_pb2 import ConvolutionParameter, PoolingParameter
 
 # Caffe2's name for the sizes that Caffe's pools have: rounded up, no window that begins in the padding
@@ -35,16 +38,34 @@ def convolution(op: Layer) -> None:
 
 @layer("Deconvolution")
 def deconvolution(op: Layer) -> None:
-    """Deconvolution: ConvTranspose."""
+    """Deconvolution: ConvTranspose, which has no dilation: its window has zeros between the weights instead."""
     param = op.proto.convolution_param
     _check_axis(op, param)
-    if param.group != 1 or any(dilation != 1 for dilation in param.dilation):
-        op.refuse("groups or a dilation, which Caffe2's ConvTranspose does not have")
-    inputs = [op.bottom, op.parameter(f"{op.top}_w", op.blob(0, "the weight"))]
+    weight, settings = op.blob(0, "the weight"), _window(op, param)
+    if len(weight.shape) != 4:
+        op.refuse(f"its weight has shape {list(weight.shape)}, expected four sizes")
+    if any(dilation != 1 for dilation in param.dilation):
+        if min(param.dilation) < 1 or weight.shape[2:] != _sizes(op, param, "kernel", 0):
+            op.refuse(f"a dilation {list(param.dilation)} of a weight of shape {list(weight.shape)}")
+        weight = _dilated(weight, _pair(op, param.dilation, "dilation"))
+        settings = {name: value for name, value in settings.items() if not name.startswith("kernel")}
+        settings["kernel_h"], settings["kernel_w"] = weight.shape[2:]
+    inputs = [op.bottom, op.parameter(f"{op.top}_w", weight)]
     if param.bias_term:
         inputs.append(op.parameter(f"{op.top}_b", op.vector(1, "the bias")))
-    op.emit("ConvTranspose", inputs, op.tops, **_window(op, param), order="NCHW")
+    if param.group != 1:
+        settings["group"] = param.group
+    op.emit("ConvTranspose", inputs, op.tops, **settings, order="NCHW")
     op.set_single(False)
+
+
+def _dilated(weight: Tensor, dilation: tuple[int, int]) -> Tensor:
+    """A kernel with zeros between its elements: without dilation it computes the same."""
+    values = weight.array()
+    sizes = ((size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True))
+    spread = np.zeros((*weight.shape[:2], *sizes), values.dtype)
+    spread[:, :, :: dilation[0], :: dilation[1]] = values
+    return Tensor.of(spread)
 
 
 @layer("Pooling")

@@ -69,6 +69,22 @@ def lrn(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> np.nda
 
 
 CONV = [normal(6, 4, 3, 3), normal(6)]
+DILATED = [normal(4, 3, 3, 3), normal(3)]
+
+
+def dilated_deconvolution(x: np.ndarray, stride: int, dilation: int) -> np.ndarray:
+    weight, bias = DILATED
+    height, width = ((size - 1) * stride + 2 * dilation + 1 for size in x.shape[2:])
+    result = np.zeros((len(x), 3, height, width)) + bias[:, None, None]
+    for row, column in np.ndindex(3, 3):
+        top, left = row * dilation, column * dilation
+        added = np.einsum("nchw,cm->nmhw", x, weight[:, :, row, column])
+        result[:, :, top : top + stride * x.shape[2] - 1 : stride, left : left + stride * x.shape[3] - 1 : stride] += (
+            added
+        )
+    return result
+
+
 STATISTICS = [normal(4), positive(4), np.float32([2.5])]
 CASES = {
     "convolution": Case(
@@ -100,6 +116,27 @@ CASES = {
     "deconvolution": Case(
         layers("c Deconvolution data c convolution_param { num_output: 3 kernel_size: 4 stride: 2 pad: 1 }"),
         {"c": [normal(4, 3, 4, 4), normal(3)]},
+    ),
+    "deconvolution with groups": Case(
+        layers("c Deconvolution data c convolution_param { num_output: 6 kernel_size: 4 stride: 2 pad: 1 group: 2 }"),
+        {"c": [normal(4, 3, 4, 4), normal(6)]},
+        translator=False,
+    ),
+    "bilinear upsampling of each channel": Case(
+        layers(
+            "c Deconvolution data c convolution_param { num_output: 4 kernel_size: 4 stride: 2 pad: 1 group: 4 "
+            "bias_term: false }"
+        ),
+        {"c": [np.broadcast_to(np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype("f4") / 16, (4, 1, 4, 4))]},
+        translator=False,
+    ),
+    "deconvolution with dilation": Case(
+        layers("c Deconvolution data c convolution_param { num_output: 3 kernel_size: 3 stride: 2 dilation: 2 }"),
+        {"c": DILATED},
+        translator=False,
+        # it leaves the dilation out
+        opencv=False,
+        formula=lambda x: dilated_deconvolution(x, 2, 2),
     ),
     "max pool with sizes rounded up": Case(
         layers("p Pooling data p pooling_param { pool: MAX kernel_size: 3 stride: 2 pad: 1 }")
@@ -246,6 +283,20 @@ CASES = {
         translator=False,
         formula=lambda x: x[:, :2] + x[:, 2:],
     ),
+    "slice at points": Case(
+        layers(
+            "s Slice data a,b,c slice_param { slice_point: 1 slice_point: 3 }",
+            "e Eltwise a,c e eltwise_param { operation: SUM }",
+            "j Concat b,e j",
+        ),
+        translator=False,
+        formula=lambda x: np.concatenate([x[:, 1:3], x[:, :1] + x[:, 3:]], 1),
+    ),
+    "slice at a point of a later axis": Case(
+        layers("s Slice data a,b slice_param { axis: -1 slice_point: 4 }", "j Concat b,a j concat_param { axis: -1 }"),
+        translator=False,
+        formula=lambda x: np.concatenate([x[..., 4:], x[..., :4]], -1),
+    ),
     "flatten": Case(layers("f Flatten data f"), formula=lambda x: x.reshape(2, -1)),
     "reshape": Case(
         layers("r Reshape data r reshape_param { shape { dim: 0 dim: 2 dim: -1 } }"),
@@ -316,7 +367,9 @@ REFUSED = {
     "use_global_stats: false": layers("b BatchNorm data b batch_norm_param { use_global_stats: false }"),
     "it reads 'nothing', which no layer before it makes": layers("r ReLU nothing r"),
     "LRNParameter has a field 'unknown' that is not known": layers("n LRN data n lrn_param { unknown: 3 }"),
-    "slice_point": layers("s Slice data a,b slice_param { slice_point: 1 }"),
+    "slice points [3, 1] of 3 tops": layers("s Slice data a,b,c slice_param { slice_point: 3 slice_point: 1 }"),
+    "slice points [1] of 3 tops": layers("s Slice data a,b,c slice_param { slice_point: 1 }"),
+    "axis 4 of 4 dimensions": layers("s Slice data a,b slice_param { axis: 4 }"),
     "num_axes 2": layers("s Scale data s scale_param { num_axes: 2 }"),
 }
 
