@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.file_kinds import HEAD, other_kind
 from zoosmith.onnx_model.message_text import check_message
 from zoosmith.onnx_model.reading import open_regular, read_regular, reading
 
@@ -18,8 +19,8 @@ NetSource: TypeAlias = str | os.PathLike[str] | bytes | NetDef
 Text = TypeVar("Text", bound=Message)
 
 
-# bytes at the beginning of a file that tell text from binary: every operator of a serialized net begins with one
-_HEAD = 4096
+# an ONNX model begins with its IR version, a number in field 1, which is a net's name
+_ONNX = b"\x08"
 _LONGEST_REASON = 200
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
 
@@ -46,7 +47,9 @@ def read_net(source: NetSource) -> NetDef:
         try:
             net = parse_text(content, NetDef())
         except ConvertError as error:
-            raise ConvertError(f"{origin}: expected a Caffe2 NetDef in protobuf text format: {error}") from error
+            found = other_kind(content[:HEAD])
+            reason = f", found {found}" if found else f" in protobuf text format: {error}"
+            raise ConvertError(f"{origin}: expected a Caffe2 NetDef{reason}") from error
         check_text([net])
         return net
 
@@ -102,7 +105,7 @@ def is_text(content: bytes | memoryview) -> bool:
     Args:
         content: of the file, or its first 4 KiB at least.
     """
-    head = bytes(content[:_HEAD])
+    head = bytes(content[:HEAD])  # every operator of a serialized net begins with a control character
     return bool(head.strip()) and len(head) == len(head.translate(None, _CONTROL))
 
 
@@ -137,16 +140,18 @@ def check_text(messages: Iterable[Message]) -> None:
 
 def _parse_binary(content: bytes, origin: str) -> NetDef:
     net = NetDef()
+    if content.startswith(_ONNX):
+        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found an ONNX model, which `zoosmith opset` converts")
     try:
         net.ParseFromString(content)
     except DecodeError as error:
-        raise ConvertError(
-            f"{origin}: expected a binary Caffe2 NetDef, found something else or a truncated file"
-        ) from error
+        found = other_kind(content[:HEAD]) or "something else or a truncated file"
+        raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef, found {found}") from error
     try:
         check_text([net])
     except ConvertError as error:
         raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef: {error}") from error
     if not net.op and not net.name:
-        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found neither an operator nor a name in it")
+        found = other_kind(content[:HEAD]) or "neither an operator nor a name in it"
+        raise ConvertError(f"{origin}: expected a Caffe2 NetDef, found {found}")
     return net

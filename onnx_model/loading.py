@@ -8,6 +8,7 @@ from onnx import ModelProto
 
 from zoosmith.onnx_model.errors import DamagedModelError, ModelError, WireFormatError
 from zoosmith.onnx_model.external_data import check_external_data, external_tensors, load_external_data
+from zoosmith.onnx_model.file_kinds import HEAD, other_kind
 from zoosmith.onnx_model.in_place import parse_in_place
 from zoosmith.onnx_model.links import LinkedPath, as_path
 from zoosmith.onnx_model.reading import open_regular, read_regular, reading
@@ -18,7 +19,6 @@ Model = str | os.PathLike[str] | bytes | ModelProto
 """A model as the functions of all rooms take it: a file's path, a file's content, or a message."""
 
 _EXPECTED = "an ONNX model"
-_NO_MODEL = "expected an ONNX model, found something else or a truncated file"
 
 
 def load_model(model: Model, *, external_data: bool = True, follow_links: bool = False) -> ModelProto:
@@ -37,7 +37,8 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
     if isinstance(model, ModelProto):
         return model
     name = model_name(model)
-    loaded = _parsed(model if isinstance(model, bytes) else read_regular(model), name)
+    content = model if isinstance(model, bytes) else read_regular(model)
+    loaded = _parsed(content, name, content[:HEAD])
     if not isinstance(model, bytes):
         _check_or_load(loaded, LinkedPath(model) if follow_links else as_path(model), load=external_data)
     return loaded
@@ -58,11 +59,12 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
     """
     name = os.fspath(path)
     with reading(path, _EXPECTED), open_regular(path, buffering=0) as file:
+        begin = file.read(HEAD)
         try:
             parsed = parse_in_place(FileBytes(file), path)
         except WireFormatError as error:
-            raise ModelError(_NO_MODEL) from error
-    model = _parsed(parsed, name)
+            raise _no_model(begin) from error
+    model = _parsed(parsed, name, begin)
     _check_or_load(model, LinkedPath(path) if follow_links else as_path(path), load=False)
     return model
 
@@ -86,15 +88,21 @@ def model_name(model: Model) -> str:
     return "model" if isinstance(model, bytes) else os.fspath(model)
 
 
-def _parsed(content: bytes, name: str) -> ModelProto:
+def _no_model(begin: bytes) -> ModelError:
+    """The error for a file that begins so and is none, or not all of one."""
+    return ModelError(f"expected an ONNX model, found {other_kind(begin) or 'something else or a truncated file'}")
+
+
+def _parsed(content: bytes, name: str, begin: bytes) -> ModelProto:
     model = ModelProto()
     with reading(name, _EXPECTED):
         try:
             model.ParseFromString(content)
         except DecodeError as error:
-            raise ModelError(_NO_MODEL) from error
+            raise _no_model(begin) from error
         if not (model.HasField("graph") and model.ir_version and model.opset_import):
-            raise ModelError("expected an ONNX model, found no graph, IR version or opset in it")
+            found = other_kind(begin) or "no graph, IR version or opset in it"
+            raise ModelError(f"expected an ONNX model, found {found}")
         try:
             make_sound(model)
         except ModelError as error:

@@ -5,6 +5,9 @@ from google.protobuf.message import Message
 
 from zoosmith.onnx_model.errors import ModelError
 
+# bytes of such a name in a message: a file that is something else has weights in its place
+_SHOWN = 24
+
 
 def check_message(message: Message) -> None:
     """Refuse names that are no text; protobuf hands such ones on as bytes.
@@ -23,4 +26,5 @@ def check_message(message: Message) -> None:
         elif field.type == FieldDescriptor.TYPE_STRING:
             for text in values:
                 if not isinstance(text, str):
-                    raise ModelError(f"{text!r} in the field {field.name} is no text in UTF-8")
+                    shown = f"{text[:_SHOWN]!r}{' ...' if len(text) > _SHOWN else ''}"
+                    raise ModelError(f"{shown} in the field {field.name} is no text in UTF-8")

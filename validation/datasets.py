@@ -87,7 +87,7 @@ def read_data_sets(folder: Path, graph: GraphProto) -> dict[str, DataSet]:
     archives = sorted(folder.glob("test_data_*.npz"), key=_number)
     if archives:
         return {path.name: _read_npz(path, graph) for path in archives}
-    raise ZoosmithError(f"{folder.name}: no test data: expected test_data_set_0 with input_0.pb and output_0.pb in it")
+    raise ZoosmithError("no test data: expected test_data_set_0 with input_0.pb and output_0.pb in it")
 
 
 def list_data_sets(folder: Path) -> list[Path]:

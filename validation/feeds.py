@@ -7,6 +7,7 @@ from typing import Any
 
 from onnx import GraphProto
 
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.validation.array_files import is_single_array, open_arrays, read_array
@@ -33,7 +34,10 @@ def read_feed(path: Path, model: Model) -> list[dict[str, Any]]:
         return [_read_arrays(path, graph, model_name(model))]
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz", ".tar")):
         with _folder(path) as folder:
-            return list(read_input_sets(folder, graph).values())
+            try:
+                return list(read_input_sets(folder, graph).values())
+            except ZoosmithError as error:
+                raise ValidationError(f"{path}: {error}") from error
     raise ValidationError(
         f"{path}: expected .npz, .npy, a data set's folder or a bundle (.tar.gz), found {path.suffix!r}"
     )

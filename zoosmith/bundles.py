@@ -122,7 +122,10 @@ def validate(
     with nullcontext(path) if path.is_dir() else unpacked(path) as folder:
         model = _model_in(folder, path)
         runner = runner_for(model, providers=providers, timeout=limits.timeout)
-        sets = read_data_sets(model.parent, load_structure(model).graph)
+        try:
+            sets = read_data_sets(model.parent, load_structure(model).graph)
+        except ZoosmithError as error:
+            raise ZoosmithError(f"{path}: {error}") from error
         compared = {}
         with progress.task("data sets", len(sets)) as task:
             for name, data in sets.items():

@@ -9,9 +9,11 @@ from zoosmith.convert import Form
 from zoosmith.convert.forms import form_of_file
 from zoosmith.net_inspection import Description, counts, inspect_net
 from zoosmith.onnx_model.errors import DamagedModelError, ZoosmithError
+from zoosmith.onnx_model.file_kinds import HEAD, other_kind
 from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
+from zoosmith.onnx_model.reading import open_regular
 from zoosmith.validation.unpacking import archive_members, is_archive
 
 
@@ -42,10 +44,9 @@ def inspect_file(path: str | os.PathLike[str]) -> Description:
                 raise
             if read is inspect_net and form_of_file(file) is not Form.NET:
                 raise ZoosmithError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from error
-    raise ZoosmithError(
-        f"{file}: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found none of them, nor "
-        "a Caffe net or saved parameters"
-    )
+    with open_regular(file) as opened:
+        found = other_kind(opened.read(HEAD)) or "none of them, nor a Caffe net or saved parameters"
+    raise ZoosmithError(f"{file}: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found {found}")
 
 
 def _archive(file: Path) -> Description:

@@ -127,3 +127,14 @@ def test_anything_else_is_refused_by_name(tmp_path: Path, content: bytes) -> Non
     result = run(tmp_path / "thing.pb")
     assert result.exit_code != 0
     assert "thing.pb: expected a Caffe2 net, an ONNX model or an archive" in str(result.exception)
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others_described(files: dict[str, Path], tmp_path: Path) -> None:
+    page, absent = tmp_path / "page.onnx", tmp_path / "absent.onnx"
+    page.write_text("<html></html>")
+    result = run(absent, page, files["model.onnx"])
+    assert "model.onnx: onnx model" in result.stdout
+    assert "absent.onnx: cannot be read" in result.stderr
+    assert "page.onnx: expected a Caffe2 net, an ONNX model or an archive (.tar.gz), found a web page" in str(
+        result.exception
+    )

@@ -8,6 +8,7 @@ import click
 from zoosmith.cli.command import Command
 from zoosmith.cli.options import PATH, follow_links_option
 from zoosmith.cli.terminal import Terminal
+from zoosmith.cli.terminal import error as print_error
 
 _LISTED = 12
 
@@ -18,16 +19,30 @@ _LISTED = 12
 def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     """Say what each file is (Caffe2 or Caffe net, parameters, ONNX model, archive) and what it holds.
 
-    For a net it names the operators or layers that cannot be translated, before a conversion is tried.
+    For a net it names the operators or layers that cannot be translated, before a conversion is tried. A file that
+    cannot be read does not keep the others from being described.
 
     \b
     Example:
       zoosmith inspect predict_net.pb init_net.pb densenet-9.onnx
     """
     from zoosmith.inspection import inspect_file
+    from zoosmith.onnx_model.errors import ZoosmithError
 
-    descriptions = [inspect_file(file) for file in files]
-    terminal.result({"files": descriptions}, *(line for description in descriptions for line in _lines(description)))
+    descriptions: list[dict[str, Any]] = []
+    refused: list[ZoosmithError] = []
+    for file in files:
+        try:
+            descriptions.append(inspect_file(file))
+        except ZoosmithError as error:
+            refused.append(error)
+    if descriptions:
+        lines = [line for description in descriptions for line in _lines(description)]
+        terminal.result({"files": descriptions}, *lines)
+    for earlier in refused[:-1]:
+        print_error(str(earlier))
+    if refused:
+        raise refused[-1]
 
 
 def _lines(description: dict[str, Any]) -> list[str]:
