@@ -48,7 +48,7 @@ def _bitwise_not(node: NodeProto, g: Writer) -> None:
 def _bit_shift(node: NodeProto, g: Writer) -> None:
     data, amount = node.input
     dtype = _dtype(g, data)
-    wide, kind = _computed_in(dtype)
+    _, kind = _computed_in(dtype)
     result_kind = g.element_type(data)
     left = g.attribute("direction") == "LEFT"
     steps = g.op("Cast", amount, to=TensorProto.DOUBLE)
@@ -56,17 +56,17 @@ def _bit_shift(node: NodeProto, g: Writer) -> None:
     valid = g.op("And", g.op("Less", steps, width), g.op("Greater", steps, g.constant(-1, dtype=np.float64)))
     steps = g.op("Where", valid, steps, g.constant(0, dtype=np.float64))
     power = g.op("Cast", g.op("Pow", g.constant(2, dtype=np.float64), steps), to=kind)
-    zero = g.constant(0, dtype=wide)
     if left or dtype.kind == "u":
         value = g.op("Cast", data, to=kind)
         moved = g.op("Mul" if left else "Div", value, power)
-        g.op("Cast", g.op("Where", valid, moved, zero), to=result_kind, output=node.output[0])
+        kept = g.op("Mul", moved, g.op("Cast", valid, to=kind))  # runtimes have no Where of unsigned numbers
+        g.op("Cast", kept, to=result_kind, output=node.output[0])
         return
     signed = g.op("Cast", data, to=TensorProto.INT64)
     negative = g.op("Less", signed, g.constant(0))
     mirrored = g.op("Where", negative, g.op("Sub", g.constant(-1), signed), signed)
     moved = g.op("Div", g.op("Cast", mirrored, to=kind), power)
-    moved = g.op("Cast", g.op("Where", valid, moved, zero), to=TensorProto.INT64)
+    moved = g.op("Cast", g.op("Mul", moved, g.op("Cast", valid, to=kind)), to=TensorProto.INT64)
     result = g.op("Where", negative, g.op("Sub", g.constant(-1), moved), moved)
     g.op("Cast", result, to=result_kind, output=node.output[0])
 

@@ -12,9 +12,12 @@ type_fallback("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", 
 
 @decomposition("Cosh")
 def _cosh(node: NodeProto, g: Writer) -> None:
-    data = node.input[0]
-    both = g.op("Add", g.op("Exp", data), g.op("Exp", g.op("Neg", data)))
-    g.op("Mul", both, g.scalar_like(data, 0.5), output=node.output[0])
+    # exp(x) / 2 as a product of two: exp(x) alone is infinite where the half of it is a number yet
+    half = g.scalar_like(node.input[0], 0.5)
+    data = g.op("Mul", node.input[0], half)
+    roots = g.op("Exp", data), g.op("Exp", g.op("Neg", data))
+    rising, falling = (g.op("Mul", g.op("Mul", root, half), root) for root in roots)
+    g.op("Add", rising, falling, output=node.output[0])
 
 
 @decomposition("Sinh")
@@ -35,7 +38,8 @@ def _asinh(node: NodeProto, g: Writer) -> None:
 @decomposition("Acosh")
 def _acosh(node: NodeProto, g: Writer) -> None:
     data, one = _in_double(node, g)
-    root = g.op("Sqrt", g.op("Sub", g.op("Mul", data, data), one))
+    # two roots: that of x^2 - 1 is a number below -1, where the result is none
+    root = g.op("Mul", g.op("Sqrt", g.op("Sub", data, one)), g.op("Sqrt", g.op("Add", data, one)))
     g.op("Cast", g.op("Log", g.op("Add", data, root)), to=g.element_type(node.input[0]), output=node.output[0])
 
 

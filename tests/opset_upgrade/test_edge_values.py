@@ -1,0 +1,48 @@
+"""Values at the edges of what an operator takes: converted models give there what the operators give."""
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import ModelProto, TensorProto, helper
+
+from zoosmith.opset_upgrade import convert_version
+
+EDGES = np.array(
+    [0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 88.9, -88.9, 89.2, 100, 1e6, -1e6, 1e15, -1e15, 3e38, -3e38, np.inf, -np.inf],
+    np.float32,
+)
+
+
+def run(model: ModelProto, **values: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, values)[0])
+
+
+def one_node(operator: str, elem_type: int, inputs: str, opset: int, **attributes: object) -> ModelProto:
+    ports = [helper.make_tensor_value_info(name, elem_type, ["n"]) for name in [*inputs, "y"]]
+    graph = helper.make_graph(
+        [helper.make_node(operator, list(inputs), ["y"], **attributes)], "g", ports[:-1], ports[-1:]
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+@pytest.mark.parametrize("operator", ["Acosh", "Asinh", "Atanh", "Cosh", "Sinh"])
+def test_functions_of_hyperbolas_keep_their_domain_and_range(operator: str) -> None:
+    model = one_node(operator, TensorProto.FLOAT, "x", 13)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, "arc" + operator[1:].lower() if operator[0] == "A" else operator.lower())(EDGES)
+    for checked in (model, convert_version(model, 8)):
+        np.testing.assert_allclose(run(checked, x=EDGES), expected, rtol=3e-6)
+
+
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("target", [17, 9])
+def test_a_shift_by_all_bits_or_more_leaves_none(direction: str, dtype: str, target: int) -> None:
+    elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    bits = np.iinfo(dtype).bits
+    steps = np.arange(bits + 6).astype(dtype)
+    data = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, len(steps), dtype=dtype, endpoint=True)
+    model = convert_version(one_node("BitShift", elem_type, "xs", 28, direction=direction), target)
+    shifted = [int(x) << int(s) if direction == "LEFT" else int(x) >> int(s) for x, s in zip(data, steps, strict=True)]
+    assert run(model, x=data, s=steps).tolist() == [value % 2**bits for value in shifted]
