@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from onnx import FunctionProto, NodeProto, TypeProto
+from onnx import FunctionProto, NodeProto, TypeProto, helper
 
 from zoosmith.opset_upgrade.node_editing import find_attribute, set_attribute
 from zoosmith.opset_upgrade.schemas import defaults, schema_at
@@ -18,6 +18,7 @@ def inline_body(node: NodeProto, g: Writer) -> None:
         if find_attribute(node, name) is None:
             set_attribute(node, name, value)
     body = FunctionProto.FromString(_body(schema, node, g))
+    _state_scalars(body)
     g.inline(body, next(entry.version for entry in body.opset_import if entry.domain == ""))
 
 
@@ -35,3 +36,21 @@ def _body(schema: Any, node: NodeProto, g: Writer) -> bytes:
     if not body:
         g.refuse("its schema has no function body for these inputs")
     return bytes(body)
+
+
+def _state_scalars(body: FunctionProto) -> None:
+    """Make scalars of the sizes that a Range of AffineGrid's body takes: an If gives them as tensors of one element."""
+    sizes = {name for node in body.node if node.op_type == "If" for name in node.output}
+    nodes: list[NodeProto] = []
+    for node in body.node:
+        if node.op_type == "Range":
+            for place, name in enumerate(node.input):
+                if name in sizes:
+                    scalar, axes = f"{name}_scalar", f"{name}_axes"
+                    nodes.append(helper.make_node("Constant", [], [axes], value_ints=[0]))
+                    nodes.append(helper.make_node("Squeeze", [name, axes], [scalar]))
+                    node.input[place] = scalar
+        nodes.append(node)
+    if len(nodes) > len(body.node):
+        del body.node[:]
+        body.node.extend(nodes)

@@ -51,12 +51,18 @@ def _clip(node: NodeProto, g: Writer) -> bool:
 def _extreme_by_comparison(node: NodeProto, g: Writer) -> None:
     """Emit the choice of the larger or smaller, of two at a time; of floats one that is NaN is chosen."""
     found = node.input[0]
-    floating = g.element_type(found) == TensorProto.DOUBLE
+    kind = g.element_type(found)
+    floating = kind == TensorProto.DOUBLE
     for index, name in enumerate(node.input[1:], 2):
         better = g.op("Greater" if node.op_type == "Max" else "Less", found, name)
         if floating:
             better = g.op("Or", better, g.op("Not", is_number(g, found)))
-        found = g.op("Where", better, found, name, output=node.output[0] if index == len(node.input) else "", opset=9)
+        output = node.output[0] if index == len(node.input) else ""
+        if kind == TensorProto.UINT64:  # of which ONNX Runtime has no Where; a difference that wraps around is exact
+            more = g.op("Mul", g.op("Sub", found, name), g.op("Cast", better, to=kind))
+            found = g.op("Add", name, more, output=output)
+        else:
+            found = g.op("Where", better, found, name, output=output, opset=9)
     if len(node.input) == 1:
         g.op("Identity", found, output=node.output[0])
 

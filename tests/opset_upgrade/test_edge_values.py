@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, parser
 
 from zoosmith.opset_upgrade import convert_version
 
@@ -46,3 +46,25 @@ def test_a_shift_by_all_bits_or_more_leaves_none(direction: str, dtype: str, tar
     model = convert_version(one_node("BitShift", elem_type, "xs", 28, direction=direction), target)
     shifted = [int(x) << int(s) if direction == "LEFT" else int(x) >> int(s) for x, s in zip(data, steps, strict=True)]
     assert run(model, x=data, s=steps).tolist() == [value % 2**bits for value in shifted]
+
+
+@pytest.mark.parametrize("operator", ["Max", "Min"])
+@pytest.mark.parametrize("target", [11, 7])
+def test_the_largest_numbers_of_uint64_are_compared(operator: str, target: int) -> None:
+    a, b = np.array([2**64 - 1, 0, 2**63, 7], np.uint64), np.array([0, 2**64 - 1, 2**63 - 1, 7], np.uint64)
+    model = convert_version(one_node(operator, TensorProto.UINT64, "ab", 13), target)
+    assert run(model, a=a, b=b).tolist() == [
+        (max if operator == "Max" else min)(pair) for pair in zip(a, b, strict=True)
+    ]
+
+
+def test_affine_grid_in_a_function_takes_a_constant_size() -> None:
+    model = parser.parse_model(
+        """<ir_version: 9, opset_import: ["": 20, "my": 1]> g (float[N, 2, 3] theta) => (float[N, H, W, 2] y)
+        <int64[4] size = {2, 3, 5, 6}> { y = my.grid (theta, size) }
+        <domain: "my", opset_import: ["": 20]>
+        grid (theta, size) => (y) { y = AffineGrid <align_corners = 1> (theta, size) }"""
+    )
+    theta = np.random.default_rng(0).standard_normal((2, 2, 3)).astype(np.float32)
+    for target in (19, 12):
+        np.testing.assert_allclose(run(convert_version(model, target), theta=theta), run(model, theta=theta), atol=1e-6)
