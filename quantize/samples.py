@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 import onnx
@@ -13,15 +13,17 @@ from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.natural_images import MadePictures
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.array_files import open_arrays
-from zoosmith.validation.classifier import image_input
+from zoosmith.validation.classifier import ImageInput, image_input
 from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import ToArray
 
 # sources that are no data of a user
 MADE_UP = ("synthetic", "random")
+
+Item = TypeVar("Item")
 
 
 def takes_images(model: onnx.ModelProto) -> bool:
@@ -34,19 +36,20 @@ def takes_images(model: onnx.ModelProto) -> bool:
 
 
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
-    """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..."""
-    return [random_inputs(model, seed=seed + index) for index in range(count)]
+    """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..., made when they are asked for."""
+    return LazySamples(count, lambda index: random_inputs(model, seed=seed + index))
 
 
 def synthetic_samples(model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0) -> Samples:
     """`count` pictures of `natural_images`, pre-processed, as many per sample as the model's batch holds.
 
+    They are made when they are asked for: memory does not grow with their number.
+
     Raises ValidationError where the model does not read images.
     """
     reads = image_input(model)
-    height, width = reads.size
-    images = np.stack([preprocess(image, (height, width)) for image in natural_images(count, seed=seed)])
-    return _batches(images, reads.name, reads.batch)
+    pictures = MadePictures(seed)
+    return _in_batches(range(count), lambda number: preprocess(pictures[number], reads.size), reads)
 
 
 def image_samples(
@@ -60,25 +63,26 @@ def image_samples(
     Raises ValidationError where the model does not read images, and where none can be read.
     """
     reads = image_input(model)
-    height, width = reads.size
-    paths = [image.path for image, _ in folder.arrays(preprocess, (height, width), on_broken=on_broken)]
+    paths = [image.path for image, _ in folder.arrays(preprocess, reads.size, on_broken=on_broken)]
     if not paths:
         raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
-    return _ImageSamples(paths, lambda path: load_image(path, preprocess, (height, width)), reads.name, reads.batch)
+    return _in_batches(paths, lambda path: load_image(path, preprocess, reads.size), reads)
 
 
-class _ImageSamples(Sequence[Mapping[str, Array]]):
-    """Images in whole batches, as `_batches` cuts them, loaded when they are asked for."""
+class LazySamples(Sequence[Mapping[str, Array]]):
+    """Samples that are made when they are asked for, and not kept; a slice of them is a list.
 
-    def __init__(self, paths: list[Path], load: Callable[[Path], Array], name: str, batch: int) -> None:
-        repeats = 1 if len(paths) >= batch else -(-batch // len(paths))
-        self._paths = (paths * repeats)[: max(batch, len(paths))]
-        self._load = load
-        self._name = name
-        self._batch = batch
+    Args:
+        count: how many.
+        make: gives the sample of a number from 0.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Mapping[str, Array]]) -> None:
+        self._count = count
+        self._make = make
 
     def __len__(self) -> int:
-        return len(self._paths) // self._batch
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> Mapping[str, Array]: ...
@@ -88,11 +92,22 @@ class _ImageSamples(Sequence[Mapping[str, Array]]):
 
     def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
         if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
+            return [self._make(each) for each in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
             raise IndexError(index)
-        first = index * self._batch
-        return {self._name: np.stack([self._load(path) for path in self._paths[first : first + self._batch]])}
+        return self._make(index)
+
+
+def _in_batches(items: Sequence[Item], load: Callable[[Item], Array], reads: ImageInput) -> Samples:
+    """Whole batches; what is left over would need made-up samples beside it. Fewer than one batch are repeated."""
+    batch = reads.batch
+    repeats = 1 if len(items) >= batch else -(-batch // len(items))
+    every = (list(items) * repeats)[: max(batch, len(items))]
+
+    def make(index: int) -> Mapping[str, Array]:
+        return {reads.name: np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])}
+
+    return LazySamples(len(every) // batch, make)
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
@@ -172,13 +187,6 @@ def _check_fits(found: Sequence[int], port: Port, path: str | os.PathLike[str]) 
         raise QuantizeError(
             f"{path}: {port.name!r} is {list(found)}; expected [{spelled}] of at least {batch} along axis 0"
         )
-
-
-def _batches(array: np.ndarray, name: str, batch: int) -> Samples:
-    """Whole batches; what is left over would need made-up samples beside it. Fewer than one batch are repeated."""
-    if len(array) < batch:
-        array = np.resize(array, (batch, *array.shape[1:]))
-    return [{name: array[start : start + batch]} for start in range(0, len(array) - batch + 1, batch)]
 
 
 def read_samples(

@@ -19,7 +19,7 @@ from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.quantizer import INTEGER, OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
-from zoosmith.quantize.samples import MADE_UP, read_samples, takes_images
+from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, takes_images
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests
 from zoosmith.quantize.target import Target
 from zoosmith.validation import (
@@ -292,7 +292,13 @@ def _samples(
         clock = Clock(calibration.timeout)
         runner = loaded(lambda: runner_for(model, timeout=clock.left()), clock)
         (case,) = fitting_cases(model, lambda case: runner.run(case, timeout=clock.left()), random, 1, same_sizes=True)
-        return replace(random, dims=case.sizes).cases(model, calibration.samples)
+        fitting = replace(random, dims=case.sizes)
+
+        def make(index: int) -> dict[str, Any]:
+            [made] = replace(fitting, seed=fitting.seed + index).cases(model)
+            return made
+
+        return LazySamples(calibration.samples, make)
     return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.optimize.nets import Net
 from zoosmith.onnx_model import ZoosmithError
 from zoosmith.quantize import QuantizeError
-from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.natural_images import MadePictures, natural_images
 from zoosmith.quantize.samples import read_samples
 from zoosmith.validation import ValidationError, preprocessing
 from zoosmith.validation.array_files import open_arrays
@@ -136,16 +136,30 @@ def test_arrays_are_read_one_sample_at_a_time(tmp_path: Path, save: Callable[...
         samples[16]
 
 
-def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "some", "many"), [("arrays", 10, 100), ("random", 10, 100), ("synthetic", 2, 14)])
+def test_memory_does_not_grow_with_the_number_of_samples(
+    source: str, some: int, many: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoosmith.quantize.natural_images._KEPT", 0)
+    wide = Net([1, 3, 192, 192])
+    model = wide.model(wide.add("Relu", "data"))
+
     def peak(count: int) -> int:
-        np.savez(tmp_path / "a.npz", data=np.zeros((count, 3, 64, 64), np.float32))
-        wide = Net([1, 3, 64, 64])
-        samples = read_samples(wide.model(wide.add("Relu", "data")), str(tmp_path / "a.npz"), count, NONE)
+        np.savez(tmp_path / "a.npz", data=np.zeros((count, 3, 192, 192), np.float32))
+        given = str(tmp_path / "a.npz") if source == "arrays" else source
         tracemalloc.start()
-        for _ in samples:
+        for _ in read_samples(model, given, count, NONE):
             pass
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return highest
 
-    assert peak(200) < 1.5 * peak(10)
+    assert peak(many) < 1.5 * peak(some)
+
+
+def test_only_the_first_made_up_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoosmith.quantize.natural_images._KEPT", 2)
+    made = MadePictures(3, (16, 16))
+    assert made[0] is made[0] and made[2] is not made[2]
+    for number, picture in enumerate(natural_images(3, (16, 16), seed=3)):
+        np.testing.assert_array_equal(np.asarray(made[number]), np.asarray(picture))
