@@ -10,7 +10,7 @@ import onnx_ir as ir
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import add_initializer, name_of, new_names, new_node, opset, replace_value
 from zoosmith.quantize.calibration import Range
-from zoosmith.quantize.quantization_parameters import QuantizationParameters, round_up
+from zoosmith.quantize.quantization_parameters import LEVELS, QuantizationParameters, round_up
 from zoosmith.quantize.weights import quantize_weights
 
 
@@ -23,6 +23,11 @@ class Encoding:
 
 
 CONTRIB = "com.microsoft"
+
+# by how many steps of a scale rounding takes the range of a value beyond its bounds, at the most
+_SLACK = 3
+# opset
+_CLIP_READS_BOUNDS = 11
 
 
 class IntegerWriter:
@@ -51,6 +56,7 @@ class IntegerWriter:
         self._place: ir.Node | None = None
         self._dequantized: dict[ir.Value, ir.Value] = {}
         self._scalars: dict[tuple[str, float], ir.Value] = {}
+        self._bounds: dict[ir.Value, tuple[float, float]] = {}
 
     def go_to(self, node: ir.Node | None) -> None:
         """Let new nodes stand before `node`; None for the end of the graph."""
@@ -100,8 +106,20 @@ class IntegerWriter:
         self._dequantized[value] = ir.Value(name=value.name)
         return self._dequantized[value]
 
-    def keep_at_zero(self, value: ir.Value) -> None:
-        """Say that `value` is never negative: its lowest uint8 value is 0."""
+    def keep_within(self, value: ir.Value, lowest: float, highest: float) -> None:
+        """Say what `value` never falls below and never exceeds.
+
+        Its uint8 form may go beyond, where values that meet in a Concat share their parameters: then it is cut there.
+        """
+        parameters = self.parameters[value]
+        slack = _SLACK * parameters.nominal_scale
+        bottom, top = (parameters.scale * (end - parameters.zero_point) for end in (0, LEVELS))
+        bounds = (
+            lowest if bottom.min() < lowest - slack else -np.inf,
+            highest if top.max() > highest + slack else np.inf,
+        )
+        if np.isfinite(bounds).any():
+            self._bounds[value] = bounds
 
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
         """Write an operator that only moves values on the uint8 form of `sources`, to that of `output`."""
@@ -113,20 +131,35 @@ class IntegerWriter:
 
         ONNX Runtime makes one uint8 operator of the three where it has one: Add, Mul, Sigmoid, poolings and others.
         """
-        inputs: list[ir.Value | None] = []
-        for value in node.inputs:
-            if value is None or value not in self.quantized:
-                inputs.append(value)
-                continue
-            entering: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
-            real = self.new_value(f"{name_of(value)}_dequantized")
-            inputs.append(self.emit("DequantizeLinear", entering, real))
+        inputs = [self.real(value) if value is not None and value in self.quantized else value for value in node.inputs]
         real = self.emit(node.op_type, inputs, self.new_value(f"{name_of(output)}_real"), node.name, **node.attributes)
-        self.encode(real, output, self.announce(output))
+        self.encode(real, output)
 
-    def encode(self, real: ir.Value, value: ir.Value, into: ir.Value) -> None:
-        """Write the QuantizeLinear of `real` as `value` is encoded."""
-        self.emit("QuantizeLinear", [real, *self.scale_and_zero_point(value)], into)
+    def real(self, value: ir.Value, encoded: ir.Value | None = None) -> ir.Value:
+        """A DequantizeLinear of the uint8 form of a value, or of `encoded`, which is read the same way."""
+        given: list[ir.Value | None] = [self.quantized[value] if encoded is None else encoded]
+        result = self.new_value(f"{name_of(value)}_dequantized")
+        return self.emit("DequantizeLinear", [*given, *self.scale_and_zero_point(value)], result)
+
+    def encode(self, real: ir.Value, value: ir.Value, into: ir.Value | None = None) -> None:
+        """Write the QuantizeLinear of `real` as `value` is encoded, to its new uint8 form or to `into`."""
+        inputs: list[ir.Value | None] = [self._cut(real, value), *self.scale_and_zero_point(value)]
+        self.emit("QuantizeLinear", inputs, self.announce(value) if into is None else into)
+
+    def _cut(self, real: ir.Value, value: ir.Value) -> ir.Value:
+        """`real` with the Relu or Clip that `keep_within` asks for."""
+        lowest, highest = self._bounds.get(value, (-np.inf, np.inf))
+        ends = {"min": lowest, "max": highest}
+        given: dict[str, Any] = {name: float(end) for name, end in ends.items() if np.isfinite(end)}
+        if not given:
+            return real
+        result = self.new_value(f"{name_of(value)}_cut")
+        if given == {"min": 0.0}:
+            return self.emit("Relu", [real], result)
+        if self.opset < _CLIP_READS_BOUNDS:
+            return self.emit("Clip", [real], result, **given)
+        bounds = [self._scalar(name, np.float32(given[name])) if name in given else None for name in ends]
+        return self.emit("Clip", [real, *bounds], result)
 
     def finish(self, replaced: Iterable[ir.Node]) -> None:
         """Let float nodes and graph outputs read what was dequantized, and remove the nodes that have been replaced."""
@@ -194,6 +227,8 @@ class IntegerWriter:
         # the file's scales multiply to scale_in * scale_w / scale_out, which must be the packed scale
         stated = packed.scale * np.float64(np.float32(leaving.nominal_scale)) / np.float32(entering.nominal_scale)
         name = name_of(output)
+        made = self.announce(output) if into is None else into
+        whole = self.new_value(f"{name}_whole") if output in self._bounds else made
         self.emit(
             "QLinearConv",
             [
@@ -205,10 +240,12 @@ class IntegerWriter:
                 *self.scale_and_zero_point(output),
                 self.constant(f"{name}_bias", np.rint(start).astype(np.int32)),
             ],
-            self.announce(output) if into is None else into,
+            whole,
             node.name,
             **dict(sorted(attributes.items())),
         )
+        if whole is not made:
+            self.encode(self.real(output, whole), output, made)
 
     def product(
         self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None

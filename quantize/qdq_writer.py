@@ -29,12 +29,6 @@ class QdqWriter(IntegerWriter):
     def __init__(self, model: ir.Model, ranges: Mapping[str, Range], target: Target) -> None:
         super().__init__(model, ranges)
         self._target = target
-        self._not_negative: set[ir.Value] = set()
-
-    def keep_at_zero(self, value: ir.Value) -> None:
-        """Write a Relu before `value` is encoded, where its lowest encoded value is not 0."""
-        if self._target.symmetric:
-            self._not_negative.add(value)
 
     def scale_and_zero_point(self, value: ir.Value) -> list[ir.Value]:
         """The scale and zero point of the encoded form of a float value, uint8 or int8, as initializers."""
@@ -46,7 +40,7 @@ class QdqWriter(IntegerWriter):
 
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
         """Write an operator that only moves values, in float."""
-        inputs: list[ir.Value | None] = [self._real(value) if value in sources else value for value in node.inputs]
+        inputs: list[ir.Value | None] = [self.real(value) if value in sources else value for value in node.inputs]
         real = self.emit(node.op_type, inputs, self.new_value(f"{name_of(output)}_real"), node.name, **attributes)
         self.encode(real, output, self.quantized[output])
 
@@ -64,7 +58,7 @@ class QdqWriter(IntegerWriter):
     ) -> None:
         """Write a Conv of encoded weights and bias between borders; as in `IntegerWriter`."""
         name = name_of(output)
-        given = self._real(source, self.quantized[source] if read is None else read)
+        given = self.real(source, self.quantized[source] if read is None else read)
         entering = np.float64(np.float32(self.parameters[source].nominal_scale))
         if self.opset < _PER_CHANNEL and weights[0].size == 1:
             # an affine of each channel, whose factors one scale would round too far
@@ -75,7 +69,7 @@ class QdqWriter(IntegerWriter):
             )
             scaled = self.emit("Mul", [given, factor], self.new_value(f"{name}_scaled"))
             moved = self.emit("Add", [scaled, shift], self.new_value(f"{name}_real"), node.name)
-            self.encode(moved, output, self.announce(output) if into is None else into)
+            self.encode(moved, output, into)
             return
         packed, scale = self._packed(weights)
         parameter = self._weights(name, packed, scale, 0)
@@ -92,7 +86,7 @@ class QdqWriter(IntegerWriter):
             node.name,
             **dict(sorted(attributes.items())),
         )
-        self.encode(real, output, self.announce(output) if into is None else into)
+        self.encode(real, output, into)
 
     def product(
         self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None
@@ -100,7 +94,7 @@ class QdqWriter(IntegerWriter):
         """Write a MatMul of encoded weights between borders; as in `IntegerWriter`."""
         packed, scale = self._packed(weights.T)
         parameter = self._weights(name, packed.T, scale, 1)
-        real = self.emit("MatMul", [self._real(source, read), parameter], self.new_value(f"{name}_real"))
+        real = self.emit("MatMul", [self.real(source, read), parameter], self.new_value(f"{name}_real"))
         # what was calibrated has the bias in it
         added = np.zeros(1) if bias is None else bias
         low, high = self._ranges[name].low - added.max(), self._ranges[name].high - added.min()
@@ -136,14 +130,3 @@ class QdqWriter(IntegerWriter):
         if per_channel:
             return self.emit("DequantizeLinear", inputs, self.new_value(name), axis=axis)
         return self.emit("DequantizeLinear", inputs, self.new_value(name))
-
-    def _real(self, value: ir.Value, encoded: ir.Value | None = None) -> ir.Value:
-        given = self.quantized[value] if encoded is None else encoded
-        real = self.new_value(f"{name_of(value)}_dequantized")
-        return self.emit("DequantizeLinear", [given, *self.scale_and_zero_point(value)], real)
-
-    def encode(self, real: ir.Value, value: ir.Value, into: ir.Value) -> None:
-        """Write the QuantizeLinear of `real`, and before it the Relu that `value` asks for."""
-        if value in self._not_negative:
-            real = self.emit("Relu", [real], self.new_value(f"{name_of(value)}_positive"))
-        super().encode(real, value, into)

@@ -117,8 +117,7 @@ def write_integer(
                 writer.quantize(value, parameters[value])
         if step.output in parameters:
             writer.parameters[step.output] = parameters[step.output]
-        if step.lowest == 0:
-            writer.keep_at_zero(step.output)
+            writer.keep_within(step.output, step.lowest, step.highest)
         step.form.write(writer, step.node, step.output)
     writer.go_to(None)
     for value in model.graph.outputs:
