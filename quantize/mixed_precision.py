@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,12 +11,13 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
-from zoosmith.quantize.calibration import Samples, calibrate
+from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layers import MEASURED, Layer, measure_layers, signal_to_noise
 from zoosmith.quantize.partition import Partition, partition
 from zoosmith.quantize.quantizer import INTEGER, prepare, write_integer
+from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
 
@@ -49,6 +51,7 @@ def quantize_within(
     target: Target = INTEGER,
     keep: int = 0,
     rank: bool = False,
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> Limited:
     """Quantize with as few layers left in float as bring the drop to a limit or below; at least one is quantized.
@@ -67,12 +70,13 @@ def quantize_within(
         target: the form of the result.
         keep: how many of the worst layers stay in float in any case.
         rank: measure each layer's own error even where nothing has to be chosen by it.
+        cache: as for `quantize`.
         progress: notified of the calibration runs and of the layers ranked.
 
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
-    calibrated = _Calibrated(model, samples, method, target, progress)
+    calibrated = _Calibrated(model, samples, method, target, cache, progress)
     layers = len(calibrated.layers)
     if keep >= layers:
         raise QuantizeError(f"{keep} layers to keep in float of {layers} in all; expected at most {layers - 1}")
@@ -88,13 +92,21 @@ class _Calibrated:
     """A float model with the ranges of its values: integer models are written from it, any layers left in float."""
 
     def __init__(
-        self, model: onnx.ModelProto, samples: Samples, method: str, target: Target, progress: Progress
+        self,
+        model: onnx.ModelProto,
+        samples: Samples,
+        method: str,
+        target: Target,
+        cache: Path | None,
+        progress: Progress,
     ) -> None:
         self._target = target
         self._prepared = prepare(model)
         self._exact = to_proto(self._prepared)
         parts = partition(self._prepared)
-        self._ranges = calibrate(self._exact, samples, method=method, tensors=parts.calibrated, progress=progress)
+        self._ranges = kept_or_calibrated(
+            self._exact, samples, method=method, tensors=parts.calibrated, cache=cache, progress=progress
+        )
         self._samples = samples[:MEASURED]
         self._alone: dict[str, float | None] = {}
         # a layer has the name of what its node makes, and in reports that of the Relu or Clip which joined it

@@ -1,6 +1,7 @@
 """Float32 models to integer ones."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,12 +15,13 @@ from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.values import read_values
-from zoosmith.quantize.calibration import Range, Samples, calibrate
+from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition
 from zoosmith.quantize.qdq_writer import QdqWriter
+from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.target import Target
 
@@ -35,6 +37,7 @@ def quantize(
     *,
     method: str = "minmax",
     target: Target = INTEGER,
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> onnx.ModelProto:
     """Quantize all operators that have an integer form: int8 weights with scales per output channel, uint8 activations.
@@ -48,6 +51,7 @@ def quantize(
         samples: the model's inputs by name, to calibrate on.
         method: as for `calibrate`.
         target: the form of the result.
+        cache: folder in which ranges are kept for the next time; None for none.
         progress: notified of the calibration runs.
 
     Raises:
@@ -58,7 +62,9 @@ def quantize(
     """
     prepared = prepare(model)
     parts = partition(prepared)
-    ranges = calibrate(to_proto(prepared), samples, method=method, tensors=parts.calibrated, progress=progress)
+    ranges = kept_or_calibrated(
+        to_proto(prepared), samples, method=method, tensors=parts.calibrated, cache=cache, progress=progress
+    )
     write_integer(prepared, parts, ranges, target)
     return to_proto(prepared)
 

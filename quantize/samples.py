@@ -12,6 +12,7 @@ import onnx
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.digests import PixelDigest
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.natural_images import MadePictures
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
@@ -63,10 +64,21 @@ def image_samples(
     Raises ValidationError where the model does not read images, and where none can be read.
     """
     reads = image_input(model)
-    paths = [image.path for image, _ in folder.arrays(preprocess, reads.size, on_broken=on_broken)]
+    paths, digests = [], set()
+    for image in folder:
+        pixels = PixelDigest(preprocess)
+        try:
+            load_image(image.path, pixels, reads.size)
+        except ValidationError as error:
+            if on_broken is None:
+                raise
+            on_broken(image.path, str(error).removeprefix(f"{image.path}: "))
+        else:
+            paths.append(image.path)
+            digests.add(pixels.digest)
     if not paths:
         raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
-    return _in_batches(paths, lambda path: load_image(path, preprocess, reads.size), reads)
+    return _in_batches(paths, lambda path: load_image(path, preprocess, reads.size), reads, digests=frozenset(digests))
 
 
 class LazySamples(Sequence[Mapping[str, Array]]):
@@ -75,11 +87,18 @@ class LazySamples(Sequence[Mapping[str, Array]]):
     Args:
         count: how many.
         make: gives the sample of a number from 0.
+        digests: of the pictures that they are made of; None where these are no data of a user.
+
+    Attributes:
+        digests: as given.
     """
 
-    def __init__(self, count: int, make: Callable[[int], Mapping[str, Array]]) -> None:
+    def __init__(
+        self, count: int, make: Callable[[int], Mapping[str, Array]], digests: frozenset[str] | None = None
+    ) -> None:
         self._count = count
         self._make = make
+        self.digests = digests
 
     def __len__(self) -> int:
         return self._count
@@ -98,7 +117,13 @@ class LazySamples(Sequence[Mapping[str, Array]]):
         return self._make(index)
 
 
-def _in_batches(items: Sequence[Item], load: Callable[[Item], Array], reads: ImageInput) -> Samples:
+def _in_batches(
+    items: Sequence[Item],
+    load: Callable[[Item], Array],
+    reads: ImageInput,
+    *,
+    digests: frozenset[str] | None = None,
+) -> Samples:
     """Whole batches; what is left over would need made-up samples beside it. Fewer than one batch are repeated."""
     batch = reads.batch
     repeats = 1 if len(items) >= batch else -(-batch // len(items))
@@ -107,7 +132,7 @@ def _in_batches(items: Sequence[Item], load: Callable[[Item], Array], reads: Ima
     def make(index: int) -> Mapping[str, Array]:
         return {reads.name: np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])}
 
-    return LazySamples(len(every) // batch, make)
+    return LazySamples(len(every) // batch, make, digests)
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:

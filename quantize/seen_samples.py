@@ -1,34 +1,34 @@
 """Whether images that accuracy is measured on were calibrated on: the figure would flatter the model."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from onnx import ModelProto
 
-from zoosmith.onnx_model.constants import Array
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.digests import DIGITS, PixelDigest, array_digest
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.validation import ImageFolder
+from zoosmith.quantize.samples import LazySamples
+from zoosmith.validation import ImageFolder, ValidationError
 from zoosmith.validation.classifier import Classifier
+from zoosmith.validation.images import load_image
 from zoosmith.validation.preprocess import ToArray
 
 # of a model's metadata: the hashes, sorted, each of as many digits
 _KEY = "zoosmith.calibrated_on"
 
-# hexadecimal digits of a hash: of a million images and a thousand samples, two are alike by chance once in 280,000
-_DIGITS = 12
-
 
 def sample_digests(samples: Samples) -> frozenset[str]:
-    """Hashes of what a model of one input reads in samples: of each entry along axis 0."""
-    return frozenset(_digest(entry) for sample in samples for array in sample.values() for entry in array)
+    """Hashes of samples: of the decoded pixels of images, else of each entry of arrays along axis 0."""
+    if isinstance(samples, LazySamples) and samples.digests is not None:
+        return samples.digests
+    return frozenset(array_digest(entry) for sample in samples for array in sample.values() for entry in array)
 
 
 def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to_array: ToArray) -> None:
     """Refuse to measure accuracy on images that were calibrated on.
 
-    Images are compared as the model reads them: decoded and pre-processed, so that the same picture in another file,
-    of another name or format, is the same, and so is one in an NPZ file.
+    Images are compared by their decoded pixels, so that the same picture in another file, of another name or format, is
+    the same, whatever it is pre-processed by; and as the model reads them, as they may stand in an NPZ file.
 
     Args:
         model: reads the images.
@@ -39,8 +39,17 @@ def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to
     Raises:
         QuantizeError: some were calibrated on; the message names the first one and counts them.
     """
-    arrays = folder.arrays(to_array, Classifier(model).size, on_broken=lambda path, reason: None)
-    found = [image.path for image, array in arrays if _digest(array) in seen]
+    if not seen:
+        return
+    size, found = Classifier(model).size, []
+    for image in folder:
+        pixels = PixelDigest(to_array)
+        try:
+            array = load_image(image.path, pixels, (size[0], size[1]))
+        except ValidationError:
+            continue
+        if pixels.digest in seen or array_digest(array) in seen:
+            found.append(image.path)
     if found:
         raise QuantizeError(
             f"{folder.path}: {len(found)} of its {len(folder)} images were calibrated on, {found[0].name} first; "
@@ -49,10 +58,12 @@ def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to
 
 
 def state_digests(model: ModelProto, digests: Iterable[str]) -> None:
-    """Let a model state what it was calibrated on."""
-    text = "".join(sorted(digests))
-    if text:
-        model.metadata_props.add(key=_KEY, value=text)
+    """Let a model state what it was calibrated on, beside what it states already."""
+    text = "".join(sorted({*digests, *stated_digests(model)}))
+    kept = [(entry.key, entry.value) for entry in model.metadata_props if entry.key != _KEY]
+    del model.metadata_props[:]
+    for key, value in [*kept, *([(_KEY, text)] if text else [])]:
+        model.metadata_props.add(key=key, value=value)
 
 
 def stated_digests(model: ModelProto) -> frozenset[str]:
@@ -63,8 +74,4 @@ def stated_digests(model: ModelProto) -> frozenset[str]:
 def _stated(model: ModelProto) -> Iterator[str]:
     for entry in model.metadata_props:
         if entry.key == _KEY:
-            yield from (entry.value[start : start + _DIGITS] for start in range(0, len(entry.value), _DIGITS))
-
-
-def _digest(array: Array) -> str:
-    return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:_DIGITS]
+            yield from (entry.value[start : start + DIGITS] for start in range(0, len(entry.value), DIGITS))

@@ -29,6 +29,7 @@ class BuildOptions:
         data: folder of labelled images on which top-1 and top-5 are measured; None to measure nothing.
         labels: of `data`, as for `validation.ImageFolder`.
         dataset: name of the data set that `data` holds; None for the folder's name.
+        cache: folder in which measured ranges are kept for the next time; None for none.
         timeout: seconds that one run of a model may take; None for no limit.
         jobs: number of threads, from 1; None for one a core, but no more than 4.
 
@@ -46,6 +47,7 @@ class BuildOptions:
     data: Path | None = None
     labels: Path | None = None
     dataset: str | None = None
+    cache: Path | None = None
     timeout: float | None = 300.0
     jobs: int | None = None
 

@@ -27,7 +27,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layers import Layer
 from zoosmith.quantize.sample_statistics import check_samples
 from zoosmith.quantize.samples import read_samples
-from zoosmith.quantize.seen_samples import refuse_seen, sample_digests
+from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
@@ -128,6 +128,7 @@ class _Build:
         self._options = options
         self._rows = recipe.select_rows(options.rows)
         self._calibration: Calibration | None = None
+        self._seen: frozenset[str] = frozenset()
         self._drawn: Drawn = []
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
         images_read = self._images is not None or (options.calibrate is not None and options.calibrate.is_dir())
@@ -162,7 +163,7 @@ class _Build:
             ThreadExecutor(threads) as executor,
             ThreadExecutor(1) as legacy,
         ):
-            made = self._made_rows(source, work, executor, stages, task)
+            made = self._made_rows(source, work, executor, stages, task, progress)
             if large:
                 # what the source keeps in memory is needed no more when all are made
                 del source
@@ -208,12 +209,13 @@ class _Build:
                 remove_leftovers(folder, name, age=0)
 
     def _made_rows(
-        self, source: Source, work: Path, executor: Executor, stages: ExitStack, task: Task
+        self, source: Source, work: Path, executor: Executor, stages: ExitStack, task: Task, progress: Progress
     ) -> Iterator[_Made]:
         """Write each row beside where it belongs; the data sets are computed in other threads meanwhile."""
         recipe, options = self._recipe, self._options
-        maker = RowMaker(source, self._calibration_samples, work)
+        maker = RowMaker(source, self._calibration_samples, work, options.cache, progress)
         structure = maker.model(source.opset)
+        self._refuse_seen(structure, stated_digests(structure))
         with source.reference(options.reference) as run:
             self._drawn = recipe.samples.draw(structure, run, options.sets, options.seed, executor)
             # integer rows first: they may refuse their samples, and nothing is written then
@@ -227,6 +229,8 @@ class _Build:
                 except ZoosmithError as error:
                     made = _Made(row, failure=str(error))
                 else:
+                    if not row.exact:
+                        state_digests(model, self._seen)
                     _save(model, row, source, stage, target, work)
                     made = _Made(row, stage, model, layers=maker.layers.get(row.name, ()))
                 task.advance(f"{recipe.stem(row.name)} {'written' if made.stage else 'failed'}")
@@ -272,8 +276,6 @@ class _Build:
             description = f"{len(samples)} samples of {given.resolve().name}"
             if broken:
                 description += f" ({len(broken)} that cannot be read left out: {_names(broken)})"
-            if self._images is not None:
-                self._refuse_seen(model, samples, self._images, preprocess)
         else:
             data = self._data() if inputs.needs_data else []
             samples = inputs.for_calibration(data, _CALIBRATION_SAMPLES, self._options.seed, model)
@@ -282,12 +284,19 @@ class _Build:
             distance = check_samples(model, samples, force=self._options.force)
         except QuantizeError as error:
             raise _RefusedSamples(f"{given or description}: {error}") from error
-        self._calibration = Calibration(description, given is None and inputs.made_up, distance)
+        made_up = given is None and inputs.made_up
+        if not made_up:
+            self._seen = sample_digests(samples)
+            self._refuse_seen(model, self._seen)
+        self._calibration = Calibration(description, made_up, distance)
         return samples
 
-    def _refuse_seen(self, model: ModelProto, samples: Samples, images: ImageFolder, preprocess: Preprocess) -> None:
+    def _refuse_seen(self, model: ModelProto, seen: frozenset[str]) -> None:
+        """Raise _RefusedSamples where accuracy is to be measured on what was calibrated on."""
+        if self._images is None or self._recipe.preprocessing is None:
+            return
         try:
-            refuse_seen(model, sample_digests(samples), images, preprocess)
+            refuse_seen(model, seen, self._images, self._recipe.preprocessing)
         except QuantizeError as error:
             raise _RefusedSamples(str(error)) from error
 
@@ -303,9 +312,11 @@ def _save(model: ModelProto, row: Row, source: Source, stage: Staging, target: P
     if row.published is None or not row.exact:
         model.producer_name = "zoosmith"
         model.producer_version = version("zoosmith")
+        calibrated_on = stated_digests(model)
         del model.metadata_props[:]
         for name, facts in sorted(source.files().items()):
             model.metadata_props.add(key=f"{name}.sha256", value=facts["sha256"])
+        state_digests(model, calibrated_on)
     try:
         save_model(model, stage.path, source=work)
     except ZoosmithError as error:

@@ -16,6 +16,7 @@ from zoosmith.quantization import Calibration, gather
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import BFLOAT16, OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples import takes_images
+from zoosmith.quantize.seen_samples import state_digests
 from zoosmith.validation import InputSource, Limits, verify_models
 from zoosmith.writing import Written, write_verified
 
@@ -97,7 +98,9 @@ def halve_file(
         calibration = replace(calibration, source="random")
     try:
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
-        half = to_half(_raised(original, kind, source, progress), gathered.samples, kind)
+        float_source = _raised(original, kind, source, progress)
+        state_digests(float_source, gathered.seen)
+        half = to_half(float_source, gathered.samples, kind)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     written = write_verified(

@@ -20,7 +20,7 @@ from zoosmith.quantize.quantizer import INTEGER, OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, takes_images
-from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests
+from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.target import Target
 from zoosmith.validation import (
     ImageFolder,
@@ -121,6 +121,7 @@ def quantize_file(
     keep_float: int = 0,
     rank: bool = False,
     target: Target = INTEGER,
+    cache: Path | None = None,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
@@ -137,6 +138,7 @@ def quantize_file(
         keep_float: how many of the layers that cost most stay in float in any case.
         rank: measure what each layer alone costs even where nothing is chosen by it.
         target: the form of the file.
+        cache: folder in which ranges are kept for the next time; None for none.
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
@@ -155,7 +157,7 @@ def quantize_file(
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
         gathered = gather(original, calibration, inputs, progress)
         if labelled is not None:
-            refuse_seen(original, gathered.seen, labelled, gathered.to_array)
+            refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array)
         state_digests(integer_source, gathered.seen)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
@@ -172,6 +174,7 @@ def quantize_file(
             keep=keep_float,
             rank=rank,
             target=target,
+            cache=cache,
             progress=progress,
         )
     except QuantizeError as error:

@@ -86,6 +86,7 @@ def build_zoo(
     *,
     jobs: int | None = None,
     timeout: float | None = 300.0,
+    cache: Path | None = None,
     executor: Executor | None = None,
     progress: Progress = SILENT,
 ) -> BuiltZoo:
@@ -99,6 +100,7 @@ def build_zoo(
         out: folder of the tree.
         jobs: how many models at a time; None for one a core, but no more than 4.
         timeout: seconds that one run of a model may take; None for no limit.
+        cache: folder in which measured ranges are kept for the next time; None for none.
         executor: where models are built, with the same folders; None for processes of this machine.
         progress: notified of every model.
 
@@ -133,7 +135,7 @@ def build_zoo(
                 found[name] = replace(earlier, kept=True)
                 task.advance(f"{name}: {found[name].outcome}")
                 continue
-            options = replace(entry.options, jobs=threads, timeout=timeout)
+            options = replace(entry.options, jobs=threads, timeout=timeout, cache=cache)
             running[executor.submit(_build_entry, Entry(entry.choice, options), out, name, key)] = name
         # what was kept counts even if nothing else comes to an end
         _write(out, [found[name] for name in names if name in found])

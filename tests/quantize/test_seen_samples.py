@@ -50,3 +50,20 @@ def test_a_model_states_what_it_was_calibrated_on(tmp_path: Path) -> None:
     state_digests(model, seen)
     assert stated_digests(model) == seen and len(seen) == 4
     assert stated_digests(classifier()) == frozenset()
+
+
+def test_the_same_pixels_preprocessed_otherwise_are_seen(tmp_path: Path) -> None:
+    model, folder = classifier(), pictures(tmp_path / "train", range(4))
+    seen = sample_digests(read_samples(model, str(folder), 9, NONE))
+    with pytest.raises(QuantizeError, match="4 of its 4 images were calibrated on"):
+        refuse_seen(model, seen, ImageFolder(folder), preprocessing("torchvision"))
+
+
+def test_a_model_adds_to_what_it_states_already() -> None:
+    model = classifier()
+    state_digests(model, ["a" * 12])
+    model.metadata_props.add(key="other", value="kept")
+    state_digests(model, ["b" * 12, "a" * 12])
+    state_digests(model, [])
+    assert stated_digests(model) == {"a" * 12, "b" * 12}
+    assert sorted(entry.key for entry in model.metadata_props) == ["other", "zoosmith.calibrated_on"]

@@ -21,10 +21,14 @@ from tests.zoosmith.built import FOLDER, Built
 from zoosmith import BuildOptions
 from zoosmith.bundles import validate
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.seen_samples import refuse_seen, stated_digests
 from zoosmith.recipes.densenet121 import DENSENET121, DENSENET121_NET
+from zoosmith.recipes.given import model_recipe
 from zoosmith.recipes.published import PublishedFile
 from zoosmith.recipes.rows import RowMaker
+from zoosmith.validation import ImageFolder
 from zoosmith.validation.preprocess import preprocessing
 
 SIZES = {
@@ -397,6 +401,14 @@ def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(defaul
     )
     assert report.passed and report.accuracy is not None
     assert list(report.accuracy.top1) == ["12-int8"] and report.accuracy.images == 3
+    row = onnx.load(tmp_path / "out" / FOLDER / "model/densenet-12-int8.onnx")
+    assert len(stated_digests(row)) == 3
+    with pytest.raises(QuantizeError, match="others: 3 of its 4 images were calibrated on"):
+        refuse_seen(row, stated_digests(row), ImageFolder(others), preprocessing("torchvision"))
+    # rows that are made of it state it, too
+    recipe = model_recipe(tmp_path / "out" / FOLDER / "model/densenet-12-int8.onnx")
+    zoosmith.build(tmp_path / "raised", recipe, BuildOptions(rows="13", sets=1))
+    assert stated_digests(onnx.load(next((tmp_path / "raised").rglob("*.onnx")))) == stated_digests(row)
     card = (tmp_path / "out" / FOLDER / "README.md").read_text()
     assert "|Top-1 on pictures (%)|" in card and "Top-1 accuracy" not in card
     hits = report.accuracy.top1["12-int8"].hits

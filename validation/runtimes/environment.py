@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
+from zoosmith.validation.cache_folder import cache_folder
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.runtimes.pins import PinnedRuntime
 from zoosmith.validation.runtimes.pythons import find_python
@@ -31,8 +30,7 @@ def location(runtime: PinnedRuntime) -> Path:
     Args:
         runtime: which one.
     """
-    cache = Path(os.environ.get("ZOOSMITH_CACHE") or platformdirs.user_cache_dir("zoosmith"))
-    return cache / "runtimes" / f"{runtime.name}-{runtime.version}"
+    return cache_folder("runtimes") / f"{runtime.name}-{runtime.version}"
 
 
 def find_environment(runtime: PinnedRuntime) -> Path | None:

@@ -9,6 +9,7 @@ from zoosmith.cli.command import Command
 from zoosmith.cli.options import (
     ONE_RUN,
     PATH,
+    cache_option,
     cluster_option,
     follow_links_option,
     input_options,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from zoosmith.recipes.recipe import Recipe
     from zoosmith.report import Report
     from zoosmith.validation.inputs import InputSource
+
+# parameters that a whole zoo takes as well as one model
+_OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_cache")
 
 
 @click.command(cls=Command)
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dataset", metavar="NAME", help="What the labelled images are, as in ILSVRC2012.  [default: FOLDER's name]"
 )
+@cache_option
 @input_options
 @jobs_option("Threads, or models of a zoo at a time.  [default: one a core, up to 4]")
 @timeout_option(300, ONE_RUN)
@@ -78,6 +83,7 @@ def build(
     data: Path | None,
     labels: Path | None,
     dataset: str | None,
+    cache: Path | None,
     inputs: "InputSource",
     jobs: int | None,
     timeout: float,
@@ -104,7 +110,7 @@ def build(
     if zoo is not None:
         _refuse_options_of_one_model(zoo)
         with workers() as executor:
-            return _build_zoo(terminal, zoo, out, jobs, timeout, executor)
+            return _build_zoo(terminal, zoo, out, jobs, timeout, cache, executor)
     if click.get_current_context().params["cluster"] is not None:
         raise click.UsageError("--cluster builds the models of a ZOO.toml, each on one worker; give such a file")
     options = BuildOptions(
@@ -118,6 +124,7 @@ def build(
         data=data,
         labels=labels,
         dataset=dataset,
+        cache=cache,
         timeout=timeout,
         jobs=jobs,
     )
@@ -132,19 +139,32 @@ def _refuse_options_of_one_model(zoo: Path) -> None:
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        if given and option.expose_value and name not in ("zoo", "out", "jobs", "timeout", "cluster", "no_tls"):
+        if (
+            given
+            and option.expose_value
+            and name not in ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_cache")
+        ):
             raise click.UsageError(f"{option.opts[0]} is of one model: state it in {zoo}, in the model's [[model]]")
 
 
 def _build_zoo(
-    terminal: Terminal, zoo: Path, out: Path, jobs: int | None, timeout: float, executor: "Executor | None"
+    terminal: Terminal,
+    zoo: Path,
+    out: Path,
+    jobs: int | None,
+    timeout: float,
+    cache: Path | None,
+    executor: "Executor | None",
 ) -> int:
     from zoosmith.zoo_build import build_zoo
 
     if executor is not None:
         # workers have working folders of their own
         zoo, out = zoo.absolute(), out.absolute()
-    found = build_zoo(zoo, out, jobs=jobs, timeout=timeout, executor=executor, progress=terminal.progress())
+        cache = None if cache is None else cache.absolute()
+    found = build_zoo(
+        zoo, out, jobs=jobs, timeout=timeout, cache=cache, executor=executor, progress=terminal.progress()
+    )
     terminal.result(
         {"out": str(out), **found.as_dict()},
         *(f"{entry.name}: {entry.outcome}" for entry in found.entries),

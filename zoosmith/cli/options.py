@@ -318,6 +318,30 @@ def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_workers
 
 
+def cache_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--cache` and `--no-cache`, which reach the command as `cache`: the folder of kept ranges, or None."""
+
+    @wraps(function)
+    def with_cache(*args: Any, cache: Path | None, no_cache: bool, **named: Any) -> Any:
+        from zoosmith.validation.cache_folder import cache_folder
+
+        if cache is not None and no_cache:
+            raise click.UsageError("--cache and --no-cache exclude each other")
+        return function(*args, cache=None if no_cache else cache or cache_folder("ranges"), **named)
+
+    for option in (
+        click.option("--no-cache", is_flag=True, help="Measure ranges anew, and keep none."),
+        click.option(
+            "--cache",
+            metavar="FOLDER",
+            type=PATH,
+            help="Where measured ranges are kept for the next time.  [default: the user's cache]",
+        ),
+    ):
+        with_cache = option(with_cache)
+    return with_cache
+
+
 def verify_option(function: Function) -> Function:
     """`--verify/--no-verify`."""
     return click.option(

@@ -9,6 +9,7 @@ import click
 from zoosmith.cli.command import Command
 from zoosmith.cli.options import (
     PATH,
+    cache_option,
     follow_links_option,
     html_option,
     input_options,
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
 @click.option("--reduce-range", is_flag=True, help="With --format qdq: weights of 7 bits.")
 @click.option("--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
+@cache_option
 @input_options
 @limit_options(
     rtol=None,
@@ -130,6 +132,7 @@ def quantize(
     reduce_range: bool,
     allow_contrib: bool,
     force: bool,
+    cache: Path | None,
     inputs: "InputSource",
     limits: "Limits | None",
     timeout: float,
@@ -187,6 +190,7 @@ def quantize(
             keep_float=keep_float,
             rank=report is not None,
             target=Target(form, symmetric, signed, reduce_range, allow_contrib),
+            cache=cache,
             inputs=inputs,
             limits=limits,
             providers=providers,

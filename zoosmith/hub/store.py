@@ -9,13 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import platformdirs
-
 from zoosmith.execution import Progress, Task
 from zoosmith.hub.errors import HubError, InterruptedTransferError
 from zoosmith.hub.manifest import HubFile
 from zoosmith.hub.sources import Source, Transfer
 from zoosmith.onnx_model.lfs import LARGEST_POINTER, parse_pointer
+from zoosmith.validation.cache_folder import cache_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -28,7 +27,7 @@ _FIRST_PAUSE = 0.5
 
 def default_cache() -> Path:
     """Where files are kept: below ZOOSMITH_CACHE, else below the user's cache folder."""
-    return Path(os.environ.get("ZOOSMITH_CACHE") or platformdirs.user_cache_dir("zoosmith")) / "hub"
+    return cache_folder("hub")
 
 
 class Store:

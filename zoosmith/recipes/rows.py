@@ -11,6 +11,7 @@ from onnx.helper import VERSION_TABLE
 
 from zoosmith import opset_upgrade, optimize, quantize
 from zoosmith.convert import ConvertError
+from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_tensors, load_external_data, load_small_tensors
 from zoosmith.onnx_model.in_place import load_spans
@@ -41,15 +42,26 @@ class RowMaker:
         source: the model with its weights.
         samples: gives the samples on which an integer row is calibrated, for the model that is quantized.
         folder: where the source's own opsets are kept, each written once, while rows are made of them.
+        cache: folder in which measured ranges are kept; None for none.
+        progress: told of the calibration.
 
     Attributes:
         layers: by row's name, what became of each layer of an integer row.
     """
 
-    def __init__(self, source: Source, samples: Callable[[ModelProto], Samples], folder: Path):
+    def __init__(
+        self,
+        source: Source,
+        samples: Callable[[ModelProto], Samples],
+        folder: Path,
+        cache: Path | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
         self.source = source
         self.samples = samples
         self.folder = folder
+        self.cache = cache
+        self.progress = progress
         self._structures: dict[int, ModelProto] = {}
         self.layers: dict[str, tuple[Layer, ...]] = {}
 
@@ -143,7 +155,9 @@ def quantized(base: Make, name: str = INTEGER_ROW, target: Target = INTEGER) -> 
 
     def make(maker: RowMaker) -> ModelProto:
         model = _loaded(base, maker)
-        found = quantize.quantize_within(model, maker.samples(model), target=target)
+        found = quantize.quantize_within(
+            model, maker.samples(model), target=target, cache=maker.cache, progress=maker.progress
+        )
         maker.layers[name] = found.layers
         return found.model
 
