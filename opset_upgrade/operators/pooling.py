@@ -105,7 +105,13 @@ def _auto_padded(node: NodeProto) -> bool:
 
 
 def _windows(node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Kernel shape, strides, dilations and pads of a pool, with what the node leaves out filled in."""
+    """Kernel shape, strides, dilations and pads of a pool, with what the node leaves out filled in.
+
+    VALID is another word for no padding. It goes, so that padding can be stated.
+    """
+    if get_attribute(node, "auto_pad", b"NOTSET") == b"VALID":
+        drop_attribute(node, "auto_pad")
+        drop_attribute(node, "pads")
     kernel = list(get_attribute(node, "kernel_shape"))
     ones = [1] * len(kernel)
     return (
@@ -133,6 +139,8 @@ def _round_down(node: NodeProto, g: Writer) -> None:
             if counted:
                 g.refuse("ceil_mode=1 with count_include_pad=1 cannot be expressed by padding")
             end = pads[place]
+        if end >= (k - 1) * d + 1:
+            g.refuse("the last window that ceil_mode=1 makes lies in the padding, which runtimes refuse")
         pads[place] = end
     if any(pads):
         set_attribute(node, "pads", pads)
