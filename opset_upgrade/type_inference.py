@@ -6,10 +6,12 @@ from math import prod
 import numpy as np
 from onnx import (
     AttributeProto,
+    FunctionProto,
     GraphProto,
     ModelProto,
     NodeProto,
     TensorProto,
+    TensorShapeProto,
     TypeProto,
     ValueInfoProto,
     checker,
@@ -81,6 +83,8 @@ def without_weights(model: ModelProto) -> ModelProto:
     bare.opset_import.extend(model.opset_import)
     bare.functions.extend(model.functions)
     _copy_bare(model.graph, bare.graph)
+    for function in bare.functions:
+        _leave_products_open(function)
     return bare
 
 
@@ -112,6 +116,8 @@ def infer_outputs(
         except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
+        if _gives_products(node) and node.output[3] in known:
+            known[node.output[3]].tensor_type.shape.dim[-1:] = [TensorShapeProto.Dimension()]
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
     return _stated_types(schema, node, types)
@@ -243,6 +249,38 @@ def _copy_bare(graph: GraphProto, bare: GraphProto) -> None:
         plain.clear()
         _copy_node(node, bare.node.add())
     bare.node.extend(plain)
+    _leave_products_open(bare)
+
+
+def _gives_products(node: NodeProto) -> bool:
+    """Whether a node is an Attention that gives its products of queries and keys, too."""
+    return node.op_type == "Attention" and not node.domain and len(node.output) > 3 and bool(node.output[3])
+
+
+def _leave_products_open(body: GraphProto | FunctionProto) -> None:
+    """Keep onnx's inference from the number of keys in the products that an Attention gives.
+
+    Where it does not know that number it states 0, or the number without the past keys. An operator that no schema has
+    makes the products here, of which type and rank are known.
+    """
+    if not any(_gives_products(node) for node in body.node):
+        return
+    nodes: list[NodeProto] = []
+    for node in body.node:
+        nodes.append(node)
+        if _gives_products(node):
+            products = node.output[3]
+            any_type, any_rank, sizes = (f"{products}/{part}" for part in ("any_type", "any_rank", "sizes"))
+            del node.output[3:]
+            nodes += [
+                helper.make_node("ProductsOfAttention", node.input[:2], [any_type]),
+                helper.make_node("CastLike", [any_type, node.input[0]], [any_rank]),
+                helper.make_node("Constant", [], [sizes], value_ints=[0, 0, 0, -1]),
+                helper.make_node("Reshape", [any_rank, sizes], [products]),
+            ]
+    copied = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del body.node[:]
+    body.node.extend(copied)
 
 
 def _copy_node(node: NodeProto, bare: NodeProto) -> None:

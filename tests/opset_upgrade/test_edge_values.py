@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, parser
 
-from zoosmith.opset_upgrade import convert_version
+from zoosmith.opset_upgrade import OpsetError, convert_version
 
 EDGES = np.array(
     [0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 88.9, -88.9, 89.2, 100, 1e6, -1e6, 1e15, -1e15, 3e38, -3e38, np.inf, -np.inf],
@@ -68,3 +68,45 @@ def test_affine_grid_in_a_function_takes_a_constant_size() -> None:
     theta = np.random.default_rng(0).standard_normal((2, 2, 3)).astype(np.float32)
     for target in (19, 12):
         np.testing.assert_allclose(run(convert_version(model, target), theta=theta), run(model, theta=theta), atol=1e-6)
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+def test_a_pool_without_padding_that_rounds_up_may_say_so_as_valid(operator: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 22]> g (float[1, 2, 6, 5] x) => (float[1, 2, 3, 3] y) {{
+        y = {operator} <kernel_shape = [2, 2], strides = [2, 2], auto_pad = "VALID", ceil_mode = 1> (x) }}"""
+    )
+    x = np.random.default_rng(0).standard_normal((1, 2, 6, 5)).astype(np.float32)
+    for target in (11, 9):
+        np.testing.assert_allclose(run(convert_version(model, target), x=x), run(model, x=x), atol=1e-6)
+
+
+def test_a_pool_whose_last_window_lies_in_the_padding_is_refused_where_runtimes_refuse_it() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 11]> g (float[1, 2, 5, 8] x) => (float[1, 2, h, w] y) {
+        y = AveragePool <kernel_shape = [1, 4], strides = [3, 1], pads = [0, 2, 0, 0], ceil_mode = 1> (x) }"""
+    )
+    with pytest.raises(OpsetError, match="the last window that ceil_mode=1 makes lies in the padding"):
+        convert_version(model, 9)
+
+
+@pytest.mark.parametrize("ports", ["float[B, 3, 4, 8] q, float[B, 3, T, 8] k, float[B, 3, T, 8] v", None])
+def test_the_number_of_keys_that_attention_saw_is_not_guessed(ports: str | None) -> None:
+    # onnx's inference states 0 keys, or those without the past ones
+    ports = ports or "float[B, 3, 4, 8] q, float[B, 3, 6, 8] k, float[B, 3, 6, 8] v"
+    model = parser.parse_model(
+        f"""<ir_version: 10, opset_import: ["": 23]>
+        g ({ports}, float[4, K] mask, float[B, 3, P, 8] pk, float[B, 3, P, 8] pv)
+        => (float[B, 3, 4, 8] y, float[a, b, c, d] p) {{
+          y, ok, ov, qk = Attention (q, k, v, mask, pk, pv)
+          p = Softmax (qk) }}"""
+    )
+    model.graph.output[1].type.tensor_type.ClearField("shape")
+    converted = convert_version(model, 15)
+    assert not any(dim.dim_value for dim in converted.graph.output[1].type.tensor_type.shape.dim[3:])
+    values = {
+        name: np.random.default_rng(1).standard_normal((2, 3, n, 8)).astype(np.float32)
+        for name, n in {"q": 4, "k": 6, "v": 6, "pk": 12, "pv": 12}.items()
+    }
+    values["mask"] = np.zeros((4, 18), np.float32)
+    np.testing.assert_allclose(run(converted, **values), run(model, **values), atol=1e-5)
