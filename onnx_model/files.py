@@ -18,6 +18,9 @@ if sys.platform != "win32":
     import fcntl
 
 _SUFFIX = ".partial"
+# between the name and the suffix of what is being written: bytes of a random number, in hexadecimal digits
+_RANDOM_BYTES = 8
+_ANY_NUMBER = "[0-9a-f]" * (2 * _RANDOM_BYTES)
 # what a staging folder is locked by
 _LOCK = ".lock"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -197,7 +200,7 @@ def is_stream(path: Path) -> bool:
 def _temporary_beside(target: Path) -> Path:
     """A name to write under. Who makes it knows it before, so that an interrupt between the two leaves nothing."""
     # the suffix keeps a killed run's leftover from being taken for an output
-    return target.parent / f".{target.name}.{secrets.token_hex(8)}{_SUFFIX}"
+    return target.parent / f".{target.name}.{secrets.token_hex(_RANDOM_BYTES)}{_SUFFIX}"
 
 
 def _remove_tree(folder: Path) -> None:
@@ -246,7 +249,7 @@ def remove_leftovers(folder: Path, prefix: str = "", *, age: float | None = None
     """
     if sys.platform == "win32":
         return
-    for leftover in folder.glob(f".{prefix}*{_SUFFIX}"):
+    for leftover in folder.glob(f".{prefix}*.{_ANY_NUMBER}{_SUFFIX}"):
         with suppress(OSError):
             if (
                 time.time() - leftover.lstat().st_mtime < (_SECONDS_TO_LOCK if age is None else age)

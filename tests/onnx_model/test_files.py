@@ -66,10 +66,11 @@ def test_a_device_is_refused_but_the_null_device_and_standard_output_are_written
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
-    left = tmp_path / ".model.onnx.abc.partial"
-    left.write_bytes(b"half")
-    os.utime(left, (0, 0))
+    left, foreign = tmp_path / ".model.onnx.0123456789abcdef.partial", tmp_path / ".download.partial"
+    for path in (left, foreign):
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
     with atomic_writer(tmp_path / "other.onnx") as file:
         write_atomic(tmp_path / "model.onnx", b"whole")
         file.write(b"whole too")
-    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "other.onnx"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "other.onnx", foreign.name}

@@ -144,6 +144,7 @@ def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -
     assert hashlib.sha256(output.tobytes()).hexdigest() == OUTPUT_OF_SET_0
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
     zoosmith.build(tmp_path, options=BuildOptions(rows="3,12,12-int8", jobs=1))
     again = digests(tmp_path)
@@ -298,9 +299,9 @@ def test_a_wrong_row_fails_and_is_named(tmp_path: Path) -> None:
 def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     (tmp_path / FOLDER / "model").mkdir(parents=True)
     leftovers = [
-        tmp_path / FOLDER / "model" / ".densenet-9.onnx.abcdefgh.partial",
-        tmp_path / FOLDER / ".README.md.abcdefgh.partial",
-        tmp_path / ".report.json.abcdefgh.partial",
+        tmp_path / FOLDER / "model" / ".densenet-9.onnx.0123456789abcdef.partial",
+        tmp_path / FOLDER / ".README.md.0123456789abcdef.partial",
+        tmp_path / ".report.json.0123456789abcdef.partial",
     ]
     another = tmp_path / ".download.partial"
     for path in [*leftovers, another]:
@@ -367,6 +368,7 @@ def test_the_optimized_row_computes_the_same_with_fewer_nodes(default_build: Bui
     assert len(optimized.graph.node) < len(onnx.load(default_build.model("12")).graph.node) / 2
 
 
+@pytest.mark.slow
 def test_a_row_in_float16_is_made_on_request(default_build: Built, tmp_path: Path) -> None:
     report = zoosmith.build(tmp_path, options=BuildOptions(rows="12-fp16", sets=1))
     assert report.passed
