@@ -31,6 +31,18 @@ def test_open_shows_the_page_in_the_browser(
     assert shown == [(tmp_path / "x.html").as_uri()]
 
 
+def test_the_page_of_one_model_does_not_take_the_place_of_the_zoos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [{"name": "a/net", "key": "k", "error": None, "report": OLD_REPORT}]
+    out = write_folder(tmp_path / "zoo", {"passed": True, "models": models})
+    code, _, err = call(capsys, "report", str(out), "--model", "a/net")
+    assert code == 2
+    assert "--model a/net needs -o FILE.html" in err
+    assert call(capsys, "report", str(out), "--model", "a/net", "-o", str(tmp_path / "net.html"))[0] == 0
+    assert "<title>Old" in (tmp_path / "net.html").read_text()
+
+
 def test_a_folder_without_a_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "report", str(tmp_path))
     assert (code, out) == (2, "")

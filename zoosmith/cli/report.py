@@ -12,8 +12,9 @@ from zoosmith.cli.terminal import Terminal
 @click.command(cls=Command)
 @click.argument("out", metavar="OUT", type=PATH)
 @click.option("-o", "--output", metavar="FILE", type=PAGE_PATH, help="The page to write.  [default: OUT/report.html]")
+@click.option("--model", metavar="NAME", help="Of a zoo's build: the page of this model alone.")
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
-def report(terminal: Terminal, out: Path, output: Path | None, show: bool) -> None:
+def report(terminal: Terminal, out: Path, output: Path | None, model: str | None, show: bool) -> None:
     """Draw the page of a build from its report.json and the JSON files beside it.
 
     The page is one file, which needs no network. Outputs of `bench`, `evaluate`, `opset --explain` and others that were
@@ -28,7 +29,9 @@ def report(terminal: Terminal, out: Path, output: Path | None, show: bool) -> No
     from zoosmith.html_report.svg import can_draw
     from zoosmith.onnx_model.files import write_atomic
 
-    drawn = draw_folder(out)
+    if model is not None and output is None:
+        raise click.UsageError(f"--model {model} needs -o FILE.html: {out / PAGE} is the page of the whole zoo")
+    drawn = draw_folder(out, model)
     page, content = output or out / PAGE, drawn.html.encode()
     write_atomic(page, content)
     plots = drawn.plots if can_draw() else 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from zoosmith.html_report.cells import amount, rate
 from zoosmith.html_report.charts import Interval, agreement, shares
-from zoosmith.html_report.figures import number, share
+from zoosmith.html_report.figures import share
 from zoosmith.html_report.page import Cell, Part, Picture, Pictures, Table
 from zoosmith.html_report.values import Values
 
@@ -77,10 +77,12 @@ def _picture(found: Values) -> Picture:
     answers = {}
     for model in (found.object("answers") or Values({}, "")).keys:
         listed = (found.object("answers") or Values({}, "")).objects(model)
+        scores = [each.number("score") or 0.0 for each in listed[:5]]
+        decimals = 3 if all(abs(score) <= 1 for score in scores) else 2
         answers[model] = [
-            (each.text("name") or f"class {each.count('class')}", number(each.number("score")),
+            (each.text("name") or f"class {each.count('class')}", f"{score:.{decimals}f}",
              each.count("class") is not None and each.count("class") == found.count("label"))
-            for each in listed[:5]
+            for each, score in zip(listed[:5], scores, strict=True)
         ]  # fmt: skip
     label = "unlabelled" if found.count("label") is None else f"class {found.count('label')}"
     return Picture(found.text("image", "-"), found.text("name") or label, found.text("jpeg"), answers)

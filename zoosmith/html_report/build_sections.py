@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from zoosmith.html_report.accuracy_parts import accuracy_parts, agreement_parts, picture_parts
 from zoosmith.html_report.cells import amount, code, verdict
-from zoosmith.html_report.charts import Measured, Traded, against_limits, trade
+from zoosmith.html_report.charts import Traded, against_limits, trade
 from zoosmith.html_report.figures import number, opened, plain, size
 from zoosmith.html_report.layer_parts import layer_parts
 from zoosmith.html_report.page import Cell, Facts, Note, Part, Section, Table
+from zoosmith.html_report.row_errors import errors_of, file_name, row_name
 from zoosmith.html_report.values import Values
 
 
@@ -32,89 +33,19 @@ def build_sections(report: Values, latency: dict[str, float]) -> list[Section]:
     for row in rows:
         parts = layer_parts(row.objects("layers"), row.text("title") or row.text("name"))
         if parts:
-            sections.append(Section(f"Layers of {_name(row)}", parts))
+            sections.append(Section(f"Layers of {row_name(row)}", parts))
     return [*sections, Section("How it was made", _origin(report, rows))]
 
 
-def counted(report: Values) -> str:
-    """Rows and checks of a build, in words."""
-    rows = report.objects("rows")
-    checks = [check.flag("passed") for row in rows for check in row.objects("checks")]
-    made = sum("model" in row for row in rows)
-    return f"{sum(map(bool, checks))} of {len(checks)} checks passed; {made} of {len(rows)} rows have a file"
-
-
-def zoo_sections(models: Sequence[Values], latency: dict[str, float]) -> list[Section]:
-    """The sections of a zoo's build: one of all models, then those of each.
-
-    Raises:
-        ReportError: a value is of a wrong type.
-    """
-    rows = []
-    worst: list[Measured] = []
-    sections: list[Section] = []
-    for model in models:
-        name, report = model.text("name", "-"), model.object("report")
-        if report is None:
-            rows.append((Cell(name), Cell("failed", state="bad"), Cell(model.text("error", "-"))))
-            continue
-
-        rows.append((Cell(name), verdict(report.flag("passed")), Cell(counted(report))))
-        exact, _ = _errors(report.objects("rows"))
-        worst += [Measured(name, each.figure, each.limit) for each in exact]
-        sections += [
-            Section(f"{name}: {each.title}", each.parts) for each in build_sections(report, latency) if each.parts
-        ]
-    plot = against_limits("Largest error of each model's rows", _SCALED, worst, _RELATIVE)
-    table = Table("Models", ("Model", "Verdict", "Outcome"), rows)
-    return [Section("Models", [*([] if plot is None else [plot]), table]), *sections]
-
-
-_SCALED = "largest error (standard deviations of the output)"
+_SCALED = "error (standard deviations)"
 _RELATIVE = " The limit is atol; rtol of each expected value comes on top."
 
 
-def _name(row: Values) -> str:
-    model = row.object("model")
-    return row.text("name", "-") if model is None else _file_name(model)
-
-
-def _file_name(file: Values) -> str:
-    return file.text("path", "-").rpartition("/")[2]
-
-
-def _errors(rows: Sequence[Values]) -> tuple[list[Measured], list[Measured]]:
-    """The errors of the data sets: of rows held to an error, and of rows held to a cosine, as 1 - cosine."""
-    exact, integer = [], []
-    for row in rows:
-        for check in row.objects("checks"):
-            if not (check.text("name").startswith("data set ") and check.text("name").endswith(": error")):
-                continue
-            figure, limit = check.raw("figure"), check.raw("limit")
-            if not isinstance(figure, dict) or not isinstance(limit, dict):
-                continue
-            found, limits = Values(figure, "figure"), Values(limit, "limit")
-            if "cosine" in limits:
-                cosine, least = found.number("cosine"), limits.number("cosine")
-                if cosine is not None and least is not None:
-                    integer.append(Measured(_name(row), max(0.0, 1 - cosine), 1 - least))
-            elif (error := found.number("max_scaled")) is not None:
-                exact.append(Measured(_name(row), error, _absolute_limit(limit)))
-    return exact, integer
-
-
-def _absolute_limit(limit: dict) -> float | None:
-    """The absolute part of a limit; the least one where every output has its own."""
-    each = [limit] if "atol" in limit else [value for value in limit.values() if isinstance(value, dict)]
-    found = [Values(value, "limit").number("atol") for value in each]
-    return min((value for value in found if value is not None), default=None)
-
-
 def _error_plots(rows: Sequence[Values]) -> list[Part]:
-    exact, integer = _errors(rows)
+    exact, integer = errors_of(rows)
     plots = [
         against_limits("Error against the limit", _SCALED, exact, _RELATIVE),
-        against_limits("Integer rows: 1 - cosine against the limit", "1 - cosine with the source's output", integer),
+        against_limits("Integer rows: 1 - cosine against the limit", "1 - cosine with the source", integer),
     ]
     return [plot for plot in plots if plot is not None]
 
@@ -129,23 +60,23 @@ def _trade(rows: Sequence[Values], accuracy: Values | None, latency: dict[str, f
         rate = top1.get(row.text("name"))
         percent = None if rate is None else rate.number("percent")
         share = None if percent is None else percent / 100
-        models.append(Traded(_name(row), model.number("size"), latency.get(_file_name(model)), share))
+        models.append(Traded(row_name(row), model.number("size"), latency.get(file_name(model)), share))
     plot = trade(models)
     return [] if plot is None else [plot]
 
 
 def _checks(rows: Sequence[Values]) -> Table:
     names = list(dict.fromkeys(check.text("name", "-") for row in rows for check in row.objects("checks")))
+    published = any("published" in row for row in rows)
     body = []
     for row in rows:
         checks = {check.text("name", "-"): check for check in row.objects("checks")}
         cells = [_check(checks[name]) if name in checks else Cell("-") for name in names]
-        opset = row.count("opset")
-        published = row.text("published", "-")
-        body.append([Cell(_name(row)), amount(opset), verdict(row.flag("passed")), *cells, Cell(published)])
+        last = [Cell(row.text("published", "-"))] if published else []
+        body.append([Cell(row_name(row)), amount(row.count("opset")), verdict(row.flag("passed")), *cells, *last])
     return Table(
         "Every check of every row; a cell opens to its figure and its limit",
-        ("Row", "Opset", "Verdict", *names, "Published SHA-256"),
+        ("Row", "Opset", "Verdict", *names, *(["SHA-256 of the published file"] if published else [])),
         body,
     )
 
@@ -159,8 +90,11 @@ def _check(check: Values) -> Cell:
         cosine = found.number("cosine")
         held_to_cosine = isinstance(limit, dict) and "cosine" in limit
         order = (None if cosine is None else max(0.0, 1 - cosine)) if held_to_cosine else found.number("max_scaled")
+        if passed:
+            # what a row that is held to a cosine exceeds is no limit of its
+            figure = {key: value for key, value in figure.items() if key != "reason"}
     shown = f" {number(order)}" if isinstance(order, float) else ""
-    details = (*opened("figure", figure), *opened("limit", check.raw("limit")))
+    details = (*opened("Figure", figure), *opened("Limit", check.raw("limit")))
     return Cell(
         f"{'ok' if passed else 'failed'}{shown}",
         order if isinstance(order, float) else float(passed),
@@ -188,16 +122,23 @@ def _files(rows: Sequence[Values]) -> Table:
 def _accuracy(accuracy: Values, rows: Sequence[Values]) -> list[Part]:
     images = accuracy.count("images")
     of = f"{accuracy.text('data', 'labelled images')}, {number(images)} images"
-    called = {row.text("name"): _name(row) for row in rows}
+    called = {row.text("name"): row_name(row) for row in rows}
     rates = {
         series: {called.get(name, name): found for name, found in accuracy.named(key).items()}
         for series, key in (("top-1", "top1"), ("top-5", "top5"))
     }
+    pairs = accuracy.objects("agreements")
+    compared = {name for pair in pairs for name in (pair.text("first"), pair.text("second"))}
+    once = "Rows that hold one net under several opsets were run once: agreement and pictures name one row of each net."
     return [
         *accuracy_parts(rates, of),
-        *agreement_parts(accuracy.objects("agreements")),
+        *([Note(once)] if pairs and len(compared) < len(rates["top-1"]) else []),
+        *agreement_parts(pairs),
         *picture_parts(accuracy.objects("pictures")),
     ]
+
+
+_REFERENCES = {"builtin": "zoosmith's interpreter of Caffe2 nets, in float64", "caffe2": "the real Caffe2"}
 
 
 def _origin(report: Values, rows: Sequence[Values]) -> list[Part]:
@@ -206,8 +147,9 @@ def _origin(report: Values, rows: Sequence[Values]) -> list[Part]:
         ("Model", report.text("title", "-")),
         ("Source", report.text("kind", "-")),
         ("Weights", report.text("weights", "-")),
-        ("Computed the expected outputs", report.text("reference", "-")),
-        ("Data sets", f"{number(report.count('sets'))} of {report.text('samples', '-')}"),
+        ("Computed the expected outputs", _REFERENCES.get(report.text("reference"), report.text("reference", "-"))),
+        ("Data sets of each row", number(report.count("sets"))),
+        ("Inputs of the data sets", report.text("samples", "-")),
         ("Seed", plain(report.raw("seed"))),
         ("Command that makes the same files", command),
     ]
@@ -220,7 +162,7 @@ def _origin(report: Values, rows: Sequence[Values]) -> list[Part]:
     for row in rows:
         ran_in = row.object("ran_in")
         runtime, release = ("nothing", "-") if ran_in is None else (ran_in.text("name"), ran_in.text("version"))
-        runs.append((Cell(_name(row)), Cell(runtime), Cell(release)))
+        runs.append((Cell(row_name(row)), Cell(runtime), Cell(release)))
     sources = [
         (
             code(name),

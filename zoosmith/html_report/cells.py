@@ -9,6 +9,11 @@ def amount(value: float | None, digits: int = 3) -> Cell:
     return Cell(number(value, digits), value)
 
 
+def fixed(value: float | None, decimals: int) -> Cell:
+    """A number with as many decimals as the others of its column."""
+    return Cell("-" if value is None else f"{value:,.{decimals}f}", value)
+
+
 def rate(value: float | None, digits: int = 2) -> Cell:
     """A share, 0 to 1, in per cent."""
     return Cell(share(value, digits), value)

@@ -1,10 +1,10 @@
 """The plots of reports: each a function of plain values that gives a `Plot`, or None where there is nothing to draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoosmith.escaping import printable
 from zoosmith.html_report.figures import number, share, shortened, size
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # seen on white as on black
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2f7fc1", "#d9731a", "#2a9d5f", "#d6453d", "#9467bd", "#8a8a8a"
 # lines of a plot; what is more is in the table below it
-_MOST = 40
+_MOST = 25
 _MOST_OF_MATRIX = 16
 
 
@@ -50,8 +50,18 @@ class Traded:
     top1: float | None
 
 
-def against_limits(title: str, unit: str, measured: Sequence[Measured], note: str = "") -> Plot | None:
-    """Every figure as a dot and its limit as a line, by name, on a logarithmic axis; `note` ends its text."""
+def against_limits(
+    title: str, unit: str, measured: Sequence[Measured], note: str = "", kind: str = "row"
+) -> Plot | None:
+    """Every figure as a dot and its limit as a line, by name, on a logarithmic axis.
+
+    Args:
+        title: of the plot.
+        unit: of the figures.
+        measured: what to draw; the worst names where there are many.
+        note: ends the plot's text.
+        kind: what has the names.
+    """
     if not measured:
         return None
     names = list(dict.fromkeys(each.name for each in measured))
@@ -63,11 +73,13 @@ def against_limits(title: str, unit: str, measured: Sequence[Measured], note: st
     least = min(positive, default=1e-9) / 10
     over = sum(each.limit is not None and each.figure > each.limit for each in measured)
     largest = max(measured, key=lambda each: each.figure)
+    zeros = "" if all(each.figure for each in measured) else " Figures of 0 stand as open circles at the left edge."
     rest = f" The {len(shown)} largest of {len(names)} are drawn." if len(shown) < len(names) else ""
     text = (
-        f"{title}: {len(names)} rows, {len(measured)} figures; the largest is {number(largest.figure)} ({largest.name})"
+        f"{title}: {_counted(names, kind)}, {_counted(measured, 'figure')}; "
+        f"the largest is {number(largest.figure)} ({largest.name})"
         f"{'' if largest.limit is None else f' of {number(largest.limit)} allowed'}; "
-        f"{over or 'none'} over the limit drawn. Figures of 0 stand as open circles at the left edge.{note}{rest}"
+        f"{over or 'none'} over the limit drawn.{zeros}{note}{rest}"
     )
 
     def draw(figure: "Figure") -> None:
@@ -88,7 +100,7 @@ def against_limits(title: str, unit: str, measured: Sequence[Measured], note: st
             axes.plot(max(each.figure, least), y, marker, markersize=5, color=color, markerfacecolor=face)
         _names_down(axes, shown)
         # the usual formatter writes powers as formulas
-        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_major_formatter(lambda x, _: _power_of_ten(x))
         axes.xaxis.set_minor_formatter(NullFormatter())
         # whole decades, so that there are at least two numbers
         drawn = [*positive, *(least for each in measured if each.figure <= 0)]
@@ -106,12 +118,7 @@ def shares(title: str, intervals: Mapping[str, Sequence[Interval]]) -> Plot | No
     names = list(dict.fromkeys(each.name for series in intervals.values() for each in series))[:_MOST]
     if not names:
         return None
-    spoken = "; ".join(
-        f"{each.name} {series} {share(each.value)} ({share(each.low)} to {share(each.high)})"
-        for series, listed in intervals.items()
-        for each in listed
-        if each.name in names
-    )
+    spoken = "; ".join(_rates_in_words(series, listed) for series, listed in intervals.items() if listed)
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot()
@@ -139,7 +146,7 @@ def shares(title: str, intervals: Mapping[str, Sequence[Interval]]) -> Plot | No
 
 
 def trade(models: Sequence[Traded]) -> Plot | None:
-    """Size against latency against accuracy, as far as two of them are known of a model."""
+    """Size against latency against accuracy, as far as two of them are known of a model; equal models share a mark."""
     timed = [each for each in models if each.latency is not None and each.bytes is not None]
     rated = [each for each in models if each.top1 is not None and each.bytes is not None]
     drawn = timed or rated
@@ -147,23 +154,28 @@ def trade(models: Sequence[Traded]) -> Plot | None:
         return None
     upright = "latency (ms)" if timed else "top-1 (%)"
     title = "Size against latency" + (" and accuracy" if timed and rated else "") if timed else "Size against accuracy"
+    groups: dict[tuple[str, str, str], list[Traded]] = {}
+    for each in drawn:
+        groups.setdefault((size(each.bytes), number(each.latency, 2), share(each.top1)), []).append(each)
+    marks = {_together([each.name for each in group]): group[0] for group in groups.values()}
     spoken = "; ".join(
-        f"{each.name} {size(each.bytes)}"
+        f"{name} {size(each.bytes)}"
         + ("" if each.latency is None else f", {number(each.latency)} ms")
         + ("" if each.top1 is None else f", top-1 {share(each.top1)}")
-        for each in drawn
+        for name, each in marks.items()
     )
+    named = len(marks) <= _MOST_OF_MATRIX
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot()
         rates = [each.top1 for each in drawn if each.top1 is not None]
-        for index, each in enumerate(drawn):
+        for index, (name, each) in enumerate(marks.items()):
             x = (each.bytes or 0) / 1e6
             y = (each.latency if timed else 100 * (each.top1 or 0)) or 0.0
             area = 60.0
             if timed and each.top1 is not None and max(rates) > min(rates):
                 area = 40 + 160 * (each.top1 - min(rates)) / (max(rates) - min(rates))
-            label = _label(each.name) + ("" if each.top1 is None else f", {share(each.top1)}")
+            label = _label(name, 34) + ("" if each.top1 is None else f", {share(each.top1)}")
             marker, color = _MARKERS[index % len(_MARKERS)], _COLORS[index % len(_COLORS)]
             axes.scatter([x], [y], s=area, alpha=0.85, label=label, marker=marker, color=color)
         axes.set_xlabel("size (MB)")
@@ -173,10 +185,28 @@ def trade(models: Sequence[Traded]) -> Plot | None:
         if timed:
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
-        if len(drawn) <= _MOST_OF_MATRIX:
-            _legend(axes, 1 if len(drawn) < 3 else 2)
+        if named:
+            figure.legend(loc="outside upper left", ncols=1, frameon=False, borderaxespad=0.2)
 
-    return Plot(title, f"{title}: {spoken}.", draw, 3.0 + 0.13 * min(len(drawn), _MOST_OF_MATRIX))
+    return Plot(title, f"{title}: {spoken}.", draw, 2.6 + (0.19 * len(marks) if named else 0))
+
+
+def _together(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _rates_in_words(series: str, listed: Sequence[Interval]) -> str:
+    """Every share with its interval, or of many the least and the greatest; the table has all."""
+    if len({(each.value, each.low, each.high) for each in listed}) == 1 and len(listed) > 1:
+        return f"{series} of all {len(listed)} models {_interval(listed[0])}"
+    if len(listed) <= 3:
+        return "; ".join(f"{each.name} {series} {_interval(each)}" for each in listed)
+    ends = min(listed, key=lambda each: each.value), max(listed, key=lambda each: each.value)
+    return f"{series} from " + " to ".join(f"{_interval(each)} of {each.name}" for each in ends)
+
+
+def _interval(each: Interval) -> str:
+    return f"{share(each.value)} ({share(each.low)} to {share(each.high)})"
 
 
 _MARKERS = "osD^vPX*"
@@ -222,7 +252,9 @@ def agreement(pairs: Mapping[tuple[str, str], float]) -> Plot | None:
     names = list(dict.fromkeys(name for pair in pairs for name in pair))[:_MOST_OF_MATRIX]
     if len(names) < 2:
         return None
-    spoken = "; ".join(f"{first} and {second} {share(value)}" for (first, second), value in pairs.items())
+    least = sorted(pairs.items(), key=lambda pair: pair[1])[:4]
+    spoken = "; ".join(f"{first} and {second} {share(value)}" for (first, second), value in least)
+    spoken += "" if len(least) == len(pairs) else f"; the other {len(pairs) - len(least)} pairs agree more often"
 
     def draw(figure: "Figure") -> None:
         from matplotlib.patches import Rectangle
@@ -238,7 +270,7 @@ def agreement(pairs: Mapping[tuple[str, str], float]) -> Plot | None:
                 )
                 axes.text(column, row, f"{100 * value:.1f}", ha="center", va="center", fontsize=8)
         axes.set_xlim(-0.5, len(names) - 0.5)
-        axes.set_xticks(range(len(names)), [_label(name, 18) for name in names], rotation=35, ha="right")
+        axes.set_xticks(range(len(names)), [_label(name, 22) for name in names], rotation=30, ha="right")
         _names_down(axes, names)
         axes.tick_params(length=0)
 
@@ -271,7 +303,7 @@ def ranges(layers: Sequence[tuple[str, float, float, float | None]]) -> Plot | N
     """The range of each layer from minimum to maximum with its clipped share, in the order that they are given."""
     if not layers:
         return None
-    shown = layers[:25]
+    shown = layers[:15]
     clipped = [layer for layer in layers if layer[3]]
     most = max(clipped, key=lambda layer: layer[3] or 0.0, default=None)
     lost = "none" if most is None else f"{len(clipped)} layers, most of all {most[0]} with {share(most[3])}"
@@ -328,6 +360,19 @@ def stacked(title: str, unit: str, counts: Mapping[str, Mapping[str, int]]) -> P
         _legend(axes, min(3, len(kinds)))
 
     return Plot(title, text, draw, _height(shown, 0.24))
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(value: float) -> str:
+    """A decade of a logarithmic axis: 0.001 to 1000 as they are, others as powers."""
+    exponent = round(log10(value))
+    return f"{value:g}" if abs(exponent) <= 3 else f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def _counted(things: Collection[Any], name: str) -> str:
+    return f"{number(len(things))} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _label(text: str, most: int = 30) -> str:

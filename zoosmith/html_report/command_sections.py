@@ -150,7 +150,7 @@ def _validate(result: Values) -> list[Part]:
         for name, found in sets.items()
         if (error := found.number("max_scaled")) is not None
     ]
-    unit, note = "largest error (standard deviations of the output)", " The limit is atol; rtol comes on top."
+    unit, note = "error (standard deviations)", " The limit is atol; rtol comes on top."
     plot = against_limits("Error of each data set", unit, measured, note)
     rows = []
     for name, found in sets.items():

@@ -33,7 +33,9 @@ def plain(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (int, float)):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
         return value
@@ -42,10 +44,23 @@ def plain(value: Any) -> str:
     return ", ".join(plain(each) for each in value) or "none"
 
 
+# keys of comparisons and limits, as a reader calls them
+_CALLED = {
+    "max_abs": "largest error",
+    "max_rel": "largest relative error",
+    "max_scaled": "largest error in standard deviations",
+    "same_top1": "same top-1",
+    "atol": "atol in standard deviations",
+    "scale": "standard deviation of the output",
+}
+
+
 def opened(name: str, value: Any) -> tuple[tuple[str, str], ...]:
-    """A value as pairs to list: the entries of an object, or the value itself under a name."""
+    """A value as pairs to list: the entries of an object that are not null, or the value itself under a name."""
     if isinstance(value, dict):
-        return tuple((f"{name}: {key}", plain(each)) for key, each in value.items())
+        return tuple(
+            (f"{name}: {_CALLED.get(key, key)}", plain(each)) for key, each in value.items() if each is not None
+        )
     return ((name, plain(value)),)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from zoosmith.html_report.cells import amount, code, rate
+from zoosmith.html_report.cells import amount, code, fixed, rate
 from zoosmith.html_report.charts import along_depth, ranges
 from zoosmith.html_report.page import Cell, Part, Table
 from zoosmith.html_report.values import Values
@@ -34,7 +34,8 @@ def layer_parts(layers: Sequence[Values], of: str) -> list[Part]:
             code(layer.text("name", "-")),
             amount(position + 1),
             Cell(layer.text("op_type", "-")),
-            *(amount(layer.number(key)) for key in ("snr_db", "minimum", "maximum")),
+            fixed(layer.number("snr_db"), 1),
+            *(fixed(layer.number(key), 2) for key in ("minimum", "maximum")),
             rate(layer.number("clipped"), 3),
         )
         for position, layer in sorted(enumerate(layers), key=lambda pair: _ratio(pair[1]))

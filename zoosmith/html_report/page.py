@@ -49,6 +49,17 @@ class Table:
         """Whether a cell has details."""
         return any(cell.details for row in self.rows for cell in row)
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Of each column, whether it holds numbers, which stand at its right."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        return [_is_numeric(column) for column in columns]
+
+
+def _is_numeric(column: Sequence[Cell]) -> bool:
+    plain = not any(cell.state or cell.details or cell.code for cell in column)
+    return plain and any(cell.order is not None for cell in column)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -58,7 +69,7 @@ class Plot:
         title: what it shows.
         text: the same in words, for those who do not see it.
         draw: draws it into an empty figure.
-        height: of the figure in inches; it is 4.6 inches wide.
+        height: of the figure in inches; it is 4.1 inches wide.
     """
 
     title: str
@@ -117,10 +128,17 @@ Part = Table | Plot | Pictures | Facts | Note
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a page."""
+    """A section of a page.
+
+    Attributes:
+        title: its heading.
+        parts: what stands in it.
+        link: what the navigation calls it; None for its title, empty where it is left out there.
+    """
 
     title: str
     parts: Sequence[Part]
+    link: str | None = None
 
     @property
     def plots(self) -> list[Plot]:
@@ -134,6 +152,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class KeyFigure:
+    """One of the few figures at the head of a page.
+
+    Attributes:
+        value: in as few words as it takes.
+        name: what it is of.
+        state: a verdict, shown as colour.
+    """
+
+    value: str
+    name: str
+    state: State = ""
+
+
+@dataclass(frozen=True)
 class Page:
     """A page.
 
@@ -141,6 +174,7 @@ class Page:
         title: of the page.
         passed: the verdict; None where there is none.
         summary: sentences below the title.
+        figures: the few that say most.
         sections: in their order.
         origin: what it was drawn from.
     """
@@ -148,5 +182,6 @@ class Page:
     title: str
     passed: bool | None
     summary: Sequence[str]
+    figures: Sequence[KeyFigure]
     sections: Sequence[Section]
     origin: Sequence[str]

@@ -128,16 +128,30 @@ def test_a_heading_sorts_by_numbers_both_ways_by_keyboard_too(browser: Browser, 
 def test_a_table_filters_and_says_how_many_rows_are_left(browser: Browser, page: Path) -> None:
     browser.show(page)
     field = browser.driver.find_elements("css selector", ".tools input")[0]
-    field.send_keys("FAILED")
-    assert first_column(browser) == ["net-7.onnx"]
-    assert browser.ask("return document.querySelector('.tools [role=status]').textContent") == "1 of 5 rows"
+    field.send_keys("INT8 onnx")
+    files = browser.ask("return document.querySelector('.tools input').closest('.table').querySelector('table').id")
+    assert first_column(browser, f"#{files}") == ["model/net-12-int8.onnx"]
+    assert browser.ask("return document.getElementById(arguments[0] + '-count').textContent", files) == "1 of 10 rows"
+
+
+def test_a_long_table_shows_its_first_rows_and_all_on_demand(browser: Browser, page: Path) -> None:
+    browser.show(page)
+    layers = "[...document.querySelectorAll('.table')].find(t => t.textContent.includes('Layers of'))"
+    shown = f"return {layers}.querySelectorAll('tbody tr:not([hidden])').length"
+    assert browser.ask(shown) == 25
+    assert browser.ask(f"return {layers}.querySelector('.count').textContent") == "The first 25 of 40 rows"
+    browser.ask(f"{layers}.querySelector('.tools button').click()")
+    assert browser.ask(shown) == 40
+    browser.ask(f"{layers}.querySelector('.tools button').click()")
+    browser.ask(f"const i = {layers}.querySelector('input'); i.value = 'conv39'; i.dispatchEvent(new Event('input'))")
+    assert browser.ask(f"return {layers}.querySelector('tbody tr:not([hidden]) code').textContent") == "conv39"
 
 
 def test_a_cell_opens_to_its_figure_and_limit(browser: Browser, page: Path) -> None:
     browser.show(page)
     browser.driver.find_element("css selector", "td summary.bad").click()
     shown = browser.ask("return document.querySelector('td details[open] dl').innerText")
-    assert "figure: max_scaled" in shown and "limit: atol" in shown
+    assert "Figure: largest error in standard deviations" in shown and "Limit: atol" in shown
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -124,13 +124,13 @@ def test_a_failed_check_opens_to_its_figure_and_limit(tmp_path: Path) -> None:
     page = draw(tmp_path, full_report())
     cell = re.search(r'<summary class="bad">failed 0\.001</summary>(.*?)</details>', page, re.DOTALL)
     assert cell is not None
-    assert "figure: max_scaled" in cell[1]
-    assert "limit: atol" in cell[1]
+    assert "Figure: largest error in standard deviations" in cell[1]
+    assert "Limit: atol" in cell[1]
 
 
 def test_a_report_of_an_older_zoosmith_is_drawn_as_far_as_it_goes(tmp_path: Path) -> None:
     page = draw(tmp_path, OLD_REPORT)
-    assert "1 of 1 checks passed" in page
+    assert '<dt>Checks passed</dt><dd class="good">1 of 1</dd>' in page
     assert "old-9.onnx" in page
 
 
@@ -140,9 +140,41 @@ def test_a_zoo_has_a_row_for_each_model_and_for_each_that_failed(tmp_path: Path)
         {"name": "b/net", "key": "k", "error": "no such file", "report": None},
     ]
     page = draw(tmp_path, {"passed": False, "models": models})
-    assert "0 of 2 models passed." in page
+    assert '<dt>Models passed</dt><dd class="bad">0 of 2</dd>' in page
     assert "no such file" in page
     assert "a/net: Files" in page
+
+
+def zoo(count: int) -> dict[str, Any]:
+    passing = {**full_report(), "passed": True}
+    passing["rows"] = [{**row, "passed": True} for row in passing["rows"][1:]] * 3
+    models = [{"name": f"vision/net{at}", "key": "k", "error": None, "report": passing} for at in range(count)]
+    models[3]["report"] = full_report("Broken")
+    return {"passed": False, "models": models}
+
+
+def test_of_a_large_zoo_every_row_is_listed_and_what_failed_is_drawn_in_full(tmp_path: Path) -> None:
+    page = draw(tmp_path, zoo(100))
+    text = Elements(page).text
+    assert len(page.encode()) < 2_000_000
+    assert page.count('<th scope="row">vision/net42</th>') == 1 + 12
+    assert "vision/net3: Layers of net-12-int8.onnx" in text
+    assert "vision/net4: Rows" not in text
+    assert "99 models stand in the tables only" in text
+    assert re.search(r"Every check that failed.*vision/net3.*data set 0: error.*max_scaled|0\.001", text, re.DOTALL)
+
+
+def test_the_page_of_one_model_of_a_zoo_is_drawn(tmp_path: Path) -> None:
+    write_folder(tmp_path, zoo(5))
+    assert "<title>Broken" in draw_folder(tmp_path, "vision/net3").html
+    with pytest.raises(ReportError, match=r"no report of model 'net3'; did you mean 'vision/net3'\?"):
+        draw_folder(tmp_path, "net3")
+
+
+def test_numbers_stand_at_the_right_of_their_column(tmp_path: Path) -> None:
+    page = draw(tmp_path, full_report())
+    assert re.search(r'<td class="number" data-order="8000000.0">8,000,000</td>', page)
+    assert not re.search(r'<td class="number"[^>]*><details>', page)
 
 
 def test_without_matplotlib_the_page_has_its_tables_and_says_how_to_get_plots(

@@ -1,9 +1,39 @@
 "use strict";
+const FIRST = 25;
 for (const tools of document.querySelectorAll(".tools")) {
   const table = document.getElementById(tools.dataset.for);
+  const count = document.getElementById(`${table.id}-count`);
   const body = table.tBodies[0];
-  const rows = Array.from(body.rows);
   const heads = Array.from(table.tHead.rows[0].cells);
+  const texts = new Map();
+  let rows = Array.from(body.rows);
+  let words = [];
+  let whole = rows.length <= FIRST + 5;
+
+  const button = (text, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.addEventListener("click", () => act(made));
+    return made;
+  };
+  const text = (row) => {
+    if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+    return texts.get(row);
+  };
+  const show = () => {
+    let found = 0;
+    let shown = 0;
+    for (const row of rows) {
+      const fits = words.every((word) => text(row).includes(word));
+      found += fits;
+      row.hidden = !fits || (!whole && shown >= FIRST);
+      shown += !row.hidden;
+    }
+    const of = words.length ? `${found} that fit the filter, of ${rows.length} rows` : `${rows.length} rows`;
+    count.textContent = shown < found ? `The first ${shown} of ${of}` : words.length ? `${found} of ${rows.length} rows` : "";
+  };
+
   const key = (row, column) => {
     const cell = row.cells[column];
     return "order" in cell.dataset ? Number(cell.dataset.order) : cell.textContent.trim();
@@ -15,48 +45,50 @@ for (const tools of document.querySelectorAll(".tools")) {
     return a.localeCompare(b, "en", { numeric: true });
   };
   heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
+    const nodes = [...head.childNodes];
+    const sorter = button("", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const each of heads) each.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const sorted = rows.slice().sort((a, b) => (down ? -1 : 1) * compare(key(a, column), key(b, column)));
-      body.append(...sorted);
+      const keyed = rows.map((row) => [key(row, column), row]);
+      rows = keyed.sort((a, b) => (down ? -1 : 1) * compare(a[0], b[0])).map((pair) => pair[1]);
+      body.append(...rows);
+      show();
     });
+    sorter.append(...nodes);
+    head.append(sorter);
   });
-  if (rows.length > 4) {
+
+  if (rows.length > 8) {
     const label = document.createElement("label");
     const input = document.createElement("input");
-    const count = document.createElement("span");
     input.type = "search";
-    count.setAttribute("role", "status");
     label.append("Filter: ", input);
-    tools.append(label, count);
+    tools.append(label);
     input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      for (const row of rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        shown += !row.hidden;
-      }
-      count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+      words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      show();
     });
+  }
+  if (!whole) {
+    tools.append(
+      button(`Show all ${rows.length} rows`, (made) => {
+        whole = !whole;
+        made.textContent = whole ? `Show the first ${FIRST} rows` : `Show all ${rows.length} rows`;
+        show();
+      })
+    );
   }
   if (tools.dataset.opens === "1") {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Open all cells";
-    button.addEventListener("click", () => {
-      const all = Array.from(table.querySelectorAll("details"));
-      const open = all.some((each) => !each.open);
-      for (const each of all) each.open = open;
-      button.textContent = open ? "Close all cells" : "Open all cells";
-    });
-    tools.append(button);
+    tools.append(
+      button("Open all cells", (made) => {
+        const all = Array.from(table.querySelectorAll("details"));
+        const open = all.some((each) => !each.open);
+        for (const each of all) each.open = open;
+        made.textContent = open ? "Close all cells" : "Open all cells";
+      })
+    );
   }
   tools.hidden = !tools.childNodes.length;
+  show();
 }
