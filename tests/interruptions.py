@@ -1,13 +1,17 @@
 """Kill commands, fill their disk, run two of them at once: whole files or none, and the next run gives the same bytes.
 
     python -m tests.interruptions --kills 200 --full-disks 100 --pairs 20
+    python -m tests.interruptions --kills 10 --full-disks 5 --pairs 5 --densenet
 
-Each of `convert`, `opset`, `quantize`, `bundle` and `build` takes its turn, on small inputs, in a folder that another
-version of its files is in already. After each event every file has the bytes of the earlier version or those of an
-undisturbed run. Then the command runs again: no leftover is there afterwards, and all files have the bytes of the
-undisturbed run. A full disk is a small file system in memory, which only root can make; where that is not possible it
-is said, and writing is stopped by a limit on the size of a file instead. Prints a line for each event that went wrong
-and one with the counts; the exit code is 1 where one did.
+Each of `convert`, `opset`, `quantize`, `bundle` and `build` takes its turn, on small inputs or on DenseNet-121, in a
+folder that another version of its files is in already. After each event every file has the bytes of the earlier version
+or those of an undisturbed run. Then the command runs again: no leftover is there afterwards, and all files have the
+bytes of the undisturbed run. A full disk is a small file system in memory, which only root can make; where that is not
+possible it is said, and writing is stopped by a limit on the size of a file instead. Prints a line for each event that
+went wrong and one with the counts; the exit code is 1 where one did.
+
+The seed and the number of an event decide its moment: `--part 2/8` makes every eighth event, from the second, and all
+parts together are the whole.
 """
 
 import argparse
@@ -30,12 +34,15 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from zoosmith import convert
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
+from zoosmith.recipes.densenet121 import DENSENET121_NET
 
 Files = dict[str, bytes]
 _ZOO = "zoosmith"
 _FILTERS = 64
 _PAGE = 4096
+_INPUT, _INPUT_OF_DENSENET = "x=1,3,8,8", "data=1,3,224,224"
 # leftovers of processes count as such ten seconds after their last change
 _AGE = 60
 
@@ -46,7 +53,8 @@ class Case:
 
     Attributes:
         name: of the command.
-        words: its arguments; `{source}` is the folder of inputs, `{out}` the one that it writes to.
+        words: its arguments; `{source}` is the folder of inputs, `{out}` the one that it writes to, `{input}` name and
+            shape of the net's input.
         earlier: other arguments that give another version of the same files.
     """
 
@@ -54,17 +62,17 @@ class Case:
     words: str
     earlier: tuple[str, str]
 
-    def arguments(self, folder: Path, *, earlier: bool = False) -> list[str]:
-        """The command line."""
+    def arguments(self, folder: Path, given: str, *, earlier: bool = False) -> list[str]:
+        """The command line, for a net with such an input."""
         words = self.words.replace(*self.earlier) if earlier else self.words
-        made = words.format(source=folder / "source", out=folder / "out")
+        made = words.format(source=folder / "source", out=folder / "out", input=given)
         return [sys.executable, "-m", _ZOO, self.name, *made.split()]
 
 
 CASES = (
     Case(
         "convert",
-        "{source}/net.pb {source}/init.pb -o {out}/m.onnx --input x=1,3,8,8",
+        "{source}/net.pb {source}/init.pb -o {out}/m.onnx --input {input}",
         ("--input", "--names caffe2 --input"),
     ),
     Case("opset", "{source}/stored.onnx -o {out}/m.onnx --to 14", ("stored.onnx", "other.onnx")),
@@ -76,7 +84,7 @@ CASES = (
     Case("bundle", "{source}/conv.onnx -o {out}/m.tar.gz --sets 2", ("--sets 2", "--sets 1")),
     Case(
         "build",
-        "--net {source}/net.pb --weights {source}/init.pb --input x=1,3,8,8 --rows 9,12 --sets 1 --out {out}",
+        "--net {source}/net.pb --weights {source}/init.pb --input {input} --rows 9,12 --sets 1 --out {out}",
         ("--sets 1", "--sets 2"),
     ),
 )
@@ -101,9 +109,28 @@ def make_inputs(folder: Path) -> None:
     net = NetDef(name="n", op=[conv, relu], external_input=["x", "w", "b"], external_output=["y"])
     (folder / "net.pb").write_bytes(net.SerializeToString())
     onnx.save(_model(weights), folder / "conv.onnx")
-    for name, factor in (("stored", 1.0), ("other", 2.0)):
-        stored = {"save_as_external_data": True, "location": f"{name}.data", "size_threshold": 0}
-        onnx.save(_model(factor * weights), folder / f"{name}.onnx", **stored)
+    _save_stored(folder, _model(weights), _model(2 * weights))
+
+
+def make_densenet(folder: Path) -> None:
+    """Write DenseNet-121 under the same names."""
+    folder.mkdir(parents=True)
+    first, second = (DENSENET121_NET.open(seed=seed) for seed in (0, 1))
+    (folder / "net.pb").write_bytes(first.predict_net.SerializeToString())
+    (folder / "init.pb").write_bytes(first.init_net)
+    models = [
+        convert.caffe2_to_onnx(net.predict_net, net.init_net, inputs={"data": (1, [1, 3, 224, 224])}, opset=13)
+        for net in (first, second)
+    ]
+    onnx.save(models[0], folder / "conv.onnx")
+    _save_stored(folder, *models)
+
+
+def _save_stored(folder: Path, stored: onnx.ModelProto, other: onnx.ModelProto) -> None:
+    """Write two models with their weights in files beside them."""
+    for name, model in (("stored", stored), ("other", other)):
+        where = {"save_as_external_data": True, "location": f"{name}.data"}
+        onnx.save(model, folder / f"{name}.onnx", **where)
 
 
 def _model(weights: np.ndarray) -> onnx.ModelProto:
@@ -127,23 +154,30 @@ class Bench:
         earlier: the files that are there before.
         wanted: the files that are there after an undisturbed run.
         seconds: that the run took.
+        input: name and shape of the net's input.
     """
 
-    def __init__(self, case: Case, folder: Path) -> None:
+    def __init__(self, case: Case, folder: Path, *, densenet: bool = False) -> None:
         self.case = case
         self.folder = folder
         self.out = folder / "out"
-        make_inputs(folder / "source")
+        self.input = _INPUT_OF_DENSENET if densenet else _INPUT
+        (make_densenet if densenet else make_inputs)(folder / "source")
         (folder / "temporary").mkdir()
         self.out.mkdir()
-        self.run(earlier=True).check_returncode()
+        self._run_undisturbed(earlier=True)
         self.earlier = _content(self.out)
         begin = time.monotonic()
-        self.run().check_returncode()
+        self._run_undisturbed()
         self.seconds = time.monotonic() - begin
         self.wanted = _content(self.out)
         if self.earlier == self.wanted:
             raise AssertionError(f"{case.name}: both versions are the same")
+
+    def _run_undisturbed(self, *, earlier: bool = False) -> None:
+        ended = self.run(earlier=earlier)
+        if ended.returncode:
+            raise AssertionError(f"{self.case.name} ends with {ended.returncode}: {ended.stderr[-300:]}")
 
     def start(self, *, earlier: bool = False, largest: int | None = None) -> "subprocess.Popen[str]":
         """Start the command, with a limit on the size of a file where one is given."""
@@ -154,7 +188,7 @@ class Bench:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
         return subprocess.Popen(
-            self.case.arguments(self.folder, earlier=earlier),
+            self.case.arguments(self.folder, self.input, earlier=earlier),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -279,7 +313,7 @@ def _file_system(folder: Path, size: int) -> Iterator[Callable[[], None]]:
     """A file system of so many bytes in a folder; gives what makes it large."""
     _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     try:
-        yield lambda: _mount("-o", "remount,size=64m", str(folder))
+        yield lambda: _mount("-o", "remount,size=1g", str(folder))
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
@@ -334,8 +368,10 @@ def main() -> int:
     parser.add_argument("--full-disks", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--part", default="1/1", help="every so many events, beginning with this one: 2/8")
+    parser.add_argument("--densenet", action="store_true", help="on DenseNet-121 instead of small inputs")
     given = parser.parse_args()
-    draw = random.Random(given.seed)
+    first, step = map(int, given.part.split("/"))
     full = fill_small_disk
     if given.full_disks and not can_mount():
         print("NOTE no small file system can be made here (root can): files are limited in size instead")
@@ -344,11 +380,11 @@ def main() -> int:
     counts: Counter[str] = Counter()
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        benches = [Bench(case, Path(folder, case.name)) for case in CASES]
+        benches = [Bench(case, Path(folder, case.name), densenet=given.densenet) for case in CASES]
         for name, event, count in events:
-            for index in range(count):
+            for index in range(first - 1, count, step):
                 bench = benches[index % len(benches)]
-                found = disturb(bench, event, draw)
+                found = disturb(bench, event, random.Random(f"{given.seed} {name} {index}"))
                 counts[name] += 1
                 wrong += bool(found)
                 for line in found:
