@@ -86,6 +86,8 @@ def archive_members(path: Path) -> list[ArchiveMember]:
 def unpacked(path: Path) -> Iterator[Path]:
     """Unpack an archive into a temporary folder, which is removed afterwards.
 
+    All of it is read and judged before anything is written.
+
     Args:
         path: a `.tar.gz` or `.tar`.
 
@@ -96,6 +98,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         ZoosmithError: the file is missing, damaged or no archive, or hostile: members outside of the folder, links and
             devices, or content out of all proportion to the file's size.
     """
+    with _opened(path) as tar:
+        _refuse_hostile(path, tar)
     with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
         folder = Path(name)
         with _opened(path) as tar:
@@ -104,14 +108,36 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield folder
 
 
+def unpacked_size(path: Path) -> int:
+    """Return how many bytes the tar in an archive has.
+
+    Args:
+        path: a `.tar.gz` or `.tar`.
+
+    Raises:
+        ZoosmithError: it cannot be read, or unpacks to more than it may.
+    """
+    size = 0
+    with _stream(path) as stream:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+    return size
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    with _stream(path) as stream:
+        limited: Any = stream
+        with tarfile.open(fileobj=limited, mode="r|", bufsize=_PIECE, tarinfo=_Header) as tar:
+            yield tar
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator["_LimitedReader"]:
     with open_regular(path, error=ZoosmithError) as file, reading(path, _EXPECTED, ZoosmithError):
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        limited: Any = _LimitedReader(path, _open_gzip(file, "rb") if compressed else file)
-        with tarfile.open(fileobj=limited, mode="r|", bufsize=_PIECE, tarinfo=_Header) as tar:
-            yield tar
+        yield _LimitedReader(path, _open_gzip(file, "rb") if compressed else file)
 
 
 class _Header(tarfile.TarInfo):
@@ -150,14 +176,33 @@ def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
+def _refuse_hostile(path: Path, tar: tarfile.TarFile) -> None:
+    """Judge all members: how many, their names, their kinds, and that no two take the same place."""
+    files: set[Path] = set()
+    folders: set[Path] = set()
+    for member in _members(path, tar):
+        target = _safe_path(path, member.name)
+        if member.isdir():
+            folders.add(target)
+            continue
+        if member.issparse() or not member.isreg():
+            raise ZoosmithError(f"{path}: refused: member {member.name!r} is a link or no regular file")
+        if target in files:
+            raise ZoosmithError(f"{path}: refused: it has two members {member.name!r}")
+        files.add(target)
+        folders.update(target.parents)
+    for target in sorted(files & folders):
+        raise ZoosmithError(f"{path}: refused: its member {str(target)!r} is a file and a folder")
+
+
 def _extract(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     target = folder / _safe_path(path, member.name)
     if member.isdir():
         target.mkdir(parents=True, exist_ok=True)
         return
-    content = None if member.issparse() or not member.isreg() else tar.extractfile(member)
-    if content is None:
-        raise ZoosmithError(f"{path}: refused: member {member.name!r} is a link or no regular file")
+    content = tar.extractfile(member)
+    if content is None:  # it was another one when it was judged
+        raise ZoosmithError(f"{path}: refused: member {member.name!r} is no regular file")
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as copy:
         while piece := content.read(_PIECE):

@@ -11,7 +11,7 @@ import pytest
 from zoosmith.archives import Member, write_archive
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.validation import unpacking
-from zoosmith.validation.unpacking import ArchiveMember, archive_members, unpacked
+from zoosmith.validation.unpacking import ArchiveMember, archive_members, unpacked, unpacked_size
 
 DAMAGED = r"m\.tar\.gz: damaged or unsupported: expected a tar\.gz archive"
 
@@ -84,6 +84,34 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "many.tar").write_bytes(tar_of(*(member(f"m/{index}") for index in range(4))))
     with pytest.raises(ZoosmithError, match="more than 3 members"), unpacked(tmp_path / "many.tar"):
         pass
+
+
+HOSTILE = {
+    "the last one climbs out": [member("m/model.onnx"), member("../evil")],
+    "the last one is a link": [member("m/model.onnx"), member("m/link", tarfile.SYMTYPE, "/etc/passwd")],
+    "two of one name": [member("m/model.onnx"), member("./m/model.onnx")],
+    "a file that is a folder": [member("m"), member("m/model.onnx")],
+    "a folder that is a file": [member("m/model.onnx/x"), member("m/model.onnx")],
+    "too many": [member(f"m/{index}") for index in range(4)],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_archive_is_refused_before_anything_of_it_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "_MOST_MEMBERS", 3)
+    monkeypatch.setattr(unpacking.tempfile, "TemporaryDirectory", lambda **_: pytest.fail("a folder was made"))
+    (tmp_path / "m.tar").write_bytes(tar_of(*HOSTILE[name]))
+    with pytest.raises(ZoosmithError, match=r"m\.tar: refused: "), unpacked(tmp_path / "m.tar"):
+        pass
+
+
+def test_the_unpacked_size_is_that_of_the_tar_inside(tmp_path: Path) -> None:
+    content = tar_of(member("m/model.onnx"), content=b"abc")
+    (tmp_path / "m.tar").write_bytes(content)
+    (tmp_path / "m.tar.gz").write_bytes(gzip.compress(content))
+    assert unpacked_size(tmp_path / "m.tar") == unpacked_size(tmp_path / "m.tar.gz") == len(content)
 
 
 @pytest.mark.parametrize("cut", [1, 10, 200, 1000])
