@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoosmith.audit.discovery import find_subjects
 from zoosmith.audit.files import AuditedFile, NotCheckedError, Subject, UnreadableError, opened
-from zoosmith.audit.names import opset_in, published_name
+from zoosmith.audit.names import UNCLAIMED, opset_in, published_name
 from zoosmith.audit.registry import CHECKS, Check
 from zoosmith.audit.report import AuditReport, FileReport, Finding
 from zoosmith.execution import SILENT, Executor, ProcessDied, Progress, call_in_process, default_workers, local_executor
@@ -23,8 +23,6 @@ _MOST_WORKERS = 4
 # name of the check of a file that ended the process which read it
 _SURVIVED = "survived"
 _SAME_BYTES = "same bytes"
-# the name of every model in an unpacked archive: it claims nothing
-_UNCLAIMED = "model.onnx"
 
 
 def audit(
@@ -120,11 +118,11 @@ def _with_same_bytes(reports: Sequence[FileReport]) -> Iterable[FileReport]:
     """Add the check of identical files under several names; the one of the highest opset in its name is right."""
     groups: dict[str, list[str]] = defaultdict(list)
     for report in reports:
-        if report.sha256 is not None and Path(report.file).name != _UNCLAIMED:
+        if report.sha256 is not None and Path(report.file).name != UNCLAIMED:
             groups[report.sha256].append(report.file)
     for report in reports:
         name = Path(report.file).name
-        if report.sha256 is None or name == _UNCLAIMED:
+        if report.sha256 is None or name == UNCLAIMED:
             yield report
             continue
         same = {Path(file).name for file in groups[report.sha256]} - {name}

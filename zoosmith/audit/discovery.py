@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from zoosmith.audit.files import Kind, Subject, infos_by_place
+from zoosmith.audit.names import CARD
 from zoosmith.hub.manifest import LARGEST_MANIFEST, MANIFEST_NAME, HubFile, ModelInfo, parse_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar")
-_CARD = "readme.md"
 
 
 def find_subjects(paths: Iterable[Path]) -> list[Subject]:
@@ -100,7 +100,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_known(path: Path) -> bool:
-    return path.name.endswith((".onnx", *_ARCHIVES)) or path.name == MANIFEST_NAME or path.name.lower() == _CARD
+    return path.name.endswith((".onnx", *_ARCHIVES)) or path.name == MANIFEST_NAME or path.name.lower() == CARD
 
 
 def _kind(path: Path) -> Kind:

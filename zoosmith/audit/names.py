@@ -7,6 +7,12 @@ from onnx.defs import onnx_opset_version
 from zoosmith.audit.files import stem_of
 from zoosmith.hub.pins import named_by_hash, pinned_infos
 
+UNCLAIMED = "model.onnx"
+"""The name of every model in an unpacked archive: it claims nothing."""
+
+CARD = "readme.md"
+"""The name of a model card, in lower case."""
+
 
 def opset_in(name: str) -> int | None:
     """The opset that the name of a model's file or archive states; None where it states none.

@@ -405,6 +405,37 @@ def _(zoo: Zoo) -> None:
     _in_card(zoo, "|1.4|9|", "|1.9|9|")
 
 
+def _without_link_to(zoo: Zoo, path: Path) -> None:
+    _in_card(zoo, zoo.link(path), "")
+
+
+@defect("model that the card does not have", model={"in the card"})
+def _(zoo: Zoo) -> None:
+    _without_link_to(zoo, zoo.model("9"))
+
+
+@defect("archive that the card does not have", archive={"in the card"})
+def _(zoo: Zoo) -> None:
+    _without_link_to(zoo, zoo.archive("9"))
+
+
+@defect("model that the card only names in code", model={"in the card"})
+def _(zoo: Zoo) -> None:
+    _without_link_to(zoo, zoo.model("9"))
+    zoo.card.write_text(zoo.card.read_text() + "\n```\nzoosmith opset [x](model/small-9.onnx)\n```\n")
+
+
+@defect("model and archive that neither card nor manifest have", model={"in the card"}, archive={"in the card"})
+def _(zoo: Zoo) -> None:
+    del zoo.rows["9"]
+    zoo.describe()
+
+
+@defect("size of an unpacked archive in the card wrong", card={"numbers"})
+def _(zoo: Zoo) -> None:
+    _in_card(zoo, zoo.link(zoo.archive("9")), "[7.7 MB unpacked](model/small-9.tar.gz)")
+
+
 # manifests
 
 

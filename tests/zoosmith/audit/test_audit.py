@@ -29,6 +29,7 @@ from zoosmith.execution import Executor, ProcessDied, ThreadExecutor
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.hub.pins import pinned_infos
 from zoosmith.recipes.published import families
+from zoosmith.validation.unpacking import unpacked_size
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,17 @@ SOUND: dict[str, Callable[[Zoo], Any]] = {
     "tree and manifest below validated": lambda zoo: _moved(zoo, True),
     "no manifest": lambda zoo: zoo.manifest.unlink(),
     "no cards": lambda zoo: zoo.card.unlink(),
+    "a card without links to models": lambda zoo: zoo.card.write_text("# Small\n\n[Paper](https://example.com)\n"),
+    "a card of links to the web": lambda zoo: zoo.card.write_text(
+        zoo.card.read_text().replace("(model/", "(https://example.com/zoo/raw/main/vision/small/model/")
+    ),
+    "a card of the whole tree above": lambda zoo: (zoo.root / "README.md").write_text("[Small](vision/small)\n"),
+    "the unpacked size of an archive": lambda zoo: zoo.card.write_text(
+        zoo.card.read_text().replace(
+            zoo.link(zoo.archive("9")),
+            f"[{unpacked_size(zoo.archive('9')) / 1000:.1f} kB unpacked](model/small-9.tar.gz)",
+        )
+    ),
     "an unpacked archive": _unpacked_beside,
     "open sizes of other names": _open_size,
     "a lone archive": lambda zoo: (zoo.model("9").unlink(), zoo.manifest.unlink(), zoo.card.unlink()),

@@ -1,4 +1,4 @@
-"""Checks of a model card: its links lead to files, and the numbers in its table are those of the files."""
+"""Checks of a model card: its links lead to files, its numbers are those of the files, and it has all files."""
 
 import os
 import re
@@ -8,18 +8,20 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from zoosmith.audit.files import AuditedFile, infos_by_place, pointer_at
-from zoosmith.audit.names import opset_in
+from zoosmith.audit.names import CARD, UNCLAIMED, opset_in
 from zoosmith.audit.registry import check
 from zoosmith.hub.manifest import ModelInfo
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.validation.unpacking import unpacked_size
 
 _LARGEST_CARD = 4 << 20
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\[([^\]\n]*)\]\(\s*<?([^)\s>]+)>?[^)\n]*\)")
-_SIZE = re.compile(r"(\d+(?:\.(\d+))?)\s*(k|M|G)i?B", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.(\d+))?)\s*(k|M|G)i?B( unpacked)?", re.IGNORECASE)
+_FILES = (".onnx", ".tar.gz")
 _UNITS = {"k": 1, "m": 2, "g": 3}
 
 
@@ -34,7 +36,7 @@ class _Row:
 @check("links", "card")
 def links(file: AuditedFile) -> Iterable[str]:
     """Every link to a file of the tree leads to one."""
-    for target in dict.fromkeys(target for _, target in _LINK.findall(_text(file))):
+    for target in dict.fromkeys(target for _, target in _LINK.findall(_text(file.path))):
         path = _target(file, target)
         if path is not None and not path.exists():
             yield f"link to {target!r}: there is no such file"
@@ -44,10 +46,10 @@ def links(file: AuditedFile) -> Iterable[str]:
 def numbers(file: AuditedFile) -> Iterable[str]:
     """Sizes, opsets and ONNX releases in its table are those of the files that the row links to."""
     infos = infos_by_place(file.subject.entries)
-    for row in _rows(_text(file)):
+    for row in _rows(_text(file.path)):
         for text, target in row.links:
             path = _target(file, target)
-            if path is None or not path.is_file() or not target.endswith((".onnx", ".tar.gz")):
+            if path is None or not path.is_file() or not target.endswith(_FILES):
                 continue
             yield from _wrong_size(text, target, path)
             if target.endswith(".onnx"):
@@ -56,16 +58,58 @@ def numbers(file: AuditedFile) -> Iterable[str]:
                 yield from _wrong_versions(row, target, path, info)
 
 
+@check("in the card", "model", "archive")
+def in_the_card(file: AuditedFile) -> Iterable[str] | None:
+    """The card nearest to it that links to models or archives links to it too."""
+    if file.path.name == UNCLAIMED:
+        return None
+    for card in _cards_above(file):
+        try:
+            names = {_name(target) for _, target in _LINK.findall(_text(card)) if _name(target).endswith(_FILES)}
+        except (ZoosmithError, OSError):  # which the card's own audit says
+            return None
+        if names:
+            shown = card.relative_to(file.subject.root.absolute())
+            return [] if file.path.name in names else [f"{shown} links to other models and archives, not to this one"]
+    return None
+
+
+def _cards_above(file: AuditedFile) -> Iterator[Path]:
+    """The cards in its folder and in those above it, up to the root of the tree."""
+    root = file.subject.root.absolute()
+    for folder in file.path.absolute().parents:
+        if root in (folder, *folder.parents):
+            yield from sorted(path for path in folder.iterdir() if path.name.lower() == CARD and path.is_file())
+
+
+def _name(target: str) -> str:
+    """The last part of what a link leads to, in the tree or in the web."""
+    return unquote(target.partition("#")[0].partition("?")[0]).rpartition("/")[2]
+
+
 def _wrong_size(text: str, target: str, path: Path) -> Iterator[str]:
     stated = _SIZE.search(text)
     if stated is None:
         return
     pointer = pointer_at(path)
-    size = path.stat().st_size if pointer is None else pointer.size
+    if stated[4]:
+        size, what = None if pointer else _unpacked_size(path), "the file unpacks to"
+    else:
+        size, what = pointer.size if pointer else path.stat().st_size, "the file has"
+    if size is None:
+        return
     power, step = _UNITS[stated[3].lower()], 10.0 ** -len(stated[2] or "")
     # cards count in powers of 1000 and of 1024, and round up, down and to the nearest
     if all(abs(float(stated[1]) - size / base**power) >= step for base in (1000, 1024)):
-        yield f"{target}: the card says {stated[0]}, the file has {size:,} bytes"
+        yield f"{target}: the card says {stated[0]}, {what} {size:,} bytes"
+
+
+def _unpacked_size(path: Path) -> int | None:
+    """Bytes of the tar in an archive; None where it cannot be read, which its own audit says."""
+    try:
+        return unpacked_size(path)
+    except ZoosmithError:
+        return None
 
 
 def _wrong_versions(row: _Row, target: str, path: Path, info: ModelInfo | None) -> Iterator[str]:
@@ -88,10 +132,10 @@ def _declared(path: Path) -> int | None:
         return None
 
 
-def _text(file: AuditedFile) -> str:
-    if file.path.stat().st_size > _LARGEST_CARD:
+def _text(path: Path) -> str:
+    if path.stat().st_size > _LARGEST_CARD:
         raise ZoosmithError(f"refused: it has more than {_LARGEST_CARD:,} bytes")
-    text = file.path.read_bytes().decode("utf-8", errors="replace")
+    text = path.read_bytes().decode("utf-8", errors="replace")
     return _INLINE.sub("", _FENCED.sub("", text))
 
 
