@@ -26,16 +26,18 @@ class Member:
 
 @dataclass(frozen=True)
 class Packed:
-    """Hashes of a written archive, in hexadecimal.
+    """What was written.
 
     Attributes:
-        sha256: SHA-256 of the file, which depends on isal's version and on the kind of processor.
+        sha256: SHA-256 of the file, in hexadecimal; it depends on isal's version and on the kind of processor.
         tar_sha256: SHA-256 of the tar inside, as `gzip -dc FILE | sha256sum` gives it: names and contents of the
             members alone decide it.
+        tar_size: bytes of the tar inside.
     """
 
     sha256: str
     tar_sha256: str
+    tar_size: int
 
 
 def write_archive(path: Path, members: Iterable[Member]) -> Packed:
@@ -50,24 +52,25 @@ def write_archive(path: Path, members: Iterable[Member]) -> Packed:
         members: its files, in order.
 
     Returns:
-        The hashes of the file and of the tar in it.
+        The hash of the file; hash and size of the tar in it.
 
     Raises:
         ZoosmithError: it cannot be written, or a member's file cannot be read.
     """
     # the compressor writes gzip's own header, without name and time
     compressor = isal_zlib.compressobj(_LEVEL, wbits=31)
-    digest, content = hashlib.sha256(), hashlib.sha256()
+    digest, content, size = hashlib.sha256(), hashlib.sha256(), 0
     with atomic_writer(path) as file:
         for piece in _tar_pieces(members):
             content.update(piece)
+            size += len(piece)
             compressed = compressor.compress(piece)
             digest.update(compressed)
             file.write(compressed)
         rest = compressor.flush()
         digest.update(rest)
         file.write(rest)
-    return Packed(digest.hexdigest(), content.hexdigest())
+    return Packed(digest.hexdigest(), content.hexdigest(), size)
 
 
 def _tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:

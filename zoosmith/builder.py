@@ -18,7 +18,8 @@ from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.html_report import PAGE, draw_folder
-from zoosmith.manifest import manifest
+from zoosmith.hub.manifest import MANIFEST_NAME
+from zoosmith.manifest import CONTENTS, manifest_entries, write_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
 from zoosmith.onnx_model.saving import save_model
@@ -40,7 +41,7 @@ from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
 from zoosmith.validation.run_limit import runs_limited
 
-MANIFEST, REPORT = "ONNX_HUB_MANIFEST.json", "report.json"
+REPORT = "report.json"
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200
@@ -77,7 +78,7 @@ def build(
             ValidationError too.
     """
     report = build_model(Path(out), recipe, options, progress=progress)
-    write_atomic(Path(out) / MANIFEST, manifest([(recipe, report)]).encode())
+    write_manifest(Path(out), manifest_entries(recipe, report))
     write_report(Path(out), report.as_dict())
     write_page(Path(out))
     return report
@@ -201,7 +202,7 @@ class _Build:
     def _remove_leftovers(self) -> None:
         """Remove what a killed build of this model was writing."""
         for folder, names in {
-            self._out: (MANIFEST, REPORT, PAGE),
+            self._out: (MANIFEST_NAME, CONTENTS, REPORT, PAGE),
             self._folder: ("README.md",),
             self._folder / "model": (f"{self._recipe.prefix}-",),
         }.items():

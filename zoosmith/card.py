@@ -75,7 +75,9 @@ def _quoted(text: str) -> str:
 
 def _table_row(row: RowReport, report: Report) -> str:
     assert row.model is not None and row.archive is not None
-    model, archive = (f"[{file.size / 1e6:.1f} MB]({file.path})" for file in (row.model, row.archive))
+    model = f"[{row.model.size / 1e6:.1f} MB]({row.model.path})"
+    # not of the packed file, whose size depends on the processor
+    archive = f"[{row.archive.tar_size / 1e6:.1f} MB unpacked]({row.archive.path})"
     cells = [markdown(row.title), model, archive, row.onnx_version, str(row.opset), markdown(report.weights)]
     if report.accuracy is not None:
         top1 = report.accuracy.top1.get(row.name)

@@ -32,8 +32,12 @@ class BuiltFile:
 
 @dataclass(frozen=True)
 class BuiltArchive(BuiltFile):
-    """An archive; `tar_sha256` is of the tar in it, which is the same on every machine, unlike its compressed bytes."""
+    """An archive; `tar_size` and `tar_sha256` are of the tar in it.
 
+    That is the same on every machine, unlike its compressed bytes.
+    """
+
+    tar_size: int
     tar_sha256: str
 
 

@@ -95,7 +95,9 @@ def verify_row(
         opset=row.opset,
         exact=row.exact,
         model=BuiltFile(recipe.path(row.name), facts["bytes"], facts["sha256"]),
-        archive=BuiltArchive(f"model/{archive.name}", archive.stat().st_size, packed.sha256, packed.tar_sha256),
+        archive=BuiltArchive(
+            f"model/{archive.name}", archive.stat().st_size, packed.sha256, packed.tar_size, packed.tar_sha256
+        ),
         inputs=inputs,
         outputs=outputs,
         features=features,

@@ -10,11 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zoosmith.builder import MANIFEST, PACKAGES, REPORT, build_model, write_page, write_report
+from zoosmith.builder import PACKAGES, REPORT, build_model, write_page, write_report
 from zoosmith.execution import SILENT, Executor, Job, Progress, default_workers, local_executor
-from zoosmith.manifest import manifest_entries, manifest_text
+from zoosmith.manifest import manifest_entries, write_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import write_atomic
 from zoosmith.recipes.onnx_source import OnnxSource
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.zoo_file import Entry, read_zoo
@@ -171,7 +170,7 @@ def _build_entry(entry: Entry, out: Path, name: str, key: str) -> BuiltEntry:
 
 def _write(out: Path, entries: list[BuiltEntry]) -> None:
     content = {**BuiltZoo(tuple(entries)).as_dict(), "hub": {entry.name: list(entry.hub) for entry in entries}}
-    write_atomic(out / MANIFEST, manifest_text(dict(each) for entry in entries for each in entry.hub).encode())
+    write_manifest(out, [each for entry in entries for each in entry.hub])
     write_report(out, content)
 
 

@@ -30,6 +30,7 @@ from zoosmith.recipes.published import PublishedFile
 from zoosmith.recipes.rows import RowMaker
 from zoosmith.validation import ImageFolder
 from zoosmith.validation.preprocess import preprocessing
+from zoosmith.validation.unpacking import unpacked_size
 
 SIZES = {
     "3": 32_718_955,
@@ -53,7 +54,7 @@ def digests(out: Path) -> dict[str, str]:
 
 def test_it_writes_the_files_of_the_zoos_tree_and_nothing_else(default_build: Built) -> None:
     models = [f"{FOLDER}/model/densenet-{row}.{kind}" for row in ROWS for kind in ("onnx", "tar.gz")]
-    expected = {"ONNX_HUB_MANIFEST.json", "report.json", "report.html", f"{FOLDER}/README.md", *models}
+    expected = {"ONNX_HUB_MANIFEST.json", "contents.json", "report.json", "report.html", f"{FOLDER}/README.md", *models}
     assert set(digests(default_build.out)) == expected
 
 
@@ -148,7 +149,7 @@ def test_reference_outputs_are_the_same_on_every_machine(default_build: Built) -
 def test_another_number_of_threads_gives_the_same_files(default_build: Built, tmp_path: Path) -> None:
     zoosmith.build(tmp_path, options=BuildOptions(rows="3,12,12-int8", jobs=1))
     again = digests(tmp_path)
-    texts = {"report.json", "report.html", "ONNX_HUB_MANIFEST.json", f"{FOLDER}/README.md"}
+    texts = {"report.json", "report.html", "ONNX_HUB_MANIFEST.json", "contents.json", f"{FOLDER}/README.md"}
     assert {name: digest for name, digest in again.items() if name not in texts} == {
         name: digest for name, digest in digests(default_build.out).items() if name in again and name not in texts
     }
@@ -173,6 +174,7 @@ def test_the_manifest_is_measured_from_the_files(default_build: Built) -> None:
             assert (len(content), hashlib.sha256(content).hexdigest()) == (size, sha)
         unpacked = gzip.decompress((default_build.out / metadata["model_with_data_path"]).read_bytes())
         assert hashlib.sha256(unpacked).hexdigest() == metadata["model_with_data_tar_sha"]
+        assert len(unpacked) == metadata["model_with_data_tar_bytes"]
         assert metadata["io_ports"] == {
             "inputs": [{"name": "data_0", "shape": [1, 3, 224, 224], "type": "tensor(float)"}],
             "outputs": [{"name": "fc6_1", "shape": [1, 1000, 1, 1], "type": "tensor(float)"}],
@@ -223,9 +225,9 @@ def test_the_card_has_the_published_sections_and_measured_sizes(default_build: B
         "License",
     ]
     for row in SIZES:
-        megabytes = default_build.archive(row).stat().st_size / 1e6
+        megabytes = unpacked_size(default_build.archive(row)) / 1e6
         assert (
-            f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB](model/densenet-{row}.tar.gz)"
+            f"[32.7 MB](model/densenet-{row}.onnx)|[{megabytes:.1f} MB unpacked](model/densenet-{row}.tar.gz)"
             in default_build.card
         )
     assert default_build.card.count("|synthetic, seed 0|\n") == len(ROWS)
@@ -248,7 +250,7 @@ def test_the_cards_code_does_what_the_card_says(default_build: Built, tmp_path: 
 
 
 def test_the_files_name_no_machine_and_no_time(default_build: Built) -> None:
-    for name in ("ONNX_HUB_MANIFEST.json", "report.json", f"{FOLDER}/README.md"):
+    for name in ("ONNX_HUB_MANIFEST.json", "contents.json", "report.json", f"{FOLDER}/README.md"):
         text = (default_build.out / name).read_text()
         assert str(default_build.out) not in text
         assert not re.search(r"\b20[23]\d-\d\d", text)

@@ -93,8 +93,9 @@ def build(
 
     Without --net or --model the source is DenseNet-121, whose weights are synthetic, from --seed, unless --weights
     gives them. A published Caffe2 net is recognised, and its rows are made as the published ones. Writes the models,
-    their archives with test data, the model card, the hub manifest, report.json and its page report.html below FOLDER,
-    in the zoo's own tree. The same arguments give the same bytes. Exits 1 where a check failed.
+    their archives with test data, the model card, the hub manifest, contents.json (the manifest without what depends on
+    the processor), report.json and its page report.html below FOLDER, in the zoo's own tree. The same arguments give
+    the same bytes; of an archive, those of the tar inside. Exits 1 where a check failed.
 
     \b
     Example:

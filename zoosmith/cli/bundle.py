@@ -40,8 +40,8 @@ def bundle(
     """Pack a model with inputs and the outputs that it gives for them.
 
     The archive holds model.onnx, test_data_set_N with onnx's .pb files and test_data_N.npz. Inputs are random unless
-    --feed gives them. The same arguments give the same bytes. Models that ONNX Runtime cannot run are run with onnx's
-    reference evaluator.
+    --feed gives them. The same arguments give the same bytes of the tar inside; how that is compressed depends on the
+    processor. Models that ONNX Runtime cannot run are run with onnx's reference evaluator.
 
     \b
     Example:

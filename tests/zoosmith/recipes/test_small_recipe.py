@@ -11,8 +11,9 @@ from PIL import Image
 
 import zoosmith
 from tests.zoosmith.recipes.small_recipe import NET, SMALL
-from zoosmith import BuildOptions
+from zoosmith import BuildOptions, archives
 from zoosmith.bundles import validate
+from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.report import Calibration, Report
 
@@ -31,7 +32,8 @@ def test_every_row_is_written_proved_and_packed_below_the_recipes_folder(built: 
     assert report.passed, [check for row in report.rows for check in row.checks if not check.passed]
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     models = {f"{FOLDER}/model/small-{row}.{kind}" for row in ROWS for kind in ("onnx", "tar.gz")}
-    assert files == models | {"ONNX_HUB_MANIFEST.json", "report.json", "report.html", f"{FOLDER}/README.md"}
+    texts = {MANIFEST_NAME, "contents.json", "report.json", "report.html", f"{FOLDER}/README.md"}
+    assert files == models | texts
     for row in report.rows:
         onnx.checker.check_model(out / FOLDER / row.model.path, full_check=True)
         assert all(found.passed for found in validate(out / FOLDER / row.archive.path).values())
@@ -114,3 +116,27 @@ def test_images_are_refused_where_the_recipe_names_no_preprocessing(built: tuple
     with pytest.raises(ZoosmithError, match="Small: the recipe names no preprocessing, so that images cannot be read"):
         zoosmith.build(tmp_path / "out", SMALL, BuildOptions(calibrate=pictures))
     assert not (tmp_path / "out").exists()
+
+
+def test_contents_and_card_do_not_depend_on_how_archives_are_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {}
+    for level in (1, 3):
+        monkeypatch.setattr(archives, "_LEVEL", level)
+        out = tmp_path / str(level)
+        zoosmith.build(out, SMALL, BuildOptions(rows="9,12", sets=1))
+        texts[level] = {
+            name: (out / name).read_bytes() for name in ("contents.json", f"{FOLDER}/README.md", MANIFEST_NAME)
+        }
+    assert texts[1].pop(MANIFEST_NAME) != texts[3].pop(MANIFEST_NAME)
+    assert texts[1] == texts[3]
+
+
+def test_contents_are_the_manifest_but_for_the_packed_archives(built: tuple[Path, Report]) -> None:
+    listed, contents = (json.loads((built[0] / name).read_text()) for name in (MANIFEST_NAME, "contents.json"))
+    for entry in listed:
+        packed = (built[0] / entry["metadata"]["model_with_data_path"]).read_bytes()
+        assert entry["metadata"].pop("model_with_data_sha") == hashlib.sha256(packed).hexdigest()
+        assert entry["metadata"].pop("model_with_data_bytes") == len(packed)
+    assert contents == listed
