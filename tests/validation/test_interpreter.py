@@ -1,6 +1,7 @@
 """The interpreter of Caffe2 nets: names, memory, errors. What each operator computes is tested beside this."""
 
 import gc
+import time
 import weakref
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from tests.validation.caffe2_nets import net_of
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.validation import NetInterpreter, ValidationError, interpret
+from zoosmith.validation.errors import StoppedError
 from zoosmith.validation.interpreter import engine
+from zoosmith.validation.run_limit import runs_limited
 
 X = np.float32([[1, -2, 3], [-4, 5, -6]])
 
@@ -221,3 +224,27 @@ class TestRefusals:
     def test_an_empty_net_gives_its_inputs_back(self):
         net = NetDef(name="n", external_input=["x"], external_output=["x"])
         assert interpret(net, None, {"x": X})["x"].tolist() == X.tolist()
+
+
+def test_a_run_that_takes_longer_than_runs_may_is_stopped_before_its_next_operator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    computed = []
+    monkeypatch.setattr(engine, "_called", lambda op, kernel, values: computed.append(time.sleep(0.05)) or values[0])
+    net = net_of(*((("Relu", "x", "x"),) * 1000), ("Relu", "x", "y"))
+    net.name = "long"
+    with runs_limited(0.2), pytest.raises(StoppedError, match=r"long: stopped: no result after 0\.2 s; --timeout"):
+        interpret(net, None, {"x": X})
+    assert 1 <= len(computed) <= 5
+
+
+def test_an_init_net_and_the_nets_inside_of_operators_keep_to_the_limit_too() -> None:
+    fill = ("ConstantFill", "", "w", {"shape": [300, 300], "value": 0.5})
+    init = net_of(fill, *((("MatMul", "w w", "w"),) * 2000), inputs="", outputs="w")
+    with runs_limited(0.1), pytest.raises(StoppedError):
+        NetInterpreter(net_of(("Copy", "w", "y"), inputs="w"), init)
+    chosen = net_of(*((("MatMul", "x x", "x"),) * 2000), ("Copy", "x", "y"))
+    net = net_of(("If", "c", "y"), inputs="c x")
+    net.op[0].arg.add(name="then_net", n=chosen)
+    with runs_limited(0.1), pytest.raises(StoppedError):
+        interpret(net, None, {"c": np.array(True), "x": np.eye(300, dtype=np.float32)})

@@ -1,8 +1,10 @@
-"""A model whose run has no end."""
+"""Models whose runs have no end, or a late one."""
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 
 
 def endless_model(opset: int = 13) -> onnx.ModelProto:
@@ -23,6 +25,13 @@ def endless_model(opset: int = 13) -> onnx.ModelProto:
         [helper.make_tensor("go", TensorProto.BOOL, [], [True])],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def long_net() -> NetDef:
+    """A Caffe2 net that multiplies x of [700, 700] by itself two thousand times."""
+    powers = [OperatorDef(type="MatMul", input=["x", "x"], output=["x"])] * 2000
+    last = OperatorDef(type="Relu", input=["x"], output=["y"])
+    return NetDef(name="long", op=[*powers, last], external_input=["x"], external_output=["y"])
 
 
 def endless_classifier() -> onnx.ModelProto:

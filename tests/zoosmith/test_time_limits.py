@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from tests.zoosmith.endless import endless_classifier, endless_model
+from tests.zoosmith.endless import endless_classifier, endless_model, long_net
 from zoosmith.cli.application import run
+from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.execution import ThreadExecutor
 from zoosmith.validation.run_limit import run_limit, runs_limited
 
@@ -24,6 +25,8 @@ def files(tmp_path: Path) -> Path:
     onnx.save(endless_classifier(), tmp_path / "classifier.onnx")
     onnx.save(endless_model(), tmp_path / "endless.onnx")
     onnx.save(endless_model(6), tmp_path / "old.onnx")
+    (tmp_path / "long.pb").write_bytes(long_net().SerializeToString())
+    (tmp_path / "none.pb").write_bytes(NetDef(name="none").SerializeToString())
     return tmp_path
 
 
@@ -32,6 +35,7 @@ def files(tmp_path: Path) -> Path:
     [
         "build --model {0}/endless.onnx --rows 14 --out {0}/out",
         "build --model {0}/old.onnx --rows 6,9 --out {0}/out",
+        "build --net {0}/long.pb --weights {0}/none.pb --input x=700,700 --rows 9 --sets 1 --out {0}/out",
         "build --model {0}/classifier.onnx --rows 12-int8 --calibrate {0}/samples.npz --out {0}/out",
         "quantize {0}/classifier.onnx -o {0}/out/o.onnx --calibrate {0}/samples.npz",
         "quantize {0}/classifier.onnx -o {0}/out/o.onnx --calibrate random --force",

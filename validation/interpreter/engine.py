@@ -1,6 +1,8 @@
 """Run a net: plan it once, then compute its operators one after the other over a workspace of named blobs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -8,7 +10,8 @@ import numpy as np
 
 from zoosmith.convert import NetSource, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
-from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.clock import Clock
+from zoosmith.validation.errors import StoppedError, ValidationError
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
 from zoosmith.validation.interpreter.nested import every_operator, nets_of
@@ -17,6 +20,10 @@ from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 from zoosmith.validation.interpreter.training import without_training
 from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
 from zoosmith.validation.interpreter.workspace import Workspace
+from zoosmith.validation.run_limit import run_limit
+
+# of the run that goes on, asked before each operator, those of nets inside of operators too
+_CLOCK: ContextVar[Clock] = ContextVar("clock")
 
 
 class Step(NamedTuple):
@@ -69,6 +76,7 @@ class NetInterpreter:
 
     Raises:
         ConvertError: a net cannot be read.
+        StoppedError: the init net takes longer than `runs_limited` allows.
         ValidationError: an operator is not known, or the init net cannot be run.
     """
 
@@ -86,7 +94,9 @@ class NetInterpreter:
         self._parameters = Workspace()
         for name, value in (parameters or {}).items():
             self._parameters.write(name, value, double=value.dtype == np.float64)
-        _execute(_plan(init, "init net operator"), self._parameters, keep=None)
+        self._name = net.name or "net"
+        with _limited(init.name or "init net"):
+            _execute(_plan(init, "init net operator"), self._parameters, keep=None)
         self._plan = _plan(net, "operator")
         self._external_inputs = set(net.external_input)
         self.output_names: tuple[str, ...] = tuple(dict.fromkeys(net.external_output))
@@ -116,6 +126,7 @@ class NetInterpreter:
             The wanted blobs by name, as `interpret` gives them.
 
         Raises:
+            StoppedError: it takes longer than `runs_limited` allows; it stops before the next operator.
             ValidationError: an input is missing, unknown or does not fit.
         """
         wanted = self.output_names if outputs is None else tuple(outputs)
@@ -128,7 +139,8 @@ class NetInterpreter:
             if array.dtype.kind not in "biuf":
                 raise ValidationError(f"input {name!r} is of type {array.dtype}, expected numbers or booleans")
             workspace.write(name, array, double=array.dtype == np.float64)
-        _execute(self._plan, workspace, keep=wanted, told=told)
+        with _limited(self._name):
+            _execute(self._plan, workspace, keep=wanted, told=told)
         absent = [name for name in wanted if name not in workspace]
         if absent:
             raise ValidationError(f"what the net writes into {_listed(absent)} is not computed")
@@ -155,6 +167,18 @@ class NetInterpreter:
             raise ValidationError(
                 f"the net has no input {_listed(unknown)}; its inputs are {_listed(self.input_names)}"
             )
+
+
+@contextmanager
+def _limited(name: str) -> Iterator[None]:
+    """Let a net run as long as a run may take here."""
+    token = _CLOCK.set(Clock(run_limit()))
+    try:
+        yield
+    except StoppedError as error:
+        raise StoppedError(f"{name}: {error}") from error
+    finally:
+        _CLOCK.reset(token)
 
 
 def _without_unread(init: NetDef, net: NetDef) -> tuple[NetDef, NetDef]:
@@ -210,7 +234,9 @@ def _execute(
     """Run the operators; blobs that are not to be kept are dropped after their last use (`keep=None` keeps all)."""
     touched = [] if keep is None else [step.op.reads | step.op.writes for step in plan]
     last_use = {name: n for n, names in enumerate(touched) for name in names}
+    clock = _CLOCK.get()
     for n, (op, kernel, nets) in enumerate(plan):
+        clock.left()
         results = _compute(op, kernel, workspace)
         if kernel.chooses:
             _execute(nets.get(str(results[0]), []), workspace, keep=None)
