@@ -62,13 +62,16 @@ def read_zoo(path: Path) -> list[Entry]:
         Its entries, in order.
 
     Raises:
-        ZoosmithError: it cannot be read, is no TOML, or an entry has a key or value that `build` does not take.
+        ZoosmithError: it cannot be read, is no TOML, has no entry, or an entry has a key or value that `build` does not
+            take.
     """
     content = read_toml(path, "a zoo")
     entries = content.pop("model", None)
     if content or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         odd = f", found {next(iter(content))!r}" if content else ""
         raise ZoosmithError(f"{path}: expected tables [[model]] and nothing else{odd}")
+    if not entries:
+        raise ZoosmithError(f"{path}: expected at least one [[model]], found none")
     return [_entry(entry, path, f"{path}: model {number}") for number, entry in enumerate(entries, 1)]
 
 

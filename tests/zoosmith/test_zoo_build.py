@@ -105,6 +105,7 @@ def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> Non
         ("[[model]]\nmodel = 'scale.onnx'\ndim = {N = 'x'}", "dim 'N' = 'x': expected a size"),
         ("[[models]]", "expected tables [[model]] and nothing else, found 'models'"),
         ("", "expected tables [[model]] and nothing else"),
+        ("model = []", "expected at least one [[model]], found none"),
         ("[[model]", "expected a zoo in TOML"),
         ("[[model]]\nmodel='scale.onnx'\n[[model]]\nmodel='scale.onnx'", "two models have the folder scale,"),
         (

@@ -376,7 +376,7 @@ def test_the_opset_of_a_name_is_the_number_at_its_end(name: str, opset: int | No
 def test_the_command_prints_a_table_and_ends_with_1_at_a_defect(zoo: Zoo, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", str(zoo.root), "--jobs", "1"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-1] == "6 files, 55 checks, no defects"
+    assert out.splitlines()[-1] == "6 files, 59 checks, no defects"
     os.truncate(zoo.model("9"), 40)
     assert run(["audit", str(zoo.root), "--jobs", "1", "--json"]) == 1
     result = json.loads(capsys.readouterr().out)["result"]
