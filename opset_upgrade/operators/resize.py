@@ -7,6 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.computed_resize import has_scales, resize_at_run_time
+from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -200,11 +201,13 @@ def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction], *, ant
             continue
         if not size or not length:
             g.refuse("there is nothing to resize")
+        shrunk = min(scale, Fraction(1)) if antialias else Fraction(1)
+        limit_constant(length if mode == "nearest" else length * _taps_of_one(g, shrunk), g)
         places = _places(g, size, length, scale)
         if mode == "nearest":
             data = g.op("Gather", data, g.constant([_nearest(g, place, size) for place in places]), axis=axis)
             continue
-        taps = _taps(g, places, size, min(scale, Fraction(1)) if antialias else Fraction(1))
+        taps = _taps(g, places, size, shrunk)
         data = _weighted_sum(g, data, kind, axis, np.array(taps, np.float64), (size, len(sizes)))
     g.op("Identity", data, output=node.output[0])
 
@@ -237,6 +240,11 @@ def _nearest(g: Writer, place: Fraction, size: int) -> int:
     return chosen
 
 
+def _taps_of_one(g: Writer, shrunk: Fraction) -> int:
+    """How many elements of an axis make one of the result."""
+    return 2 * ceil((1 if g.attribute("mode") == "linear" else 2) / shrunk)
+
+
 def _taps(g: Writer, places: list[Fraction], size: int, shrunk: Fraction) -> list[list[tuple[int, float]]]:
     """The elements of an axis that make each element of the result, with their weights: as many for each.
 
@@ -246,8 +254,7 @@ def _taps(g: Writer, places: list[Fraction], size: int, shrunk: Fraction) -> lis
         size: of the axis.
         shrunk: the factor by which the kernel is stretched, at most 1.
     """
-    reach = (1 if g.attribute("mode") == "linear" else 2) / shrunk
-    count = 2 * ceil(reach)
+    count = _taps_of_one(g, shrunk)
     found = []
     for place in places:
         first = floor(place) - count // 2 + 1

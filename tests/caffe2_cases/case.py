@@ -7,7 +7,7 @@ import numpy as np
 from tests.validation.caffe2_nets import add_argument, single
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 
-_FILLS = {
+FILLS = {
     "float32": "GivenTensorFill",
     "float64": "GivenTensorDoubleFill",
     "bool": "GivenTensorBoolFill",
@@ -15,6 +15,7 @@ _FILLS = {
     "int32": "GivenTensorIntFill",
     "int64": "GivenTensorInt64Fill",
 }
+"""The operators that make a tensor of given values, by its type."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class OperatorCase:
 def fill(blob: str, value: np.ndarray) -> NetDef:
     """An init net that makes one blob."""
     net = NetDef(name="init")
-    op = net.op.add(type=_FILLS[value.dtype.name], output=[blob])
+    op = net.op.add(type=FILLS[value.dtype.name], output=[blob])
     add_argument(op, "shape", list(value.shape))
     values = value.ravel().tolist()
     if values:

@@ -12,6 +12,10 @@ from google.protobuf import text_format
 from tests.attacks import archives, arrays, models, nets, pictures, saved_nets, unusual_models
 from tests.attacks.attack import Content
 from tests.attacks.commands import CAFFE_NET, caffe_model, make_sound_files
+from tests.caffe2_cases import operator_cases
+from tests.caffe2_cases.case import FILLS, fill
+from tests.opset_upgrade import hand_cases
+from tests.opset_upgrade.node_cases import cases_by_operator
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef, TensorProtos
 
 # in bytes; what is small is mutated well
@@ -31,6 +35,18 @@ def sound_files() -> Mapping[str, bytes]:
 def nets_in_binary() -> list[bytes]:
     """Caffe2 nets."""
     return [*_small(nets.NETS.values()), sound_files()["plain.pb"], sound_files()["predict.pb"], _several_operators()]
+
+
+def operators_of_caffe2() -> list[bytes]:
+    """Nets of one operator, for each that we know; what it reads is filled in the net."""
+    made = []
+    for case in operator_cases():
+        if all(value.dtype.name in FILLS for value in case.inputs.values()):
+            net = NetDef(name="n", external_output=case.net.external_output)
+            for init in (*(fill(blob, value) for blob, value in case.inputs.items()), case.parameters, case.net):
+                net.op.extend(init.op)
+            made.append(net.SerializeToString())
+    return _small(made)
 
 
 def nets_in_text() -> list[bytes]:
@@ -95,6 +111,13 @@ def onnx_models() -> list[bytes]:
     ]
     contents = [each if isinstance(each, bytes) else each.SerializeToString(deterministic=True) for each in named]
     return [*(model.SerializeToString() for model in made), *_small(contents)]
+
+
+def operators_of_onnx() -> list[bytes]:
+    """Models of one node: the smallest backend test of each operator, and a case of each step between opsets."""
+    backend = [cases[0].model for cases in cases_by_operator().values()]
+    steps = [make()[0] for make in (*hand_cases.CASES.values(), *hand_cases.REFUSED.values())]
+    return _small([model.SerializeToString(deterministic=True) for model in (*backend, *steps)])
 
 
 def bundles() -> list[bytes]:

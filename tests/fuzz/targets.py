@@ -35,7 +35,8 @@ from zoosmith.validation.preprocess import preprocessing
 from zoosmith.validation.unpacking import archive_members, unpacked
 
 _IMAGE = (TensorProto.FLOAT, (1, 3, 8, 8))
-_INPUTS = ({"x": (TensorProto.FLOAT, (2, 3))}, {"x": _IMAGE})
+_MATRIX = (TensorProto.FLOAT, (2, 3))
+_INPUTS: tuple[dict[str, tuple[int, tuple[int, ...]]], ...] = ({"x": _MATRIX}, {"x": _IMAGE}, {})
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _net(content: bytes, folder: Path) -> None:
 
 
 def _interpreter(content: bytes, folder: Path) -> None:
-    interpret(content, None, {"x": np.ones(_IMAGE[1], np.float32)})
+    given: tuple[dict[str, np.ndarray], ...] = ({"x": np.ones(_IMAGE[1], np.float32)}, {})
+    _all_refused([partial(interpret, content, None, inputs) for inputs in given])
 
 
 def _inspect(content: bytes, folder: Path) -> None:
@@ -193,15 +195,15 @@ def _manifest(content: bytes, folder: Path) -> None:
 
 
 TARGETS: Mapping[str, Target] = {
-    "net": Target(_net, seeds.nets_in_binary, NetDef),
+    "net": Target(_net, lambda: [*seeds.nets_in_binary(), *seeds.operators_of_caffe2()], NetDef),
     "net-text": Target(_net, seeds.nets_in_text, NetDef, text=True),
-    "interpreter": Target(_interpreter, seeds.nets_in_binary, NetDef),
+    "interpreter": Target(_interpreter, lambda: [*seeds.nets_in_binary(), *seeds.operators_of_caffe2()], NetDef),
     "init-values": Target(_init_values, seeds.init_nets, NetDef),
     "minidb": Target(_saved_blobs, seeds.saved_blobs),
     "tensors": Target(_saved_blobs, seeds.tensor_protos, TensorProtos),
     "caffe-net": Target(_caffe_net, seeds.caffe_nets, NetParameter, text=True),
     "caffe-parameters": Target(_caffe_parameters, seeds.caffe_parameters, NetParameter),
-    "opset": Target(_opset, seeds.onnx_models, ModelProto),
+    "opset": Target(_opset, lambda: [*seeds.onnx_models(), *seeds.operators_of_onnx()], ModelProto),
     "quantize": Target(_quantize, seeds.onnx_models, ModelProto),
     "optimize": Target(_optimize, seeds.onnx_models, ModelProto),
     "inspect": Target(_inspect, lambda: [*seeds.onnx_models(), *seeds.nets_in_binary(), *seeds.bundles()]),
