@@ -9,6 +9,7 @@ beyond the end of any axis.
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_list
 from zoosmith.opset_upgrade.writer import Writer
 
 
@@ -39,7 +40,7 @@ def double_scalar(g: Writer, value: float) -> str:
 
 def clamp_index(g: Writer, index: str, size: int, length: int) -> str:
     """Emit `length` indices clamped to an axis of `size` elements."""
-    first, last = (double_array(g, np.full(length, number)) for number in (0, size - 1))
+    first, last = (double_array(g, np.full(limit_list(length, g), number)) for number in (0, size - 1))
     return clamp(g, index, first, last)
 
 

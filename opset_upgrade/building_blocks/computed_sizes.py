@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.counting import count_up
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -83,7 +84,7 @@ def counted(g: Writer, size: Size, trailing: int = 0) -> str:
     """Emit 0, 1, 2 ... below a size, as int64 tensor with `trailing` axes of size 1 behind."""
     column = [-1] + [1] * trailing
     if isinstance(size, int):
-        return g.constant(np.arange(size).reshape(column))
+        return g.constant(counting(size, g).reshape(column))
     if g.target < 11:  # which brings Range
         return count_up(g, size, trailing)
     numbers = g.op("Range", g.constant(0), as_scalar(g, size), g.constant(1), opset=11)

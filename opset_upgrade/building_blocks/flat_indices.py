@@ -7,10 +7,11 @@ from onnx import TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, times, total
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.writer import Writer
 
-_LARGEST = 1 << 20  # elements of a constant that a decomposition may bring into the model
+_LARGEST = 1 << 20  # elements of the places along several axes; beyond, those of each axis are a constant of their own
 
 GridAxis = tuple[int, Size, Size]
 """Axis, its size, and how many elements of the flat data lie between neighbours along it."""
@@ -29,7 +30,7 @@ def add_grid(g: Writer, place: str, axes: Iterable[GridAxis], rank: int) -> str:
     fixed: np.ndarray = np.zeros([1] * rank, np.int64)
     for axis, size, stride in axes:
         if isinstance(size, int) and isinstance(stride, int):
-            along = (np.arange(size) * stride).reshape([-1] + [1] * (rank - 1 - axis))
+            along = (counting(size, g) * stride).reshape([-1] + [1] * (rank - 1 - axis))
             if fixed.size * size > _LARGEST:
                 place, fixed = g.op("Add", place, g.constant(fixed)), np.zeros([1] * rank, np.int64)
             fixed = fixed + along
@@ -65,10 +66,3 @@ def count_from_start(g: Writer, indices: str, sizes: Sequence[Size]) -> str:
 def flat_strides(g: Writer, shape: Sequence[Size]) -> list[Size]:
     """How many elements of the flattened data lie between neighbours along each axis."""
     return [total(g, shape[k + 1 :]) for k in range(len(shape))]
-
-
-def limit_constant(count: int, g: Writer) -> int:
-    """`count`; refuses if a constant of so many elements would be too large."""
-    if count > _LARGEST:
-        g.refuse(f"it would take a constant of {count} elements there")
-    return count

@@ -7,8 +7,8 @@ from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import slice_shape
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import as_vector, counted, sizes
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_constant, limit_list
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.integer_bounds import bounds
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, input_at, output_at
@@ -50,7 +50,7 @@ def _attention(node: NodeProto, g: Writer) -> None:
     key = _with_past(node, g, 1, _by_head(g, node.input[1], heads.keys, heads.width))
     value = _with_past(node, g, 2, _by_head(g, node.input[2], heads.keys, heads.value_width))
     if heads.keys not in (1, heads.queries):  # a single one broadcasts
-        shared = g.constant(np.repeat(np.arange(heads.keys), heads.queries // heads.keys))
+        shared = g.constant(np.repeat(counting(heads.keys, g), limit_list(heads.queries, g) // heads.keys))
         key, value = (g.op("Gather", each, shared, axis=1) for each in (key, value))
     scale = get_attribute(node, "scale")
     scaled = g.op("Mul", query, g.scalar_like(query, 1 / np.sqrt(heads.width) if scale is None else scale))

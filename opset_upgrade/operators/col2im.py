@@ -1,10 +1,12 @@
 """Col2Im."""
 
+from math import prod
+
 import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_constant
 from zoosmith.opset_upgrade.registry import decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -20,9 +22,10 @@ def _col2im(node: NodeProto, g: Writer) -> None:
         (size + pads[k] + pads[rank + k] - dilations[k] * (block[k] - 1) - 1) // strides[k] + 1
         for k, size in enumerate(image)
     ]
+    elements = prod(block) * prod(counts)
+    limit_constant(max(prod(image), elements), g)
     covering = _covering(image, block, counts, [pads[:rank], strides, dilations])
     limit_constant(covering.size, g)
-    elements = int(np.prod(block) * np.prod(counts))
     rows = g.op("Reshape", node.input[0], g.constant([0, -1, elements]))
     # one more element, of zero, for pixels that fewer blocks cover
     rows = g.op("Pad", rows, g.constant([0, 0, 0, 0, 0, 1]), g.scalar_like(node.input[0], 0))

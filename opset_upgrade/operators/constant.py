@@ -1,11 +1,13 @@
 """Constant, ConstantOfShape, EyeLike, Range."""
 
+from math import prod
+
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_constant, limit_list
 from zoosmith.opset_upgrade.building_blocks.counting import count_up
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.node_editing import (
@@ -50,6 +52,7 @@ def _dense(node: NodeProto, g: Writer) -> None:
         return
     tensor = sparse.sparse_tensor
     where, values = tensor_array(tensor.indices), tensor_array(tensor.values)
+    limit_list(prod(tensor.dims), g)
     dense = np.zeros(list(tensor.dims), dtype=values.dtype)
     if where.ndim == 1:
         dense.reshape(-1)[where] = values
@@ -95,7 +98,7 @@ def _range(node: NodeProto, g: Writer) -> None:
     start, _, step = node.input
     wide = TensorProto.INT64 if kind == TensorProto.INT16 else kind
     if count is not None:
-        places = g.typed_constant(np.arange(limit_constant(count, g)), wide)
+        places = g.typed_constant(counting(count, g), wide)
     else:
         places = g.op("Cast", count_up(g, _length_of_range(node, g, wide)), to=wide)
     if not _is(g, step, 1):

@@ -2,11 +2,11 @@
 
 import re
 
-import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, reshaped, sizes, total
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.registry import decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -73,7 +73,7 @@ def _diagonals(g: Writer, name: str, labels: Labels) -> tuple[str, Labels]:
 def _diagonal(g: Writer, size: Size) -> str:
     """Emit where in a flattened square its diagonal lies."""
     if isinstance(size, int):
-        return g.constant(np.arange(size) * (size + 1))
+        return g.constant(counting(size, g) * (size + 1))
     return g.op("Mul", counted(g, size), g.op("Add", size, g.constant([1])))
 
 

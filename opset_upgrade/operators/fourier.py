@@ -6,6 +6,7 @@ import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, counted, parts, sizes, times
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_list
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
@@ -63,9 +64,7 @@ def _along(node: NodeProto, g: Writer, axis: int) -> str:
     data = node.input[0]
     size, kinds = g.fixed_size(data, axis, _MATRIX), g.fixed_size(data, -1, "it tells real from complex")
     length, inverse, onesided = _length(node, g, axis), bool(g.attribute("inverse")), bool(g.attribute("onesided"))
-    matrix = _fourier_matrix(size, kinds, length, inverse, onesided)
-    if matrix.size > _LARGEST:
-        g.refuse(f"it would take a matrix of {matrix.size} elements there")
+    matrix = _fourier_matrix(g, size, kinds, length, inverse, onesided)
     rank = g.rank(data)
     # the axis goes beside the parts (real, imaginary): both are transformed by one product
     order = [k for k in range(rank - 1) if k != axis] + [axis, rank - 1]
@@ -94,13 +93,16 @@ def _result_shape(node: NodeProto, g: Writer, axis: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _fourier_matrix(size: int, parts: int, length: int, inverse: bool, onesided: bool) -> np.ndarray:
+def _fourier_matrix(g: Writer, size: int, parts: int, length: int, inverse: bool, onesided: bool) -> np.ndarray:
     """The transform as a float64 array: input element, input part, output element, output part.
 
     Parts are real and imaginary; `parts` is 1 for a real input. Inputs beyond `length` do not count.
     """
     half = length // 2 + 1
     outputs = half if onesided and not inverse else length
+    elements = size * parts * outputs * (1 if inverse and onesided else 2)
+    if elements > _LARGEST:
+        g.refuse(f"it would take a matrix of {elements} elements there")
     angle = 2 * np.pi * (np.outer(np.arange(size), np.arange(outputs)) % length) / length
     cosine, sine = np.cos(angle), np.sin(angle) * (1 if inverse else -1)
     matrix = np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], 1)
@@ -127,9 +129,7 @@ def _stft(node: NodeProto, g: Writer) -> None:
     else:
         measured = (window, 0) if window else (signal, 1)
         length = g.fixed_size(*measured, "it is the length of a frame")
-    matrix = _fourier_matrix(length, kinds, length, False, bool(g.attribute("onesided"))).astype(np.float64)
-    if matrix.size > _LARGEST:
-        g.refuse(f"it would take a matrix of {matrix.size} elements there")
+    matrix = _fourier_matrix(g, length, kinds, length, False, bool(g.attribute("onesided"))).astype(np.float64)
     frames = g.op("Gather", signal, _frames(g, sizes(g, signal, [1])[0], length, step), axis=1)
     if window:
         frames = g.op("Mul", frames, g.op("Reshape", window, g.constant([length, 1])))
@@ -143,7 +143,9 @@ def _frames(g: Writer, size: Size, length: int, step: int) -> str:
     """Emit which elements of a signal of that size each frame has."""
     inner = np.arange(length)
     if isinstance(size, int):
-        return g.constant(np.arange(1 + (size - length) // step)[:, None] * step + inner)
+        count = 1 + (size - length) // step
+        limit_list(count * length, g)
+        return g.constant(np.arange(count)[:, None] * step + inner)
     count = parts(g, g.op("Add", size, g.constant([step - length])), step)
     return g.op("Add", times(g, counted(g, count, 1), step), g.constant(inner))
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_list
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, output_at, set_attribute
@@ -115,7 +116,7 @@ def _scale_by_channel(node: NodeProto, g: Writer) -> None:
     shape, groups = g.shape(node.input[0]), g.attribute("num_groups")
     if shape is None or shape[1] is None:
         g.refuse("the number of channels is not fixed")
-    index = g.constant(np.repeat(np.arange(groups), shape[1] // groups))
+    index = g.constant(np.repeat(counting(groups, g), limit_list(shape[1], g) // groups))
     for place in (1, 2):
         node.input[place] = g.op("Gather", node.input[place], index, axis=0)
     g.keep()
@@ -131,7 +132,7 @@ def _group_normalization(node: NodeProto, g: Writer) -> None:
         inline_body(node, g)
         return
     rows = g.op("Reshape", data, g.constant([0, groups, -1]))
-    ones, zeros = (g.typed_constant(np.full(groups, number), kind) for number in (1, 0))
+    ones, zeros = (g.typed_constant(np.full(limit_list(groups, g), number), kind) for number in (1, 0))
     weights = (scale, bias) if of_groups else (ones, zeros)
     normal = g.op("InstanceNormalization", rows, *weights, epsilon=g.attribute("epsilon", 1e-5))
     result = g.op("Reshape", normal, g.op("Shape", data), output=node.output[0] if of_groups else "")
@@ -174,7 +175,7 @@ def _no_bias(g: Writer, scale: str) -> str:
     shape = g.shape(scale)
     if shape is None or None in shape or g.element_type(scale) != TensorProto.FLOAT:
         return ""
-    return g.constant(np.full(g.static_shape(scale), -0.0), np.float32)
+    return g.constant(np.full([limit_list(size, g) for size in g.static_shape(scale)], -0.0), np.float32)
 
 
 @decomposition("RMSNormalization")

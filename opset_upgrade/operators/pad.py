@@ -12,6 +12,7 @@ from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     double_array,
     double_scalar,
 )
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
@@ -146,7 +147,7 @@ def _wrapped_indices(g: Writer, data: str, axis: int, begin: int, end: int) -> s
         if size <= cut_off:
             g.refuse(f"pads ({begin}, {end}) leave nothing of an axis of {size} elements")
         left = size - cut_off
-        return g.constant(np.arange(-max(begin, 0), left + max(end, 0)) % left + cut)
+        return g.constant((counting(max(begin, 0) + left + max(end, 0), g) - max(begin, 0)) % left + cut)
     length = g.op("Gather", g.op("Shape", data), g.constant(axis), axis=0)
     kept = g.op("Sub", length, g.constant(cut_off))
     stop = g.op("Add", kept, g.constant(max(end, 0)))
@@ -167,12 +168,12 @@ def _pad_by_gather(node: NodeProto, g: Writer) -> None:
             fill = input_at(node, 2) or g.scalar_like(data, 0)
             slab = g.op("Expand", fill, g.constant([*shape[:axis], 1, *shape[axis + 1 :]]))
             data = g.op("Concat", slab, data, slab, axis=axis)
-            index = g.op("Sub", double_array(g, np.arange(length) + 1), begin)
+            index = g.op("Sub", double_array(g, counting(length, g) + 1), begin)
             index = clamp_index(g, index, size + 2, length)
         elif mode == "wrap":
             index = _wrapped(g, begin, size, length)
         else:
-            index = _PADDED[mode](g, g.op("Sub", double_array(g, np.arange(length)), begin), size, length)
+            index = _PADDED[mode](g, g.op("Sub", double_array(g, counting(length, g)), begin), size, length)
         data = g.op("Gather", data, g.op("Cast", index, to=TensorProto.INT64), axis=axis)
         shape[axis] = length
     g.op("Identity", data, output=node.output[0])
@@ -188,7 +189,7 @@ def _wrapped(g: Writer, begin: str, size: int, length: int) -> str:
     end = g.op("Sub", double_scalar(g, length - size), begin)
     cut, cut_off = (_not_above_zero(g, pad) for pad in (begin, end))
     left = g.op("Add", g.op("Add", cut, cut_off), double_scalar(g, size))
-    places = g.op("Sub", double_array(g, np.arange(length)), g.op("Sub", begin, cut))
+    places = g.op("Sub", double_array(g, counting(length, g)), g.op("Sub", begin, cut))
     turns = g.op("Floor", g.op("Div", places, left))
     return g.op("Sub", g.op("Sub", places, g.op("Mul", turns, left)), cut)
 

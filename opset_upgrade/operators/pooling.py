@@ -1,10 +1,12 @@
 """AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool, MaxUnpool."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from onnx import NodeProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_list
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact, cast_to_single
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, output_at, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
@@ -187,6 +189,7 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     kind, data, power = g.element_type(node.input[0]), node.input[0], get_attribute(node, "p", 2)
     if node.op_type == "LpPool":
         data = g.op("Pow", g.op("Abs", data), g.scalar_like(data, power))
+    limit_list(channels * prod(kernel), g)
     ones = g.typed_constant(np.ones([channels, 1, *kernel]), kind)
     how: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
     total = g.op("Conv", data, ones, group=channels, **how)
@@ -200,6 +203,7 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
         if counted:  # what rounding up adds at the end is not counted
             size = [n + begin + end for n, begin, end in zip(size, stated, stated[len(kernel) :], strict=False)]
             how["pads"] = [0] * len(kernel) + [p - s for p, s in zip(pads, stated, strict=True)][len(kernel) :]
+        limit_list(prod(size), g)
         inside = g.typed_constant(np.ones([1, 1, *size]), kind)
         window = g.typed_constant(np.ones([1, 1, *kernel]), kind)
         count = g.op("Conv", inside, window, **how)
@@ -216,6 +220,7 @@ def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
     data = node.input[0]
     size, result = _image_sizes(g, data), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
+        limit_list(out * k, g)
         index = np.arange(out)[:, None] * s - pads[axis] + np.arange(k) * d
         inside = (index >= 0) & (index < n)
         if not inside.any(axis=1).all():

@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.quantized_sums import shift_and_clip, to_single
 from zoosmith.opset_upgrade.building_blocks.type_casts import HALF_FLOATS
@@ -75,7 +76,7 @@ def _blocks_by_repetition(node: NodeProto, g: Writer) -> None:
     if not block:
         return
     size = g.static_shape(node.input[0])[axis]
-    index = g.constant(np.arange(size) // block)
+    index = g.constant(counting(size, g) // block)
     scale, zero = (name and g.op("Gather", name, index, axis=axis) for name in (node.input[1], input_at(node, 2)))
     _dequantize(node, g, scale, zero)
 
@@ -143,6 +144,6 @@ def _spread(node: NodeProto, g: Writer, name: str) -> str:
     axis = g.attribute("axis", 1) % rank
     block = get_attribute(node, "block_size", 0)
     if block:
-        index = np.arange(g.static_shape(node.input[0])[axis]) // block
+        index = counting(g.static_shape(node.input[0])[axis], g) // block
         return g.op("Gather", name, g.constant(index), axis=axis)
     return g.op("Reshape", name, g.constant([-1 if k == axis else 1 for k in range(rank)]))

@@ -7,7 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.computed_resize import has_scales, resize_at_run_time
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_constant
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer

@@ -8,6 +8,7 @@ from onnx import NodeProto, TensorProto, helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, reshaped, sizes, total
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.flat_indices import count_from_start, places_of_slices
 from zoosmith.opset_upgrade.node_editing import drop_attribute, input_at
 from zoosmith.opset_upgrade.registry import adapter, decomposition
@@ -203,7 +204,7 @@ def _tensor_scatter(node: NodeProto, g: Writer) -> None:
     shape, given = g.static_shape(cache), g.static_shape(update)
     axis = g.attribute("axis") % len(shape)
     along = [given[axis] if k == axis else 1 for k in range(len(shape))]
-    place = g.constant(np.arange(given[axis]).reshape(along))
+    place = g.constant(counting(given[axis], g).reshape(along))
     if first:
         start = g.op("Reshape", first, g.constant([-1] + [1] * (len(shape) - 1)))
         place = g.op("Add", start, place)

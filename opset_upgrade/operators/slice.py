@@ -13,7 +13,7 @@ from zoosmith.opset_upgrade.building_blocks.computed_bounds import (
     double_scalar,
 )
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, counted, sizes, times
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.building_blocks.integer_bounds import is_never_negative
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter
@@ -54,7 +54,7 @@ def _bounds_to_attributes(node: NodeProto, g: Writer) -> None:
             indices = (
                 _range(g, start, end, step, sizes(g, data, [axis])[0])
                 if size is None
-                else g.constant(_sliced(size, start, end, step))
+                else g.constant(_sliced(g, size, start, end, step))
             )
             data = g.op("Gather", data, indices, axis=axis)
     plain = [(axis, start, end) for axis, start, end, step in bounds if step == 1]
@@ -80,12 +80,12 @@ def _constant_bounds(node: NodeProto, g: Writer) -> list[tuple[int, int, int, in
     return list(zip(places, starts.tolist(), ends.tolist(), strides, strict=True))
 
 
-def _sliced(size: int, start: int, end: int, step: int) -> np.ndarray:
+def _sliced(g: Writer, size: int, start: int, end: int, step: int) -> np.ndarray:
     """Indices that a Slice takes of an axis of that size: bounds are clamped as ONNX's text says, not as numpy does."""
     first, last = (0, size) if step > 0 else (0, size - 1)
     start = min(max(start + size if start < 0 else start, first), last)
     end = min(max(end + size if end < 0 else end, first if step > 0 else -1), last)
-    return np.arange(start, end, step)
+    return start + step * counting(max(0, -((start - end) // step)), g)
 
 
 def _slice_by_compress(node: NodeProto, g: Writer) -> bool:
@@ -116,8 +116,7 @@ def _kept(g: Writer, node: NodeProto, number: int, size: int | None) -> str:
     start, end = node.input[1:3]
     if size is None or not all(is_never_negative(g, name, number) for name in (start, end)):
         return ""
-    limit_constant(size, g)
-    indices = g.constant(np.arange(size))
+    indices = g.constant(counting(size, g))
     first, last = (
         name if g.shape(name) == (1,) else g.op("Gather", name, g.constant([number]), axis=0) for name in (start, end)
     )
@@ -138,7 +137,7 @@ def _slice_by_gather(node: NodeProto, g: Writer) -> None:
         return
     starts, axes = cast_to_double(g, node.input[1]), input_at(node, 3)
     steps = cast_to_double(g, input_at(node, 4)) if input_at(node, 4) else ""
-    known = g.value(axes) if axes else np.arange(g.static_shape(node.input[1])[0])
+    known = g.value(axes) if axes else counting(g.static_shape(node.input[1])[0], g)
     data = node.input[0]
     for axis, (size, length) in enumerate(zip(sizes, stated, strict=True)):
         if size == 1 or (not steps and size == length):
@@ -199,7 +198,7 @@ def _bound(g: Writer, name: str, number: int) -> Size:
 def _range(g: Writer, start: Size, end: Size, step: int, size: Size) -> str:
     """Emit the indices that a Slice takes of an axis of that size (an int64); bounds are numbers or doubles."""
     if all(isinstance(each, int) for each in (start, end, size)):
-        return g.constant(_sliced(int(size), int(start), int(end), step))
+        return g.constant(_sliced(g, int(size), int(start), int(end), step))
     whole = double_scalar(g, size) if isinstance(size, int) else cast_to_double(g, size)
     one = double_scalar(g, 1)
     if step > 0:

@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
 from zoosmith.opset_upgrade.node_editing import drop_attribute
 from zoosmith.opset_upgrade.registry import adapter
 from zoosmith.opset_upgrade.writer import Writer
@@ -35,4 +36,4 @@ def _columns_first(node: NodeProto, g: Writer) -> None:
 def _blocks_last(g: Writer, name: str) -> np.ndarray:
     """The numbers of the channels, of which those of one block lie together: a row for each block."""
     channels = g.fixed_size(name, 1, "mode CRD orders the channels")
-    return np.arange(channels).reshape(-1, g.attribute("blocksize") ** 2)
+    return counting(channels, g).reshape(-1, g.attribute("blocksize") ** 2)

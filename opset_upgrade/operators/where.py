@@ -7,8 +7,8 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_constant
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
-from zoosmith.opset_upgrade.building_blocks.flat_indices import limit_constant
 from zoosmith.opset_upgrade.building_blocks.numbers import choose_floats
 from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
 from zoosmith.opset_upgrade.node_editing import input_at
@@ -156,7 +156,7 @@ def _trilu_at_run_time(node: NodeProto, g: Writer, rows: int | None, columns: in
 def _counted(g: Writer, data: str, axis: int, size: int | None) -> str:
     """0, 1, 2 ... along an axis of `data`."""
     if size is not None:
-        return g.constant(np.arange(size))
+        return g.constant(counting(size, g))
     length = g.op("Gather", g.op("Shape", data), g.constant(g.rank(data) + axis), axis=0)
     return g.op("Range", g.constant(0), length, g.constant(1), opset=11)
 
@@ -170,7 +170,7 @@ def _one_hot(node: NodeProto, g: Writer) -> None:
     depth = stated[axis] if stated is not None else None
     if depth is None:
         depth = int(g.required_constant(1, "the depth").item())
-    places = g.constant(np.arange(depth).reshape([-1] + [1] * (rank - 1 - axis)))
+    places = g.constant(counting(depth, g).reshape([-1] + [1] * (rank - 1 - axis)))
     wanted = g.op("Cast", indices, to=TensorProto.INT64)
     wanted = g.op("Unsqueeze", wanted, g.constant([axis]), opset=AXES_AS_INPUTS)
     from_end = g.op("Add", wanted, g.constant([depth]))

@@ -1,0 +1,29 @@
+"""Limits of the constants that rules bring into a model: a stated size is any number, also one that no memory holds."""
+
+import numpy as np
+
+from zoosmith.opset_upgrade.writer import Writer
+
+_LARGEST = 1 << 20  # elements of a table
+_LONGEST = 1 << 24  # elements of a list along one axis
+
+
+def limit_constant(count: int, g: Writer) -> int:
+    """`count`; refuses if a constant of so many elements would be too large."""
+    return _limited(count, _LARGEST, g)
+
+
+def limit_list(count: int, g: Writer) -> int:
+    """`count`; refuses if a constant with so many elements along one axis would be too large."""
+    return _limited(count, _LONGEST, g)
+
+
+def counting(size: int, g: Writer) -> np.ndarray:
+    """0, 1, 2 ... below a size; refuses if there would be too many of them."""
+    return np.arange(limit_list(size, g))
+
+
+def _limited(count: int, most: int, g: Writer) -> int:
+    if count > most:
+        g.refuse(f"it would take a constant of {count} elements there")
+    return count
