@@ -143,9 +143,9 @@ def _frames(g: Writer, size: Size, length: int, step: int) -> str:
     """Emit which elements of a signal of that size each frame has."""
     inner = np.arange(length)
     if isinstance(size, int):
-        count = 1 + (size - length) // step
-        limit_list(count * length, g)
-        return g.constant(np.arange(count)[:, None] * step + inner)
+        whole = 1 + (size - length) // step
+        limit_list(whole * length, g)
+        return g.constant(np.arange(whole)[:, None] * step + inner)
     count = parts(g, g.op("Add", size, g.constant([step - length])), step)
     return g.op("Add", times(g, counted(g, count, 1), step), g.constant(inner))
 

@@ -4,7 +4,7 @@
 
 Each target runs in a process of its own, which libFuzzer leads, and goes on after what it finds: an input on which a
 function ends in anything but an exception below `ZoosmithError`, a crash of the process, more than 10 s of processor
-time, more than 1 GiB of memory. A process may ask for 5 GiB of addresses.
+time, more than 2 GiB of memory. A process may ask for 5 GiB of addresses.
 
 The folder keeps, for each target, an input of each kind that was found, the inputs that reached new code, and how many
 were run, which is written with every input: a later run goes on from there until it has the number asked for, also
@@ -30,7 +30,7 @@ from random import Random
 _ADDRESS_SPACE = 5 << 30
 # of a processor, in a process that counts every branch
 _SECONDS_PER_INPUT = 10
-_MEMORY_PER_INPUT = 1 << 30
+_MEMORY_PER_INPUT = 2 << 30
 # by the clock, for what waits; a machine that does other things is slower
 _LIMIT_BY_THE_CLOCK = 120
 _LARGEST_INPUT = 1 << 14
@@ -162,6 +162,8 @@ def _lead(given: argparse.Namespace) -> int:
 
     def mutated(content: bytes, largest: int, seed: int) -> bytes:
         random = Random(seed)
+        if target.repair is not None and random.random() < 0.7:
+            return target.repair(atheris.Mutate(content, largest))
         if target.message is None or random.random() < 0.3:
             return atheris.Mutate(content, largest)
         try:

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from onnx import ModelProto, TensorProto
 
 from tests.fuzz import seeds
+from tests.fuzz.repair import repair_png, repair_tar, repair_zip
 from zoosmith.audit.discovery import find_subjects
 from zoosmith.convert import caffe2_to_onnx, read_model, read_parameters
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, TensorProtos
@@ -48,12 +49,14 @@ class Target:
         seeds: makes the contents to start from.
         message: the type of the file where it is a protobuf message, which is then also mutated by its fields.
         text: whether the message is written as text.
+        repair: puts the checksums in a mutated file right.
     """
 
     run: Callable[[bytes, Path], object]
     seeds: Callable[[], list[bytes]]
     message: type[Message] | None = None
     text: bool = False
+    repair: Callable[[bytes], bytes] | None = None
 
     def parse(self, content: bytes) -> Message:
         """The content as a message.
@@ -207,9 +210,9 @@ TARGETS: Mapping[str, Target] = {
     "quantize": Target(_quantize, seeds.onnx_models, ModelProto),
     "optimize": Target(_optimize, seeds.onnx_models, ModelProto),
     "inspect": Target(_inspect, lambda: [*seeds.onnx_models(), *seeds.nets_in_binary(), *seeds.bundles()]),
-    "archive": Target(_archive, seeds.bundles),
-    "arrays": Target(_arrays, seeds.numpy_files),
-    "image": Target(_image, seeds.images),
+    "archive": Target(_archive, seeds.bundles, repair=repair_tar),
+    "arrays": Target(_arrays, seeds.numpy_files, repair=repair_zip),
+    "image": Target(_image, seeds.images, repair=repair_png),
     "labels": Target(_labels, seeds.labels),
     "manifest": Target(_manifest, seeds.manifests),
 }

@@ -188,6 +188,52 @@ def test_a_boolean_where_numpy_computes_with_numbers_alone_is_refused():
         interpret(net, None, feeds)
 
 
+_HUGE = 2**40
+_IMAGE_OF_ONES = ones(1, 1, 2, 2)
+_BINS = {"pooled_h": 2, "pooled_w": 2, "spatial_scale": 1.0}
+_REGION = np.float32([[0, 0, 0, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "arrays", "outputs"),
+    [
+        ("ConstantFill", {"shape": [_HUGE], "value": 1.0}, [], 1),
+        ("ConstantFill", {"input_as_shape": 1}, [np.int64([2**14, 2**14])], 1),
+        ("RangeFill", {"shape": [_HUGE]}, [], 1),
+        ("LengthsRangeFill", {}, [whole(2**30, 2**30)], 1),
+        ("Range", {}, [np.int64([_HUGE])], 1),
+        ("Tile", {"tiles": _HUGE, "axis": 0}, [ones(2)], 1),
+        ("NumpyTile", {}, [ones(2, 2), whole(2**20, 2**20)], 1),
+        ("Expand", {}, [ones(1), np.int64([2**20, 2**20])], 1),
+        ("OneHot", {}, [np.int64([1]), np.int64([_HUGE])], 1),
+        ("BatchOneHot", {}, [ones(1, 1), whole(2**30), ones(1)], 1),
+        ("TopK", {"k": _HUGE}, [ones(2)], 3),
+        ("PadImage", {"pad": 2**20}, [_IMAGE_OF_ONES], 1),
+        ("PadImage", {"pad": 2**20, "mode": "edge"}, [_IMAGE_OF_ONES], 1),
+        ("MaxPool", {"kernel": 2**21, "pad": 2**20}, [_IMAGE_OF_ONES], 1),
+        ("ResizeNearest", {"height_scale": 1e6, "width_scale": 1e6}, [_IMAGE_OF_ONES], 1),
+        ("ResizeNearest3D", {"temporal_scale": 1e9, "height_scale": 2.0, "width_scale": 2.0}, [ones(1, 1, 2, 2, 2)], 1),
+        ("UpsampleBilinear", {"height_scale": 1e6, "width_scale": 1e6}, [_IMAGE_OF_ONES], 1),
+        ("UpsampleNearest", {"scale": 2**20}, [_IMAGE_OF_ONES], 1),
+        ("ConvTranspose", {"kernel": 1, "stride": 2**20}, [_IMAGE_OF_ONES, ones(1, 1, 1, 1)], 1),
+        ("LengthsToSegmentIds", {}, [whole(2**30)], 1),
+        ("LengthsTile", {}, [ones(1, 2), whole(2**30)], 1),
+        ("SegmentIdsToLengths", {}, [whole(2**30)], 1),
+        ("UnsortedSegmentSum", {"num_segments": _HUGE}, [ones(1, 2), whole(0)], 1),
+        ("PackSegments", {"max_length": 2**30}, [whole(1), ones(1, 2)], 1),
+        ("RoIAlign", {**_BINS, "pooled_h": 2**20}, [_IMAGE_OF_ONES, _REGION], 1),
+        ("RoIAlign", {**_BINS, "sampling_ratio": 2**30}, [_IMAGE_OF_ONES, _REGION], 1),
+        ("RoIAlign", _BINS, [_IMAGE_OF_ONES, np.float32([[0, 0, 0, 1e30, 1e30]])], 1),
+        ("RoIPool", {**_BINS, "pooled_w": 2**20}, [_IMAGE_OF_ONES, _REGION], 2),
+        ("RoIAlignRotated", {**_BINS, "sampling_ratio": 2**14}, [_IMAGE_OF_ONES, np.float32([[0, 1, 1, 2, 2, 0]])], 1),
+    ],
+)
+def test_a_number_in_a_net_does_not_take_all_memory_or_hours(operator, arguments, arrays, outputs):
+    net, feeds = single(operator, arguments, arrays, outputs)
+    with pytest.raises(ValidationError, match=r"larger than|samples of each bin|bins; at most"):
+        interpret(net, None, feeds)
+
+
 @pytest.mark.parametrize("error", [TypeError, AttributeError])
 def test_a_mistake_inside_a_kernel_does_not_read_as_one_of_the_net(monkeypatch: pytest.MonkeyPatch, error):
     def broken(op, x: np.ndarray):

@@ -4,20 +4,46 @@ A box is (x1, y1, x2, y2), or with an angle (centre x, centre y, width, height, 
 is the convention that a box from pixel 3 to pixel 5 is 3 wide (`legacy_plus_one`, Caffe2's default).
 """
 
+import math
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoosmith.validation.interpreter.arguments import Operator
+
 Floats: TypeAlias = NDArray[np.float32]
 
 # No regression makes a box more than this many times wider or higher.
 _LARGEST_LOG = np.float32(np.log(1000.0 / 16.0))
+# far above what any net has: a number in a file must not become hours of work
+_MOST_BINS = 1 << 10
+_MOST_SAMPLES = 1 << 14
 
 
 def as_float32(values: np.ndarray) -> Floats:
     """The values in float32, the precision in which Caffe2 takes the decisions of detection operators."""
     return values.astype(np.float32)
+
+
+def bins_of_region(op: Operator) -> tuple[int, int]:
+    """The arguments `pooled_h` and `pooled_w`: into how many bins a region is divided, down and across."""
+    pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
+    if max(pooled) > _MOST_BINS:
+        raise op.error(f"divides a region into {pooled[0]} by {pooled[1]} bins; at most {_MOST_BINS} along each axis")
+    return pooled
+
+
+def samples_of_bin(ratio: int, size: np.floating) -> int:
+    """How many samples a bin has along one axis: `ratio`, or where that is not positive one for each pixel.
+
+    Raises:
+        ValueError: they are too many.
+    """
+    samples = ratio if ratio > 0 else math.ceil(size)
+    if samples > _MOST_SAMPLES:
+        raise ValueError(f"{samples} samples of each bin; at most {_MOST_SAMPLES}")
+    return samples
 
 
 def transform(boxes: Floats, deltas: Floats, weights: tuple[float, ...], plus_one: int) -> Floats:

@@ -1,6 +1,8 @@
 """What a blob can hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Annotated, TypeAlias
 
 import numpy as np
@@ -20,6 +22,21 @@ Value: TypeAlias = "np.ndarray | QuantizedTensor"
 INTEGERS = "integers"
 Integers: TypeAlias = Annotated[np.ndarray, INTEGERS]
 """An input that counts or chooses: the engine refuses floats in its place."""
+
+
+# 1 GiB of float64; the largest parameter of the published nets has a tenth of that
+_MOST_ELEMENTS = 1 << 27
+
+
+def limited(*shape: int) -> Sequence[int]:
+    """The shape of a tensor whose size an argument, or the content of an input, decides: it may be any number.
+
+    Raises:
+        ValueError: it has more elements than the interpreter makes.
+    """
+    if prod(shape) > _MOST_ELEMENTS:
+        raise ValueError(f"a tensor of shape {list(shape)} is larger than {_MOST_ELEMENTS:,} elements")
+    return shape
 
 
 def is_float(array: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
+from zoosmith.validation.interpreter.values import limited
 
 
 class LegacyPad(IntEnum):
@@ -111,6 +112,7 @@ def pad_spatial(image: np.ndarray, begin: tuple[int, ...], end: tuple[int, ...],
     crop = tuple(slice(max(0, -b), size + min(0, e)) for b, e, size in zip(begin, end, image.shape[2:], strict=True))
     image = image[(slice(None), slice(None), *crop)]
     widths = [(0, 0), (0, 0), *((max(0, b), max(0, e)) for b, e in zip(begin, end, strict=True))]
+    limited(*(size + sum(width) for size, width in zip(image.shape, widths, strict=True)))
     return np.pad(image, widths, constant_values=value) if any(map(any, widths)) else image
 
 

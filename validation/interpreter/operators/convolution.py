@@ -4,6 +4,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import limited
 from zoosmith.validation.interpreter.windows import (
     LegacyPad,
     Windows,
@@ -146,7 +147,7 @@ def transposed(
     columns = np.matmul(matrix, image.reshape(count, group, channels // group, -1))
     columns = columns.reshape(count, group * outputs, *kernel, *size)
     full = np.zeros(
-        (
+        limited(
             count,
             group * outputs,
             *((n - 1) * s + k + a for n, s, k, a in zip(size, stride, kernel, adjust, strict=True)),

@@ -7,6 +7,7 @@ import numpy as np
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import limited
 
 # Caffe2's element types -> numpy; FLOAT blobs stand in float64 once they are computed with.
 DTYPES: dict[int, type] = {
@@ -56,11 +57,11 @@ def given_bytes(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
 def filled_shape(op: Operator, like: np.ndarray | None) -> tuple[int, ...]:
     """The argument `shape`; or the input's shape, or (`input_as_shape`) its elements, then `extra_shape`."""
     if like is None:
-        return op.integers("shape")
+        return tuple(limited(*op.integers("shape")))
     if op.integers("shape"):
         raise op.error("argument 'shape' and an input exclude each other")
     base = tuple(map(int, like.reshape(-1))) if op.flag("input_as_shape") else like.shape
-    return (*base, *op.integers("extra_shape"))
+    return tuple(limited(*base, *op.integers("extra_shape")))
 
 
 @operator("ConstantFill")
@@ -99,6 +100,7 @@ def diagonal_fill(op: Operator, like: np.ndarray | None = None) -> np.ndarray:
 @operator("LengthsRangeFill")
 def lengths_range_fill(op: Operator, lengths: np.ndarray) -> np.ndarray:
     """0 … length - 1 for each length, one after the other."""
+    limited(sum(map(int, lengths.clip(0).reshape(-1))))
     return np.concatenate([np.arange(n, dtype=np.int32) for n in lengths.reshape(-1)] or [np.empty(0, np.int32)])
 
 
@@ -115,4 +117,5 @@ def range_(op: Operator, *bounds: np.ndarray) -> np.ndarray:
     if bounds[0].dtype.kind == "i" and step < 0:
         # Caffe2's integer count rounds down here.
         stop = start + step * max(0, int((start - stop) // -step))
+    limited(int((float(stop) - float(start)) / float(step)))
     return np.arange(start, stop, step).astype(bounds[0].dtype)

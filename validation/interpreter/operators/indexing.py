@@ -6,7 +6,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import Integers, settled
+from zoosmith.validation.interpreter.values import Integers, limited, settled
 
 
 @operator("Gather")
@@ -69,6 +69,7 @@ def top_k(op: Operator, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     size = x.shape[axis]
     taken = min(k, size)
     indices = np.argsort(-settled(x), axis=axis, kind="stable").take(range(taken), axis)
+    limited(*(k if n == axis else other for n, other in enumerate(x.shape)))
     values = np.take_along_axis(x, indices, axis)
     positions = np.take_along_axis(np.arange(x.size).reshape(x.shape), indices, axis)
     widths = [(0, k - taken if n == axis else 0) for n in range(x.ndim)]
@@ -82,11 +83,13 @@ def top_k(op: Operator, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 @operator("OneHot")
 def one_hot(op: Operator, indices: np.ndarray, size: np.ndarray) -> np.ndarray:
     """A row an index, 1 at the index and 0 elsewhere, FLOAT."""
-    return (indices.reshape(-1, 1) == np.arange(int(size.reshape(-1)[0]))).astype(np.float64)
+    _, columns = limited(indices.size, int(size.reshape(-1)[0]))
+    return (indices.reshape(-1, 1) == np.arange(columns)).astype(np.float64)
 
 
 @operator("BatchOneHot")
 def batch_one_hot(op: Operator, x: np.ndarray, lengths: Integers, values: np.ndarray) -> np.ndarray:
     """Each column against its own list of values: one where they are equal."""
+    limited(x.shape[0], sum(map(int, lengths.reshape(-1))))
     columns = np.repeat(x, lengths.reshape(-1), axis=1)
     return (columns == values.reshape(1, -1)).astype(x.dtype)

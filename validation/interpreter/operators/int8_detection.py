@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
-from zoosmith.validation.interpreter.boxes import Floats, as_float32
+from zoosmith.validation.interpreter.boxes import Floats, as_float32, bins_of_region, samples_of_bin
 from zoosmith.validation.interpreter.fixed_point import shift_half_away
 from zoosmith.validation.interpreter.operators.int8 import output_quantization, quantized
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import QuantizedTensor
+from zoosmith.validation.interpreter.values import QuantizedTensor, limited
 
 
 @operator("Int8RoIAlign")
@@ -17,15 +17,16 @@ def int8_roi_align(op: Operator, x: QuantizedTensor, rois: np.ndarray) -> Quanti
     """Image (N, H, W, C), RoIs (R, 4) or (R, 5) with the image's index: (R, h, w, C)."""
     if op.text("order", "NHWC") != "NHWC" or x.values.ndim != 4 or rois.ndim != 2 or rois.shape[1] not in {4, 5}:
         raise op.error(f"image {x.values.shape} and rois {rois.shape} do not fit, or order is not NHWC")
-    pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
-    result = np.zeros((len(rois), *pooled, x.values.shape[3]), np.int64)
+    pooled = bins_of_region(op)
+    result = np.zeros(limited(len(rois), *pooled, x.values.shape[3]), np.int64)
     scale = np.float32(op.number("spatial_scale", 1.0))
     for n, roi in enumerate(as_float32(rois)):
         image = x.values[int(roi[0]) if len(roi) == 5 else 0].astype(np.int64)
         corners = roi[-4:] * scale
         sides = np.maximum(corners[2:] - corners[:2], np.float32(1))
         ratio = op.integer("sampling_ratio", -1)
-        grid = [ratio if ratio > 0 else math.ceil(sides[1 - axis] / np.float32(pooled[axis])) for axis in (0, 1)]
+        grid = [samples_of_bin(ratio, sides[1 - axis] / np.float32(pooled[axis])) for axis in (0, 1)]
+        limited(*pooled, *grid, image.shape[2])
         rows, columns = (
             _samples(corners[1 - axis], sides[1 - axis], pooled[axis], grid[axis], image.shape[axis]) for axis in (0, 1)
         )

@@ -5,7 +5,7 @@ import numpy as np
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.operators.int8 import same_quantization
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import QuantizedTensor
+from zoosmith.validation.interpreter.values import QuantizedTensor, limited
 
 
 def _moved(op: Operator, x: QuantizedTensor, values: np.ndarray) -> QuantizedTensor:
@@ -86,11 +86,12 @@ def int8_resize_nearest(op: Operator, x: QuantizedTensor) -> QuantizedTensor:
     if target:
         scales = float(target[0] // height), float(target[1] // width)
     rows, columns = (_nearest(size, np.float32(scale)) for size, scale in zip((height, width), scales, strict=True))
+    limited(len(x.values), len(rows), len(columns), x.values.shape[3])
     return _moved(op, x, x.values[:, rows][:, :, columns])
 
 
 def _nearest(size: int, scale: np.float32) -> np.ndarray:
-    steps = np.arange(int(np.float32(size) * scale)).astype(np.float32)
+    steps = np.arange(*limited(int(np.float32(size) * scale))).astype(np.float32)
     return np.minimum((steps / scale).astype(np.int64), size - 1)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import Integers
+from zoosmith.validation.interpreter.values import Integers, limited
 
 
 @operator("PackSegments")
@@ -16,7 +16,7 @@ def pack_segments(op: Operator, lengths: Integers, rows: np.ndarray) -> tuple[np
     if longest < 0:
         longest = int(lengths.max(initial=0))
     filling = -np.inf if op.flag("pad_minf") and rows.dtype.kind == "f" else 0
-    packed = np.full((len(lengths), longest, *rows.shape[1:]), filling, rows.dtype)
+    packed = np.full(limited(len(lengths), longest, *rows.shape[1:]), filling, rows.dtype)
     for segment, part in enumerate(np.split(rows, np.cumsum(lengths)[:-1]) if len(lengths) else []):
         packed[segment, : len(part)] = part[:longest]
     return packed, np.arange(longest) < lengths[:, None]

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
-from zoosmith.validation.interpreter.boxes import Floats, as_float32
+from zoosmith.validation.interpreter.boxes import Floats, as_float32, bins_of_region, samples_of_bin
 from zoosmith.validation.interpreter.pieces import storage
 from zoosmith.validation.interpreter.registry import operator
+from zoosmith.validation.interpreter.values import limited
 from zoosmith.validation.interpreter.windows import channels_first, channels_last
 
 
@@ -20,8 +21,9 @@ def roi_align(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.ndarray:
         image = channels_first(image)
     if rois.ndim != 2 or rois.shape[1] not in {4, 5} or image.ndim != 4:
         raise op.error(f"image {image.shape} and rois {rois.shape} do not fit")
-    pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
-    result = np.zeros(shape := (len(rois), image.shape[1], *pooled), storage(math.prod(shape)))
+    pooled = bins_of_region(op)
+    shape = limited(len(rois), image.shape[1], *pooled)
+    result = np.zeros(shape, storage(math.prod(shape)))
     # Channels last: what a weight multiplies lies side by side.
     pixels = np.ascontiguousarray(channels_last(image))
     scale, aligned = np.float32(op.number("spatial_scale", 1.0)), op.flag("aligned")
@@ -64,8 +66,8 @@ def _extent(weights: np.ndarray) -> slice:
 def _sampling(start: np.float32, length: np.float32, bins: int, size: int, ratio: int) -> np.ndarray:
     """The weight (bins, size) of every row of an image in each bin of a region."""
     bin_size = length / np.float32(bins)
-    samples = ratio if ratio > 0 else math.ceil(bin_size)
-    weights = np.zeros((bins, size))
+    samples = samples_of_bin(ratio, bin_size)
+    weights = np.zeros(limited(bins, size))
     for sample in range(samples):
         offsets = np.float32(sample + 0.5) * bin_size / np.float32(samples)
         where = start + np.arange(bins).astype(np.float32) * bin_size + offsets
@@ -84,9 +86,9 @@ def roi_pool(op: Operator, image: np.ndarray, rois: np.ndarray) -> tuple[np.ndar
     """Image (N, C, H, W), RoIs (R, 5): the largest element in each bin (R, C, h, w), and its index in the plane."""
     if rois.ndim != 2 or rois.shape[1] != 5 or op.channels_last:
         raise op.error(f"rois {rois.shape} with order {op.order}: expected 5 columns and NCHW")
-    pooled = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
+    pooled = bins_of_region(op)
     scale = np.float32(op.number("spatial_scale", 1.0))
-    result = np.zeros((len(rois), image.shape[1], *pooled))
+    result = np.zeros(limited(len(rois), image.shape[1], *pooled))
     index = np.full(result.shape, -1, np.int32)
     for n, roi in enumerate(as_float32(rois)):
         plane = image[int(roi[0])]
@@ -210,8 +212,8 @@ def roi_align_rotated(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.n
         image = channels_first(image)
     if rois.ndim != 2 or rois.shape[1] not in {5, 6} or image.ndim != 4:
         raise op.error(f"image {image.shape} and rois {rois.shape} do not fit")
-    bins = op.integer("pooled_h", 1), op.integer("pooled_w", 1)
-    result = np.zeros((len(rois), image.shape[1], *bins))
+    bins = bins_of_region(op)
+    result = np.zeros(limited(len(rois), image.shape[1], *bins))
     scale, aligned, ratio = (
         np.float32(op.number("spatial_scale", 1.0)),
         op.flag("aligned"),
@@ -225,7 +227,8 @@ def roi_align_rotated(op: Operator, image: np.ndarray, rois: np.ndarray) -> np.n
             raise op.error(f"region {n} has a negative size, which is refused with aligned=1")
         sides = sides if aligned else np.maximum(sides, np.float32(1))
         steps = sides[1] / np.float32(bins[0]), sides[0] / np.float32(bins[1])
-        grids = [ratio if ratio > 0 else math.ceil(step) for step in steps]
+        grids = [samples_of_bin(ratio, step) for step in steps]
+        limited(*bins, *grids)
         rows, columns = (
             np.add.outer(np.arange(count) * step, (np.arange(grid) + 0.5) * step / max(grid, 1)) - side / 2
             for count, step, grid, side in zip(bins, steps, grids, (sides[1], sides[0]), strict=True)
@@ -259,7 +262,7 @@ def ps_roi_pool(op: Operator, image: np.ndarray, rois: np.ndarray) -> tuple[np.n
     if image.shape[1] != kinds * group * group or rois.shape[1:] != (5,) or op.channels_last:
         raise op.error(f"image {image.shape} and rois {rois.shape} do not fit {kinds} kinds of {group} by {group} bins")
     channels = np.arange(image.shape[1], dtype=np.int32).reshape(kinds, group, group)
-    result = np.zeros((len(rois), kinds, group, group))
+    result = np.zeros(limited(len(rois), kinds, group, group))
     scale = np.float32(op.number("spatial_scale", 1.0))
     for n, roi in enumerate(as_float32(rois)):
         corners = np.floor(np.abs(roi[1:]) + np.float32(0.5)) * np.sign(roi[1:])

@@ -6,7 +6,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import Integers
+from zoosmith.validation.interpreter.values import Integers, limited
 
 _COMBINE: dict[str, Callable] = {
     "Sum": lambda rows: rows.sum(0),
@@ -74,6 +74,7 @@ def _by_segment(op: Operator, rows: np.ndarray, segments: np.ndarray, combine: s
         count = max(count, op.integer("num_segments", -1))
     elif np.any(np.diff(segments, prepend=-1) > 1) or np.any(np.diff(segments) < 0):
         raise op.error("its segment ids must be sorted from 0 up, without gaps")
+    limited(count, *rows.shape[1:])
     order = np.argsort(segments, kind="stable")
     return _pooled(op, rows[order], np.bincount(segments, minlength=count), combine)
 
@@ -93,16 +94,19 @@ def segment_mean(op: Operator, rows: np.ndarray, segments: Integers) -> np.ndarr
 @operator("LengthsToSegmentIds")
 def lengths_to_segment_ids(op: Operator, lengths: Integers) -> np.ndarray:
     """The number of each segment, as often as it is long, int32."""
+    limited(sum(map(int, lengths.reshape(-1))))
     return np.repeat(np.arange(lengths.size, dtype=np.int32), lengths.reshape(-1))
 
 
 @operator("SegmentIdsToLengths")
 def segment_ids_to_lengths(op: Operator, segments: Integers) -> np.ndarray:
     """How long each segment is, int32."""
+    limited(int(segments.max(initial=0)) + 1)
     return np.bincount(segments.reshape(-1)).astype(np.int32)
 
 
 @operator("LengthsTile")
 def lengths_tile(op: Operator, rows: np.ndarray, lengths: Integers) -> np.ndarray:
     """Each row as often as its length says."""
+    limited(sum(map(int, lengths.reshape(-1))), *rows.shape[1:])
     return np.repeat(rows, lengths.reshape(-1), axis=0)

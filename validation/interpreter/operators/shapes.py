@@ -7,7 +7,7 @@ import numpy as np
 
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.registry import operator
-from zoosmith.validation.interpreter.values import Integers
+from zoosmith.validation.interpreter.values import Integers, limited
 from zoosmith.validation.interpreter.windows import channels_first, channels_last, explicit_pads, pad_spatial
 
 
@@ -188,6 +188,7 @@ def tile(op: Operator, x: np.ndarray, tiles: np.ndarray | None = None, axis: np.
         along = 0 if op.integer("axis") and tiles is not None and tiles.dtype == np.int64 else op.integer("axis")
     repeats = [1] * x.ndim
     repeats[op.canonical(along, x.ndim)] = count
+    limited(x.size, *repeats)
     return np.tile(x, repeats)
 
 
@@ -196,6 +197,7 @@ def numpy_tile(op: Operator, x: np.ndarray, repeats: Integers) -> np.ndarray:
     """Repeated as often along each dimension as the second input says."""
     if repeats.size != x.ndim:
         raise op.error(f"has {repeats.size} repeats for {x.ndim} dimensions")
+    limited(x.size, *map(int, repeats.reshape(-1)))
     return np.tile(x, repeats.reshape(-1))
 
 
@@ -203,7 +205,7 @@ def numpy_tile(op: Operator, x: np.ndarray, repeats: Integers) -> np.ndarray:
 def expand(op: Operator, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Broadcast with the shape in the second input."""
     wanted: Sequence[int] = [int(size) for size in shape.reshape(-1)]
-    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(wanted)))
+    return np.broadcast_to(x, limited(*np.broadcast_shapes(x.shape, tuple(wanted))))
 
 
 @operator("ChannelShuffle")
@@ -231,6 +233,7 @@ def pad_image(op: Operator, x: np.ndarray) -> np.ndarray:
     if mode == "constant":
         result = pad_spatial(image, begin, end, op.number("value", 0.0))
     else:
+        limited(*image.shape[:2], *(n + b + e for b, e, n in zip(begin, end, image.shape[2:], strict=True)))
         rows, columns = (
             _mirrored(op, np.arange(-b, n + e), n, mode) for b, e, n in zip(begin, end, image.shape[2:], strict=True)
         )
