@@ -2,6 +2,7 @@
 ReduceSumSquare."""
 
 from itertools import combinations
+from math import comb
 
 from onnx import NodeProto, TensorProto
 
@@ -18,6 +19,7 @@ _AXES_AS_INPUT_SINCE_18 = (
 
 
 _FEW = 8  # sets of axes that an If each may choose between
+_MOST_SETS = 1 << 12  # sets of axes that are tried
 
 
 _IN_STAGES = {  # reductions that are a reduction by stages between two operators on elements
@@ -55,7 +57,10 @@ def _reduction_axes_to_attribute(node: NodeProto, g: Writer) -> None:
         elif stated is None or None in stated:
             g.refuse(f"axes ({name!r}) are computed at run time")
         else:
-            _reduce_at_run_time(node, g, name, g.rank(node.input[0]), stated[0] or 0)
+            count, rank = stated[0] or 0, g.rank(node.input[0])
+            if count > rank:
+                g.refuse(f"axes ({name!r}) are {count}, and the data has {rank} dimensions")
+            _reduce_at_run_time(node, g, name, rank, count)
             return
     data = node.input[0]
     if (axes is None or axes.size == 0) and nothing:
@@ -101,7 +106,7 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
 def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> list[tuple[int, ...]]:
     """Sets of `count` axes that leave the stated shape of the result; one of those that differ in axes of size 1."""
     sizes, result = g.shape(node.input[0]), g.shape(node.output[0])
-    if sizes is None or result is None or None in (*sizes, *result):
+    if sizes is None or result is None or None in (*sizes, *result) or comb(rank, count) > _MOST_SETS:
         return []
     found: dict[tuple[int, ...], tuple[int, ...]] = {}
     for axes in combinations(range(rank), count):

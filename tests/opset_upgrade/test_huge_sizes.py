@@ -1,11 +1,13 @@
 """Sizes that no memory holds: a conversion keeps them or refuses, and makes no constant of that many elements."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, defs
 
 from tests.attacks.model_building import constant, model, node, value
 from tests.opset_upgrade import hand_cases
@@ -13,9 +15,19 @@ from tests.opset_upgrade.node_cases import cases_by_operator
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.opset_upgrade import OpsetError, convert
 
-# a list of so many numbers would take 8 TiB: it fails at once
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits memory as Linux does")
 _HUGE = 2**40
 _TARGETS = (6, 9, 13, 18)
+
+
+@pytest.fixture(autouse=True)
+def limited_memory() -> Iterator[None]:
+    """Let a test take 1 GiB: a list of so many objects would otherwise grow until the machine has no more."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def with_huge_sizes(given: ModelProto) -> Iterator[ModelProto]:
@@ -32,9 +44,9 @@ def with_huge_sizes(given: ModelProto) -> Iterator[ModelProto]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operator", sorted(cases_by_operator()))
+@pytest.mark.parametrize("operator", sorted({schema.name for schema in defs.get_all_schemas() if not schema.domain}))
 def test_an_operator_of_huge_tensors_is_converted_or_refused(operator: str) -> None:
-    models = [case.model for case in cases_by_operator()[operator][:3]]
+    models = [case.model for case in cases_by_operator().get(operator, [])[:3]]
     models += [make()[0] for key, make in hand_cases.CASES.items() if key[0] == operator]
     for given in models:
         for huge in with_huge_sizes(given):
