@@ -14,7 +14,7 @@ from zoosmith.validation import runner_for
 # Samples that the error is measured on: enough for a figure of two digits.
 _MEASURED = 8
 
-_BORDERS = ("QuantizeLinear", "DequantizeLinear")
+BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def summarize(original: onnx.ModelProto, quantized: onnx.ModelProto, samples: Sa
         quantized.ByteSize(),
         original.ByteSize(),
         counts["QLinearConv"],
-        sum(counts[name] for name in _BORDERS),
+        sum(counts[name] for name in BORDERS),
         float(np.mean(np.concatenate(errors))) / spread,
         counts["MatMulInteger"],
         slow_reason(quantized),

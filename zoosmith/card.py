@@ -7,8 +7,8 @@ from textwrap import fill, indent
 from typing import Any
 
 from zoosmith.card_proof import proof_texts
+from zoosmith.card_quantization import quantization_texts
 from zoosmith.escaping import markdown
-from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
@@ -283,24 +283,13 @@ def _share(share: Share) -> str:
 
 
 def _quantization(recipe: Recipe, report: Report) -> str:
-    row = next((row for row in report.written if row.name == INTEGER_ROW), None)
-    if row is None:
-        done = f"The row `{INTEGER_ROW}` is made of the row of opset 12; this build has none."
-    else:
-        done = (
-            f"{recipe.stem(INTEGER_ROW)} is made of {recipe.stem('12')} and computes in integers from end to end: "
-            "weights are int8 with a scale for each output channel, activations uint8; one QuantizeLinear is at "
-            "the input, one DequantizeLinear at the output. An affine (BatchNormalization, Mul, Add) that follows "
-            "a convolution is folded into it; one that follows a Concat is a depthwise 1 x 1 convolution, whose "
-            "one weight a channel is exactly 127 of its scale. Weights are such that no processor saturates, with "
-            "or without VNNI, so the archive's outputs hold on both. "
-            f"{_calibration(recipe, report)}{_distance(row)}"
-        )
+    rows = ",".join(row.name for row in report.written if not row.exact) or INTEGER_ROW
     packages = "\n".join(f"- {text}" for text in _requirements(("onnx", "onnx-ir", "onnxruntime")))
+    done = "\n\n".join(_wrapped(text) for text in quantization_texts(recipe, report))
     return f"""
 ## Quantization
 
-{_wrapped(done)}
+{done}
 
 ### Environment
 
@@ -317,38 +306,9 @@ Each command makes its row alone, in a folder of its own, byte for byte as it is
 ### Model quantize
 
 ```shell
-{_command(report, INTEGER_ROW)}
+{_command(report, rows)}
 ```
 """
-
-
-def _calibration(recipe: Recipe, report: Report) -> str:
-    """Say what the ranges come from, how like the training data that is, and what no photograph has proved."""
-    found = report.calibration
-    if found is None:
-        return ""
-    if found.distance is None:
-        judged = "The weights state no statistics of their training data, so that these samples cannot be judged."
-    else:
-        limits = f"at most {MEAN_LIMIT:g} and {VARIANCE_LIMIT:g} are accepted as like the training data"
-        judged = f"On them the activations have {found.distance}; {limits}."
-    texts = [f"Ranges were calibrated on {found.samples}.", judged]
-    if report.accuracy is None:
-        texts.append(
-            f"The row was checked on {report.samples} only, others than those that it was calibrated on: its "
-            "accuracy on real data was not measured in this build."
-        )
-    return " ".join(texts)
-
-
-def _distance(row: RowReport) -> str:
-    """Say how far a row is from the source; empty where its outputs have no such figures."""
-    if row.cosine is None or row.max_scaled is None:
-        return ""
-    return (
-        f" Against the outputs of the source the cosine is {row.cosine:.6f} at the least, the largest error "
-        f"{row.max_scaled:.2f} standard deviations."
-    )
 
 
 def _requirements(names: tuple[str, ...]) -> list[str]:

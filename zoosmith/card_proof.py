@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from zoosmith.checks import LEAST_COSINE
 from zoosmith.recipes.recipe import Recipe
+from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
 
 
@@ -25,12 +26,13 @@ def proof_texts(recipe: Recipe, report: Report) -> Iterator[str]:
         yield f"There is no file of {_and(lost)}: it could not be made, or not be run."
     passed = [row for row in report.written if row.passed]
     texts = [_held(recipe, report, [row for row in passed if row.exact])]
-    texts += [
-        f"{row.name} is held to a cosine of {LEAST_COSINE} with the outputs of the {report.kind}; its archive holds "
-        "its own."
-        for row in passed
-        if not row.exact
-    ]
+    others = [row.name for row in passed if not row.exact]
+    if others:
+        one = len(others) == 1
+        texts.append(
+            f"{_and(others)} {'is' if one else 'are'} held to a cosine of {LEAST_COSINE} with the outputs of the "
+            f"{report.kind}; {'its archive holds its' if one else 'their archives hold their'} own."
+        )
     yield " ".join(text for text in [*texts, _ran_in(report)] if text)
 
 
@@ -42,7 +44,8 @@ def _held(recipe: Recipe, report: Report, rows: Sequence[RowReport]) -> str:
     subject = "Every row" if every else f"Each of the rows {_and(row.name for row in rows)}"
     samples = f"each of the {report.sets} sample inputs" if report.sets > 1 else "the sample input"
     agreed = ", with the same top-1" if recipe.classifies else ""
-    exact = " but the integer one" if every and not all(row.exact for row in report.rows) else ""
+    others = [row.name for row in report.rows if not row.exact]
+    exact = f" but {'the integer one' if others == [INTEGER_ROW] else _and(others)}" if every and others else ""
     return (
         f"{subject}{exact} is valid for `onnx.checker` with `full_check=True`, declares the opset of its name, and "
         f"gives on {samples} what the {report.kind} itself gives{_computed_by(report)}: within 1e-3 of the value plus "
