@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.opsets import is_standard
-from zoosmith.quantize.calibration import Samples, calibrate
+from zoosmith.quantize.calibration import Samples, by_channel, calibrate
 from zoosmith.quantize.errors import QuantizeError
 
 # Measured on DenseNet-121 trained on photographs: those are at 0.08 and 0.08, pictures of `natural_images` at 0.24 and
@@ -122,18 +122,48 @@ def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = Fal
 
 
 def _check_values(samples: Samples) -> None:
-    seen: dict[str, tuple[float, float, int]] = {}
+    seen: dict[str, _Spread] = {}
     for number, sample in enumerate(samples, start=1):
         for name, value in sample.items():
             if value.dtype.kind != "f" or not value.size:
                 continue
             if np.isnan(value).any():
                 raise QuantizeError(f"calibration sample {number}: input {name!r} holds NaN")
-            low, high, count = seen.get(name, (np.inf, -np.inf, 0))
-            seen[name] = (min(low, float(value.min())), max(high, float(value.max())), count + value.size)
-    if seen and all(low == high and count > 1 for low, high, count in seen.values()):
-        values = ", ".join(f"{low:g} in {name!r}" for name, (low, _, _) in seen.items())
+            seen.setdefault(name, _Spread()).add(by_channel(value))
+    if seen and not any(spread.differs for spread in seen.values()):
+        values = ", ".join(f"{spread.values} in {name!r}" for name, spread in seen.items())
         raise QuantizeError(f"calibration samples of no spread: every value is {values}; expected samples that differ")
+
+
+class _Spread:
+    """The lowest and highest value of each channel of an input."""
+
+    def __init__(self) -> None:
+        self._low: Array | None = None
+        self._high: Array | None = None
+        self._count = 0
+
+    def add(self, values: Array) -> None:
+        """Take in values of shape (channels, values)."""
+        low, high = values.min(axis=1), values.max(axis=1)
+        if self._low is not None and self._high is not None:
+            if len(low) != len(self._low):
+                # an axis of open size counts positions, not channels
+                low, self._low = low.min(keepdims=True), self._low.min(keepdims=True)
+                high, self._high = high.max(keepdims=True), self._high.max(keepdims=True)
+            low, high = np.minimum(low, self._low), np.maximum(high, self._high)
+        self._low, self._high = low, high
+        self._count += values.shape[1]
+
+    @property
+    def differs(self) -> bool:
+        """Whether a channel has two values, or there is but one value of each."""
+        return self._count <= 1 or bool(np.any(self._low != self._high))
+
+    @property
+    def values(self) -> str:
+        """The value of each channel, once where it is the same in all."""
+        return ", ".join(f"{value:g}" for value in np.unique(np.asarray(self._low)))
 
 
 def _stated(model: onnx.ModelProto) -> Iterator[tuple[str, Array, Array]]:

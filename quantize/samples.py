@@ -117,6 +117,14 @@ class LazySamples(Sequence[Mapping[str, Array]]):
         return self._make(index)
 
 
+def _check_type(found: np.dtype, port: Port, path: str | os.PathLike[str]) -> None:
+    """Raise QuantizeError where an array is of another type than an input."""
+    wanted = onnx.helper.tensor_dtype_to_np_dtype(port.elem_type)
+    # numpy's files know its own types only
+    if wanted.isbuiltin == 1 and wanted.kind in "fiub" and found != wanted:
+        raise QuantizeError(f"{path}: {port.name!r} is {found}; expected {wanted}")
+
+
 def _in_batches(
     items: Sequence[Item],
     load: Callable[[Item], Array],
@@ -140,8 +148,8 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
 
     They are read when they are asked for: memory does not grow with their number.
 
-    Raises ValidationError where it cannot be read, QuantizeError where an input is missing or of another shape, and
-    where inputs disagree about the number of samples; both name the file.
+    Raises ValidationError where it cannot be read, QuantizeError where an input is missing or of another shape or type,
+    and where inputs disagree about the number of samples; both name the file.
     """
     ports = [port for port in input_ports(model.graph) if port.required]
     batches, numbers = {}, []
@@ -152,6 +160,7 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
                 raise QuantizeError(f"{path}: no array {port.name!r}, the model's input; it has {held}")
             shape = arrays.shape(port.name)
             _check_fits(shape, port, path)
+            _check_type(arrays.dtype(port.name), port, path)
             batches[port.name] = _batch(port)
             numbers.append(shape[0] // _batch(port))
     if len(set(numbers)) > 1:

@@ -49,6 +49,11 @@ class ArrayArchive:
         with self._archive.open(self._members[name]) as stream:
             return _header(stream, name).shape
 
+    def dtype(self, name: str) -> np.dtype:
+        """The type of an array; its data is not read."""
+        with self._archive.open(self._members[name]) as stream:
+            return _header(stream, name).dtype
+
     def read(self, name: str, rows: int | None = None) -> np.ndarray:
         """Read an array.
 
