@@ -16,9 +16,6 @@ from zoosmith.onnx_model.constants import Array
 _SMALLEST, _LARGEST = 1 / 100, 1 / 2
 _LEAVES = 600
 
-# of 192 kB each: 50 MB in all
-_KEPT = 256
-
 
 def natural_images(
     count: int, size: tuple[int, int] = (256, 256), *, seed: int = 0, first: int = 0
@@ -38,62 +35,41 @@ def natural_images(
         yield Image.fromarray(_picture(np.random.RandomState([seed, index]), *size), "RGB")
 
 
-class MadePictures:
-    """The pictures of a seed by their numbers; the first ones are kept, since calibration goes over them repeatedly.
-
-    Args:
-        seed: as for `natural_images`.
-        size: as for `natural_images`.
-    """
-
-    def __init__(self, seed: int, size: tuple[int, int] = (256, 256)) -> None:
-        self._seed, self._size = seed, size
-        self._kept: dict[int, Image.Image] = {}
-
-    def __getitem__(self, number: int) -> Image.Image:
-        if number not in self._kept:
-            [picture] = natural_images(1, self._size, seed=self._seed, first=number)
-            if number >= _KEPT:
-                return picture
-            self._kept[number] = picture
-        return self._kept[number]
-
-
 def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
     """Dead leaves with texture, at a random mean and contrast; uint8 of shape (height, width, 3)."""
-    leaves = _leaves(random, height, width)
+    ground = leaves(random, height, width)
     texture = _pink_noise(random, height, width)
-    values = leaves + texture[..., None] * random.uniform(0.02, 0.15)
+    values = ground + texture[..., None] * random.uniform(0.02, 0.15)
     values = values - values.mean()
     spread = np.sqrt((values * values).mean())
     mean, contrast = random.uniform(70, 165), random.uniform(35, 75)
     return np.clip(np.rint(mean + values * (contrast / spread)), 0, 255).astype(np.uint8)
 
 
-def _leaves(random: np.random.RandomState, height: int, width: int) -> Array:
+def leaves(random: np.random.RandomState, height: int, width: int) -> Array:
     """Discs and rectangles over each other, float64 of shape (height, width, 3)."""
     side = min(height, width)
     low, high = side * _SMALLEST, side * _LARGEST
     result = np.empty((height, width, 3))
-    result[:] = _colour(random)
+    result[:] = colour(random)
     for _ in range(_LEAVES):
         # inverse of the distribution function of a density that falls with r**-3 between low and high
         radius = low / np.sqrt(1 - random.uniform() * (1 - (low / high) ** 2))
         y, x = random.uniform(0, height), random.uniform(0, width)
         stretch = random.uniform(0.5, 1.0) if random.uniform() < 0.5 else 1.0
         is_disc = random.uniform() < 0.5
-        colour, slope = _colour(random), random.uniform(-0.3, 0.3, 2)
+        tint, slope = colour(random), random.uniform(-0.3, 0.3, 2)
         top, bottom = max(0, int(y - radius)), min(height, int(y + radius) + 1)
         left, right = max(0, int(x - radius)), min(width, int(x + radius) + 1)
         rows = (np.arange(top, bottom)[:, None] - y) / radius
         columns = (np.arange(left, right)[None, :] - x) / (radius * stretch)
         inside = rows * rows + columns * columns <= 1 if is_disc else (np.abs(rows) <= 0.8) & (np.abs(columns) <= 0.8)
         shade = (rows * slope[0] + columns * slope[1])[..., None]
-        result[top:bottom, left:right] = np.where(inside[..., None], colour + shade, result[top:bottom, left:right])
+        result[top:bottom, left:right] = np.where(inside[..., None], tint + shade, result[top:bottom, left:right])
     return result
 
 
-def _colour(random: np.random.RandomState) -> Array:
+def colour(random: np.random.RandomState) -> Array:
     """A colour whose channels differ less than its brightness does from others: of variance 1, 0.1 and 0.02."""
     light, warm, green = random.uniform(-1, 1, 3) * (1.0, 0.32, 0.14)
     return np.array([light + warm + green, light - green, light - warm + green])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ToArray = Callable[["Image", tuple[int, int]], NDArray[np.float32]]
 
 # The short side an image is brought to, over the side that is cut from it: 256 for 224.
-_MARGIN = 256 / 224
+MARGIN = 256 / 224
 
 # Pixels of a resized image, as many as Pillow opens without a warning.
 _LARGEST = 89_478_485
@@ -91,7 +91,7 @@ def _values(channels: tuple[float, float, float]) -> str:
 
 
 def _resized(side: int) -> int:
-    return round(side * _MARGIN)
+    return round(side * MARGIN)
 
 
 def _centre(image: "Image", size: tuple[int, int]) -> "Image":
