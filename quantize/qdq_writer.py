@@ -127,6 +127,5 @@ class QdqWriter(IntegerWriter):
             self.constant(f"{name}_scale", scale if per_channel else scale.reshape(())),
             self.constant(f"{name}_zero_point", zeros),
         ]
-        if per_channel:
-            return self.emit("DequantizeLinear", inputs, self.new_value(name), axis=axis)
-        return self.emit("DequantizeLinear", inputs, self.new_value(name))
+        attributes: dict[str, Any] = {"axis": axis} if per_channel else {}
+        return self.emit("DequantizeLinear", inputs, self.new_value(name), **attributes)
