@@ -129,6 +129,7 @@ class _Build:
         self._options = options
         self._rows = recipe.select_rows(options.rows)
         self._calibration: Calibration | None = None
+        self._samples: Samples | None = None
         self._seen: frozenset[str] = frozenset()
         self._drawn: Drawn = []
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
@@ -259,21 +260,30 @@ class _Build:
         return replace(found, layers=made.layers)
 
     def _calibration_samples(self, model: ModelProto) -> Samples:
-        """What an integer row is calibrated on; the recipe's samples are others than those of the data sets.
+        """What rows are calibrated on, the same for all; the recipe's samples are others than those of the data sets.
 
-        Raises _RefusedSamples for samples far from what the weights were trained on, unless told to go on.
+        Raises _RefusedSamples for samples that cannot be read, and for those far from what the weights were trained on,
+        unless told to go on.
         """
+        if self._samples is None:
+            self._samples = self._read_samples(model)
+        return self._samples
+
+    def _read_samples(self, model: ModelProto) -> Samples:
         given, inputs = self._options.calibrate, self._recipe.samples
         if given is not None:
             preprocess = self._recipe.preprocessing or Preprocess("none")
             broken: list[Path] = []
-            samples = read_samples(
-                model,
-                os.fspath(given),
-                _CALIBRATION_IMAGES,
-                preprocess,
-                on_broken=lambda path, why: broken.append(path),
-            )
+            try:
+                samples = read_samples(
+                    model,
+                    os.fspath(given),
+                    _CALIBRATION_IMAGES,
+                    preprocess,
+                    on_broken=lambda path, why: broken.append(path),
+                )
+            except ZoosmithError as error:
+                raise _RefusedSamples(str(error)) from error
             description = f"{len(samples)} samples of {given.resolve().name}"
             if broken:
                 description += f" ({len(broken)} that cannot be read left out: {_names(broken)})"

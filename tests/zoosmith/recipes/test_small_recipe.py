@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 import zoosmith
-from tests.zoosmith.recipes.small_recipe import NET, SMALL
+from tests.zoosmith.recipes.small_recipe import NET, SMALL, inputs
 from zoosmith import BuildOptions, archives
 from zoosmith.bundles import validate
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.quantize.seen_samples import stated_digests
 from zoosmith.report import Calibration, Report
 
 ROWS = ["8", "9", "12", "12-int8", "14", "6"]
@@ -140,3 +141,30 @@ def test_contents_are_the_manifest_but_for_the_packed_archives(built: tuple[Path
         assert entry["metadata"].pop("model_with_data_sha") == hashlib.sha256(packed).hexdigest()
         assert entry["metadata"].pop("model_with_data_bytes") == len(packed)
     assert contents == listed
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 3, 8, 16), np.float32), r"a\.npz: 'image_0' is \[4, 3, 8, 16\]; expected \[N, 3, 16, 16\]"),
+        (np.zeros((4, 3, 16, 16), np.float64), r"a\.npz: 'image_0' is float64; expected float32"),
+        (np.zeros((4, 3, 16, 16), np.float32), r"a\.npz: calibration samples of no spread"),
+    ],
+)
+def test_arrays_that_cannot_be_calibrated_on_end_the_build_before_anything_is_written(
+    image: np.ndarray, message: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "a.npz", image_0=image, shift_0=np.zeros((4, 10), np.float32))
+    with pytest.raises(ZoosmithError, match=message):
+        zoosmith.build(tmp_path / "out", SMALL, BuildOptions(rows="9,12-int8", sets=1, calibrate=tmp_path / "a.npz"))
+    assert not list((tmp_path / "out").rglob("*.onnx"))
+
+
+def test_an_integer_row_states_what_a_user_gave_to_calibrate_on(tmp_path: Path) -> None:
+    given = {"image_0": inputs(1, 0)["image_0"], "shift_0": inputs(1, 0)["shift_0"]}
+    several = {name: np.concatenate([value + index / 10 for index in range(4)]) for name, value in given.items()}
+    np.savez(tmp_path / "a.npz", **several)  # type: ignore[arg-type]
+    zoosmith.build(tmp_path / "out", SMALL, BuildOptions(rows="9,12-int8", sets=1, calibrate=tmp_path / "a.npz"))
+    folder = tmp_path / "out" / SMALL.folder
+    stated = {name: stated_digests(onnx.load(folder / SMALL.path(name))) for name in ("9", "12-int8")}
+    assert (len(stated["9"]), len(stated["12-int8"])) == (0, 8)
