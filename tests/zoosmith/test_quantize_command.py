@@ -310,3 +310,20 @@ def test_a_quantized_model_is_not_quantized_again(
         )
         assert code == 2
         assert f"{tmp_path / 'int8.onnx'}: already quantized: it holds QuantizeLinear; expected a float32 model" in err
+
+
+def test_ranges_are_kept_in_a_cache_and_make_the_same_bytes(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache, contents = tmp_path / "cache", []
+    for options in (["--no-cache"], ["--cache", cache], ["--cache", cache]):
+        arguments = ["-o", tmp_path / "int8.onnx", "--calibrate", "random", "--samples", 4, "--force", *options]
+        code, _, err = run(capsys, "quantize", model, *arguments)
+        assert code == 0
+        assert (f"ranges from the cache, {cache}" in err) == (len(contents) == 2)
+        assert ("calibrating" in err) == (len(contents) < 2)
+        contents.append((tmp_path / "int8.onnx").read_bytes())
+        assert cache.exists() == (len(contents) > 1)
+    assert len(set(contents)) == 1
+    code, _, err = run(capsys, "quantize", model, "-o", tmp_path / "x.onnx", "--cache", cache, "--no-cache")
+    assert code == 2 and "--cache and --no-cache exclude each other" in err

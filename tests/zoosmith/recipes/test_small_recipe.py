@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ import zoosmith
 from tests.zoosmith.recipes.small_recipe import NET, SMALL, inputs
 from zoosmith import BuildOptions, archives
 from zoosmith.bundles import validate
+from zoosmith.execution import Progress
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.quantize.seen_samples import stated_digests
@@ -168,3 +170,21 @@ def test_an_integer_row_states_what_a_user_gave_to_calibrate_on(tmp_path: Path) 
     folder = tmp_path / "out" / SMALL.folder
     stated = {name: stated_digests(onnx.load(folder / SMALL.path(name))) for name in ("9", "12-int8")}
     assert (len(stated["9"]), len(stated["12-int8"])) == (0, 8)
+
+
+def test_a_build_keeps_ranges_and_takes_them_from_the_cache(tmp_path: Path) -> None:
+    class Notes(Progress):
+        said: ClassVar[list[str]] = []
+
+        def on_note(self, text: str) -> None:
+            self.said.append(text)
+
+    options = BuildOptions(rows="12-int8", sets=1, cache=tmp_path / "cache")
+    rows = []
+    for name in ("first", "again"):
+        zoosmith.build(tmp_path / name, SMALL, options, progress=Notes())
+        rows.append((tmp_path / name / SMALL.folder / SMALL.path("12-int8")).read_bytes())
+    assert rows[0] == rows[1]
+    assert Notes.said == [f"ranges from the cache, {tmp_path / 'cache'}"]
+    # where it is does not change a file, so that the card does not state it
+    assert options.arguments() == ("--rows", "12-int8", "--sets", "1")
