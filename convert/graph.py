@@ -13,6 +13,7 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
 from zoosmith.onnx_model.in_place import point_to
 from zoosmith.onnx_model.ports import Dimension, tensor_shape
+from zoosmith.onnx_model.shape_inference import infer_shapes
 
 Attribute: TypeAlias = int | float | str | bytes | Sequence[int] | Sequence[float] | np.ndarray | GraphProto
 
@@ -299,7 +300,7 @@ class Graph:
         self._pending.clear()
         self._stand_ins.clear()
         try:
-            inferred = onnx.shape_inference.infer_shapes(batch, data_prop=True)
+            inferred = infer_shapes(batch)
         except onnx.shape_inference.InferenceError as error:
             reason = " ".join(str(error).split())
             raise ConvertError(f"the shapes in the net do not fit together: {reason}") from error

@@ -22,6 +22,7 @@ from onnx import (
 from onnx.defs import OpSchema
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.shape_inference import infer_shapes
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import get_attribute
@@ -61,7 +62,7 @@ def infer_types(model: ModelProto, defaults: Collection[str] = ()) -> dict[Path,
         del bare.graph.initializer[:]
         bare.graph.initializer.extend(kept)
     try:
-        inferred = shape_inference.infer_shapes(bare, data_prop=True)
+        inferred = infer_shapes(bare)
     except (
         shape_inference.InferenceError,
         checker.ValidationError,
@@ -177,9 +178,7 @@ def fault_of(
 ) -> str | None:
     """Why onnx's inference refuses a node with these inputs; None where it finds no fault."""
     try:
-        shape_inference.infer_shapes(
-            _alone(node, opset, type_of, value_of), check_type=True, strict_mode=True, data_prop=True
-        )
+        infer_shapes(_alone(node, opset, type_of, value_of), check_type=True, strict_mode=True)
     except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as error:
         return first_line(error).rpartition("Error] ")[2]
     return None

@@ -295,7 +295,11 @@ class Writer:
 
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
         """The name of a constant tensor of that value (a number, a list or an array)."""
-        return self.facts.constant(np.asarray(value, dtype=dtype))
+        try:
+            array = np.asarray(value, dtype=dtype)
+        except OverflowError:  # a product of sizes that no memory holds
+            self.refuse(f"its sizes come to {value}, which is no number of type {np.dtype(dtype)}")
+        return self.facts.constant(array)
 
     def initializer(self, constant: NodeProto, tensor: TensorProto) -> None:
         """Give a tensor as initializer in place of the Constant node that held it."""

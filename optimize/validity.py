@@ -4,6 +4,7 @@ import onnx
 from onnx import ModelProto, helper
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.shape_inference import has_long_vectors, infer_shapes
 from zoosmith.optimize.errors import OptimizeError
 
 # small ones may say what shapes are
@@ -20,7 +21,7 @@ def refuse_invalid(model: ModelProto) -> None:
         OptimizeError: the model is not valid.
     """
     try:
-        inferred = onnx.shape_inference.infer_shapes(_without_weights(model), strict_mode=True, data_prop=True)
+        inferred = infer_shapes(_without_weights(model), strict_mode=True)
         for value in inferred.graph.output:
             if value.type.HasField("tensor_type"):
                 # the checker wants one there, whatever it says
@@ -28,6 +29,8 @@ def refuse_invalid(model: ModelProto) -> None:
         onnx.checker.check_model(inferred)
     except Exception as error:  # its C++ core raises errors without a common base
         raise OptimizeError(f"the model is not valid: {first_line(error)}") from error
+    if has_long_vectors(inferred):
+        raise OptimizeError("the model has vectors of too many elements: libraries would write down each of them")
 
 
 def _without_weights(model: ModelProto) -> ModelProto:

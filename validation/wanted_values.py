@@ -6,13 +6,13 @@ from math import floor, inf, prod
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.inliner import inline_local_functions
 
 from zoosmith.onnx_model.constants import constant_tensor, values_at_hand
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import input_ports
+from zoosmith.onnx_model.shape_inference import infer_shapes
 from zoosmith.onnx_model.traversal import subgraphs
 
 # from here on indices may count from the end
@@ -189,7 +189,7 @@ def _inferred_shapes(model: ModelProto, given: Mapping[str, Sequence[int]]) -> d
     for output in sized.graph.output:
         output.type.tensor_type.ClearField("shape") if output.type.HasField("tensor_type") else None
     try:
-        sized = onnx.shape_inference.infer_shapes(sized, data_prop=True)
+        sized = infer_shapes(sized)
     except Exception:  # its C++ core raises errors without a common base; without shapes index 0 is taken
         return {name: tuple(shape) for name, shape in given.items()}
     shapes = {name: tuple(shape) for name, shape in given.items()}

@@ -1,5 +1,7 @@
 """Limits of the constants that rules bring into a model: a stated size is any number, also one that no memory holds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from zoosmith.opset_upgrade.writer import Writer
@@ -21,6 +23,14 @@ def limit_list(count: int, g: Writer) -> int:
 def counting(size: int, g: Writer) -> np.ndarray:
     """0, 1, 2 ... below a size; refuses if there would be too many of them."""
     return np.arange(limit_list(size, g))
+
+
+def broadcast_shape(g: Writer, *shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape to which tensors broadcast; refuses where there is none, or no memory holds it."""
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError as error:
+        g.refuse(f"tensors of the shapes {', '.join(str(list(shape)) for shape in shapes)}: {error}")
 
 
 def _limited(count: int, most: int, g: Writer) -> int:

@@ -34,6 +34,8 @@ def _gather_nd(node: NodeProto, g: Writer) -> None:
     data, indices = node.input
     rank, batch = g.rank(indices), g.attribute("batch_dims", 0)
     depth = batch + g.fixed_size(indices, -1, "it tells how many axes they name")
+    if depth > g.rank(data):
+        g.refuse(f"its indices name {depth} axes of {g.rank(data)}")
     outer, inner = sizes(g, data, range(depth)), sizes(g, data, range(depth, g.rank(data)))
     strides = flat_strides(g, outer)
     place = weighted_rows(g, count_from_start(g, indices, outer[batch:]), strides[batch:])

@@ -68,6 +68,8 @@ def _rows(node: NodeProto, g: Writer) -> _Rows:
     data, indices, updates = node.input
     depth = g.fixed_size(indices, -1, "it tells how many axes they name")
     shape = sizes(g, data)
+    if depth > len(shape):
+        g.refuse(f"its indices name {depth} axes of {len(shape)}")
     outer, rest = shape[:depth], total(g, shape[depth:])
     count = total(g, sizes(g, indices, range(g.rank(indices) - 1)))
     places = g.op("Reshape", places_of_slices(g, indices, outer), g.constant([-1, 1]))

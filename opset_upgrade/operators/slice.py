@@ -154,7 +154,7 @@ def _slice_by_gather(node: NodeProto, g: Writer) -> None:
                 step = g.op("Gather", steps, g.constant(places), axis=0)
         negative = g.op("Cast", g.op("Less", start, double_scalar(g, 0)), to=TensorProto.DOUBLE)
         start = g.op("Add", start, g.op("Mul", negative, double_scalar(g, size)))
-        index = g.op("Mul", double_array(g, np.arange(length)), step)
+        index = g.op("Mul", double_array(g, counting(length, g)), step)
         index = g.op("Add", index, clamp_index(g, start, size, 1))
         data = g.op("Gather", data, g.op("Cast", index, to=TensorProto.INT64), axis=axis)
     g.op("Identity", data, output=node.output[0])

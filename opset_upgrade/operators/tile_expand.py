@@ -6,7 +6,9 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.onnx_model.ports import element_type_name
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
+from zoosmith.opset_upgrade.building_blocks.constant_limits import broadcast_shape
 from zoosmith.opset_upgrade.building_blocks.type_casts import hold_in_floats
 from zoosmith.opset_upgrade.node_editing import set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
@@ -50,7 +52,7 @@ def _expand_by_tile(node: NodeProto, g: Writer) -> None:
         return
     if value.ndim != 1 or value.min(initial=0) < 0:
         g.refuse(f"its shape {value.tolist()} is no list of sizes")
-    result = np.broadcast_shapes(tuple(size or 0 for size in shape), tuple(value.tolist()))
+    result = broadcast_shape(g, [size or 0 for size in shape], value.tolist())
     if 0 in shape and prod(result) == 0 and shape != result:
         g.refuse("an empty tensor cannot be repeated there")
     aligned = (1,) * (len(result) - len(shape)) + shape
@@ -69,6 +71,8 @@ def _expand_at_run_time(node: NodeProto, g: Writer) -> None:
     if shape is None or count is None:
         _expand_of_unknown_rank(node, g, shape)
         return
+    if count > MOST_DIMENSIONS:
+        g.refuse(f"it makes {count} dimensions; at most {MOST_DIMENSIONS} are supported")
     missing = count - len(shape)
     aligned = (1,) * missing + shape
     if missing > 0:

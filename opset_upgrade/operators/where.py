@@ -7,7 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
-from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_constant
+from zoosmith.opset_upgrade.building_blocks.constant_limits import broadcast_shape, counting, limit_constant
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size, same_size
 from zoosmith.opset_upgrade.building_blocks.numbers import choose_floats
 from zoosmith.opset_upgrade.building_blocks.type_casts import SINGLE, Holders, cast_to_exact
@@ -69,7 +69,7 @@ def _copies_one(node: NodeProto, g: Writer) -> bool:
         return False
     fixed = [g.static_shape(name) for name in node.input]
     taken = 1 if known.all() else 2
-    result = _expand(g, node.input[taken], fixed[taken], np.broadcast_shapes(*fixed))
+    result = _expand(g, node.input[taken], fixed[taken], broadcast_shape(g, *fixed))
     g.op("Identity", result, output=node.output[0])
     return True
 
@@ -98,7 +98,7 @@ _ARITHMETIC: dict[int, Callable[[Writer, str, str, str], str]] = {
 def _where_by_index(node: NodeProto, g: Writer) -> None:
     """Pick the elements from both by their place."""
     shapes = [g.static_shape(name) for name in node.input]
-    shape = np.broadcast_shapes(*shapes)
+    shape = broadcast_shape(g, *shapes)
     count = limit_constant(prod(shape), g)
     if not count:
         g.refuse("an empty tensor cannot be reshaped there")
