@@ -179,6 +179,7 @@ def _lead(given: argparse.Namespace) -> int:
         "max_total_time": given.seconds,
         "seed": given.seed,
         "timeout": _LIMIT_BY_THE_CLOCK,
+        "report_slow_units": _LIMIT_BY_THE_CLOCK,
         "rss_limit_mb": 0,
         "max_len": _LARGEST_INPUT,
         "artifact_prefix": f"{state.findings}/",
