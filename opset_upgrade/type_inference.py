@@ -25,7 +25,7 @@ from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.shape_inference import infer_shapes
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
-from zoosmith.opset_upgrade.node_editing import get_attribute
+from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, formals, history, operator_of, schema_at
 
 _DATA_ELEMENTS = 1 << 10  # constant inputs up to this size are given to shape inference, which reads some of them
@@ -176,9 +176,14 @@ def fault_of(
     type_of: Callable[[str], TypeProto | None],
     value_of: Callable[[str], np.ndarray | None],
 ) -> str | None:
-    """Why onnx's inference refuses a node with these inputs; None where it finds no fault."""
+    """Why onnx's inference refuses a node with these inputs and results; None where it finds no fault."""
+    alone = _alone(node, opset, type_of, value_of)
+    for name in dict.fromkeys(filter(None, node.output)):
+        known = type_of(name)
+        if known is not None:
+            alone.graph.value_info.append(ValueInfoProto(name=name, type=known))
     try:
-        infer_shapes(_alone(node, opset, type_of, value_of), check_type=True, strict_mode=True)
+        infer_shapes(alone, check_type=True, strict_mode=True)
     except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as error:
         return first_line(error).rpartition("Error] ")[2]
     return None
@@ -211,8 +216,11 @@ def _state_scan_inputs(node: NodeProto, type_of: Callable[[str], TypeProto | Non
     body = next((graph for key, graph in subgraphs(node) if key == "body"), None)
     if body is None or len(body.input) != len(node.input):
         return False
+    attributes = [find_attribute(node, name) for name in ("num_scan_inputs", "scan_input_axes")]
+    if any(attribute is not None and attribute.ref_attr_name for attribute in attributes):
+        return False
     scanned = get_attribute(node, "num_scan_inputs", 0)
-    if not isinstance(scanned, int):
+    if not isinstance(scanned, int) or not 0 <= scanned <= len(node.input):
         return False
     axes = get_attribute(node, "scan_input_axes", [0] * scanned)
     states = len(node.input) - scanned

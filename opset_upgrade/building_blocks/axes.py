@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, helper
 
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute, set_inputs
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -44,6 +45,8 @@ def on_last_axes(node: NodeProto, g: Writer, count: int) -> None:
     The node is emitted as it came, on data of a known rank; it must treat the axes before the last `count` alike. What
     it makes gets them back.
     """
+    if count >= MOST_DIMENSIONS:
+        g.refuse(f"it works on the last {count} axes; at most {MOST_DIMENSIONS} dimensions are supported")
     g.admit("empty tensors", f"the rank of {node.input[0]!r} is not known")
     before = ""
     for index in range(len(node.input) if node.op_type == "Concat" else 1):

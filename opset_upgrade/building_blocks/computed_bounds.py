@@ -20,6 +20,8 @@ def data_and_result_shapes(node: NodeProto, g: Writer, what: str) -> tuple[tuple
         if shape is None or None in shape:
             g.refuse(f"{what} are computed at run time, and the shapes that would limit them are not fixed")
     data, result = (tuple(size or 0 for size in shape or ()) for shape in found)
+    if len(data) != len(result):
+        g.refuse(f"{what} are computed at run time, and the result has {len(result)} dimensions of {len(data)}")
     return data, result
 
 

@@ -53,6 +53,9 @@ def _dense(node: NodeProto, g: Writer) -> None:
     tensor = sparse.sparse_tensor
     where, values = tensor_array(tensor.indices), tensor_array(tensor.values)
     limit_list(prod(tensor.dims), g)
+    ends = prod(tensor.dims) if where.ndim == 1 else np.array(tensor.dims)
+    if ((where < 0) | (where >= ends)).any():
+        g.refuse("its sparse value has indices outside of its shape")
     dense = np.zeros(list(tensor.dims), dtype=values.dtype)
     if where.ndim == 1:
         dense.reshape(-1)[where] = values

@@ -21,6 +21,8 @@ type_fallback("CumSum")(cast_to_single)
 def _cumulate(node: NodeProto, g: Writer) -> None:
     data, place = node.input
     rank, known = g.rank(data), g.value(place)
+    if not rank:
+        g.refuse("its data is a scalar, which has no axis")
     if known is not None:
         axes = [int(known.item()) % rank]
     else:

@@ -63,6 +63,8 @@ def _dft_at_run_time(node: NodeProto, g: Writer, place: str) -> None:
 def _along(node: NodeProto, g: Writer, axis: int) -> str:
     data = node.input[0]
     size, kinds = g.fixed_size(data, axis, _MATRIX), g.fixed_size(data, -1, "it tells real from complex")
+    if not size or not kinds:
+        g.refuse("there is nothing to transform")
     length, inverse, onesided = _length(node, g, axis), bool(g.attribute("inverse")), bool(g.attribute("onesided"))
     matrix = _fourier_matrix(g, size, kinds, length, inverse, onesided)
     rank = g.rank(data)

@@ -58,6 +58,8 @@ def _are_few(g: Writer, scores: str) -> bool:
     shape = g.shape(scores)
     if shape is None or None in shape:
         return False
+    if len(shape) != 3:
+        g.refuse(f"its scores have {len(shape)} dimensions, expected 3")
     batch, classes, count = g.static_shape(scores)
     return 0 < batch * classes * count * count <= _MOST_PAIRS
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 from zoosmith.opset_upgrade.building_blocks.constant_limits import counting, limit_list
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
@@ -195,7 +196,10 @@ def _root_of_mean_square(g: Writer, data: str, axes: list[int]) -> str:
 def _last_axes(node: NodeProto, g: Writer) -> list[int]:
     """The axes that a normalization runs over, counted from the end."""
     axis = g.attribute("axis")
-    return list(range(axis if axis < 0 else axis - g.rank(node.input[0]), 0))
+    last = axis if axis < 0 else axis - g.rank(node.input[0])
+    if not -MOST_DIMENSIONS <= last < 0:
+        g.refuse(f"axis={axis} is none of its data")
+    return list(range(last, 0))
 
 
 def _in_stash_type(g: Writer, name: str) -> str:

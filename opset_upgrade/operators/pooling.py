@@ -19,7 +19,7 @@ type_fallback("GlobalMaxPool", "MaxPool", "MaxUnpool")(cast_to_exact)
 @adapter("GlobalLpPool", "LpPool", source=1, target=2)
 def _whole_power(node: NodeProto, g: Writer) -> None:
     power = get_attribute(node, "p", 2.0)
-    if power != int(power):
+    if not float(power).is_integer():
         g.refuse(f"p={power} is not a whole number")
     drop_attribute(node, "p")
     set_attribute(node, "p", int(power))

@@ -54,7 +54,7 @@ def _reduction_axes_to_attribute(node: NodeProto, g: Writer) -> None:
         stated = g.shape(name)
         if stated == (0,):
             axes = None
-        elif stated is None or None in stated:
+        elif stated is None or len(stated) != 1 or None in stated:
             g.refuse(f"axes ({name!r}) are computed at run time")
         else:
             count, rank = stated[0] or 0, g.rank(node.input[0])

@@ -182,6 +182,8 @@ def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     # sizes do not determine scales that are computed at run time: 2.4 makes four of two as well
     if not input_at(node, 3) or data is None or result is None or None in data or None in result or 0 in data:
         return None
+    if len(data) != len(result):
+        g.refuse(f"it makes {len(result)} dimensions of {len(data)}")
     return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]
 
 
@@ -192,6 +194,8 @@ def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction], *, ant
     """
     data, sizes, stated = node.input[0], g.static_shape(node.input[0]), g.static_shape(node.output[0])
     mode, kind = g.attribute("mode"), g.element_type(data)
+    if not len(sizes) == len(stated) == len(scales):
+        g.refuse(f"it makes {len(stated)} dimensions of {len(sizes)} with {len(scales)} scales")
     if mode != "nearest" and kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         g.refuse(f"mode={mode!r} of {g.type_string(data)} with these coordinates does not exist there")
     if mode == "linear" and g.attribute("exclude_outside"):

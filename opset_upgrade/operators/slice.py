@@ -101,6 +101,8 @@ def _slice_by_compress(node: NodeProto, g: Writer) -> bool:
     if input_at(node, 4) and (steps is None or (steps != 1).any()):
         return False
     places = range(count) if axes is None else [int(axis) % len(shape) for axis in axes]
+    if len(places) != count or count > len(shape):
+        g.refuse(f"it has bounds for {count} axes of {len(shape)}")
     kept = [_kept(g, node, number, shape[axis]) for number, axis in enumerate(places)]
     if "" in kept:
         return False

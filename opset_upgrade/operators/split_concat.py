@@ -1,5 +1,6 @@
 """Concat and Split."""
 
+import numpy as np
 from onnx import NodeProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import axis_within_from_front
@@ -7,6 +8,8 @@ from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
+
+_LARGEST_SIZE = 1 << 62
 
 adapter("Concat", source=11, target=4)(axis_within_from_front)
 type_fallback("Concat")(cast_to_exact)
@@ -25,6 +28,8 @@ def _sizes_to_attribute(node: NodeProto, g: Writer) -> None:
     sizes = g.constant_input(1, "split")
     set_inputs(node, node.input[0])
     if sizes is not None:
+        if not (np.abs(sizes) < _LARGEST_SIZE).all():
+            g.refuse(f"its sizes {sizes.tolist()} are no sizes")
         set_attribute(node, "split", [int(size) for size in sizes])
 
 
