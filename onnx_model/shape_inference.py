@@ -1,20 +1,25 @@
-"""onnx's shape inference, with the values of shapes followed where that takes little memory."""
+"""onnx's shape inference, without what it spends on long vectors."""
+
+from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto
 
 from zoosmith.onnx_model.traversal import all_graphs
 
 # elements of all vectors together: 600 MB of memory
 _MOST_ELEMENTS = 1 << 22
+_HIDDEN = "zoosmith vector of "
 
 
 def infer_shapes(model: ModelProto, *, check_type: bool = False, strict_mode: bool = False) -> ModelProto:
     """Return a copy of a model that states the shapes which onnx's inference finds.
 
-    The inference can follow the values of small vectors, which may be shapes (`data_prop`). It then keeps about 150
-    bytes for each element of every vector, whatever its type (measured with onnx 1.23): a model of 100 bytes that
-    states a vector of 2^40 elements would take all memory there is. So it does not where vectors are long.
+    A vector may be the shape of another tensor, and then its length is a rank. onnx's inference writes down so many
+    dimensions; where it also follows the values of vectors (`data_prop`), it keeps about 150 bytes for each element of
+    every vector, whatever its type (measured with onnx 1.23). A model of 100 bytes that states a vector of 2^40
+    elements would take all memory there is. So stated lengths that large are hidden from it, and values are not
+    followed where vectors in between are long.
 
     Args:
         model: left as it was.
@@ -24,24 +29,76 @@ def infer_shapes(model: ModelProto, *, check_type: bool = False, strict_mode: bo
     Raises:
         Exception: what onnx raises; its C++ core has no common base.
     """
-    plain = onnx.shape_inference.infer_shapes(model)
-    follow = elements_of_vectors(plain) <= _MOST_ELEMENTS
-    if not follow and not (check_type or strict_mode):
-        return plain
-    return onnx.shape_inference.infer_shapes(model, check_type, strict_mode, data_prop=follow)
+    given = model
+    if any(map(_is_long, _lengths_of_vectors(model))):
+        given = ModelProto()
+        given.CopyFrom(model)
+        for length in _lengths_of_vectors(given):
+            _hide(length)
+    inferred = onnx.shape_inference.infer_shapes(given)
+    follow = not has_long_vectors(inferred)
+    if follow or check_type or strict_mode:
+        inferred = onnx.shape_inference.infer_shapes(given, check_type, strict_mode, data_prop=follow)
+    if given is not model:
+        for length in _lengths_of_vectors(inferred):
+            _reveal(length)
+    return inferred
+
+
+def infer_node_outputs(
+    schema: onnx.defs.OpSchema,
+    node: NodeProto,
+    types: Mapping[str, TypeProto],
+    data: Mapping[str, TensorProto],
+    opset: int,
+) -> dict[str, TypeProto]:
+    """What onnx's inference finds of the outputs of a node of ONNX's own operators; long vectors are hidden from it.
+
+    Raises:
+        Exception: what onnx raises; its C++ core has no common base.
+    """
+    given = dict(types)
+    for name, found in types.items():
+        if any(map(_is_long, _length_of_vector(found))):
+            given[name] = TypeProto()
+            given[name].CopyFrom(found)
+            for length in _length_of_vector(given[name]):
+                _hide(length)
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    inferred: dict[str, TypeProto] = onnx.shape_inference.infer_node_outputs(
+        schema, node, given, dict(data), opset_imports=opsets
+    )
+    for found in inferred.values():
+        for length in _length_of_vector(found):
+            _reveal(length)
+    return inferred
 
 
 def has_long_vectors(model: ModelProto) -> bool:
     """Whether the vectors whose sizes a model states are so long that no inference may follow their values."""
-    return elements_of_vectors(model) > _MOST_ELEMENTS
+    return sum(length.dim_value for length in _lengths_of_vectors(model)) > _MOST_ELEMENTS
 
 
-def elements_of_vectors(model: ModelProto) -> int:
-    """How many elements the vectors have whose sizes a model states, together."""
-    total = 0
+def _lengths_of_vectors(model: ModelProto) -> Iterator[TensorShapeProto.Dimension]:
     for graph in all_graphs(model):
         for value in (*graph.input, *graph.value_info, *graph.output):
-            dims = value.type.tensor_type.shape.dim
-            if len(dims) == 1:
-                total += dims[0].dim_value
-    return total
+            yield from _length_of_vector(value.type)
+
+
+def _length_of_vector(value_type: TypeProto) -> Iterable[TensorShapeProto.Dimension]:
+    dims = value_type.tensor_type.shape.dim
+    return dims if len(dims) == 1 else ()
+
+
+def _is_long(length: TensorShapeProto.Dimension) -> bool:
+    return length.dim_value > _MOST_ELEMENTS
+
+
+def _hide(length: TensorShapeProto.Dimension) -> None:
+    if _is_long(length):
+        length.dim_param = f"{_HIDDEN}{length.dim_value}"
+
+
+def _reveal(length: TensorShapeProto.Dimension) -> None:
+    if length.dim_param.startswith(_HIDDEN):
+        length.dim_value = int(length.dim_param.removeprefix(_HIDDEN))

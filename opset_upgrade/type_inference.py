@@ -22,7 +22,7 @@ from onnx import (
 from onnx.defs import OpSchema
 
 from zoosmith.onnx_model.errors import first_line
-from zoosmith.onnx_model.shape_inference import infer_shapes
+from zoosmith.onnx_model.shape_inference import infer_node_outputs, infer_shapes
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute
@@ -110,9 +110,7 @@ def infer_outputs(
         if newer.since_version < schema.since_version or newer.deprecated:
             continue
         try:
-            inferred = shape_inference.infer_node_outputs(
-                newer, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
-            )
+            inferred = infer_node_outputs(newer, node, types, data, opset)
         # few facts, an old form, or a type that is none
         except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):
             continue

@@ -2,6 +2,7 @@
 
 from onnx import NodeProto
 
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 from zoosmith.opset_upgrade.building_blocks.axes import axes_to_input, axes_within_from_front, slice_shape
 from zoosmith.opset_upgrade.node_editing import get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter
@@ -24,6 +25,8 @@ def _unsqueeze_axes_from_front(node: NodeProto, g: Writer) -> None:
 def _insert_from_the_end(node: NodeProto, g: Writer, axes: list[int]) -> None:
     """Insert axes into data of which not even the rank is known: a Reshape."""
     last = -min(axes)
+    if last > MOST_DIMENSIONS:
+        g.refuse(f"axes={list(axes)} make {last} dimensions; at most {MOST_DIMENSIONS} are supported")
     own = last - len(axes)  # axes of the data from the first new one on
     if own:
         g.admit("empty tensors", f"the rank of {node.input[0]!r} is not known")
