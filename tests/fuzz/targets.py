@@ -218,7 +218,7 @@ TARGETS: Mapping[str, Target] = {
     "caffe-net": Target(_caffe_net, seeds.caffe_nets, NetParameter, text=True),
     "caffe-parameters": Target(_caffe_parameters, seeds.caffe_parameters, NetParameter),
     "opset": Target(_opset, lambda: [*seeds.onnx_models(), *seeds.operators_of_onnx()], ModelProto),
-    "quantize": Target(_quantize, seeds.onnx_models, ModelProto),
+    "quantize": Target(_quantize, lambda: [*seeds.onnx_models(), *seeds.operators_of_onnx()], ModelProto),
     "optimize": Target(_optimize, seeds.onnx_models, ModelProto),
     "inspect": Target(_inspect, lambda: [*seeds.onnx_models(), *seeds.nets_in_binary(), *seeds.bundles()]),
     "archive": Target(_archive, seeds.bundles, repair=repair_tar),
