@@ -1,5 +1,6 @@
 """The files that fuzzing starts from, made by code: the attack files that are small, and sound files."""
 
+import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -9,7 +10,7 @@ import numpy as np
 import onnx
 from google.protobuf import text_format
 
-from tests.attacks import archives, arrays, models, nets, pictures, saved_nets, unusual_models
+from tests.attacks import archives, arrays, descriptions, models, nets, pictures, saved_nets, unusual_models
 from tests.attacks.attack import Content
 from tests.attacks.commands import CAFFE_NET, caffe_model, make_sound_files
 from tests.caffe2_cases import operator_cases
@@ -20,7 +21,6 @@ from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef, Ten
 
 # in bytes; what is small is mutated well
 _LARGEST = 4096
-_MANIFEST = Path(__file__).parents[2] / "artifacts" / "ONNX_HUB_MANIFEST.json"
 
 
 @cache
@@ -158,8 +158,8 @@ def labels() -> list[bytes]:
 
 def manifests() -> list[bytes]:
     """Manifests of a hub."""
-    listed = _MANIFEST.read_bytes()
-    return [b"[]", b"[" + listed.split(b",\n {", 1)[0].lstrip(b"[") + b"]", listed]
+    sound = json.dumps([descriptions.entry()]).encode()
+    return [b"[]", sound, *_small(descriptions.MANIFESTS.values())]
 
 
 def _small(contents: Iterable[Content]) -> list[bytes]:
