@@ -115,7 +115,7 @@ def _sound(found: Mapping[str, Array]) -> bool:
     """Whether the arrays of a file fit each other."""
     channels = found["channels"]
     return bool(
-        channels.dtype.kind == "i"
+        (channels.dtype.kind, found["names"].dtype.kind) == ("i", "U")
         and channels.shape == found["names"].shape
         and channels.ndim == 1
         and np.all(channels > 0)

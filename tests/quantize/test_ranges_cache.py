@@ -61,13 +61,16 @@ def test_other_samples_methods_and_models_are_measured(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.npz"))) == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "junk", "empty", "other arrays", "not finite"])
+@pytest.mark.parametrize("damage", ["cut", "junk", "empty", "other arrays", "not finite", "no names"])
 def test_a_damaged_file_of_the_cache_is_measured_anew(tmp_path: Path, damage: str) -> None:
     exact, _ = quantized(tmp_path)
     [path] = tmp_path.glob("*.npz")
     content = path.read_bytes()
     if damage == "other arrays":
         np.savez(path, names=["a"], channels=[1], low=np.zeros(3))
+    elif damage == "no names":
+        arrays = dict(np.load(path))
+        np.savez(path, **{**arrays, "names": np.arange(len(arrays["names"])) * 1j})
     elif damage == "not finite":
         arrays = dict(np.load(path))
         arrays["low"][0] = np.nan
