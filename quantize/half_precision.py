@@ -107,6 +107,9 @@ def _measure(
     figures = {name: np.array([0.0, 0.0, np.inf, -np.inf]) for name in made}
     for wanted, found in zip(exact, Watched(emulated.model, made.values()).run(samples), strict=True):
         for name, half in made.items():
+            if wanted[name].shape != found[half].shape:
+                # how many values there are depends on other values, as after a NonMaxSuppression
+                continue
             # a mask of -inf stays what it is
             usual = np.isfinite(wanted[name])
             value, near = wanted[name][usual].astype(np.float64), found[half][usual].astype(np.float64)
@@ -120,6 +123,7 @@ def _measure(
     return {
         name: Layer(name, op_types[name], signal_to_noise(signal, noise), _figure(low), _figure(high), 0.0)
         for name, (signal, noise, low, high) in figures.items()
+        if low <= high
     }
 
 

@@ -85,7 +85,7 @@ def measure_layers(
     for wanted, found in zip(floats.run(measured), integers.run(measured), strict=True):
         for name, compared in seen.items():
             compared.add(wanted[name], found[encodings[name].tensor])
-    return tuple(compared.layer(name, steps[name]) for name, compared in seen.items())
+    return tuple(compared.layer(name, steps[name]) for name, compared in seen.items() if compared.count)
 
 
 def signal_to_noise(signal: float, noise: float) -> float | None:
@@ -103,9 +103,12 @@ class _Compared:
         self._encoding = encoding
         self._signal = self._noise = 0.0
         self._low, self._high = np.inf, -np.inf
-        self._outside = self._count = 0
+        self._outside = self.count = 0
 
     def add(self, wanted: Array, found: Array) -> None:
+        if wanted.shape != found.shape or not wanted.size:
+            # how many values there are depends on other values, as after a NonMaxSuppression
+            return
         moved = 128 if found.dtype == np.int8 else 0
         exact = by_channel(wanted).astype(np.float64)
         scale = self._encoding.parameters.scale[:, None]
@@ -116,7 +119,7 @@ class _Compared:
         self._noise += float(np.sum(error * error))
         self._low, self._high = min(self._low, float(exact.min())), max(self._high, float(exact.max()))
         self._outside += int(np.count_nonzero((place < -0.5) | (place > LEVELS + 0.5)))
-        self._count += exact.size
+        self.count += exact.size
 
     def layer(self, name: str, node: ir.Node) -> Layer:
         return Layer(
@@ -125,5 +128,5 @@ class _Compared:
             signal_to_noise(self._signal, self._noise),
             float(f"{self._low:.4g}"),
             float(f"{self._high:.4g}"),
-            round(self._outside / self._count, 6),
+            round(self._outside / self.count, 6),
         )

@@ -1,8 +1,9 @@
 """Mixed precision: quantize as much as a limit of the drop allows, the layers that cost most stay in float."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layers import MEASURED, Layer, measure_layers, signal_to_noise
+from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.partition import Partition, partition
 from zoosmith.quantize.quantizer import INTEGER, prepare, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
@@ -196,20 +198,34 @@ class _Search:
         return found
 
 
-def _outputs(model: onnx.ModelProto, samples: Samples) -> list[Array]:
+def _outputs(model: onnx.ModelProto, samples: Samples) -> list[list[Any]]:
+    """For each output its values on each sample."""
     runner = OnnxRuntimeRunner(model)
     rows = [runner.run(sample) for sample in samples]
-    return [np.stack([np.asarray(row[name], np.float64) for row in rows]) for name in runner.output_names]
+    return [[row[name] for row in rows] for name in runner.output_names]
 
 
-def _distance(exact: list[Array], found: list[Array]) -> float:
+def _compared(exact: list[list[Any]], found: list[list[Any]]) -> Iterator[tuple[Array, Array]]:
+    """Values and errors of each output that has values."""
+    for wanted, given in zip(exact, found, strict=True):
+        pairs = [output_error(a, b) for a, b in zip(wanted, given, strict=True)]
+        values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        if values.size:
+            yield values, errors
+
+
+def _distance(exact: list[list[Any]], found: list[list[Any]]) -> float:
     """Root mean square error over the standard deviation, of the worst output."""
-    return max(float(np.sqrt(np.mean((a - b) ** 2)) / (np.std(a) or 1.0)) for a, b in zip(exact, found, strict=True))
+    return max(
+        (float(np.sqrt(np.mean(errors**2)) / (np.std(values) or 1.0)) for values, errors in _compared(exact, found)),
+        default=0.0,
+    )
 
 
-def _ratio(exact: list[Array], found: list[Array]) -> float | None:
+def _ratio(exact: list[list[Any]], found: list[list[Any]]) -> float | None:
     """The signal-to-noise ratio of the worst output."""
     ratios = [
-        signal_to_noise(float(np.mean(a * a)), float(np.mean((a - b) ** 2))) for a, b in zip(exact, found, strict=True)
+        signal_to_noise(float(np.mean(values * values)), float(np.mean(errors * errors)))
+        for values, errors in _compared(exact, found)
     ]
     return min((ratio for ratio in ratios if ratio is not None), default=None)

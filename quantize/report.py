@@ -9,6 +9,7 @@ import onnx
 
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.expected_speed import slow_reason
+from zoosmith.quantize.output_errors import output_error
 from zoosmith.validation import runner_for
 
 # Samples that the error is measured on: enough for a figure of two digits.
@@ -52,16 +53,18 @@ def summarize(original: onnx.ModelProto, quantized: onnx.ModelProto, samples: Sa
     for sample in samples[:_MEASURED]:
         wanted, found = before.run(sample), after.run(sample)
         for name, value in wanted.items():
-            exact.append(np.asarray(value, np.float64).reshape(-1))
-            errors.append(np.abs(np.asarray(found[name], np.float64).reshape(-1) - exact[-1]))
-    spread = float(np.std(np.concatenate(exact))) or 1.0
+            values, error = output_error(value, found[name])
+            exact.append(values)
+            errors.append(np.abs(error))
+    values, error = np.concatenate(exact), np.concatenate(errors)
+    spread = float(np.std(values)) or 1.0 if values.size else 1.0
     counts = Counter(node.op_type for node in quantized.graph.node)
     return Summary(
         quantized.ByteSize(),
         original.ByteSize(),
         counts["QLinearConv"],
         sum(counts[name] for name in BORDERS),
-        float(np.mean(np.concatenate(errors))) / spread,
+        float(np.mean(error)) / spread if error.size else 0.0,
         counts["MatMulInteger"],
         slow_reason(quantized),
     )
