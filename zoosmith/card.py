@@ -8,7 +8,7 @@ from typing import Any
 
 from zoosmith.card_proof import proof_texts
 from zoosmith.card_quantization import quantization_texts
-from zoosmith.escaping import markdown
+from zoosmith.escaping import markdown, markdown_block, markdown_code, markdown_path, printable
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
@@ -75,9 +75,9 @@ def _quoted(text: str) -> str:
 
 def _table_row(row: RowReport, report: Report) -> str:
     assert row.model is not None and row.archive is not None
-    model = f"[{row.model.size / 1e6:.1f} MB]({row.model.path})"
+    model = f"[{row.model.size / 1e6:.1f} MB]({markdown_path(row.model.path)})"
     # not of the packed file, whose size depends on the processor
-    archive = f"[{row.archive.tar_size / 1e6:.1f} MB unpacked]({row.archive.path})"
+    archive = f"[{row.archive.tar_size / 1e6:.1f} MB unpacked]({markdown_path(row.archive.path)})"
     cells = [markdown(row.title), model, archive, row.onnx_version, str(row.opset), markdown(report.weights)]
     if report.accuracy is not None:
         top1 = report.accuracy.top1.get(row.name)
@@ -88,7 +88,8 @@ def _table_row(row: RowReport, report: Report) -> str:
 def _weights(recipe: Recipe, report: Report) -> str:
     if report.kind == "ONNX model":
         files = (
-            f"`{name}`, {found['bytes']:,} bytes, SHA-256 `{found['sha256']}`" for name, found in report.nets.items()
+            f"{markdown_code(name)}, {found['bytes']:,} bytes, SHA-256 `{found['sha256']}`"
+            for name, found in report.nets.items()
         )
         return f"The source is {'; '.join(files)}."
     init_net = report.nets["init_net.pb"]
@@ -104,13 +105,13 @@ def _weights(recipe: Recipe, report: Report) -> str:
 
 
 def _published(recipe: Recipe, report: Report) -> str:
-    compared = [f"{recipe.stem(row.name)} {row.published}" for row in report.written if row.published]
+    compared = [f"{markdown(recipe.stem(row.name))} {row.published}" for row in report.written if row.published]
     if compared:
         return f"SHA-256 against the published files: {'; '.join(compared)}."
     published = [recipe.rows[row.name].published for row in report.written if row.name in recipe.rows]
     return " ".join(
-        f"The published `{recipe.stem(row.name)}.onnx` is the published opset-{row.mislabelled_as} file under another "
-        f"name; here it is of opset {row.opset}."
+        f"The published {markdown_code(recipe.stem(row.name) + '.onnx')} is the published "
+        f"opset-{row.mislabelled_as} file under another name; here it is of opset {row.opset}."
         for row in published
         if row is not None and row.mislabelled_as is not None
     )
@@ -141,12 +142,12 @@ def _source(recipe: Recipe, report: Report) -> str:
     stated = recipe.card.source
     if report.kind == "ONNX model":
         name, model = next(iter(report.nets.items()))
-        text = f"The ONNX model (`{name}`, {model['bytes']:,} bytes, SHA-256 `{model['sha256']}`)"
+        text = f"The ONNX model ({markdown_code(name)}, {model['bytes']:,} bytes, SHA-256 `{model['sha256']}`)"
         own = f" {stated or 'was given to the build.'} Rows of other opsets than its own are converted from it."
         return text + own
-    net = report.nets["predict_net.pb"]
+    net, title = report.nets["predict_net.pb"], markdown(recipe.title)
     text = (
-        f"Caffe2 {recipe.title} ==> ONNX {recipe.title}. The Caffe2 net (`predict_net.pb`, {net['bytes']:,} bytes, "
+        f"Caffe2 {title} ==> ONNX {title}. The Caffe2 net (`predict_net.pb`, {net['bytes']:,} bytes, "
         f"SHA-256 `{net['sha256']}`) {stated or _GIVEN_NET}"
     )
     others = [row.name for row in report.written if row.name not in recipe.rows]
@@ -165,15 +166,11 @@ def _ports(recipe: Recipe, report: Report) -> str:
 
 ### Input
 
-```
-{_listed(last.inputs)}
-```
+{markdown_block(_listed(last.inputs))}
 
 ### Output
 
-```
-{_listed(last.outputs)}
-```
+{markdown_block(_listed(last.outputs))}
 
 ### Pre-processing steps
 
@@ -200,21 +197,22 @@ def _listed(ports: Sequence[dict[str, Any]]) -> str:
 def _port(port: dict[str, Any]) -> str:
     kind = port["type"].removeprefix("tensor(").removesuffix(")")
     shape = ", ".join("?" if size is None else str(size) for size in port["shape"] or ())
-    return f"{port['name']}: {kind}[{shape}]"
+    return printable(f"{port['name']}: {kind}[{shape}]")
 
 
 def _test_data(recipe: Recipe, report: Report) -> str:
     """Say what each archive holds, and how it is made and run again."""
-    inputs = recipe.card.sample_data or report.samples.capitalize()
+    inputs = recipe.card.sample_data or markdown(report.samples.capitalize())
     count = f"{report.sets} sample{'s' if report.sets > 1 else ''}"
     names = [f"`test_data_set_{index}`" for index in range(report.sets)]
     numbers = [f"`test_data_{index}.npz`" for index in range(report.sets)]
     archives = "\n".join(
-        f"|{(row.archive.path if row.archive else '').rpartition('/')[2]}|{report.sets}|"
+        f"|{markdown((row.archive.path if row.archive else '').rpartition('/')[2])}|{report.sets}|"
         f"{'those of the ' + report.kind if row.exact else 'its own'}|"
         for row in report.written
     )
     example = next((row.archive.path for row in reversed(report.written) if row.archive), "")
+    commands = f"{_command(report)}\n{shlex.join(['zoosmith', 'validate', f'{recipe.folder}/{example}'])}"
     first = _wrapped(
         f"{count} in each archive. Inputs: {inputs}. Each sample is a folder ({', '.join(names)}) with a message of "
         f"ONNX for each input and output, and where numpy has the types an `.npz` file ({', '.join(numbers)}) with the "
@@ -229,10 +227,7 @@ def _test_data(recipe: Recipe, report: Report) -> str:
 
 All files are made again, and an archive is run, by
 
-```shell
-{_command(report)}
-zoosmith validate {recipe.folder}/{example}
-```"""
+{markdown_block(commands, "shell")}"""
 
 
 def _command(report: Report, row: str | None = None) -> str:
@@ -267,12 +262,13 @@ def _accuracy(recipe: Recipe, report: Report) -> str:
             "labelled images (`zoosmith build --data FOLDER`, or `zoosmith evaluate MODEL --data FOLDER`)."
         )
     rows = "\n".join(
-        f"|{recipe.stem(name)}|{_share(top1)}|{_share(measured.top5[name])}|" for name, top1 in measured.top1.items()
+        f"|{markdown(recipe.stem(name))}|{_share(top1)}|{_share(measured.top5[name])}|"
+        for name, top1 in measured.top1.items()
     )
     steps = recipe.preprocessing.describe() if recipe.preprocessing is not None else ""
     told = _wrapped(
-        f"Measured on the {measured.images:,} images of {measured.data}: how many were right, and the share with its "
-        f"95 % interval. {steps}"
+        f"Measured on the {measured.images:,} images of {markdown(measured.data)}: how many were right, and the share "
+        f"with its 95 % interval. {steps}"
     )
     return f"{told}\n\n|Model|Top-1|Top-5|\n|---|---|---|\n{rows}"
 
@@ -299,15 +295,11 @@ Each command makes its row alone, in a folder of its own, byte for byte as it is
 
 ### Prepare model
 
-```shell
-{_command(report, "12")}
-```
+{markdown_block(_command(report, "12"), "shell")}
 
 ### Model quantize
 
-```shell
-{_command(report, rows)}
-```
+{markdown_block(_command(report, rows), "shell")}
 """
 
 

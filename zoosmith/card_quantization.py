@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from zoosmith.escaping import markdown
 from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import FLOAT16_ROW, INTEGER_ROW, PER_CHANNEL_QDQ_ROW, QDQ_ROW
@@ -45,7 +46,7 @@ def quantization_texts(recipe: Recipe, report: Report) -> Iterator[str]:
 
 def _form(recipe: Recipe, row: RowReport) -> str:
     """Say what a row is."""
-    stem, base = recipe.stem(row.name), recipe.stem("12")
+    stem, base = markdown(recipe.stem(row.name)), markdown(recipe.stem("12"))
     if row.name == FLOAT16_ROW:
         return (
             f"{stem} is made of {base} and computes in float16, between Casts, where its operators allow that; inputs "
@@ -77,9 +78,9 @@ def _calibration(report: Report, rows: Sequence[RowReport]) -> Iterator[str]:
         return
     integer = [row for row in rows if row.name != FLOAT16_ROW]
     if integer:
-        yield f"Ranges were calibrated on {found.samples}."
+        yield f"Ranges were calibrated on {markdown(found.samples)}."
     if len(integer) < len(rows):
-        yield f"What stays in float32 was decided on the first of {found.samples}."
+        yield f"What stays in float32 was decided on the first of {markdown(found.samples)}."
     if found.distance is None:
         yield "The weights state no statistics of their training data, so that these samples cannot be judged."
     else:
@@ -94,14 +95,14 @@ def _calibration(report: Report, rows: Sequence[RowReport]) -> Iterator[str]:
     if len(rows) == 1:
         others = "the very ones that it was calibrated on" if same else "others than those that it was calibrated on"
         yield (
-            f"The row was checked on {report.samples} only, {others}: its accuracy on real data was not measured in "
-            "this build."
+            f"The row was checked on {markdown(report.samples)} only, {others}: its accuracy on real data was "
+            "not measured in this build."
         )
     else:
         others = "the very ones that were calibrated on" if same else "others than those that were calibrated on"
         yield (
-            f"Checked on {report.samples} only, {others}: {_and(unproved)}. The accuracy on real data was not measured "
-            "in this build."
+            f"Checked on {markdown(report.samples)} only, {others}: {_and(unproved)}. The accuracy on real "
+            "data was not measured in this build."
         )
 
 

@@ -16,7 +16,7 @@ def of_build(report: Values) -> list[KeyFigure]:
     """
     rows = report.objects("rows")
     opsets = [opset for row in rows if (opset := row.count("opset")) is not None]
-    sizes = [bytes_ for row in rows if (model := row.object("model")) and (bytes_ := model.number("size")) is not None]
+    sizes = [stated for row in rows if (model := row.object("model")) and (stated := model.number("size")) is not None]
     found = [*_checks(rows), _of("Rows with a file", sum("model" in row for row in rows), len(rows))]
     if opsets:
         found.append(KeyFigure(_span([str(opset) for opset in (min(opsets), max(opsets))]), "Opsets"))
@@ -88,7 +88,7 @@ def _lowest(files: Sequence[Values]) -> int | None:
 
 
 def _quantize(result: Values) -> list[KeyFigure]:
-    before, after = result.number("bytes_before"), result.number("bytes")
+    before, after = result.number("statedbefore"), result.number("bytes")
     times = "-" if not before or not after else f"{before / after:.2f} times"
     return [
         KeyFigure(size(after), f"Size, of {size(before)}"),

@@ -9,6 +9,7 @@ from typing import Any
 from zoosmith.onnx_model.errors import PathError, ZoosmithError
 from zoosmith.onnx_model.paths import parts_below
 from zoosmith.onnx_model.reading import read_regular, reading
+from zoosmith.recipes.card_prose import check_prose
 from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.preprocess import Preprocess, preprocessing
@@ -99,6 +100,8 @@ def card_of(content: dict[str, Any], origin: str) -> Card:
             raise ZoosmithError(f"{origin}: unknown key {key!r}; the keys are {', '.join([*texts, 'tags'])}")
         if key in texts and not isinstance(value, str):
             raise ZoosmithError(f"{origin}: {key} = {value!r}: expected a text")
+        if key in _TEXTS and key != "license":
+            check_prose(value, key, origin)
     tags = content.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) and tag for tag in tags)):
         raise ZoosmithError(f'{origin}: tags = {tags!r}: expected a list of texts, as in ["vision", "detection"]')
