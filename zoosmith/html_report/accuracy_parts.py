@@ -36,18 +36,19 @@ def accuracy_parts(rates: Mapping[str, Mapping[str, Values]], of: str) -> list[P
     return [*([] if plot is None else [plot]), Table(f"Accuracy on {of}", columns, rows)]
 
 
-def agreement_parts(pairs: Sequence[Values]) -> list[Part]:
+def agreement_parts(pairs: Sequence[Values], called: Mapping[str, str] | None = None) -> list[Part]:
     """The matrix and the table of how far models agree.
 
     Args:
         pairs: `first`, `second`, `same_top1` and the logit errors of each.
+        called: what the page calls models; None for their names.
     """
     if not pairs:
         return []
     rates = {}
     rows = []
     for pair in pairs:
-        first, second = pair.text("first", "-"), pair.text("second", "-")
+        first, second = (_called(pair.text(key, "-"), called) for key in ("first", "second"))
         found = pair.object("same_top1")
         each = None if found is None else _interval(first, found)
         if each is not None:
@@ -67,19 +68,23 @@ def agreement_parts(pairs: Sequence[Values]) -> list[Part]:
     return [*([] if plot is None else [plot]), table]
 
 
-def picture_parts(pictures: Sequence[Values]) -> list[Part]:
-    """Pictures with the best answers of each model: `image`, `label`, `jpeg`, `answers` of each."""
-    made = [_picture(each) for each in pictures if _is_jpeg(each.text("jpeg"))]
+def picture_parts(pictures: Sequence[Values], called: Mapping[str, str] | None = None) -> list[Part]:
+    """Pictures with the best answers of each model: `image`, `label`, `jpeg`, `answers` of each; `called` as above."""
+    made = [_picture(each, called) for each in pictures if _is_jpeg(each.text("jpeg"))]
     return [Pictures("Sample pictures with the five best answers of each model", made)] if made else []
 
 
-def _picture(found: Values) -> Picture:
+def _called(model: str, called: Mapping[str, str] | None) -> str:
+    return model if called is None else called.get(model, model)
+
+
+def _picture(found: Values, called: Mapping[str, str] | None) -> Picture:
     answers = {}
     for model in (found.object("answers") or Values({}, "")).keys:
         listed = (found.object("answers") or Values({}, "")).objects(model)
         scores = [each.number("score") or 0.0 for each in listed[:5]]
         decimals = 3 if all(abs(score) <= 1 for score in scores) else 2
-        answers[model] = [
+        answers[_called(model, called)] = [
             (each.text("name") or f"class {each.count('class')}", f"{score:.{decimals}f}",
              each.count("class") is not None and each.count("class") == found.count("label"))
             for each, score in zip(listed[:5], scores, strict=True)

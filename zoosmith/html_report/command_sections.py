@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from zoosmith.html_report.accuracy_parts import accuracy_parts, agreement_parts, picture_parts
 from zoosmith.html_report.cells import amount, code
 from zoosmith.html_report.charts import Measured, Traded, against_limits, latencies, stacked, trade
-from zoosmith.html_report.figures import number, opened, plain, share, size
+from zoosmith.html_report.figures import last_parts, number, opened, plain, share, size
 from zoosmith.html_report.layer_parts import layer_parts
 from zoosmith.html_report.page import Cell, Facts, Part, Section, Table
 from zoosmith.html_report.values import Values
@@ -111,8 +111,9 @@ def _simplify(result: Values) -> list[Part]:
 def _evaluate(result: Values) -> list[Part]:
     models = result.objects("models")
     of = f"{result.text('data', 'labelled images')}, {number(result.count('images'))} images"
+    called = last_parts([model.text("model", "-") for model in models])
     rates = {
-        name: {model.text("model", "-"): found for model in models if (found := model.object(key)) is not None}
+        name: {called[model.text("model", "-")]: found for model in models if (found := model.object(key)) is not None}
         for name, key in (("top-1", "top1"), ("top-5", "top5"))
     }
     facts = _facts(
@@ -120,8 +121,8 @@ def _evaluate(result: Values) -> list[Part]:
     )
     return [
         *accuracy_parts(rates, of),
-        *agreement_parts(result.objects("agreements")),
-        *picture_parts(result.objects("pictures")),
+        *agreement_parts(result.objects("agreements"), called),
+        *picture_parts(result.objects("pictures"), called),
         Facts("Settings", facts),
     ]
 
@@ -130,7 +131,8 @@ def _bench(result: Values) -> list[Part]:
     models = result.objects("models")
     several = len({model.count("threads") for model in models}) > 1
     threads = [f", {number(model.count('threads'))} threads" if several else "" for model in models]
-    names = [model.text("model", "-") + words for model, words in zip(models, threads, strict=True)]
+    called = last_parts(list(dict.fromkeys(model.text("model", "-") for model in models)))
+    names = [called[model.text("model", "-")] + words for model, words in zip(models, threads, strict=True)]
     timed = {name: times for name, model in zip(names, models, strict=True) if (times := model.numbers("times_ms"))}
     traded = [
         Traded(name, model.number("bytes"), model.number("median_ms"), None)
@@ -180,6 +182,7 @@ def _audit(result: Values) -> list[Part]:
             rows.append((code(file.text("file", "-")), Cell(each.text("check", "-")), mark, Cell(words or "-")))
     facts = _facts(result, checks="Checks", defects="Defects", unchecked="Not made")
     plot = stacked("Checks and what they found", "files", counts)
+    rows.sort(key=lambda row: row[2].order or 0)  # defects first
     table = Table("Every check of every file", ("File", "Check", "Verdict", "What was found"), rows)
     hashes = [
         (
@@ -222,13 +225,15 @@ def _proof(result: Values) -> list[Part]:
         verdict="Verdict",
         largest_error="Largest absolute error",
         reason="Reason",
-        original="Ran the original",
-        converted="Ran the result",
         inputs="Inputs",
         shapes="Shapes of each run",
         unseen_outputs="Outputs without an element to compare",
         rtol="rtol",
         atol="atol (standard deviations of the output)",
     )
+    for name, key in (("Ran the result", "converted"), ("Ran the original", "original")):
+        ran = proof.object(key)
+        words = "-" if ran is None else f"{ran.text('runtime', '-')} {ran.text('version')}".strip()
+        facts.insert(2, (name, words))
     elsewhere = _listed("Other runtimes", proof.objects("elsewhere"), ("runtime", "outcome", "reason"))
     return [Facts("Proof", facts), *elsewhere]

@@ -110,7 +110,7 @@ def draw_command(command: str, version: str, result: Mapping[str, Any]) -> str:
         result: what its `--json` prints as `result`.
     """
     values = Values(json.loads(json.dumps(result)), command)  # lists for tuples, as a file has them
-    sections = command_sections(command, values)
+    sections = [Section("Results", found.parts) for found in command_sections(command, values)]
     subject = next((found for key in _SUBJECTS if isinstance(found := values.raw(key), str)), None)
     summary = [] if subject is None else [subject]
     figures = key_figures.of_command(command, values)

@@ -1,5 +1,7 @@
 """Figures and values as a reader sees them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -36,12 +38,13 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, int):
-        return str(value)
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
         return "; ".join(f"{name}: {plain(each)}" for name, each in value.items()) or "none"
-    return ", ".join(plain(each) for each in value) or "none"
+    between = " / " if any(isinstance(each, dict) for each in value) else ", "
+    return between.join(plain(each) for each in value) or "none"
 
 
 # keys of comparisons and limits, as a reader calls them
@@ -62,6 +65,12 @@ def opened(name: str, value: Any) -> tuple[tuple[str, str], ...]:
             (f"{name}: {_CALLED.get(key, key)}", plain(each)) for key, each in value.items() if each is not None
         )
     return ((name, plain(value)),)
+
+
+def last_parts(paths: Sequence[str]) -> dict[str, str]:
+    """The last part of each path, or the whole path where two share it."""
+    count = Counter(path.rpartition("/")[2] for path in paths)
+    return {path: last if count[last := path.rpartition("/")[2]] == 1 else path for path in paths}
 
 
 def shortened(text: str, most: int = 30) -> str:

@@ -1,12 +1,11 @@
 """The sections of a page that speak of a zoo's build: tables of all models and rows, then some models in full."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from zoosmith.html_report.build_sections import build_sections
 from zoosmith.html_report.cells import amount, code, fixed, verdict
 from zoosmith.html_report.charts import Measured, against_limits
-from zoosmith.html_report.figures import number, opened
+from zoosmith.html_report.figures import last_parts, number, opened
 from zoosmith.html_report.page import Cell, Note, Part, Section, Table
 from zoosmith.html_report.row_errors import errors_of
 from zoosmith.html_report.values import Values
@@ -25,6 +24,7 @@ def zoo_sections(models: Sequence[Values], latency: dict[str, float]) -> list[Se
     Raises:
         ReportError: a value is of a wrong type.
     """
+    models = sorted(models, key=_passed)  # what failed first, since tables show their first rows
     sections = [Section("Models", _models(models)), Section("Rows", [_rows(models)])]
     failed = _failed(models)
     if failed:
@@ -51,7 +51,7 @@ def _models(models: Sequence[Values]) -> list[Part]:
     rows: list[list[Cell]] = []
     worst: list[Measured] = []
     worst_integer: list[Measured] = []
-    called = _short_names([model.text("name", "-") for model in models])
+    called = last_parts([model.text("name", "-") for model in models])
     for model in models:
         name, report = model.text("name", "-"), model.object("report")
         if report is None:
@@ -84,12 +84,6 @@ def _models(models: Sequence[Values]) -> list[Part]:
     ]
     columns = ("Model", "Verdict", "Rows", "Checks passed", "Largest error", "Models (MB)", "Why it failed")
     return [*(plot for plot in plots if plot is not None), Table("Every model", columns, rows)]
-
-
-def _short_names(names: Sequence[str]) -> dict[str, str]:
-    """What plots call models: the last part of a name, unless two share it."""
-    last = Counter(name.rpartition("/")[2] for name in names)
-    return {name: short if last[short := name.rpartition("/")[2]] == 1 else name for name in names}
 
 
 def _rows(models: Sequence[Values]) -> Table:

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.zoosmith.html_report.reports import HOSTILE, OLD_REPORT, bench_output, full_report, write_folder
+from tests.zoosmith.html_report.reports import (
+    HOSTILE,
+    OLD_REPORT,
+    bench_output,
+    full_report,
+    picture,
+    share,
+    write_folder,
+)
 from zoosmith.html_report import ReportError, draw_command, draw_folder, svg
 
 # without a closing tag
@@ -233,6 +241,26 @@ def test_a_command_that_wrote_nothing_failed() -> None:
     result = {"model": "m.onnx", "output": None, "nodes_before": 3, "nodes": 2, "proof": None}
     assert ">failed<" in draw_command("simplify", "0.1.0", result)
     assert ">passed<" in draw_command("simplify", "0.1.0", {**result, "output": "o.onnx"})
+
+
+def test_an_audit_lists_its_defects_first() -> None:
+    checks = [
+        {"check": name, "verdict": verdict, "defects": [], "reason": ""}
+        for name, verdict in (("size", "ok"), ("ports", "not checked"), ("sha-256", "defect"))
+    ]
+    result = {"passed": False, "files": [{"file": "a.onnx", "kind": "model", "sha256": "0", "checks": checks}]}
+    text = Elements(draw_command("audit", "0.1.0", result)).text
+    table = text[text.index("What was found") :]
+    assert table.index("sha-256") < table.index("ports") < table.index("size")
+
+
+def test_a_page_of_one_command_names_models_by_the_last_part_of_their_paths() -> None:
+    models = [{"model": f"zoo/a/{name}", "top1": share(90), "top5": share(99)} for name in ("x.onnx", "y.onnx")]
+    pair = {"first": "zoo/a/x.onnx", "second": "zoo/a/y.onnx", "same_top1": share(97)}
+    result = {"data": "val", "images": 500, "models": models, "agreements": [pair], "pictures": [picture("p.jpg")]}
+    text = Elements(draw_command("evaluate", "0.1.0", result)).text
+    assert "zoo/a/" not in text
+    assert "x.onnx" in text and "y.onnx" in text
 
 
 def test_an_opset_conversion_shows_what_became_of_each_operator() -> None:
