@@ -1,13 +1,14 @@
 """ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, and
 ReduceSumSquare."""
 
+from collections.abc import Mapping
 from itertools import combinations
 from math import comb
 
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.axes import axes_to_input, axes_within_from_front
-from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact, integers_through_double
+from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact, hold_in_floats, integers_through_double
 from zoosmith.opset_upgrade.node_editing import drop_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
@@ -26,6 +27,11 @@ _IN_STAGES = {  # reductions that are a reduction by stages between two operator
     "ReduceLogSum": (None, "ReduceSum", "Log"),
     "ReduceSumSquare": ("Mul", "ReduceSum", None),
 }
+
+
+_ROUNDED_BY_STAGE = frozenset({"ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMean"})
+"""Reductions that must not round to integers after each axis."""
+_INTEGERS = (TensorProto.INT32, TensorProto.INT64, TensorProto.UINT32, TensorProto.UINT64)
 
 
 _OF_ONE_ELEMENT = {  # what a reduction over no axes leaves of an element
@@ -78,6 +84,13 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
     if 0 < len(candidates) <= _FEW:
         _reduce_over_one_of(node, g, axes, rank, candidates)
         return
+    kind = g.element_type(node.input[0])
+    if node.op_type in _ROUNDED_BY_STAGE and kind in _INTEGERS:
+        result, node.output[0] = node.output[0], g.fresh("float")
+        node.input[0] = g.op("Cast", node.input[0], to=hold_in_floats(g, kind))
+        g.again()
+        g.op("Cast", node.output[0], to=kind, output=result)
+        return
     before, reduction, after = _IN_STAGES.get(node.op_type, (None, node.op_type, None))
     data = node.input[0]
     if before:
@@ -103,11 +116,14 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
     g.op("Reshape", data, wanted, output=node.output[0])
 
 
-def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> list[tuple[int, ...]]:
-    """Sets of `count` axes that leave the stated shape of the result; one of those that differ in axes of size 1."""
+def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> dict[tuple[int, ...], tuple[int, ...]]:
+    """Sets of `count` axes that leave the stated shape of the result, by those of their axes whose size is not 1.
+
+    One stands for all that differ only in axes of size 1.
+    """
     sizes, result = g.shape(node.input[0]), g.shape(node.output[0])
     if sizes is None or result is None or None in (*sizes, *result) or comb(rank, count) > _MOST_SETS:
-        return []
+        return {}
     found: dict[tuple[int, ...], tuple[int, ...]] = {}
     for axes in combinations(range(rank), count):
         if g.attribute("keepdims"):
@@ -116,16 +132,19 @@ def _axes_by_stated_shape(node: NodeProto, g: Writer, rank: int, count: int) -> 
             left = tuple(size for axis, size in enumerate(sizes) if axis not in axes)
         if left == result:
             found.setdefault(tuple(axis for axis in axes if sizes[axis] != 1), axes)
-    return list(found.values())
+    return found
 
 
-def _reduce_over_one_of(node: NodeProto, g: Writer, names: str, rank: int, candidates: list[tuple[int, ...]]) -> None:
+def _reduce_over_one_of(
+    node: NodeProto, g: Writer, names: str, rank: int, candidates: Mapping[tuple[int, ...], tuple[int, ...]]
+) -> None:
     """Reduce over the candidate that is given at run time: all leave one shape."""
     data, keep = node.input[0], g.attribute("keepdims")
-    result = g.op(node.op_type, data, axes=list(candidates[-1]), keepdims=keep)
-    for candidate in candidates[:-1]:
-        chosen = _named(g, names, candidate[0], rank)
-        for axis in candidate[1:]:
+    *others, (_, last) = candidates.items()
+    result = g.op(node.op_type, data, axes=list(last), keepdims=keep)
+    for telling, candidate in others:
+        chosen = _named(g, names, telling[0], rank)
+        for axis in telling[1:]:
             chosen = g.op("And", chosen, _named(g, names, axis, rank))
         reduced = (node.op_type, [data], {"axes": list(candidate), "keepdims": keep})
         result = g.choose(chosen, reduced, ("Identity", [result], {}), one_shape=True)
