@@ -28,15 +28,21 @@ def axis_within_from_front(node: NodeProto, g: Writer) -> None:
 
 
 def axes_within_from_front(node: NodeProto, g: Writer) -> None:
-    """Count the attribute `axes` from the front, for an operator that leaves the axes before the first alone."""
+    """Count the attribute `axes` from the front, for an operator that leaves the axes before the first alone.
+
+    They are put in order, which old shape inference takes for granted.
+    """
     axes = get_attribute(node, "axes")
-    if not axes or min(axes) >= 0:
+    if not axes or (list(axes) == sorted(axes) and min(axes) >= 0):
+        return
+    if min(axes) >= 0:
+        set_attribute(node, "axes", sorted(axes))
         return
     if g.shape(node.input[0]) is None and max(axes) < 0:
         on_last_axes(node, g, -min(axes))
         return
     rank = g.rank(node.input[0])
-    set_attribute(node, "axes", [axis % rank for axis in axes])
+    set_attribute(node, "axes", sorted(axis % rank for axis in axes))
 
 
 def on_last_axes(node: NodeProto, g: Writer, count: int) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
-from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.quantized_sums import shift_and_clip, to_single
 from zoosmith.opset_upgrade.building_blocks.type_casts import HALF_FLOATS
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_inputs
@@ -14,7 +13,19 @@ from zoosmith.opset_upgrade.writer import Writer
 _INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16)
 
 
-decomposition("DynamicQuantizeLinear")(inline_body)
+@decomposition("DynamicQuantizeLinear")
+def _dynamic_quantize_linear(node: NodeProto, g: Writer) -> None:
+    """Emit the body of the schema, but scale 1 for data of zeros alone, as runtimes have it: 0 / 0 is no number."""
+    data, zero = node.input[0], g.constant(0, dtype=np.float32)
+    low = g.op("Min", g.op("ReduceMin", data, keepdims=0), zero)
+    high = g.op("Max", g.op("ReduceMax", data, keepdims=0), zero)
+    span, largest = g.op("Sub", high, low), g.constant(255, dtype=np.float32)
+    flat = g.op("Cast", g.op("Not", g.op("Cast", span, to=TensorProto.BOOL)), to=TensorProto.FLOAT)
+    scale = g.op("Add", g.op("Div", span, largest), flat, output=node.output[1])
+    shift = g.op("Round", g.op("Sub", zero, g.op("Div", low, scale)), opset=11)
+    shift = g.op("Clip", shift, zero, largest, opset=11)
+    point = g.op("Cast", shift, to=TensorProto.UINT8, output=node.output[2])
+    g.op("QuantizeLinear", data, scale, point, output=node.output[0], opset=10)
 
 
 @decomposition("QuantizeLinear")

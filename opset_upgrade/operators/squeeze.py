@@ -17,9 +17,9 @@ def _unsqueeze_axes_from_front(node: NodeProto, g: Writer) -> None:
     axes = get_attribute(node, "axes")
     if axes and max(axes) < 0 and g.shape(node.input[0]) is None:
         _insert_from_the_end(node, g, axes)
-    elif axes and min(axes) < 0:
-        rank = g.rank(node.input[0]) + len(axes)
-        set_attribute(node, "axes", [axis % rank for axis in axes])
+    elif axes:
+        rank = g.rank(node.input[0]) + len(axes) if min(axes) < 0 else max(axes) + 1
+        set_attribute(node, "axes", sorted(axis % rank for axis in axes))
 
 
 def _insert_from_the_end(node: NodeProto, g: Writer, axes: list[int]) -> None:

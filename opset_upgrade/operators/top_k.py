@@ -27,6 +27,8 @@ def _k_to_attribute(node: NodeProto, g: Writer) -> None:
     if count is None:
         _first_of_all(node, g, axis)
         return
+    if count < 1:
+        g.refuse("k=0 does not exist there")
     set_inputs(node, node.input[0])
     set_attribute(node, "k", count)
 

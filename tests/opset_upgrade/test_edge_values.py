@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import ModelProto, TensorProto, helper, parser
+from onnx import ModelProto, TensorProto, checker, helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 
@@ -13,9 +13,13 @@ EDGES = np.array(
 )
 
 
-def run(model: ModelProto, **values: np.ndarray) -> np.ndarray:
+def run_all(model: ModelProto, **values: np.ndarray) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, values)[0])
+    return [np.asarray(result) for result in session.run(None, values)]
+
+
+def run(model: ModelProto, **values: np.ndarray) -> np.ndarray:
+    return run_all(model, **values)[0]
 
 
 def one_node(operator: str, elem_type: int, inputs: str, opset: int, **attributes: object) -> ModelProto:
@@ -110,3 +114,67 @@ def test_the_number_of_keys_that_attention_saw_is_not_guessed(ports: str | None)
     }
     values["mask"] = np.zeros((4, 18), np.float32)
     np.testing.assert_allclose(run(converted, **values), run(model, **values), atol=1e-5)
+
+
+def test_data_of_zeros_is_quantized_with_scale_1() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 13]> g (float[N] x) => (uint8[N] y, float s, uint8 z) {
+        y, s, z = DynamicQuantizeLinear (x) }"""
+    )
+    for target in (10, 7):
+        converted = convert_version(model, target)
+        for x in ([0, 0, 0], [-1, 0, 2.5], [3, 4, 5]):
+            for result, expected in zip(
+                run_all(converted, x=np.float32(x)), run_all(model, x=np.float32(x)), strict=True
+            ):
+                np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("axes", [[0, 2], [0, 3], [1, 3], [-4, -1], [-1, 1]])
+@pytest.mark.parametrize("operator", ["ReduceSum", "ReduceMax", "ReduceL2"])
+def test_axes_of_size_1_do_not_hide_which_axes_are_reduced(operator: str, axes: list[int]) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 18]> g (float[2, 2, 1, 1] x, int64[2] axes) => (float[2, 1] y) {{
+        y = {operator} <keepdims = 0> (x, axes) }}"""
+    )
+    values = {"x": np.arange(1, 5, dtype=np.float32).reshape(2, 2, 1, 1), "axes": np.array(axes)}
+    np.testing.assert_allclose(run(convert_version(model, 12), **values), run(model, **values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("operator", ["ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMean"])
+@pytest.mark.parametrize("elem_type", ["int32", "int64"])
+def test_integers_are_rounded_once_whatever_axes_a_run_names(operator: str, elem_type: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 18]> g ({elem_type}[N, M] x, int64[2] axes) => ({elem_type}[p] y) {{
+        y = {operator} <keepdims = 0> (x, axes) }}"""
+    )
+    model.graph.output[0].type.tensor_type.shape.ClearField("dim")
+    x = np.array([[3, 5, 2], [7, 1, 7]], elem_type)
+    exact = {
+        "ReduceL2": np.sqrt((x**2).sum()),
+        "ReduceLogSum": np.log(x.sum()),
+        "ReduceLogSumExp": np.log(np.exp(x.astype(float)).sum()),
+        "ReduceMean": x.mean(),
+    }
+    for target in (13, 9):
+        assert run(convert_version(model, target), x=x, axes=np.array([1, 0])) == int(exact[operator])
+
+
+@pytest.mark.parametrize("axes", ["-1, 0", "2, 0"])
+def test_axes_to_squeeze_are_in_order_where_old_inference_takes_that_for_granted(axes: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 13]> g (float[1, 2, 1] x) => (float[2] y) {{
+        axes = Constant <value = int64[2] {{{axes}}}> ()
+        y = Squeeze (x, axes) }}"""
+    )
+    checker.check_model(convert_version(model, 7), full_check=True)
+
+
+def test_no_elements_of_top_k_are_refused_where_k_is_an_attribute() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 13]> g (float[3] x) => (float[0] y, int64[0] i) {
+        k = Constant <value = int64[1] {0}> ()
+        y, i = TopK (x, k) }"""
+    )
+    with pytest.raises(OpsetError, match="k=0 does not exist there"):
+        convert_version(model, 9)
