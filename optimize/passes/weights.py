@@ -67,7 +67,8 @@ def _scale_outputs(graph: ir.Graph, names: Names, node: ir.Node, affine: Channel
     channels = weights.shape[axis]
     bias, given = np.zeros(channels), input_constant(node, 2)
     if given is not None:
-        if given.size not in (1, channels) or given.shape[-1:] not in ((), (1,), (channels,)):
+        # a column in a Gemm is one of the rows, of which there may be as many as channels
+        if given.size != 1 and (given.size != channels or given.shape[-1] != channels):
             return False
         bias = np.broadcast_to(given.astype(np.float64).reshape(-1), (channels,)) * beta
     shape = [1] * weights.ndim

@@ -133,6 +133,15 @@ def test_a_gemm_takes_the_affine_behind_it() -> None:
     assert_same(model, folded)
 
 
+def test_a_gemm_whose_bias_is_one_of_rows_keeps_the_affine_behind_it() -> None:
+    net = Net([4, 5])
+    x = net.add("Gemm", "data", net.normal(5, 4), net.normal(4, 1))
+    model = net.model(net.batch_normalization(x, 4))
+    folded = fold(model)
+    assert operators(folded) == {"Gemm": 1, "BatchNormalization": 1}
+    assert_same(model, folded)
+
+
 def test_dropout_goes_and_its_mask_keeps_it() -> None:
     net = Net([1, 4])
     model = net.model(net.add("Relu", net.add("Dropout", "data")))
