@@ -48,8 +48,9 @@ def simplify(
     """Write a model that computes the same with fewer nodes.
 
     Constants are folded and dead nodes dropped (onnx-simplifier); BatchNormalization and per-channel Mul and Add become
-    part of the convolutions; average pooling moves before 1 x 1 convolutions. Both models run on the same inputs: where
-    they differ, nothing is written and the exit code is 1.
+    part of the convolutions; average pooling moves before 1 x 1 convolutions. Inputs that have a default value in the
+    file become constants. Both models run on the same inputs: where they differ, nothing is written and the exit code
+    is 1.
 
     \b
     Example:
