@@ -155,9 +155,9 @@ class _Axis:
             return self._clamp(self._reflect(place)), weight, None
         if self.padding == "border":
             return self._clamp(place), weight, None
-        below = g.op("Less", place, g.scalar_like(self.like, -0.5))
-        above = g.op("Greater", place, self.beyond)
-        return self._clamp(place), weight, g.op("Not", g.op("Or", below, above))
+        # asked so, a place that is no number lies outside
+        inside = g.op("And", g.op("Greater", place, g.scalar_like(self.like, -0.5)), g.op("Less", place, self.beyond))
+        return self._clamp(place), weight, inside
 
     def _clamp(self, place: str) -> str:
         lifted = self.g.op("Max", place, self.g.scalar_like(self.like, 0))

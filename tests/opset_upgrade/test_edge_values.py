@@ -178,3 +178,18 @@ def test_no_elements_of_top_k_are_refused_where_k_is_an_attribute() -> None:
     )
     with pytest.raises(OpsetError, match="k=0 does not exist there"):
         convert_version(model, 9)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_a_place_that_is_no_number_lies_outside_of_the_image(mode: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 20]>
+        g (float[1, 2, 5, 6] x, float[1, 3, 4, 2] grid) => (float[1, 2, 3, 4] y) {{
+          y = GridSample <mode = "{mode}"> (x, grid) }}"""
+    )
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((1, 2, 5, 6)).astype(np.float32)
+    grid = draw.uniform(-1.5, 1.5, (1, 3, 4, 2)).astype(np.float32)
+    grid[0, 0, 0, 0] = np.nan
+    result, expected = run(convert_version(model, 15), x=x, grid=grid), run(model, x=x, grid=grid)
+    np.testing.assert_allclose(result[:, :, 1:], expected[:, :, 1:], atol=1e-6)
