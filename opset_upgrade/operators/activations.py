@@ -5,7 +5,7 @@ SwiGLU, Swish, ThresholdedRelu.
 """
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.building_blocks.type_casts import (
@@ -80,6 +80,14 @@ def _clip(node: NodeProto, g: Writer) -> None:
         g.op("Min", data, high, output=node.output[0], opset=12)
     elif not low:
         g.op("Identity", data, output=node.output[0])
+
+
+@adapter("Clip", source=12, target=11)
+def _no_clip_of_doubles(node: NodeProto, g: Writer) -> None:
+    """Before 12 ONNX Runtime clips single precision only, and below 11 the limits are of single precision."""
+    known = g.type(node.input[0])
+    if known is not None and known.tensor_type.elem_type == TensorProto.DOUBLE:
+        _clip(node, g)
 
 
 @adapter("PRelu", source=6, target=7)

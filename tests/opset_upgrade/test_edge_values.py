@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper, parser
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 
@@ -193,3 +193,14 @@ def test_a_place_that_is_no_number_lies_outside_of_the_image(mode: str) -> None:
     grid[0, 0, 0, 0] = np.nan
     result, expected = run(convert_version(model, 15), x=x, grid=grid), run(model, x=x, grid=grid)
     np.testing.assert_allclose(result[:, :, 1:], expected[:, :, 1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("limits", ["low, high", "low", "''"])
+def test_doubles_are_clipped_by_limits_of_double_precision(limits: str) -> None:
+    model = one_node("Clip", TensorProto.DOUBLE, "x", 13)
+    model.graph.node[0].input.extend(limits.replace("''", "").split(", "))
+    for name, limit in (("low", 0.1), ("high", 1.1)):
+        model.graph.initializer.append(numpy_helper.from_array(np.float64(limit), name))
+    x = np.array([-1, 0.1, 0.5, 1.1, 1.2, 1e300])
+    for target in (11, 9, 7):
+        assert run(convert_version(model, target), x=x).tolist() == run(model, x=x).tolist()
