@@ -2,6 +2,7 @@ from .carried_files import CarriedFiles as CarriedFiles
 from .cluster import ClusterError as ClusterError
 from .cluster import WorkersDiedError as WorkersDiedError
 from .cluster import cluster_executor as cluster_executor
+from .deadlines import Deadline as Deadline
 from .executor import Executor as Executor
 from .executor import Job as Job
 from .executor import ProcessExecutor as ProcessExecutor
@@ -9,6 +10,7 @@ from .executor import ThreadExecutor as ThreadExecutor
 from .executor import default_workers as default_workers
 from .executor import local_executor as local_executor
 from .freed_memory import give_back as give_back
+from .freed_memory import keep_freed as keep_freed
 from .isolation import ProcessDied as ProcessDied
 from .isolation import call_in_process as call_in_process
 from .progress import SILENT as SILENT

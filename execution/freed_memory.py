@@ -1,8 +1,12 @@
-"""Memory that a process has freed, given back to the system."""
+"""Memory that a process has freed: given back to the system, or kept for what is allocated next."""
 
 import ctypes
 from functools import cache
 from typing import Any
+
+# glibc's numbers of its options (malloc.h), and their values in bytes: it takes no larger block than this
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_BLOCK, _MOST_KEPT = 32 << 20, 64 << 20
 
 
 def give_back() -> None:
@@ -21,4 +25,25 @@ def _trim() -> Any:
     try:
         return ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # other C libraries; Windows has no such handle
+        return None
+
+
+def keep_freed() -> None:
+    """Let this process keep memory that it frees, for what it allocates next, where the C library is glibc.
+
+    It gives large blocks back to the system as they are freed, and the system clears their pages when they are asked
+    for again: half of the time that it takes to decode a small picture and to make an array of it. `give_back` still
+    works.
+    """
+    set_option = _mallopt()
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        set_option(_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+@cache
+def _mallopt() -> Any:
+    try:
+        return ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
         return None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoosmith.execution import Shared
+from zoosmith.execution import Shared, keep_freed
 from zoosmith.validation.classifier import Carried, Classifier
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import Sample, load_image
@@ -151,6 +151,7 @@ class Panel:
         # where portions are counted side by side, threads inside of operators would only wait for each other
         with runs_limited(seconds):
             self._classifiers = [Classifier(model, providers, threads=1) for model in models]
+        keep_freed()
         self._seconds = seconds
         self._preprocess = preprocess
         self._group = max(classifier.batch for classifier in self._classifiers)

@@ -15,7 +15,7 @@ import onnxruntime
 from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
-from zoosmith.execution import ProcessDied, ThreadExecutor, call_in_process
+from zoosmith.execution import Deadline, ProcessDied, ThreadExecutor, call_in_process
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import LinkedPath
@@ -320,8 +320,8 @@ def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[],
 
     Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread calls.
     """
-    if timeout is None and threading.current_thread() is not threading.main_thread():
-        return call()
+    if threading.current_thread() is not threading.main_thread():
+        return call() if timeout is None else _before_deadline(call, timeout, stop, name)
     with ThreadExecutor(1) as executor:
         job = executor.submit(call)
         try:
@@ -334,6 +334,16 @@ def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[],
         except BaseException:
             stop()
             raise
+
+
+def _before_deadline(call: Callable[[], Made], timeout: float, stop: Callable[[], None], name: str) -> Made:
+    with Deadline(timeout, stop) as deadline:
+        try:
+            return call()
+        except Exception as error:
+            if not deadline.passed:
+                raise
+            raise _stopped(name, timeout) from error
 
 
 def _stopped(name: str, timeout: float | None) -> StoppedError:
