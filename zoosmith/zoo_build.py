@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -11,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from zoosmith.builder import PACKAGES, REPORT, build_model, write_page, write_report
-from zoosmith.execution import SILENT, Executor, Job, Progress, default_workers, local_executor
+from zoosmith.execution import (
+    SILENT,
+    Executor,
+    Job,
+    ProcessDied,
+    Progress,
+    WorkersDiedError,
+    call_in_process,
+    default_workers,
+    local_executor,
+)
 from zoosmith.manifest import manifest_entries, write_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.onnx_source import OnnxSource
@@ -64,6 +75,16 @@ class BuiltEntry:
 
 
 @dataclass(frozen=True)
+class _Build:
+    """What is to be built: an entry, the folder of the tree, and its name and key."""
+
+    entry: Entry
+    out: Path
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
 class BuiltZoo:
     """What became of a zoo: its entries in the order of the file."""
 
@@ -105,7 +126,7 @@ def build_zoo(
 
     Raises:
         ZoosmithError: the zoo file is wrong, two models have the same folder, or a file cannot be written. A model that
-            cannot be built does not stop the others: it is in the result.
+            cannot be built, or that ends two processes, does not stop the others: it is in the result.
     """
     entries = read_zoo(path)
     recipes = [entry.choice.recipe(entry.options.weights) for entry in entries]
@@ -127,7 +148,7 @@ def build_zoo(
     with ExitStack() as exits:
         executor = executor or exits.enter_context(local_executor(workers, processes=True))
         task = exits.enter_context(progress.task("building the zoo", len(entries)))
-        running: dict[Job[BuiltEntry], str] = {}
+        builds: list[_Build] = []
         for name, key, entry in zip(names, keys, entries, strict=True):
             earlier = before.get(name)
             if earlier is not None and earlier.key == key and _is_whole(earlier, out / name.rpartition("/")[0]):
@@ -135,16 +156,34 @@ def build_zoo(
                 task.advance(f"{name}: {found[name].outcome}")
                 continue
             options = replace(entry.options, jobs=threads, timeout=timeout, cache=cache)
-            running[executor.submit(_build_entry, Entry(entry.choice, options), out, name, key)] = name
+            builds.append(_Build(Entry(entry.choice, options), out, name, key))
         # what was kept counts even if nothing else comes to an end
         _write(out, [found[name] for name in names if name in found])
-        for job in _as_they_end(running):
-            name = running[job]
-            found[name] = job.result()
-            task.advance(f"{name}: {found[name].outcome}")
+        for built in _built(executor, builds):
+            found[built.name] = built
+            task.advance(f"{built.name}: {built.outcome}")
             _write(out, [found[each] for each in names if each in found])
     write_page(out)
     return BuiltZoo(tuple(found[name] for name in names))
+
+
+def _built(executor: Executor, builds: Sequence[_Build]) -> Iterator[BuiltEntry]:
+    """Build models, each yielded when it is done; one whose process died is built once more, in one of its own."""
+    running: dict[Job[BuiltEntry], _Build] = {}
+    again: list[_Build] = []
+    for build in builds:
+        try:
+            running[executor.submit(_build_entry, build)] = build
+        except BrokenExecutor:
+            again.append(build)
+    for job in _as_they_end(running):
+        try:
+            yield job.result()
+        except WorkersDiedError as error:  # the cluster tried it on several of them
+            yield BuiltEntry(running[job].name, running[job].key, None, (), str(error))
+        except BrokenExecutor:  # the process of this model or of another one died
+            again.append(running[job])
+    yield from map(_build_apart, again)
 
 
 def _as_they_end(jobs: Iterable[Job[BuiltEntry]]) -> Iterator[Job[BuiltEntry]]:
@@ -158,14 +197,25 @@ def _as_they_end(jobs: Iterable[Job[BuiltEntry]]) -> Iterator[Job[BuiltEntry]]:
             time.sleep(_SECONDS_TO_WAIT)
 
 
-def _build_entry(entry: Entry, out: Path, name: str, key: str) -> BuiltEntry:
+def _build_entry(build: _Build) -> BuiltEntry:
     """Build one model; what is wrong with it is part of the result."""
+    entry = build.entry
     try:
         recipe = entry.choice.recipe(entry.options.weights)
-        report = build_model(out, recipe, entry.options)
+        report = build_model(build.out, recipe, entry.options)
     except ZoosmithError as error:
-        return BuiltEntry(name, key, None, (), str(error))
-    return BuiltEntry(name, key, json.loads(json.dumps(report.as_dict())), tuple(manifest_entries(recipe, report)))
+        return BuiltEntry(build.name, build.key, None, (), str(error))
+    hub = tuple(manifest_entries(recipe, report))
+    return BuiltEntry(build.name, build.key, json.loads(json.dumps(report.as_dict())), hub)
+
+
+def _build_apart(build: _Build) -> BuiltEntry:
+    """Build one model in a process of its own, which it may end."""
+    try:
+        return call_in_process(_build_entry, None, build)
+    except ProcessDied as error:
+        reason = f"the process that built it died, and so did the next: {error}; has the machine enough memory?"
+        return BuiltEntry(build.name, build.key, None, (), reason)
 
 
 def _write(out: Path, entries: list[BuiltEntry]) -> None:

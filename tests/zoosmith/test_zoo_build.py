@@ -11,6 +11,8 @@ import pytest
 
 from tests.zoosmith.recipes.test_given import write_small_net
 from tests.zoosmith.small_models import scaling_model
+from zoosmith.cli.application import run
+from zoosmith.execution import ProcessDied, ProcessExecutor
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.zoo_build import BuiltZoo, build_zoo
@@ -92,6 +94,42 @@ def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> Non
     assert not report["passed"] and len(report["models"]) == 2
 
 
+class Killed(ProcessExecutor):
+    """Processes that the system kills when they have begun."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        job = super().submit(function, *arguments, **named)
+        for process in self._pool._processes.values():
+            process.kill()
+        return job
+
+
+def test_models_whose_processes_were_killed_are_built_once_more(zoo: Path) -> None:
+    with Killed(2) as executor:
+        built = build_zoo(zoo, zoo.parent / "out", executor=executor)
+    assert built.passed and len(built.entries) == 2
+
+
+def test_a_model_that_ends_two_processes_is_told_and_the_others_are_built(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def apart(function: Callable[..., Any], timeout: float | None, build: Any) -> Any:
+        if build.name == "small/small":
+            raise ProcessDied("the process ended with signal 9")
+        return function(build)
+
+    monkeypatch.setattr("zoosmith.zoo_build.call_in_process", apart)
+    monkeypatch.setattr("zoosmith.zoo_build.local_executor", lambda workers, processes: Killed(workers))
+    assert run(["build", str(zoo), "--out", str(zoo.parent / "out")]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("failed: ")]
+    assert told == [
+        "failed: small/small: the process that built it died, and so did the next: the process ended with signal 9; "
+        "has the machine enough memory?"
+    ]
+    report = json.loads((zoo.parent / "out" / "report.json").read_text())
+    assert [model["report"] is not None for model in report["models"]] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -133,12 +171,12 @@ def test_paths_are_relative_to_the_zoo_file(zoo: Path) -> None:
 def test_the_command_prints_a_line_a_model(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from zoosmith.cli import main
 
-    def run(*arguments: Any) -> tuple[int, str]:
+    def called(*arguments: Any) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
         return int(ended.value.code or 0), capsys.readouterr().out
 
-    call: Callable[..., tuple[int, str]] = run
+    call: Callable[..., tuple[int, str]] = called
     code, out = call("build", zoo, "--out", zoo.parent / "out", "--jobs", 1)
     assert code == 0
     assert out.splitlines()[0] == "small/small: 6 of 6 checks passed, 2 rows"
