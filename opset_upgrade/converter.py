@@ -39,7 +39,7 @@ from zoosmith.opset_upgrade.ir_version import (
     free_initializers,
     set_ir,
 )
-from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
+from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs, check_ranks
 from zoosmith.opset_upgrade.runtime_gaps import fill_gaps
 from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of, schema_at
 from zoosmith.opset_upgrade.type_inference import Path, fault_of, infer_node, infer_types
@@ -498,7 +498,7 @@ def _apply(step: Step, node: NodeProto, writer: Writer, opset: int) -> None:
 
 
 def _misfit(node: NodeProto, opset: int, facts: GraphFacts) -> str | None:
-    """What of a node does not fit its schema: inputs, kinds of attributes, element types; None where all fits."""
+    """What of a node does not fit its operator: inputs, attributes, element types, ranks; None where all fits."""
     operator = operator_of(node)
     if schema_at(operator, opset) is None:
         return None
@@ -506,6 +506,7 @@ def _misfit(node: NodeProto, opset: int, facts: GraphFacts) -> str | None:
         check_inputs(node, operator, opset, complete=False)
         check_attributes(node, opset)
         check_types(node, opset, facts)
+        check_ranks(node, facts.shape)
     except Refusal as misfit:
         return str(misfit)
     return None

@@ -1,5 +1,6 @@
 """Whether a node has what the schema of its operator requires: rules read those inputs and attributes unasked."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,38 @@ from zoosmith.opset_upgrade.schemas import operator_of, schema_at
 
 WITHOUT_MEANING = frozenset({"consumed_inputs"})
 """Attributes that hint to the oldest runtimes about memory: a node may lack them, and loses them on the way up."""
+
+_LIST_BEHIND_DATA = {1: 1}
+_RANKS: dict[str, dict[int, int]] = {
+    "BatchNormalization": dict.fromkeys(range(1, 5), 1),
+    "CenterCropPad": _LIST_BEHIND_DATA,
+    "Col2Im": {0: 3, 1: 1, 2: 1},
+    "ConstantOfShape": {0: 1},
+    "DepthToSpace": {0: 4},
+    "Expand": _LIST_BEHIND_DATA,
+    "GRU": dict.fromkeys(range(3), 3),
+    "Gemm": {0: 2, 1: 2},
+    "GroupNormalization": {1: 1, 2: 1},
+    "InstanceNormalization": {1: 1, 2: 1},
+    "LSTM": dict.fromkeys(range(3), 3),
+    "NonMaxSuppression": {0: 3, 1: 3},
+    "OneHot": {2: 1},
+    "Pad": _LIST_BEHIND_DATA,
+    "RNN": dict.fromkeys(range(3), 3),
+    "Reshape": _LIST_BEHIND_DATA,
+    "Resize": dict.fromkeys(range(1, 4), 1),
+    "RoiAlign": {0: 4, 1: 2, 2: 1},
+    "STFT": {0: 3, 2: 1},
+    "Slice": dict.fromkeys(range(1, 5), 1),
+    "SpaceToDepth": {0: 4},
+    "Split": _LIST_BEHIND_DATA,
+    "Squeeze": _LIST_BEHIND_DATA,
+    "Tile": _LIST_BEHIND_DATA,
+    "TopK": _LIST_BEHIND_DATA,
+    "Unsqueeze": _LIST_BEHIND_DATA,
+    "Upsample": _LIST_BEHIND_DATA,
+}
+"""How many dimensions inputs have by the text of their operator, which neither its schema nor onnx's inference says."""
 
 _VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
@@ -52,6 +85,17 @@ def check_attributes(node: NodeProto, opset: int) -> None:
     missing = required and required.difference(attribute.name for attribute in node.attribute)
     if missing:
         raise Refusal(f"its attribute {min(missing)} is missing, which the operator requires")
+
+
+def check_ranks(node: NodeProto, shape_of: Callable[[str], Sequence[int | None] | None]) -> None:
+    """Raise Refusal if an input has another number of dimensions than the text of its operator asks for."""
+    wanted = _RANKS.get(node.op_type, {}) if not node.domain else {}
+    for index, rank in wanted.items():
+        shape = shape_of(node.input[index]) if index < len(node.input) and node.input[index] else None
+        if shape is not None and len(shape) != rank:
+            raise Refusal(
+                f"its input {node.input[index]!r} has {len(shape)} dimensions, where the operator takes {rank}"
+            )
 
 
 @cache

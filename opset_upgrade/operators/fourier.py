@@ -63,8 +63,8 @@ def _dft_at_run_time(node: NodeProto, g: Writer, place: str) -> None:
 def _along(node: NodeProto, g: Writer, axis: int) -> str:
     data = node.input[0]
     size, kinds = g.fixed_size(data, axis, _MATRIX), g.fixed_size(data, -1, "it tells real from complex")
-    if not size or not kinds:
-        g.refuse("there is nothing to transform")
+    if not size or kinds not in (1, 2):
+        g.refuse(f"its data of {size} elements by {kinds} parts is none of real or complex numbers")
     length, inverse, onesided = _length(node, g, axis), bool(g.attribute("inverse")), bool(g.attribute("onesided"))
     matrix = _fourier_matrix(g, size, kinds, length, inverse, onesided)
     rank = g.rank(data)
@@ -125,6 +125,8 @@ def _stft(node: NodeProto, g: Writer) -> None:
     signal, window = node.input[0], input_at(node, 2)
     kinds = g.fixed_size(signal, -1, "it tells real from complex")
     need = partial(_number, g)
+    if kinds not in (1, 2):
+        g.refuse(f"its data of {kinds} parts is none of real or complex numbers")
     step = need(1, "the step")
     if len(node.input) > 3 and node.input[3]:
         length = need(3, "the length")
