@@ -53,6 +53,15 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
     "slice_of_another_rank": lambda: of(
         node("Slice", ["x", "b", "e"]), [3, 4], 13, b=[2, 255], e=[2, 255], result=[20, 13, 1]
     ),
+    "slice_by_a_scalar": lambda: of(
+        node("Slice", ["x", "b", "e", "a"]), ["n", None], 13, constant("b", [1]), constant("e", 2), constant("a", [0])
+    ),
+    "boxes_of_no_dimension": lambda: model(
+        [node("NonMaxSuppression", ["b", "x", "m"])],
+        [value("x", [1, None, 1]), value("b", []), value("m", [1], INT64)],
+        opset=11,
+    ),
+    "transform_of_seven_parts": lambda: of(node("DFT"), [1, 20, 7], 19, result=[1, 20, 7]),
     "scan_of_a_count_that_is_no_number": lambda: scan("one"),
     "scan_of_more_inputs_than_there_are": lambda: scan(_BEYOND),
     "scan_of_fewer_inputs_than_none": lambda: scan(-3),
