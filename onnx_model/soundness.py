@@ -33,6 +33,7 @@ from zoosmith.onnx_model.traversal import (
 )
 
 _DIVISORS = frozenset({"strides", "dilations", "kernel_shape", "group", "num_groups", "blocksize"})
+_AXES = frozenset({"axis", "axes"})
 # kind of an attribute -> the field that holds its message
 _MESSAGES = {
     AttributeProto.TENSOR: "t",
@@ -63,6 +64,7 @@ def make_sound(model: ModelProto) -> None:
     for node in all_nodes(model):
         if node.domain in DEFAULT_DOMAINS:
             _check_divisors(node)
+            _check_axes(node)
     for attribute in all_attributes(model):
         _check_attribute(attribute)
     for tensor in all_tensors(model):
@@ -100,6 +102,16 @@ def _check_divisors(node: NodeProto) -> None:
         if attribute.name in _DIVISORS and min((*attribute.ints, attribute.i if attribute.HasField("i") else 1)) < 1:
             raise ModelError(
                 f"node {node.name!r} ({node.op_type}) has the size 0, or a negative one, in {attribute.name}"
+            )
+
+
+def _check_axes(node: NodeProto) -> None:
+    """Refuse axes that no tensor has: onnx's inference of LayerNormalization writes to memory that is not its own."""
+    for attribute in node.attribute:
+        if attribute.name in _AXES and max(map(abs, (*attribute.ints, attribute.i))) > MOST_DIMENSIONS:
+            raise ModelError(
+                f"node {node.name!r} ({node.op_type}) has {attribute.name} beyond the {MOST_DIMENSIONS} dimensions "
+                "that a tensor may have"
             )
 
 
