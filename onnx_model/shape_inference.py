@@ -33,8 +33,7 @@ def infer_shapes(model: ModelProto, *, check_type: bool = False, strict_mode: bo
     if any(map(_is_long, _lengths_of_vectors(model))):
         given = ModelProto()
         given.CopyFrom(model)
-        for length in _lengths_of_vectors(given):
-            _hide(length)
+        hide_long_vectors(given)
     inferred = onnx.shape_inference.infer_shapes(given)
     follow = not has_long_vectors(inferred)
     if follow or check_type or strict_mode:
@@ -72,6 +71,12 @@ def infer_node_outputs(
         for length in _length_of_vector(found):
             _reveal(length)
     return inferred
+
+
+def hide_long_vectors(model: ModelProto) -> None:
+    """Replace the lengths that onnx's inference must not see by names, in place: for what runs it by itself."""
+    for length in _lengths_of_vectors(model):
+        _hide(length)
 
 
 def has_long_vectors(model: ModelProto) -> bool:

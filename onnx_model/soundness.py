@@ -122,6 +122,8 @@ def _check_attribute(attribute: AttributeProto) -> None:
 
 
 def _check_tensor(tensor: TensorProto) -> None:
+    if tensor.HasField("segment"):
+        raise ModelError(f"tensor {tensor.name!r} is a segment of a larger one, which onnx does not read")
     span = span_of(tensor)
     if span is not None and span.length != stored_bytes(tensor):
         raise ModelError(

@@ -76,7 +76,8 @@ def calibrate(
         counts = {name: np.zeros(BINS) for name in ranges}
         for values in watched.run(samples):
             for name, value in values.items():
-                counts[name] += _places(value, ranges[name])
+                if value.size:
+                    counts[name] += _places(value, ranges[name])
             task.advance()
     return {name: _narrowed(ranges[name], cut(counts[name], percentile)) for name in ranges}
 
@@ -85,11 +86,17 @@ def _ranges(runs: Iterable[Mapping[str, Array]], task: Task) -> dict[str, Range]
     seen: dict[str, _Seen] = {}
     for number, values in enumerate(runs, start=1):
         for name, value in values.items():
-            seen.setdefault(name, _Seen()).add(by_channel(value))
-            if not seen[name].finite:
+            of_name = seen.setdefault(name, _Seen())
+            if not value.size:  # nothing was found in this sample, say
+                continue
+            of_name.add(by_channel(value))
+            if not of_name.finite:
                 raise QuantizeError(f"tensor {name}: NaN or infinite for sample {number}; expected finite activations")
         task.advance()
-    return {name: values.range() for name, values in seen.items()}
+    empty = sorted(name for name, of_name in seen.items() if not of_name.any)
+    if empty:
+        raise QuantizeError(f"tensor {empty[0]}: has no element in any sample")
+    return {name: of_name.range() for name, of_name in seen.items()}
 
 
 class _Seen:
@@ -118,6 +125,10 @@ class _Seen:
         self._sum = self._sum + values.sum(axis=1, dtype=np.float64)
         self._squares = self._squares + np.einsum("ij,ij->i", values, values, dtype=np.float64)
         self._count += values.shape[1]
+
+    @property
+    def any(self) -> bool:
+        return self._count > 0
 
     @property
     def finite(self) -> bool:

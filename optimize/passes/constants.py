@@ -57,7 +57,8 @@ def _shape(node: ir.Node) -> Array | None:
         return None
     known = [size for size in shape if size is not None]
     if node.op_type == "Size":
-        return np.array(prod(known), np.int64)
+        count = prod(known)
+        return np.array(count, np.int64) if count < 1 << 63 else None
     return np.array(known[slice(attribute(node, "start", 0), attribute(node, "end", None))], np.int64)
 
 

@@ -61,6 +61,9 @@ WEIGHTS: dict[str, ModelProto | bytes] = {
     **{f"dtype_{kind}": weight([2, 3], bytes(24), kind) for kind in (0, BEYOND, 77, 1000, 2**31 - 1, -1)},
     "dtype_least": weight([2, 3], bytes(24), -(2**31)),
     "raw_and_floats": with_weight(TensorProto(dims=[2, 3], data_type=FLOAT, raw_data=bytes(20), float_data=[1.0] * 6)),
+    "segment": with_weight(
+        TensorProto(dims=[2, 3], data_type=FLOAT, raw_data=bytes(24), segment=TensorProto.Segment(begin=0, end=6))
+    ),
     "in_constant_short": in_constant(TensorProto(dims=[2, 3], data_type=FLOAT, raw_data=bytes(20))),
     "in_constant_huge": in_constant(TensorProto(dims=[2**62], data_type=FLOAT, raw_data=bytes(20))),
     "in_constant_dtype": in_constant(TensorProto(dims=[2, 3], data_type=77, raw_data=bytes(24))),

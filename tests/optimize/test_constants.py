@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.attacks.model_building import constant, model, node, value
+from tests.attacks.model_building import INT64, constant, model, node, value
 from zoosmith.optimize import to_ir, to_proto
 from zoosmith.optimize.passes.constants import FoldConstants
 from zoosmith.validation import OnnxRuntimeRunner
@@ -57,6 +57,11 @@ def test_shape_and_size_of_a_known_shape_are_constants_and_others_stay() -> None
     assert [each.op_type for each in folded(known).graph.node] == ["Add"]
     open_ = model(nodes, [value("x", ("N", 3))], [value("y", [2], 7)])
     assert [each.op_type for each in folded(open_).graph.node] == ["Shape", "Size", "Add"]
+
+
+def test_a_size_that_int64_does_not_hold_is_left_to_whoever_runs_it() -> None:
+    given = model([node("Size")], [value("x", [2, 4, 2**62])], [value("y", [], INT64)])
+    assert [each.op_type for each in folded(given).graph.node] == ["Size"]
 
 
 def test_what_would_be_large_or_cannot_be_computed_stays() -> None:

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
+from tests.attacks.model_building import model, node, value
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError, calibrate
 from zoosmith.validation import ValidationError
@@ -59,6 +61,17 @@ def test_nan_in_an_activation_names_the_tensor_and_the_sample() -> None:
     good, bad = np.ones((1, 2, 100, 100)), -np.ones((1, 2, 100, 100))
     with pytest.raises(QuantizeError, match=r"tensor y: NaN or infinite for sample 2"):
         calibrate(model, samples(good, bad))
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile"])
+def test_a_sample_in_which_a_tensor_is_empty_tells_nothing_of_it(method: str) -> None:
+    made = model([node("Compress", ["x", "some"], axis=0)], [value("x"), value("some", [2], TensorProto.BOOL)])
+    rows = np.float32([[1, 2, 3], [4, 5, 6]])
+    nothing, second = ({"x": rows, "some": np.array([False, some])} for some in (False, True))
+    found = calibrate(made, [nothing, second, nothing], tensors=["y"], method=method)["y"]
+    assert (found.low.min(), found.high.max()) == pytest.approx((4, 6), abs=0.01)
+    with pytest.raises(QuantizeError, match="tensor y: has no element in any sample"):
+        calibrate(made, [nothing, nothing], tensors=["y"], method=method)
 
 
 def test_no_samples_unknown_methods_and_wrong_shapes_are_refused() -> None:
