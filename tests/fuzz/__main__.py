@@ -34,6 +34,8 @@ _MEMORY_PER_INPUT = 2 << 30
 # by the clock, for what waits; a machine that does other things is slower
 _LIMIT_BY_THE_CLOCK = 120
 _LARGEST_INPUT = 1 << 14
+# protobuf reads it in Python
+_LARGEST_TEXT = 1 << 11
 _ENGINES = ("zoosmith.convert", "zoosmith.opset_upgrade", "zoosmith.quantize", "zoosmith.validation.interpreter")
 
 
@@ -181,7 +183,7 @@ def _lead(given: argparse.Namespace) -> int:
         "timeout": _LIMIT_BY_THE_CLOCK,
         "report_slow_units": _LIMIT_BY_THE_CLOCK,
         "rss_limit_mb": 0,
-        "max_len": _LARGEST_INPUT,
+        "max_len": _LARGEST_TEXT if target.text else _LARGEST_INPUT,
         "artifact_prefix": f"{state.findings}/",
     }
     words = [sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(state.corpus)]
