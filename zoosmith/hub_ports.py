@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto, helper, shape_inference
+from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto, helper
 
 from zoosmith.onnx_model.ports import element_type_name, required_inputs, tensor_shape
+from zoosmith.onnx_model.shape_inference import infer_shapes
 
 HubPort = dict[str, Any]
 """`name`, `shape` (a size, the name of one, or None; None as a whole where no rank is stated) and mostly `type`."""
@@ -26,7 +27,7 @@ def hub_features(model: ModelProto, names: Iterable[str]) -> tuple[HubPort, ...]
     wanted = set(names)
     if not wanted:
         return ()
-    stated = model.graph.value_info or shape_inference.infer_shapes(_without_tensors(model)).graph.value_info
+    stated = model.graph.value_info or infer_shapes(_without_tensors(model)).graph.value_info
     return tuple(_port(value) for value in stated if value.name in wanted)
 
 
