@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.tensor_data import MOST_DIMENSIONS
 from zoosmith.onnx_model.traversal import all_nodes, subgraphs
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape
 from zoosmith.opset_upgrade.building_blocks.numbers import choose_floats
@@ -98,7 +99,8 @@ def _reshape(node: NodeProto, g: Writer) -> None:
         means_nothing = 0 not in shape
     else:
         count = (g.shape(node.input[1]) or (None,))[0] or 0
-        means_nothing = any(element_of_shape(g, node.input[1], index) == -1 for index in range(count))
+        within = range(min(count, MOST_DIMENSIONS))
+        means_nothing = any(element_of_shape(g, node.input[1], index) == -1 for index in within)
     if means_nothing:
         drop_attribute(node, "allowzero")
 

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from zoosmith.opset_upgrade.building_blocks.computed_sizes import Size, as_vector, counted, sizes
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_steps
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import Size as SizeOf
 from zoosmith.opset_upgrade.building_blocks.equal_sizes import element_of_shape, same_size
 from zoosmith.opset_upgrade.node_editing import input_at
@@ -208,7 +209,7 @@ def _stretched_taps(node: NodeProto, g: Writer, place: str, last: str, scale: st
     size, length = (g.fixed_size(name, axis, "antialias=1 needs it") for name in (node.input[0], node.output[0]))
     linear = g.attribute("mode") == "linear"
     least = max(length - 0.5, 0.5)  # what the scale gives at least: a policy rounds it
-    count = 2 * ceil((1 if linear else 2) * max(size / least, 1))
+    count = limit_steps(2 * ceil((1 if linear else 2) * max(size / least, 1)), g)
     shrunk, one = g.op("Min", scale, _number(g, 1)), _number(g, 1)
     first = g.op("Sub", g.op("Floor", place), _number(g, count // 2 - 1))
     indices, weights = [], []

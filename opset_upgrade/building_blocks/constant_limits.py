@@ -1,4 +1,4 @@
-"""Limits of the constants that rules bring into a model: a stated size is any number, also one that no memory holds."""
+"""Limits of what rules bring into a model: a stated size is any number, also one that no memory holds."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from zoosmith.opset_upgrade.writer import Writer
 
 _LARGEST = 1 << 20  # elements of a table
 _LONGEST = 1 << 24  # elements of a list along one axis
+_MOST_STEPS = 1 << 10  # nodes, or groups of a few, one for each element of a window
 
 
 def limit_constant(count: int, g: Writer) -> int:
@@ -18,6 +19,13 @@ def limit_constant(count: int, g: Writer) -> int:
 def limit_list(count: int, g: Writer) -> int:
     """`count`; refuses if a constant with so many elements along one axis would be too large."""
     return _limited(count, _LONGEST, g)
+
+
+def limit_steps(count: int, g: Writer) -> int:
+    """`count`; refuses if nodes for so many elements, each with its own, would be too many."""
+    if count > _MOST_STEPS:
+        g.refuse(f"it would take nodes for each of {count} elements there")
+    return count
 
 
 def counting(size: int, g: Writer) -> np.ndarray:

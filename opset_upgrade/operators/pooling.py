@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto
 
-from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_list
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_list, limit_steps
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_exact, cast_to_single
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, output_at, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, type_fallback
@@ -220,7 +220,7 @@ def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
     data = node.input[0]
     size, result = _image_sizes(g, data), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
-        limit_list(out * k, g)
+        limit_list(out * limit_steps(k, g), g)
         index = np.arange(out)[:, None] * s - pads[axis] + np.arange(k) * d
         inside = (index >= 0) & (index < n)
         if not inside.any(axis=1).all():

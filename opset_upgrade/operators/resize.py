@@ -7,7 +7,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from zoosmith.opset_upgrade.building_blocks.computed_resize import has_scales, resize_at_run_time
-from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_constant
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_constant, limit_steps
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
@@ -206,7 +206,7 @@ def _resize_by_gather(node: NodeProto, g: Writer, scales: list[Fraction], *, ant
         if not size or not length:
             g.refuse("there is nothing to resize")
         shrunk = min(scale, Fraction(1)) if antialias else Fraction(1)
-        limit_constant(length if mode == "nearest" else length * _taps_of_one(g, shrunk), g)
+        limit_constant(length if mode == "nearest" else length * limit_steps(_taps_of_one(g, shrunk), g), g)
         places = _places(g, size, length, scale)
         if mode == "nearest":
             data = g.op("Gather", data, g.constant([_nearest(g, place, size) for place in places]), axis=axis)

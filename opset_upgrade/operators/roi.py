@@ -3,6 +3,7 @@
 import numpy as np
 from onnx import NodeProto, TensorProto
 
+from zoosmith.opset_upgrade.building_blocks.constant_limits import limit_constant
 from zoosmith.opset_upgrade.building_blocks.type_casts import cast_to_single
 from zoosmith.opset_upgrade.node_editing import drop_attribute, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
@@ -79,7 +80,7 @@ def _sampled(
         begin = g.op("Sub", begin, g.constant([0.5], np.float32))
     else:
         length = g.op("Max", length, g.constant([1], np.float32))
-    places = g.constant([[(k + 0.5) / count for k in range(count)]], np.float32)
+    places = g.constant([[(k + 0.5) / count for k in range(limit_constant(count, g))]], np.float32)
     place = g.op("Add", begin, g.op("Mul", length, places))
     whole = g.op("Cast", size, to=TensorProto.FLOAT)
     outside = g.op("Or", g.op("Less", place, g.constant([-1], np.float32)), g.op("Greater", place, whole))

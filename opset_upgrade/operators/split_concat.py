@@ -61,6 +61,8 @@ def _sizes_from_count(node: NodeProto, g: Writer) -> None:
     drop_attribute(node, "num_outputs")
     if count is None:
         return
+    if count != len(node.output):
+        g.refuse(f"num_outputs={count}, and it has {len(node.output)} outputs")
     shape = g.shape(node.input[0])
     size = None if shape is None else shape[g.attribute("axis")]
     if size is None:

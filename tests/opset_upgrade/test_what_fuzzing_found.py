@@ -85,6 +85,15 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
         result=[2, 2, 5, 8, 8],
     ),
     "split_sizes_beyond_all_integers": split_of_opset_1,
+    "split_into_more_than_it_has_outputs": lambda: of(node("Split", num_outputs=2**40, axis=0), [3, 4], 18),
+    "split_into_nothing": lambda: of(node("Split", num_outputs=0, axis=0), [3, 4], 18),
+    "regions_of_2_40_samples": lambda: of(
+        node("RoiAlign", ["x", "r", "i"], output_height=_BEYOND, sampling_ratio=1),
+        *([1, 1, 4, 4], 16, constant("r", [[0, 0, 2, 2]], "f4"), constant("i", [0])),
+    ),
+    "dilated_window_of_2_20_elements": lambda: of(
+        node("MaxPool", kernel_shape=[2**20], dilations=[2], pads=[2**20, 2**20]), [1, 1, 4], 12, result=[1, 1, 3]
+    ),
     "normalized_over_no_axis": lambda: of(
         node("RMSNormalization", ["x", "w"], axis=3), [3, 4, 4], 23, constant("w", [1.0], "f4")
     ),
