@@ -65,6 +65,7 @@ def make_sound(model: ModelProto) -> None:
         if node.domain in DEFAULT_DOMAINS:
             _check_divisors(node)
             _check_axes(node)
+            _check_counts(node)
     for attribute in all_attributes(model):
         _check_attribute(attribute)
     for tensor in all_tensors(model):
@@ -112,6 +113,15 @@ def _check_axes(node: NodeProto) -> None:
             raise ModelError(
                 f"node {node.name!r} ({node.op_type}) has {attribute.name} beyond the {MOST_DIMENSIONS} dimensions "
                 "that a tensor may have"
+            )
+
+
+def _check_counts(node: NodeProto) -> None:
+    """Refuse a Split into more parts than it has outputs: onnx's shape inference makes a list of all parts."""
+    for attribute in node.attribute:
+        if attribute.name == "num_outputs" and attribute.i > len(node.output):
+            raise ModelError(
+                f"node {node.name!r} ({node.op_type}) has num_outputs={attribute.i}, and {len(node.output)} outputs"
             )
 
 

@@ -105,6 +105,7 @@ UNUSUAL: dict[str, ModelProto | bytes] = {
     "transpose_negative": model([node("Transpose", perm=[-1, -2])]),
     "axis_huge": model([node("Softmax", axis=2**62)]),
     "axis_least": model([node("Softmax", axis=-(2**63))]),
+    "split_into_2_40": model([node("Split", ["x"], ["y"], num_outputs=2**40, axis=0)], opset=18),
     "axis_of_layer_normalization": model(
         [node("LayerNormalization", ["x", "W"], ["y", "mean", "deviation"], axis=2**31)],
         weights=[constant("W", [1.0, 1.0, 1.0], "f4")],
