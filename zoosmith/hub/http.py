@@ -4,6 +4,7 @@ urllib3 does the transport: it checks certificates against the system's own, str
 holds the length of an answer against the one stated, and has no dependencies.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -26,6 +27,8 @@ _ABSENT = {404, 410}
 # the server may answer otherwise in a moment
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _SECONDS_TO_CONNECT = 20
+# bytes a second; a server that gives less for as long as one may be silent has no end
+_SLOWEST = 1000
 # of a number of bytes
 _MOST_DIGITS = 19
 
@@ -35,7 +38,7 @@ class HttpSource:
 
     Args:
         url: of the folder in which the manifest lies.
-        timeout: seconds after which a server that sends nothing is given up.
+        timeout: seconds after which a server that sends nothing, or next to nothing, is given up.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -45,6 +48,7 @@ class HttpSource:
         if not is_private_enough(url):
             raise HubError(f"{url}: refused: expected https; http is taken on this machine only")
         self._url = url.rstrip("/")
+        self._timeout = timeout
         limits = urllib3.Timeout(connect=min(timeout, _SECONDS_TO_CONNECT), read=timeout)
         self._pool = _pool(url, limits)
 
@@ -65,7 +69,7 @@ class HttpSource:
             first = _first_byte(response, url) if response.status == 206 else 0
             length = _length(response)
             size = None if length is None else first + length
-            yield Transfer(first, size, _pieces(response, url))
+            yield Transfer(first, size, _pieces(response, url, self._timeout))
         finally:
             # an answer that was not read to its end cannot be followed by another
             response.close()
@@ -169,8 +173,19 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS else None
 
 
-def _pieces(response: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:
+def _pieces(response: urllib3.BaseHTTPResponse, url: str, timeout: float) -> Iterator[bytes]:
+    begin, came = time.monotonic(), 0
     try:
-        yield from response.stream(_PIECE, decode_content=False)
+        while piece := response.read1(_PIECE, decode_content=False):
+            yield piece
+            came += len(piece)
+            spent = time.monotonic() - begin
+            if spent > timeout:
+                if came < _SLOWEST * spent:
+                    raise HubError(
+                        f"{url}: given up: less than {_SLOWEST:,} bytes a second came for {timeout:g} s; what came is "
+                        "kept, try again to go on from there"
+                    )
+                begin, came = time.monotonic(), 0
     except HTTPError as error:
         raise InterruptedTransferError(f"{url}: the transfer was cut: {first_line(error)}") from error

@@ -144,6 +144,37 @@ def test_a_server_that_stalls_is_given_up(tree: Served, tmp_path: Path) -> None:
     assert asked(tree)[-1] == f"bytes={kept}-"
 
 
+def test_a_server_that_gives_a_byte_now_and_then_is_given_up(tree: Served, tmp_path: Path) -> None:
+    def drip(request: Request) -> None:
+        content = request.content or b""
+        request.head(206 if request.start else 200, len(content) - request.start)
+        for place in range(request.start, len(content)):
+            request.wfile.write(content[place : place + 1])
+            request.wfile.flush()
+            if tree.stopped.wait(0.02):
+                return
+
+    tree.behaviours[MODEL] = drip
+    with pytest.raises(HubError, match=r"less than 1,000 bytes a second came for 0\.3 s; what came is kept"):
+        fetch(tree, tmp_path, timeout=0.3)
+    (kept,) = files_in(tmp_path).values()
+    assert 0 < kept < 1000
+    del tree.behaviours[MODEL]
+    assert fetch(tree, tmp_path).path.read_bytes() == tree.files[MODEL]
+
+
+def test_a_server_that_is_busy_for_a_moment_is_asked_again(tree: Served, tmp_path: Path) -> None:
+    def busy(request: Request) -> None:
+        if len(asked(tree)) < 4:
+            request.head(503, 0)
+        else:
+            request.give()
+
+    tree.behaviours[MODEL] = busy
+    assert fetch(tree, tmp_path).path.read_bytes() == tree.files[MODEL]
+    assert len(asked(tree)) == 4
+
+
 def wrong_bytes(request: Request) -> None:
     content = bytearray(request.content or b"")
     content[1000] ^= 1
@@ -236,6 +267,7 @@ def test_a_file_that_is_short_without_a_stated_length_never_appears(tree: Served
     [
         ("file:///etc/passwd", "redirects to 'file:///etc/passwd'"),
         ("http://example.invalid/small-12.onnx", "redirects to 'http://example.invalid/small-12.onnx'"),
+        ("file://localhost/etc/passwd", "expected a place behind https"),
         ("ftp://example.invalid/small-12.onnx", "expected a place behind https"),
         ("", "redirects to ''"),
         ("http://[", "no URL"),
