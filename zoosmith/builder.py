@@ -51,7 +51,7 @@ _NAMED = 5
 # above this many bytes a source's rows go one after the other: each is in memory while it runs
 _LARGE_SOURCE = 256 << 20
 # whose versions the report states
-PACKAGES = ("zoosmith", "onnx", "onnxruntime", "numpy")
+PACKAGES = ("zoosmith", "onnx", "onnx-ir", "onnxruntime", "onnxsim", "numpy")
 
 
 def build(
