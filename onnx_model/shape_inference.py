@@ -1,11 +1,25 @@
 """onnx's shape inference, without what it spends on long vectors."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto
+from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, checker, defs
 
-from zoosmith.onnx_model.traversal import all_graphs
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.traversal import all_graphs, all_nodes
+
+INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    checker.ValidationError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What onnx's inference raises of a model that it does not take: its C++ core has no common base."""
 
 # elements of all vectors together: 600 MB of memory
 _MOST_ELEMENTS = 1 << 22
@@ -21,14 +35,18 @@ def infer_shapes(model: ModelProto, *, check_type: bool = False, strict_mode: bo
     elements would take all memory there is. So stated lengths that large are hidden from it, and values are not
     followed where vectors in between are long.
 
+    A node that leaves out an input which its operator requires ends the process in some of onnx's inferences. It is
+    refused before.
+
     Args:
         model: left as it was.
         check_type: also compare element types.
         strict_mode: raise where shapes contradict each other.
 
     Raises:
-        Exception: what onnx raises; its C++ core has no common base.
+        Exception: one of `INFERENCE_ERRORS`.
     """
+    refuse_incomplete(model)
     given = model
     if any(map(_is_long, _lengths_of_vectors(model))):
         given = ModelProto()
@@ -54,8 +72,11 @@ def infer_node_outputs(
     """What onnx's inference finds of the outputs of a node of ONNX's own operators; long vectors are hidden from it.
 
     Raises:
-        Exception: what onnx raises; its C++ core has no common base.
+        Exception: one of `INFERENCE_ERRORS`.
     """
+    for index in _required_inputs(schema.name, schema.since_version):
+        if index >= len(node.input) or not node.input[index]:
+            raise ValueError(f"node {node.name!r} ({node.op_type}) leaves out its input {index}")
     given = dict(types)
     for name, found in types.items():
         if any(map(_is_long, _length_of_vector(found))):
@@ -77,6 +98,35 @@ def hide_long_vectors(model: ModelProto) -> None:
     """Replace the lengths that onnx's inference must not see by names, in place: for what runs it by itself."""
     for length in _lengths_of_vectors(model):
         _hide(length)
+
+
+def refuse_incomplete(model: ModelProto) -> None:
+    """Refuse a node that leaves out an input which its operator requires: parts of onnx end the process at it.
+
+    Raises:
+        ValueError: there is one.
+    """
+    bodies: list[ModelProto | FunctionProto] = [model, *model.functions]
+    for body in bodies:
+        opset = default_opset(body) or 1
+        for node in all_nodes(body.graph if isinstance(body, ModelProto) else body):
+            if node.domain not in DEFAULT_DOMAINS:
+                continue
+            names = node.input
+            for index in _required_inputs(node.op_type, opset):
+                if index >= len(names) or not names[index]:
+                    raise ValueError(f"node {node.name!r} ({node.op_type}) leaves out its input {index}")
+
+
+@cache
+def _required_inputs(operator: str, opset: int) -> tuple[int, ...]:
+    """Positions of the inputs that ONNX's operator requires; none for an operator that there is not."""
+    try:
+        schema = defs.get_schema(operator, opset, "")
+    except defs.SchemaError:
+        return ()
+    single = defs.OpSchema.FormalParameterOption.Single
+    return tuple(index for index, formal in enumerate(schema.inputs) if formal.option == single)
 
 
 def has_long_vectors(model: ModelProto) -> bool:

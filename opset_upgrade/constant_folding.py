@@ -1,7 +1,7 @@
 """Values of a node's outputs from constant inputs, by onnx's reference evaluator."""
 
-from collections.abc import Callable, Iterable, Mapping
-from math import prod
+from collections.abc import Callable, Mapping
+from math import inf, prod
 
 import numpy as np
 from onnx import (
@@ -9,18 +9,28 @@ from onnx import (
     ModelProto,
     NodeProto,
     helper,
+    numpy_helper,
 )
 from onnx.external_data_helper import uses_external_data
 
+from zoosmith.onnx_model.shape_inference import INFERENCE_ERRORS, infer_node_outputs
 from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, tensor_array
-from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, schema_at
 
 SMALL = 1 << 14
 """Constants of more elements than this are weights, not facts: they are never decoded."""
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-_GROWING = {"Expand", "Tile", "ConstantOfShape"}  # the last input tells how large the result is
+# results of more elements are not computed, however small the constants that they come from
+_LARGEST = 1 << 20
+# operators that numbers in their inputs or attributes tell how large the result is
+_GROWING = {
+    *("Expand", "Tile", "ConstantOfShape", "Range", "OneHot", "Pad", "Resize", "CenterCropPad", "Col2Im"),
+    *("Conv", "ConvInteger", "QLinearConv", "ConvTranspose", "DeformConv", "MaxPool", "AveragePool", "LpPool"),
+    *("MaxUnpool", "MaxRoiPool", "RoiAlign", "GridSample", "AffineGrid", "DFT", "STFT", "MelWeightMatrix"),
+    *("HannWindow", "HammingWindow", "BlackmanWindow", "TfIdfVectorizer", "ImageDecoder"),
+}
 # opsets below which onnx's evaluator does not compute what the operator's text says
 _EVALUATED_SINCE = {
     operator: opset
@@ -74,7 +84,7 @@ def fold(
             return unknown
         if value is not None:
             values[name] = value
-    if node.op_type in _GROWING and _size(int(n) for n in values[node.input[-1]].flat) > limit:
+    if _result_size(node, opset, values) > _LARGEST:
         return unknown
     results = _run(node, opset, values)
     for name, result in zip(node.output, results, strict=False):
@@ -100,8 +110,24 @@ def _reads_files(node: NodeProto) -> bool:
     )
 
 
-def _size(dimensions: Iterable[int]) -> int:
-    return prod(abs(dimension) for dimension in dimensions)
+def _result_size(node: NodeProto, opset: int, values: Mapping[str, np.ndarray]) -> float:
+    """At most how many elements the node computes; infinite where onnx's inference does not tell."""
+    most = prod(max(1, value.size) for value in values.values())
+    if node.op_type not in _GROWING and most <= _LARGEST:
+        return most
+    schema = schema_at(node.op_type, min(opset, NEWEST_OPSET))
+    if schema is None:
+        return inf
+    data = {name: numpy_helper.from_array(value, name) for name, value in values.items()}
+    types = {name: helper.make_tensor_type_proto(each.data_type, each.dims) for name, each in data.items()}
+    try:
+        inferred = infer_node_outputs(schema, node, types, data, opset)
+    except INFERENCE_ERRORS:
+        return inf
+    sizes = [found.tensor_type.shape.dim for found in inferred.values()]
+    if not all(dim.HasField("dim_value") for dims in sizes for dim in dims):
+        return inf
+    return sum(prod(dim.dim_value for dim in dims) for dims in sizes) if sizes else inf
 
 
 def _shape_value(node: NodeProto, shape: tuple[int | None, ...] | None) -> np.ndarray | None:

@@ -490,7 +490,15 @@ def _apply(step: Step, node: NodeProto, writer: Writer, opset: int) -> None:
     """Apply a step; where its rule fails on what its schema or onnx's inference refuses, the node is at fault."""
     try:
         step.apply(node, writer)
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, NotImplementedError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        NotImplementedError,
+        StopIteration,
+    ) as error:
         fault = _misfit(node, opset, writer.facts) or fault_of(node, opset, writer.facts.type, writer.facts.value)
         if fault is None:
             raise

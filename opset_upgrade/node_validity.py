@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from onnx import AttributeProto, NodeProto
 from onnx.defs import OpSchema
@@ -45,6 +45,43 @@ _RANKS: dict[str, dict[int, int]] = {
 }
 """How many dimensions inputs have by the text of their operator, which neither its schema nor onnx's inference says."""
 
+_Words: TypeAlias = dict[str, tuple[str, ...]]
+
+_AUTO_PAD: _Words = {"auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")}
+_DIRECTION: _Words = {"direction": ("forward", "reverse", "bidirectional")}
+_SCATTERED: _Words = {"reduction": ("none", "add", "mul", "max", "min")}
+_LOSS: _Words = {"reduction": ("none", "sum", "mean")}
+_CHOICES: dict[str, _Words] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "QLinearConv"), _AUTO_PAD),
+    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), _AUTO_PAD),
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), _DIRECTION),
+    **dict.fromkeys(("ScatterElements", "ScatterND"), _SCATTERED),
+    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _LOSS),
+    "BitShift": {"direction": ("LEFT", "RIGHT")},
+    "CausalConvWithState": {"activation": ("silu", "swish", "none")},
+    "DepthToSpace": {"mode": ("DCR", "CRD")},
+    "Gelu": {"approximate": ("none", "tanh")},
+    "GridSample": {
+        "mode": ("linear", "nearest", "cubic", "bilinear", "bicubic"),
+        "padding_mode": ("zeros", "border", "reflection"),
+    },
+    "LinearAttention": {"update_rule": ("linear", "gated", "delta", "gated_delta")},
+    "Pad": {"mode": ("constant", "reflect", "edge", "wrap")},
+    "Resize": {
+        "mode": ("nearest", "linear", "cubic"),
+        "nearest_mode": ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+        "keep_aspect_ratio_policy": ("stretch", "not_larger", "not_smaller"),
+        "coordinate_transformation_mode": (
+            *("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"),
+            *("tf_half_pixel_for_nn", "tf_crop_and_resize"),
+        ),
+    },
+    "RoiAlign": {"mode": ("avg", "max"), "coordinate_transformation_mode": ("half_pixel", "output_half_pixel")},
+    "SpaceToDepth": {"mode": ("DCR", "CRD")},
+    "TensorScatter": {"mode": ("linear", "circular")},
+}
+"""Words that an attribute of text may be, of all versions of the operator; schemas state them in prose only."""
+
 _VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
 
@@ -75,13 +112,18 @@ def _range_of(fewest: int, most: int) -> str:
 
 
 def check_attributes(node: NodeProto, opset: int) -> None:
-    """Raise Refusal if an attribute is missing or of another kind than its operator declares at `opset`."""
+    """Raise Refusal if an attribute is missing, or of another kind or another word than its operator has at `opset`."""
     required, kinds = _declared_attributes(operator_of(node), opset)
+    choices = _CHOICES.get(operator_of(node), {})
     for attribute in node.attribute:
         kind = kinds.get(attribute.name)
         if kind is not None and attribute.type != kind:
             found, wanted = (_kind_name(each) for each in (attribute.type, kind))
             raise Refusal(f"its attribute {attribute.name} is of kind {found}, where the operator takes {wanted}")
+        words = choices.get(attribute.name)
+        if words is not None and not attribute.ref_attr_name and attribute.s.decode(errors="replace") not in words:
+            word = attribute.s.decode(errors="replace")
+            raise Refusal(f"its attribute {attribute.name} is {word!r}, where the operator takes {', '.join(words)}")
     missing = required and required.difference(attribute.name for attribute in node.attribute)
     if missing:
         raise Refusal(f"its attribute {min(missing)} is missing, which the operator requires")

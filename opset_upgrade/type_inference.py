@@ -14,15 +14,13 @@ from onnx import (
     TensorShapeProto,
     TypeProto,
     ValueInfoProto,
-    checker,
     helper,
     numpy_helper,
-    shape_inference,
 )
 from onnx.defs import OpSchema
 
 from zoosmith.onnx_model.errors import first_line
-from zoosmith.onnx_model.shape_inference import infer_node_outputs, infer_shapes
+from zoosmith.onnx_model.shape_inference import INFERENCE_ERRORS, infer_node_outputs, infer_shapes
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute
@@ -63,12 +61,7 @@ def infer_types(model: ModelProto, defaults: Collection[str] = ()) -> dict[Path,
         bare.graph.initializer.extend(kept)
     try:
         inferred = infer_shapes(bare)
-    except (
-        shape_inference.InferenceError,
-        checker.ValidationError,
-        RuntimeError,
-        ValueError,
-    ):  # then the stated types are all there is
+    except INFERENCE_ERRORS:  # then the stated types are all there is
         inferred = bare
     found: dict[Path, dict[str, TypeProto]] = {}
     _gather(inferred.graph, (), found)
@@ -112,7 +105,7 @@ def infer_outputs(
         try:
             inferred = infer_node_outputs(newer, node, types, data, opset)
         # few facts, an old form, or a type that is none
-        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, KeyError, ValueError):
+        except INFERENCE_ERRORS:
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if _gives_products(node) and node.output[3] in known:
@@ -153,9 +146,14 @@ def _small_inputs(
 def _cast_of_opset_6(node: NodeProto) -> NodeProto:
     made = NodeProto(op_type="Cast", input=node.input, output=node.output)
     to = get_attribute(node, "to", b"")
-    kind = TensorProto.DataType.Value(to.decode().upper()) if isinstance(to, bytes) else to
+    kind = element_type_named(to) if isinstance(to, bytes) else to
     made.attribute.append(helper.make_attribute("to", kind))
     return made
+
+
+def element_type_named(name: bytes) -> int:
+    """The element type that an old Cast names, in capitals or not; 0 where it is none."""
+    return dict(TensorProto.DataType.items()).get(name.decode(errors="replace").upper(), 0)
 
 
 def infer_node(
@@ -182,7 +180,7 @@ def fault_of(
             alone.graph.value_info.append(ValueInfoProto(name=name, type=known))
     try:
         infer_shapes(alone, check_type=True, strict_mode=True)
-    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as error:
+    except INFERENCE_ERRORS as error:
         return first_line(error).rpartition("Error] ")[2]
     return None
 

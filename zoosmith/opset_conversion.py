@@ -18,6 +18,7 @@ from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.onnx_model.shape_inference import refuse_incomplete
 from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
 from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
@@ -309,6 +310,7 @@ def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversi
 
 def _by_onnx(model: ModelProto, opset: int) -> ModelProto:
     try:
+        refuse_incomplete(model)
         return onnx.version_converter.convert_version(model, opset)
     except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
         reason = str(error).strip().split("\n", 1)[0].rpartition("failed: ")[2].removeprefix("Warning: ")

@@ -1,11 +1,12 @@
 """Cast and CastLike."""
 
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto
 
 from zoosmith.onnx_model.ports import element_type_name
 from zoosmith.opset_upgrade.building_blocks.function_bodies import inline_body
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, set_attribute
 from zoosmith.opset_upgrade.registry import adapter, decomposition
+from zoosmith.opset_upgrade.type_inference import element_type_named
 from zoosmith.opset_upgrade.writer import Writer
 
 decomposition("CastLike")(inline_body)
@@ -13,7 +14,11 @@ decomposition("CastLike")(inline_body)
 
 @adapter("Cast", source=1, target=6)
 def _type_by_number(node: NodeProto, g: Writer) -> None:
-    set_attribute(node, "to", TensorProto.DataType.Value(get_attribute(node, "to").decode().upper()))
+    name = get_attribute(node, "to")
+    kind = element_type_named(name)
+    if not kind:
+        g.refuse(f"its attribute to is {name.decode(errors='replace')!r}, which is no element type")
+    set_attribute(node, "to", kind)
 
 
 @adapter("Cast", source=6, target=1)

@@ -170,6 +170,44 @@ UNUSUAL: dict[str, ModelProto | bytes] = {
         [node("Range", ["a", "b", "c"], ["r"]), node("Relu")],
         weights=[constant("a", 0), constant("b", 2**62), constant("c", 1)],
     ),
+    "range_of_2_33": model(
+        [node("Range", ["a", "b", "c"], ["r"]), node("Relu")],
+        weights=[constant("a", 0), constant("b", 2**33), constant("c", 1)],
+    ),
+    **{
+        f"vector_huge_{kind.lower()}": model(
+            [node(kind, ["x", *more], **attributes)], [value("x", [2**33])], weights=given
+        )
+        for kind, attributes, more, given in (
+            ("Cast", {"to": 7}, (), ()),
+            ("Gather", {}, ("n",), (constant("n", [0]),)),
+            ("Slice", {}, ("n", "m"), (constant("n", [0]), constant("m", [1]))),
+            ("Unsqueeze", {}, ("n",), (constant("n", [0]),)),
+        )
+    },
+    "slice_steps_huge": model(
+        [node("Slice", ["x", "st", "en", "ax", "sp"])],
+        [value("x"), *(value(name, [1], 7) for name in ("st", "en", "ax")), value("sp", [2**40], 7)],
+    ),
+    "axes_huge": model([node("ReduceMax", ["x", "n"])], [value("x"), value("n", [2**40], 7)], opset=18),
+    "axes_scalar": model([node("ReduceMax", ["x", "n"])], [value("x"), value("n", [], 7)], opset=18),
+    "expanded_to_a_vector_and_cast": model(
+        [
+            node("Expand", ["a", "n"], ["e"]),
+            node("Cast", ["e"], ["i"], to=7),
+            node("Gather", ["i", "z"], ["g"]),
+            node("Relu"),
+        ],
+        weights=[constant("a", [1.0], "f"), constant("n", [2**34]), constant("z", [0])],
+    ),
+    "required_input_left_out": model(
+        [node("RegexFullMatch", ["", "x"], pattern="a")], [value("x", [2], 8)], [value("y", [2], 9)], opset=20
+    ),
+    "word_unknown": model(
+        [node("ScatterElements", ["x", "i", "x"], reduction="NOTSET")],
+        [value("x", [2, 3]), value("i", [2, 3], 7)],
+        opset=18,
+    ),
     "range_step_0": model(
         [node("Range", ["a", "b", "c"], ["r"]), node("Relu")],
         weights=[constant("a", 0), constant("b", 5), constant("c", 0)],

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.attacks.model_building import INT64, constant, model, node, value
-from zoosmith.onnx_model.shape_inference import has_long_vectors, infer_shapes
+from zoosmith.onnx_model.shape_inference import INFERENCE_ERRORS, has_long_vectors, infer_shapes
 
 _HUGE = 2**40
 
@@ -61,3 +61,16 @@ def test_contradictions_are_raised_where_they_are_asked_for() -> None:
     made = model([node("Relu")], [value("x", [2])], [value("y", [3])])
     with pytest.raises(onnx.shape_inference.InferenceError):
         infer_shapes(made, strict_mode=True, check_type=True)
+
+
+@pytest.mark.parametrize("inputs", [["", "x"], [""], []])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_node_without_an_input_that_it_requires_is_refused_before_onnx_sees_it(
+    inputs: list[str], strict: bool
+) -> None:
+    matched = [node("RegexFullMatch", inputs, pattern="a")]
+    made = model(
+        matched, [value("x", [2], onnx.TensorProto.STRING)], [value("y", [2], onnx.TensorProto.BOOL)], opset=20
+    )
+    with pytest.raises(INFERENCE_ERRORS, match="leaves out its input 0"):
+        infer_shapes(made, strict_mode=strict)

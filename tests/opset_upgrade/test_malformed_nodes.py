@@ -64,6 +64,42 @@ def test_an_attribute_of_another_kind_is_named_with_both_kinds() -> None:
         convert_version(model, 9)
 
 
+@pytest.mark.parametrize(
+    ("operator", "opset", "count", "attribute", "target"),
+    [
+        ("ScatterElements", 18, 3, "reduction", 13),
+        ("ScatterND", 18, 3, "reduction", 13),
+        ("Resize", 13, 4, "coordinate_transformation_mode", 10),
+        ("Gelu", 20, 1, "approximate", 17),
+        ("GridSample", 20, 2, "mode", 16),
+    ],
+)
+def test_a_word_that_an_attribute_cannot_be_is_refused_with_those_that_it_can(
+    operator: str, opset: int, count: int, attribute: str, target: int
+) -> None:
+    model = alone(operator, opset, count)
+    model.graph.node[0].attribute.append(helper.make_attribute(attribute, "NOTHING"))
+    with pytest.raises(OpsetError, match=f"its attribute {attribute} is 'NOTHING', where the operator takes "):
+        convert_version(model, target)
+
+
+@pytest.mark.parametrize("shape", ["int64[]", "int64[1099511627776]", "int64[2, 2]"])
+def test_axes_that_are_no_vector_or_more_than_there_are_are_refused(shape: str) -> None:
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+    g (float[2, 3] x, {shape} axes) => (float[1] y) {{
+        y = ReduceMax <keepdims = 0> (x, axes) }}""")
+    with pytest.raises(OpsetError, match="axes"):
+        convert_version(model, 13)
+
+
+def test_a_cast_by_the_name_of_no_type_is_refused() -> None:
+    model = alone("Cast", 1, 1)
+    model.graph.node[0].attribute.append(helper.make_attribute("to", "NOTHING"))
+    model.graph.node.append(helper.make_node("Softmax", ["y"], ["z"]))
+    with pytest.raises(OpsetError, match="its attribute to is 'NOTHING', which is no element type"):
+        convert_version(model, 13)
+
+
 def test_a_required_attribute_that_is_missing_is_named() -> None:
     with pytest.raises(OpsetError, match="its attribute to is missing, which the operator requires"):
         convert_version(alone("Cast", 13, 1), 5)
