@@ -155,15 +155,15 @@ def _constant(op: OperatorDef, floats: Mapping[str, Content]) -> Tensor:
     dtype, value = constant_value(op)
     shape = _shape(op, {argument.name: argument for argument in op.arg[:]})
     size = prod(shape) * dtype.itemsize
-    if size > _LARGEST:
+    if size > LARGEST_FILL:
         raise ConvertError(
-            f"{_label(op)}: shape {list(shape)} takes {size:,} bytes; at most {_LARGEST:,} are made of one number"
+            f"{_label(op)}: shape {list(shape)} takes {size:,} bytes; at most {LARGEST_FILL:,} are made of one number"
         )
     return Tensor(dtype, shape, np.broadcast_to(np.asarray(value, dtype), prod(shape)))
 
 
 # a file of some bytes must not come to all the memory there is; the largest parameter of the published nets has 411 MB
-_LARGEST = 1 << 29
+LARGEST_FILL = 1 << 29
 # of any element type their bytes are counted in 63 bits
 _MOST_ELEMENTS = 1 << 58
 

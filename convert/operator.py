@@ -22,6 +22,8 @@ TranslateNet: TypeAlias = Callable[[NetDef, Mapping[str, Value], Graph], ReadBlo
 
 # equal constants up to this size are written once: axes, shapes, scalars
 _SHARED_BYTES = 64
+# of a constant; a net's own parameters lie in its files
+_MOST_ELEMENTS = 1 << 24
 
 
 class OpsetTooLow(Exception):
@@ -328,6 +330,13 @@ class Operator:
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the operator: ConvertError with its type, its first output and the reason."""
         raise ConvertError(f"{self.label}: {reason}")
+
+    def limited(self, *shape: int) -> tuple[int, ...]:
+        """The shape of a constant that a number in the net decides, which may be any; refuses one that is too large."""
+        if prod(shape) > _MOST_ELEMENTS:
+            limit = f"at most {_MOST_ELEMENTS:,} elements are made"
+            self.refuse(f"it would take a constant of shape {list(shape)}; {limit}")
+        return shape
 
     @property
     def label(self) -> str:

@@ -129,7 +129,8 @@ def one_hot(op: Operator) -> None:
         count = reshape(op, cast(op, size, TensorProto.INT64), [])
         places = cast(op, counted(op, count), indices.elem_type)
     else:
-        places = op.constant(np.arange(size.constant.array().item(), dtype=op.constant_type(indices)))
+        (count_of_places,) = op.limited(int(size.constant.array().item()))
+        places = op.constant(np.arange(count_of_places, dtype=op.constant_type(indices)))
     cast(op, op.emit("Equal", reshape(op, indices, [-1, 1]), places), TensorProto.FLOAT, to=0)
 
 
@@ -173,7 +174,7 @@ def patterned_fill(op: Operator) -> None:
     shape = op.integers("shape")
     if any(size < 0 for size in shape):
         op.refuse(f"argument shape={shape} has a negative size")
-    places = np.arange(element_count(shape)).reshape(shape)
+    places = np.arange(element_count(op.limited(*shape))).reshape(shape)
     if op.type == "RangeFill":
         op.bind(0, op.constant(places.astype(np.float32)))
         return

@@ -1,9 +1,11 @@
 """Fill operators inside a net, and Cast."""
 
+from math import prod
+
 import numpy as np
 from onnx import TensorProto
 
-from zoosmith.convert.fill_operators import DTYPES, FILLS, constant_value
+from zoosmith.convert.fill_operators import DTYPES, FILLS, LARGEST_FILL, constant_value
 from zoosmith.convert.graph import ELEMENT_TYPES
 from zoosmith.convert.onnx_operators import cast, shape_of
 from zoosmith.convert.operator import Operator
@@ -34,13 +36,18 @@ def constant_fill(op: Operator) -> None:
     extra = op.integers("extra_shape")
     if op.flag("input_as_shape"):
         shape = cast(op, x, TensorProto.INT64)
-        known = x.constant.array().tolist() if x.constant is not None else None
+        sizes = None if x.constant is None else x.constant.array()
+        if sizes is not None and sizes.ndim != 1:
+            op.refuse(f"its shape is a tensor of {sizes.ndim} dimensions, expected 1")
+        known = None if sizes is None else sizes.tolist()
     else:
         shape = shape_of(op, x)
         known = shape.constant.array().tolist() if shape.constant is not None else None
     if any(size < 0 for size in [*extra, *(known or [])]):
         op.refuse(f"the shape {[*(known or []), *extra]} has a negative size")
     if known is not None:
+        if prod([*known, *extra]) * dtype.itemsize > LARGEST_FILL:
+            op.refuse(f"the shape {[*known, *extra]} takes more than {LARGEST_FILL:,} bytes of one number")
         op.bind(0, op.constant(np.full([*known, *extra], value, dtype)))
         return
     op.require(9)

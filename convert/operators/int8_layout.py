@@ -107,13 +107,13 @@ def int8_resize_nearest(op: Operator) -> None:
         scales = float(target[0] // height), float(target[1] // width)
     if not all(0 < scale < inf for scale in scales) or len(target) not in {0, 2}:
         op.refuse(f"scales {scales}, output size {target}: expected above 0, and 2 numbers")
-    rows, columns = (_nearest(size, np.float32(scale)) for size, scale in zip((height, width), scales, strict=True))
+    rows, columns = (_nearest(op, size, np.float32(scale)) for size, scale in zip((height, width), scales, strict=True))
     resized = op.emit("Gather", x, op.constant(rows), axis=1)
     mark(op.emit("Gather", resized, op.constant(columns), to=0, axis=2), quantization)
 
 
-def _nearest(size: int, scale: np.float32) -> np.ndarray:
-    steps = np.arange(int(np.float32(size) * scale)).astype(np.float32)
+def _nearest(op: Operator, size: int, scale: np.float32) -> np.ndarray:
+    steps = np.arange(*op.limited(int(np.float32(size) * scale))).astype(np.float32)
     return np.minimum((steps / scale).astype(np.int64), size - 1)
 
 

@@ -74,6 +74,7 @@ def _neighbours(op: Operator, boxes: Boxes, axis: int, bins: int, grid: int, siz
     low, high = (columns(op, corner, 1, 1 - axis, 2 - axis) for corner in boxes)
     length = op.emit("Max", op.emit("Sub", high, low), number(op, 1.0))
     bin_size = op.emit("Div", length, number(op, bins))
+    op.limited(bins, grid)
     firsts = np.arange(bins).repeat(grid).astype(np.float32)
     offsets = np.tile(np.arange(grid) + 0.5, bins).astype(np.float32)
     start = op.emit("Add", low, op.emit("Mul", bin_size, op.constant(firsts)))

@@ -62,6 +62,8 @@ def split_axis(op: Operator) -> None:
     count = len(op.output_names)
     add_axis = op.has("axis") and op.flag("add_axis")
     everything = range(count)
+    if lengths and lengths[0].constant is not None:
+        op.expect_rank(lengths[0], 1, "the lengths")
     if lengths and lengths[0].constant is None:
         op.require(13)
         shape = [None if i == axis else size for i, size in enumerate(op.shape(x))]

@@ -38,7 +38,7 @@ def _places(op: Operator, lengths: Value, rows: Value) -> Value:
     """0, 1, … as far as the longest segment reaches, or as an argument says: (1, longest)."""
     longest = op.integer("max_length", -1)
     if longest >= 0:
-        return op.constant(np.arange(longest, dtype=np.int64).reshape(1, -1))
+        return op.constant(np.arange(*op.limited(longest), dtype=np.int64).reshape(1, -1))
     # no segment is longer than all rows, and there may be no segment
     every = op.emit("Concat", cast(op, lengths, TensorProto.INT64), op.int64s(0), axis=0)
     return unsqueeze(op, counted(op, reduce(op, "ReduceMax", every, [0], keepdims=False)), [0])

@@ -109,7 +109,7 @@ def top_k(op: Operator) -> None:
     else:
         values, indices = op.emit_many("TopK", [x, op.int64s(found)], to, axis=axis)
     if short:
-        sizes = [short if i == axis else size for i, size in enumerate(op.sizes(x))]
+        sizes = op.limited(*(short if i == axis else size for i, size in enumerate(op.sizes(x))))
         dtype = op.constant_type(x)
         op.emit("Concat", values, op.constant(np.zeros(sizes, dtype)), to=0, attributes=attributes)
         op.emit("Concat", indices, op.constant(np.full(sizes, -1, np.int64)), to=1, attributes=attributes)
@@ -121,7 +121,7 @@ def _flat_indices(op: Operator, x: Value, indices: Value, axis: int, short: int)
     """Indices into the flattened input, -1 for the filling."""
     sizes = op.sizes(x)
     stride = element_count(sizes[axis + 1 :])
-    places = np.arange(element_count(sizes), dtype=np.int64).reshape(sizes).take([0], axis=axis)
+    places = np.arange(element_count(op.limited(*sizes)), dtype=np.int64).reshape(sizes).take([0], axis=axis)
     flat = op.emit("Add", op.emit("Mul", indices, scalar(op, stride, indices)), op.constant(places))
     if short:
         filling = [short if i == axis else size for i, size in enumerate(sizes)]

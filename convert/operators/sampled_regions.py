@@ -74,7 +74,7 @@ def _samples(op: Operator, sizes: Value, axis: int, name: str) -> _Samples:
     within = op.emit(
         "Div", op.emit("Mul", plus(op, sample, 0.5), unsqueeze(op, step, [1])), unsqueeze(op, per_bin, [1])
     )
-    bin_number = op.constant(np.arange(bins, dtype=np.float32).reshape(1, -1))
+    bin_number = op.constant(np.arange(*op.limited(bins), dtype=np.float32).reshape(1, -1))
     first = op.emit("Sub", op.emit("Mul", bin_number, unsqueeze(op, step, [1])), unsqueeze(op, half(op, size), [1]))
     places = op.emit("Add", unsqueeze(op, first, [2]), unsqueeze(op, within, [1]))
     return _Samples(places, op.emit("Less", sample, unsqueeze(op, per_bin, [1])), per_bin)
@@ -138,6 +138,7 @@ def ps_roi_pool(op: Operator) -> None:
         op.refuse(f"group_size={group}, output_dim={kinds}, order={op.text('order', 'NCHW')}: expected 1 up and NCHW")
     channels = kinds * group * group
     op.expect_shape(image, [None, channels, None, None], "the image")
+    op.limited(channels)
     own = np.arange(channels, dtype=np.int64).reshape(1, kinds, group, group)
     top, bottom = _bins(op, rois, 2, group, size_of(op, image, 2))
     left, right = _bins(op, rois, 1, group, size_of(op, image, 3))
@@ -179,7 +180,7 @@ def _bins(op: Operator, rois: Value, column: int, bins: int, size: Value) -> tup
     step = op.emit("Div", op.emit("Max", length, number(op, 0.1)), number(op, bins))
     ends = []
     for shift, rounding in ((0, "Floor"), (1, "Ceil")):
-        places = op.constant(np.arange(shift, bins + shift, dtype=np.float32).reshape(1, -1))
+        places = op.constant(np.arange(shift, *op.limited(bins + shift), dtype=np.float32).reshape(1, -1))
         exact = op.emit(rounding, op.emit("Add", op.emit("Mul", places, step), start))
         kept = op.emit("Min", op.emit("Max", exact, number(op, 0.0)), cast(op, size, TensorProto.FLOAT))
         ends.append(cast(op, kept, TensorProto.INT64))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
 
 from tests.caffe2_cases import operator_cases
-from tests.caffe2_cases.case import OperatorCase
-from tests.validation.caffe2_nets import net_of
+from tests.caffe2_cases.case import OperatorCase, fill
+from tests.validation.caffe2_nets import net_of, single
 from zoosmith.convert import ConvertError, caffe2_to_onnx, translation
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef
@@ -150,6 +151,44 @@ def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], mo
     monkeypatch.setattr(translation, "translators", lambda: {**known, "Relu": known["Relu"]._replace(translate=broken)})
     with pytest.raises(error, match="a bug"):
         caffe2_to_onnx(net_of(("Relu", "x", "y")), None, inputs={"x": (1, [2])})
+
+
+_HUGE = 2**40
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "arrays"),
+    [
+        ("ConstantFill", {"input_as_shape": 1}, [np.int64([2**20, 2**20])]),
+        ("RangeFill", {"shape": [_HUGE]}, []),
+        ("DiagonalFill", {"shape": [2**20, 2**20]}, []),
+        ("OneHot", {}, [np.int64([1]), np.int64([_HUGE])]),
+        ("TopK", {"k": _HUGE}, [np.ones((2, 3), np.float32)]),
+        ("PackSegments", {"max_length": _HUGE}, [np.int32([1]), np.ones((1, 2), np.float32)]),
+        ("RoIAlignRotated", {"pooled_h": _HUGE}, [np.ones((1, 1, 2, 2), "f"), np.ones((1, 6), "f")]),
+    ],
+)
+def test_a_number_in_a_net_makes_no_constant_that_fills_the_memory(
+    operator: str, arguments: dict[str, object], arrays: list[np.ndarray]
+) -> None:
+    net, inputs = single(operator, arguments, arrays, 3 if operator == "TopK" else 1)
+    init = NetDef(name="init")
+    for blob, array in inputs.items():
+        init.op.extend(fill(blob, array).op)
+    with pytest.raises(
+        ConvertError, match=r"takes more than|would take a constant|are made of one number|expected 1 to"
+    ):
+        caffe2_to_onnx(net, init, inputs={}, opset=17)
+
+
+@pytest.mark.parametrize("shape", [[], [1, 2]])
+def test_a_shape_or_lengths_of_another_rank_are_refused(shape: list[int]) -> None:
+    given = fill("s", np.ones(shape, np.int64))
+    with pytest.raises(ConvertError, match=f"{len(shape)} dimensions, expected 1"):
+        caffe2_to_onnx(net_of(("ConstantFill", "s", "y", {"input_as_shape": 1})), given, inputs={})
+    given.op.extend(fill("x", np.ones((2, 2), np.float32)).op)
+    with pytest.raises(ConvertError, match=f"{len(shape)} dimensions, expected 1"):
+        caffe2_to_onnx(net_of(("Split", "x s", "y z", {"axis": 0})), given, inputs={})
 
 
 def test_a_fill_of_a_shape_that_the_net_computes_needs_opset_9() -> None:
