@@ -40,27 +40,27 @@ for _name, _function in _UNARY.items():
 
 @legacy("Elu", first=1, last=5)
 def _elu(x: Array, alpha: float) -> Array:
-    return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x).astype(x.dtype)
+    return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x).astype(x.dtype, copy=False)
 
 
 @legacy("HardSigmoid", first=1, last=5)
 def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
-    return np.clip(alpha * x + beta, 0, 1).astype(x.dtype)
+    return np.clip(alpha * x + beta, 0, 1).astype(x.dtype, copy=False)
 
 
 @legacy("LeakyRelu", first=1, last=5)
 def _leaky_relu(x: Array, alpha: float) -> Array:
-    return np.where(x < 0, alpha * x, x).astype(x.dtype)
+    return np.where(x < 0, alpha * x, x).astype(x.dtype, copy=False)
 
 
 @legacy("Selu", first=1, last=5)
 def _selu(x: Array, alpha: float, gamma: float) -> Array:
-    return (gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))).astype(x.dtype)
+    return (gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))).astype(x.dtype, copy=False)
 
 
 @legacy("Clip", first=1, last=10)
 def _clip(x: Array, min: float | None = None, max: float | None = None) -> Array:
-    return x if min is None and max is None else np.clip(x, min, max).astype(x.dtype)
+    return x if min is None and max is None else np.clip(x, min, max).astype(x.dtype, copy=False)
 
 
 @legacy("PRelu", first=1, last=6)
@@ -73,7 +73,7 @@ def _prelu(x: Array, slope: Array) -> Array:
         raise ValueError(
             f"slope has shape {list(slope.shape)}; one value, or one per channel of {list(x.shape)}, is allowed"
         )
-    return np.where(x < 0, slope * x, x).astype(x.dtype)
+    return np.where(x < 0, slope * x, x).astype(x.dtype, copy=False)
 
 
 def _aligned(a: Array, b: Array, axis: int | None, broadcast: int) -> Array:

@@ -26,17 +26,17 @@ def _conv(
 ) -> Array:
     _check_filter(x, w, kernel_shape, channels=w.shape[1] * group, filters=w.shape[0], group=group)
     over = windows(x.shape[2:], w.shape[2:], strides, pads, auto_pad, dilations)
-    padded = over.pad(x.astype(_accumulator(x)), 0)
+    padded = over.pad(x.astype(_accumulator(x), copy=False), 0)
     batch, channels = x.shape[:2]
     # [N, C, K, P] in one copy; a kernel of one element with stride 1 needs none
     columns = padded[:, :, None] if math.prod(over.kernel) == 1 and max(over.strides, default=1) == 1 else None
     if columns is None:
         columns = np.stack(list(over.taps(padded)), axis=2)
     columns = columns.reshape(batch, group, channels // group * math.prod(over.kernel), math.prod(over.output))
-    filters = w.astype(columns.dtype).reshape(1, group, w.shape[0] // group, columns.shape[2])
+    filters = w.astype(columns.dtype, copy=False).reshape(1, group, w.shape[0] // group, columns.shape[2])
     y = (filters @ columns).reshape(batch, w.shape[0], *over.output)
     if bias is not None:
-        y += bias.astype(y.dtype).reshape(-1, *[1] * len(over.output))
+        y += bias.astype(y.dtype, copy=False).reshape(-1, *[1] * len(over.output))
     return y.astype(x.dtype, copy=False)
 
 
@@ -60,8 +60,8 @@ def _conv_transpose(
     full = [s * (n - 1) + (k - 1) * d + 1 for s, n, k, d in zip(strides, x.shape[2:], kernel, dilations, strict=True)]
     begin, size = _transposed_span(x.shape[2:], full, strides, extra, pads, output_shape, auto_pad)
     batch, outputs = x.shape[0], w.shape[1] * group
-    columns = x.astype(_accumulator(x)).reshape(batch, group, x.shape[1] // group, -1)
-    filters = w.astype(columns.dtype).reshape(1, group, w.shape[0] // group, -1)
+    columns = x.astype(_accumulator(x), copy=False).reshape(batch, group, x.shape[1] // group, -1)
+    filters = w.astype(columns.dtype, copy=False).reshape(1, group, w.shape[0] // group, -1)
     products = (filters.swapaxes(2, 3) @ columns).reshape(batch, outputs, math.prod(kernel), *x.shape[2:])
     reach = [max(f, b + n) for f, b, n in zip(full, begin, size, strict=True)]
     canvas = np.zeros((batch, outputs, *reach), columns.dtype)
@@ -75,8 +75,8 @@ def _conv_transpose(
     wanted: tuple[Any, ...] = (..., *(slice(b, b + n) for b, n in zip(begin, size, strict=True)))
     y = canvas[wanted]
     if bias is not None:
-        y = y + bias.astype(y.dtype).reshape(-1, *[1] * rank)
-    return y.astype(x.dtype)
+        y = y + bias.astype(y.dtype, copy=False).reshape(-1, *[1] * rank)
+    return y.astype(x.dtype, copy=False)
 
 
 def _transposed_span(
@@ -109,7 +109,7 @@ def _gemm(a: Array, b: Array, c: Array, alpha: float, beta: float, broadcast: in
     product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
     if not broadcast and c.shape != product.shape:
         raise ValueError(f"C has shape {list(c.shape)}, expected {list(product.shape)} as broadcast is not set")
-    return (product + beta * np.broadcast_to(c, product.shape)).astype(a.dtype)
+    return (product + beta * np.broadcast_to(c, product.shape)).astype(a.dtype, copy=False)
 
 
 def _check_filter(

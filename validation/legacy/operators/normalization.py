@@ -63,7 +63,7 @@ def _batch_normalization(
         axes = (0, *range(2, x.ndim)) if spatial else (0,)
         used_mean, used_var = x.mean(axis=axes).reshape(mean.shape), x.var(axis=axes).reshape(var.shape)
     factor = (scale / np.sqrt(used_var + epsilon)).reshape(shape)
-    y = ((x - used_mean.reshape(shape)) * factor + bias.reshape(shape)).astype(x.dtype)
+    y = ((x - used_mean.reshape(shape)) * factor + bias.reshape(shape)).astype(x.dtype, copy=False)
     if not training:
         return (y,)
     running = [old * momentum + new * (1 - momentum) for old, new in ((mean, used_mean), (var, used_var))]
@@ -75,7 +75,7 @@ def _instance_normalization(x: Array, scale: Array, bias: Array, epsilon: float)
     axes, shape = tuple(range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
     centred = x - x.mean(axis=axes, keepdims=True)
     factor = scale.reshape(shape) / np.sqrt(x.var(axis=axes, keepdims=True) + epsilon)
-    return (centred * factor + bias.reshape(shape)).astype(x.dtype)
+    return (centred * factor + bias.reshape(shape)).astype(x.dtype, copy=False)
 
 
 @legacy("LpNormalization", first=1, last=None)
@@ -94,7 +94,7 @@ def _lrn(x: Array, alpha: float, beta: float, bias: float, size: int) -> Array:
         low, high = max(0, -shift), min(channels, channels - shift)
         if low < high:
             total[:, low:high] += square[:, low + shift : high + shift]
-    return (x / (bias + alpha / size * total) ** beta).astype(x.dtype)
+    return (x / (bias + alpha / size * total) ** beta).astype(x.dtype, copy=False)
 
 
 @legacy("Dropout", first=1, last=6)

@@ -36,7 +36,7 @@ def _average_pool(
     total = reduce(np.add, over.taps(over.pad(x, 0)))
     # elements of the padding do not count
     counts = reduce(np.add, over.taps(over.pad(np.ones((1, 1, *x.shape[2:]), np.float32), 0)))
-    return (total / counts).astype(x.dtype)
+    return (total / counts).astype(x.dtype, copy=False)
 
 
 @legacy("LpPool", first=1, last=10)
@@ -50,7 +50,7 @@ def _lp_pool(
 ) -> Array:
     over = windows(x.shape[2:], x.shape[2:] if kernel_shape is None else kernel_shape, strides, pads, auto_pad)
     total = reduce(np.add, over.taps(over.pad(np.abs(x) ** p, 0)))
-    return (total ** (1 / p)).astype(x.dtype)
+    return (total ** (1 / p)).astype(x.dtype, copy=False)
 
 
 @legacy("GlobalMaxPool", first=1, last=None)
@@ -62,7 +62,7 @@ def _global_max_pool(x: Array) -> Array:
 @legacy("GlobalLpPool", first=1, last=None)
 def _global_lp_pool(x: Array, p: float) -> Array:
     total = (np.abs(x) ** p).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
-    return (total ** (1 / p)).astype(x.dtype)
+    return (total ** (1 / p)).astype(x.dtype, copy=False)
 
 
 @legacy("MaxRoiPool", first=1, last=None)
