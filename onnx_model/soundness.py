@@ -27,9 +27,9 @@ from zoosmith.onnx_model.traversal import (
     all_attributes,
     all_graphs,
     all_nodes,
-    all_sparse_tensors,
-    all_tensors,
+    sparse_tensors_in,
     subgraphs,
+    tensors_in,
 )
 
 _DIVISORS = frozenset({"strides", "dilations", "kernel_shape", "group", "num_groups", "blocksize"})
@@ -55,22 +55,24 @@ def make_sound(model: ModelProto) -> None:
         ModelError: it is damaged; the message says where.
     """
     check_message(model)
-    for graph in all_graphs(model):
+    # each of these goes through all nodes: it is done once
+    graphs, nodes, attributes = list(all_graphs(model)), list(all_nodes(model)), list(all_attributes(model))
+    for graph in graphs:
         for value in (*graph.input, *graph.output, *graph.value_info):
             _clear_negative_sizes(value.type, value.name)
     for function in model.functions:
         for value in function.value_info:
             _clear_negative_sizes(value.type, value.name)
-    for node in all_nodes(model):
+    for node in nodes:
         if node.domain in DEFAULT_DOMAINS:
             _check_divisors(node)
             _check_axes(node)
             _check_counts(node)
-    for attribute in all_attributes(model):
+    for attribute in attributes:
         _check_attribute(attribute)
-    for tensor in all_tensors(model):
+    for tensor in tensors_in(graphs, attributes):
         _check_tensor(tensor)
-    for sparse in all_sparse_tensors(model):
+    for sparse in sparse_tensors_in(graphs, attributes):
         _check_sparse(sparse)
     _check_order(model)
     _check_functions(model)

@@ -1,6 +1,6 @@
 """What a model holds, subgraphs and model-local functions included: nodes, tensors, names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from onnx import (
     AttributeProto,
@@ -60,21 +60,28 @@ def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
     Initializers, the values and indices of sparse ones, and tensors in attributes; of the graph, of subgraphs and of
     model-local functions.
     """
-    for graph in all_graphs(model):
+    return tensors_in(list(all_graphs(model)), list(all_attributes(model)))
+
+
+def tensors_in(graphs: Sequence[GraphProto], attributes: Sequence[AttributeProto]) -> Iterator[TensorProto]:
+    """Every tensor that graphs, but not their nodes, and attributes store."""
+    for graph in graphs:
         yield from graph.initializer
-    for attribute in all_attributes(model):
+    for attribute in attributes:
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
-    for sparse in all_sparse_tensors(model):
+    for sparse in sparse_tensors_in(graphs, attributes):
         yield from (sparse.values, sparse.indices)
 
 
-def all_sparse_tensors(model: ModelProto) -> Iterator[SparseTensorProto]:
-    """Every sparse tensor that a model stores, as an initializer or in an attribute."""
-    for graph in all_graphs(model):
+def sparse_tensors_in(
+    graphs: Sequence[GraphProto], attributes: Sequence[AttributeProto]
+) -> Iterator[SparseTensorProto]:
+    """Every sparse tensor that graphs, but not their nodes, and attributes store."""
+    for graph in graphs:
         yield from graph.sparse_initializer
-    for attribute in all_attributes(model):
+    for attribute in attributes:
         if attribute.HasField("sparse_tensor"):
             yield attribute.sparse_tensor
         yield from attribute.sparse_tensors

@@ -42,6 +42,7 @@ def verify_net(
     cases: int = 2,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
+    structure: ModelProto | None = None,
     meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> Proof:
@@ -57,6 +58,7 @@ def verify_net(
         cases: how many random inputs at most; one alone where a run computes 10⁹ numbers and more.
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, which runs the model.
+        structure: the model's graph, where it is at hand.
         meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
 
@@ -65,7 +67,7 @@ def verify_net(
         ValidationError: the net cannot be run on such inputs.
     """
     inputs, limits = inputs or InputSource(), limits or Limits()
-    structure = load_structure(model)
+    structure = load_structure(model) if structure is None else structure
     original = NetDef()
     original.CopyFrom(read_net(predict_net))
     if outputs is not None:
@@ -90,7 +92,7 @@ def verify_net(
     clock = Clock(limits.timeout)
     proof, drawn = prove(
         lambda: net,
-        lambda before: converted_runner(model, before, providers, clock.left()),
+        lambda before: converted_runner(model, before, providers, clock.left(), structure),
         draw,
         str(inputs),
         limits,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def verify_models(
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
     structure: ModelProto | None = None,
+    result_structure: ModelProto | None = None,
     ahead: Job[Runner] | None = None,
     meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
@@ -79,8 +81,9 @@ def verify_models(
         limits: what is accepted.
         providers: execution providers of ONNX Runtime, as OnnxRuntimeRunner takes them.
         structure: the original's graph, where it has been read already.
+        result_structure: that of what was made, where it is at hand.
         ahead: loads the original already, see `loading_ahead`.
-        meanwhile: called while the models are loaded; what it raises ends the verification.
+        meanwhile: called while the models are loaded and the original runs; what it raises ends the verification.
         progress: told of each case.
 
     Raises:
@@ -106,7 +109,7 @@ def verify_models(
         return finished(ahead, clock)
 
     def make_converted(before: Callable[[], Runtime]) -> Runner:
-        return converted_runner(converted, before, providers, clock.left())
+        return converted_runner(converted, before, providers, clock.left(), result_structure)
 
     proof, drawn = prove(
         make_original,
@@ -153,7 +156,7 @@ def prove(
         limits: what is accepted.
         clock: how long loading and runs may take.
         together: whether both are loaded at the same time; else there is only one of them at a time.
-        meanwhile: called while they are loaded; what it raises goes through.
+        meanwhile: called while they are loaded and the first one runs; what it raises goes through.
         progress: told of each case.
 
     Returns:
@@ -163,14 +166,18 @@ def prove(
         StoppedError: the time is up.
         ValidationError: the original cannot be run.
     """
-    with ThreadExecutor(2) as loading:
+    with ThreadExecutor(3) as beside, ExitStack() as ends:
         if together:
-            original = loading.submit(make_original)
+            original = beside.submit(make_original)
             make_original = partial(finished, original, clock)
-            converted = loading.submit(make_converted, lambda: original.result().runtime)
-        if meanwhile is not None:
+            converted = beside.submit(make_converted, lambda: original.result().runtime)
+        if meanwhile is not None and together:
+            # what it finds counts before what the original does
+            ends.callback(beside.submit(meanwhile).result)
+        elif meanwhile is not None:
             meanwhile()
         runtime, drawn = _run_original(make_original, draw, clock, progress)
+        ends.close()
         if not together:
             give_back()
         proof = _without_comparisons(runtime, drawn, source, limits)
@@ -216,7 +223,11 @@ def _compared(proof: Proof, after: Runner, drawn: Sequence[Case], clock: Clock, 
 
 
 def converted_runner(
-    model: Model, before: Callable[[], Runtime], providers: Sequence[str] | None = None, timeout: float | None = None
+    model: Model,
+    before: Callable[[], Runtime],
+    providers: Sequence[str] | None = None,
+    timeout: float | None = None,
+    structure: ModelProto | None = None,
 ) -> Runner:
     """Return the runner of what was made; where ONNX Runtime ran the original, only a lack of the opset excuses it.
 
@@ -225,13 +236,14 @@ def converted_runner(
         before: tells what ran the original.
         providers: execution providers of ONNX Runtime.
         timeout: seconds after which loading is stopped.
+        structure: the model's graph, where it has been read already.
 
     Raises:
         StoppedError: the time is up.
         RefusedResult: the runtime does not load it.
         ValidationError: the installed ONNX Runtime lacks a provider.
     """
-    structure = load_structure(model)
+    structure = load_structure(model) if structure is None else structure
     opset = default_opset(structure)
     in_reference = opset is not None and not onnx_runtime_has(opset) and not providers
     available_providers(providers or [])

@@ -108,6 +108,7 @@ def convert_net(
             inputs=given,
             limits=limits,
             providers=providers,
+            structure=model,
             meanwhile=check,
             progress=progress,
         )

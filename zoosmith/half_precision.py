@@ -115,6 +115,7 @@ def halve_file(
             source=f"samples of {gathered.source}" if inputs.feed is None else str(inputs),
             limits=limits or _LIMITS[kind],
             providers=providers,
+            result_structure=half.model,
             meanwhile=check,
             progress=progress,
         ),

@@ -208,6 +208,7 @@ def change_opset(
                     providers=providers,
                     structure=reference,
                     ahead=loading,
+                    result_structure=found.model,
                     meanwhile=check,
                     progress=progress,
                 )

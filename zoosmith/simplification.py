@@ -84,6 +84,7 @@ def simplify_file(
             cases=cases,
             limits=limits,
             providers=providers,
+            result_structure=result,
             meanwhile=check,
             progress=progress,
         )
