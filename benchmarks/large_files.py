@@ -160,11 +160,13 @@ def main() -> None:
         for label, command in commands(model, output, options.to).items():
             if options.only and label not in options.only:
                 continue
-            starts, copies, taken, peaks = [], [], [], []
+            starts, copies, taken, peaks, own_peaks = [], [], [], [], []
             for _ in range(options.rounds):
                 for path in (output, Path(copy[-1])):
                     path.unlink(missing_ok=True)
-                starts.append(measured(own[label])[0])
+                start, own_peak = measured(own[label])
+                starts.append(start)
+                own_peaks.append(own_peak)
                 output.unlink(missing_ok=True)
                 copies.append(measured(copy)[0])
                 seconds, peak = measured(command)
@@ -172,12 +174,13 @@ def main() -> None:
                 peaks.append(peak)
             ratio = statistics.median(mine / other for mine, other in zip(taken, copies, strict=True))
             rest = statistics.median(
-                (mine - start) / other for mine, start, other in zip(taken, starts, copies, strict=True)
+                (mine - begun) / other for mine, begun, other in zip(taken, starts, copies, strict=True)
             )
             print(
                 f"{label:22} {statistics.median(taken):6.2f} s, {ratio:5.1f} x cp ({statistics.median(copies):.2f} s); "
                 f"of its own {statistics.median(starts):.2f} s, without that {rest:5.1f} x cp; "
-                f"peak {max(peaks) / 1e6:6.0f} MB, {max(peaks) / size:.2f} x the file",
+                f"peak {max(peaks) / 1e6:6.0f} MB, {max(peaks) / size:.2f} x the file; of its own "
+                f"{max(own_peaks) / 1e6:.0f} MB, without that {(max(peaks) - max(own_peaks)) / size:.2f} x the file",
                 flush=True,
             )
 
