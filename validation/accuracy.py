@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +19,10 @@ from zoosmith.validation.portions import Counts, Distance, Panel, added, count_p
 from zoosmith.validation.preprocess import ToArray
 from zoosmith.validation.run_limit import run_limit
 from zoosmith.validation.runners import available_providers, onnx_runtime
+from zoosmith.validation.sample_pictures import SamplePicture, sample_pictures
+
+PICTURES = 8
+"""Images that a page shows."""
 
 # The standard normal's 97.5th percentile: intervals hold the true share in 95 of 100 cases.
 _Z95 = 1.959963984540054
@@ -94,15 +98,20 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` measured: one `Accuracy` a model, one `Agreement` a pair, in the order of the models."""
+    """What `evaluate` measured: one `Accuracy` a model, one `Agreement` a pair, in the order of the models.
+
+    `pictures` are a few of the images, where they were asked for.
+    """
 
     images: int
     broken: int
     accuracies: list[Accuracy]
     agreements: list[Agreement]
+    pictures: tuple[SamplePicture, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the evaluation for JSON."""
+        """Give the evaluation for JSON, with the pictures where there are any."""
+        pictures = {"pictures": [picture.as_dict() for picture in self.pictures]} if self.pictures else {}
         return {
             "images": self.images,
             "broken": self.broken,
@@ -111,6 +120,7 @@ class Evaluation:
                 for entry in self.accuracies
             ],
             "agreements": [entry.as_dict() for entry in self.agreements],
+            **pictures,
         }
 
 
@@ -126,6 +136,7 @@ def evaluate(
     shard: Shard = WHOLE,
     state: Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    pictures: int = 0,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run classifiers over the labelled images of a folder; memory does not grow with their number.
@@ -146,6 +157,7 @@ def evaluate(
         shard: the part of the portions to count.
         state: a file that keeps what was counted; what it holds already is not counted again.
         settings: plain values that this file keeps as well.
+        pictures: so many images, at most, are shown with what each model answers.
         progress: notified of the images.
 
     Returns:
@@ -191,7 +203,8 @@ def evaluate(
             for place, reason in counts.broken:
                 tell(folder.samples[counts.number * size + place].path, reason)
             task.advance(steps=counts.images + len(counts.broken))
-    return evaluation_of(names, found, str(folder.path))
+        shown = sample_pictures(executor, panel, folder, pictures) if pictures else []
+    return replace(evaluation_of(names, found, str(folder.path)), pictures=tuple(shown))
 
 
 def evaluation_of(names: Sequence[str], counted: Iterable[Counts], origin: str) -> Evaluation:

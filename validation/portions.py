@@ -135,6 +135,11 @@ class Panel:
         origin: of the labels, for messages.
         seconds: that loading a model, or a run of it, may take; None for no limit.
 
+    Attributes:
+        names: what messages call the models.
+        preprocess: makes the input of an image.
+        size: height and width of the input.
+
     Raises:
         ValidationError: a model cannot be loaded.
     """
@@ -153,7 +158,9 @@ class Panel:
             self._classifiers = [Classifier(model, providers, threads=1) for model in models]
         keep_freed()
         self._seconds = seconds
-        self._preprocess = preprocess
+        self.names = [classifier.name for classifier in self._classifiers]
+        self.preprocess = preprocess
+        self.size = self._classifiers[0].size
         self._group = max(classifier.batch for classifier in self._classifiers)
         self._highest = highest
         self._origin = origin
@@ -175,8 +182,7 @@ class Panel:
             labels = np.array([label for _, label in waiting], np.int64)
             stacked = waiting[0][0][None] if len(waiting) == 1 else np.stack([array for array, _ in waiting])
             waiting.clear()
-            with runs_limited(self._seconds):
-                logits = [classifier.logits(stacked) for classifier in self._classifiers]
+            logits = self.logits(stacked)
             self._check_classes(logits)
             for index, values in enumerate(logits):
                 better = _better(values, labels)
@@ -187,7 +193,7 @@ class Panel:
 
         for place, (path, label) in enumerate(portion.images):
             try:
-                waiting.append((load_image(Path(path), self._preprocess, self._classifiers[0].size), label))
+                waiting.append((load_image(Path(path), self.preprocess, self.size), label))
             except ValidationError as error:
                 broken.append((place, str(error).removeprefix(f"{path}: ")))
                 continue
@@ -198,6 +204,21 @@ class Panel:
             run()
         totals = tuple(added(each) for each in distances) if images else ()
         return Counts(portion.number, images, tuple(top1), tuple(top5), totals, tuple(broken))
+
+    def logits(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run every model.
+
+        Args:
+            images: float32 [n, 3, height, width].
+
+        Returns:
+            Logits of each model, [n, classes].
+
+        Raises:
+            ValidationError: a model fails, or gives logits that are not finite.
+        """
+        with runs_limited(self._seconds):
+            return [classifier.logits(images) for classifier in self._classifiers]
 
     def _check_classes(self, logits: list[NDArray[np.float32]]) -> None:
         first, classes = self._classifiers[0].name, logits[0].shape[1]

@@ -2,17 +2,19 @@
 
 import base64
 import io
-from collections.abc import Sequence
+import os
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoosmith.onnx_model.loading import Model
-from zoosmith.validation.classifier import Classifier
+from zoosmith.execution import Executor, Shared
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.images import ImageFolder, load_image
+from zoosmith.validation.images import ImageFolder, Sample, load_image
+from zoosmith.validation.portions import Panel
 from zoosmith.validation.preprocess import ToArray
 
 if TYPE_CHECKING:
@@ -59,48 +61,39 @@ class SamplePicture:
         return {**asdict(self), "answers": answers}
 
 
-def sample_pictures(
-    models: Sequence[Model],
-    folder: ImageFolder,
-    preprocess: ToArray,
-    *,
-    count: int = 8,
-    providers: Sequence[str] | None = None,
-) -> list[SamplePicture]:
-    """Run classifiers on a few images, spread evenly over a folder; unreadable ones are left out.
+def sample_pictures(executor: Executor, panel: Shared[Panel], folder: ImageFolder, count: int) -> list[SamplePicture]:
+    """Run the models of a panel on a few images, spread evenly over a folder; unreadable ones are left out.
 
     Args:
-        models: as `evaluate` takes them.
+        executor: where they are run.
+        panel: the models.
         folder: the images.
-        preprocess: makes the input of an image.
         count: how many images at most.
-        providers: ONNX Runtime's execution providers, the preferred first.
 
     Raises:
-        ValidationError: a model is no classifier of images or does not run.
+        ValidationError: a model does not run.
     """
-    samples = [folder.samples[index * len(folder) // count] for index in range(count)]
     names = {
         sample.label: parts[0]
         for sample in folder
         if sample.label is not None and len(parts := sample.path.relative_to(folder.path).parts) > 1
     }
-    classifiers = [Classifier(model, providers) for model in models]
-    sizes = [(each.size[0], each.size[1]) for each in classifiers]
-    found = []
-    for sample in dict.fromkeys(samples):
-        small = _Small(preprocess)
-        try:
-            arrays = {size: load_image(sample.path, small, size) for size in sizes}
-        except ValidationError:
-            continue
-        answers = {
-            each.name: _best(each.logits(arrays[size][None])[0], names)
-            for each, size in zip(classifiers, sizes, strict=True)
-        }
-        name = "" if sample.label is None else names.get(sample.label, "")
-        found.append(SamplePicture(sample.path.name, sample.label, name, small.jpeg, answers))
-    return found
+    chosen = dict.fromkeys(folder.samples[index * len(folder) // count] for index in range(count))
+    samples = [Sample(Path(os.path.abspath(sample.path)), sample.label) for sample in chosen]
+    found = executor.map(partial(_picture, panel, names), samples)
+    return [picture for picture in found if picture is not None]
+
+
+def _picture(panel: Shared[Panel], names: dict[int, str], sample: Sample) -> SamplePicture | None:
+    small = _Small(panel.value.preprocess)
+    try:
+        array = load_image(sample.path, small, panel.value.size)
+    except ValidationError:
+        return None
+    logits = panel.value.logits(array[None])
+    answers = {model: _best(rows[0], names) for model, rows in zip(panel.value.names, logits, strict=True)}
+    name = "" if sample.label is None else names.get(sample.label, "")
+    return SamplePicture(sample.path.name, sample.label, name, small.jpeg, answers)
 
 
 class _Small:

@@ -13,7 +13,7 @@ from zoosmith.preprocessing import warn_if_far
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Accuracy, RowReport
 from zoosmith.validation import ImageFolder, evaluate
-from zoosmith.validation.sample_pictures import sample_pictures
+from zoosmith.validation.accuracy import PICTURES
 
 
 def measure_accuracy(
@@ -51,11 +51,10 @@ def measure_accuracy(
     nets = {row.name: _net_digest(paths[row.name]) for row in measured}
     first = {digest: name for name, digest in reversed(nets.items())}
     distinct = [paths[name] for name in first.values()]
-    found = evaluate(distinct, images, recipe.preprocessing, threads=threads, progress=progress)
+    found = evaluate(distinct, images, recipe.preprocessing, threads=threads, pictures=PICTURES, progress=progress)
     task.advance("accuracy measured")
     shares = dict(zip(first, found.accuracies, strict=True))
     called = {model_name(paths[name]): paths[name].name for name in first.values()}
-    pictures = sample_pictures(distinct, images, recipe.preprocessing)
     return Accuracy(
         data=dataset or images.path.resolve().name,
         images=found.images,
@@ -66,7 +65,7 @@ def measure_accuracy(
         ),
         pictures=tuple(
             replace(each, answers={called[model]: answers for model, answers in each.answers.items()})
-            for each in pictures
+            for each in found.pictures
         ),
     )
 

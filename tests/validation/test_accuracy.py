@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.progress import Recording
 from tests.shared_data import SHARED, needs_shared
-from zoosmith.execution import ProcessExecutor
+from zoosmith.execution import ProcessExecutor, local_executor
 from zoosmith.validation.accuracy import Share, evaluate
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.images import ImageFolder
@@ -153,6 +153,24 @@ def test_the_result_does_not_depend_on_who_counts(tmp_path: Path, pictures: Imag
         apart = evaluate(models, pictures, RAW, executor=processes, on_broken=lambda path, _: told.append(path))
     assert apart == one
     assert told == [pictures.samples[19].path] * 4
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_pictures_are_spread_over_the_images_with_the_best_classes_of_each_model(
+    tmp_path: Path, pictures: ImageFolder, processes: bool
+) -> None:
+    random = np.random.RandomState(5)
+    weights = [random.normal(size=(12, 3, 1, 1)).astype(np.float32) for _ in range(2)]
+    models = [classifier(tmp_path / f"{name}.onnx", each) for name, each in zip("ab", weights, strict=True)]
+    (pictures.path / "11.png").write_bytes(b"broken")
+    with local_executor(2, processes=processes) as executor:
+        found = evaluate(models, pictures, preprocessing("none"), executor=executor, pictures=4).pictures
+    assert [picture.image for picture in found] == ["00.png", "05.png", "17.png"]
+    for picture in found:
+        assert picture.label == pictures.samples[int(picture.image[:2])].label
+        for answers, each in zip(picture.answers.values(), weights, strict=True):
+            logits = each[:, :, 0, 0].astype(np.float64) @ COLOURS[int(picture.image[:2])]
+            assert [answer.index for answer in answers] == np.argsort(-logits, kind="stable")[:5].tolist()
 
 
 def test_an_error_in_another_process_names_the_model_that_the_caller_gave(

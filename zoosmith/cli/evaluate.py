@@ -103,12 +103,11 @@ def evaluate(
     from zoosmith.preprocessing import choose
     from zoosmith.quantize.sample_statistics import states_statistics
     from zoosmith.quantize.seen_samples import refuse_seen, stated_digests
-    from zoosmith.validation.accuracy import WHOLE
+    from zoosmith.validation.accuracy import PICTURES, WHOLE
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder
     from zoosmith.validation.preprocess import Disturbed
     from zoosmith.validation.run_limit import runs_limited
-    from zoosmith.validation.sample_pictures import sample_pictures
 
     progress = terminal.progress()
     loaded = [load_model(model) for model in models]
@@ -116,7 +115,6 @@ def evaluate(
     folder = ImageFolder(data, labels, limit)
     with runs_limited(timeout):
         convention = choose(stating, preprocess, data, progress)
-        folder = ImageFolder(data, labels, limit)
         for known, seen in [(each, stated_digests(each)) for each in loaded]:
             if seen:
                 refuse_seen(known, seen, folder, convention)
@@ -136,28 +134,24 @@ def evaluate(
                 shard=shard or WHOLE,
                 state=state,
                 settings=settings,
+                pictures=PICTURES if terminal.writes_page else 0,
                 progress=progress,
             )
     seconds = time.monotonic() - start
     terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
-    with runs_limited(timeout):
-        pictures = sample_pictures(models, folder, to_array, providers=providers) if terminal.writes_page else []
-    shown = {"pictures": [picture.as_dict() for picture in pictures]} if pictures else {}
-    _show(terminal, settings, evaluation, shown)
+    _show(terminal, settings, evaluation)
 
 
 def _show_merged(terminal: Terminal, states: tuple[Path, ...]) -> None:
     from zoosmith.validation.accuracy import merge
 
     evaluation, settings = merge(states)
-    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation, {})
+    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation)
 
 
-def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation", shown: dict[str, Any]) -> None:
+def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation") -> None:
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
-    terminal.result(
-        {**settings, **evaluation.to_dict(), **shown}, *_tables(evaluation), f"{evaluation.images} images{skipped}"
-    )
+    terminal.result({**settings, **evaluation.to_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:
