@@ -126,7 +126,7 @@ def _trilu(node: NodeProto, g: Writer) -> None:
     keep: str
     if rows is not None and columns is not None and known is not None:
         limit_constant(rows * columns, g)
-        lies_on, k = np.arange(columns)[None, :] - np.arange(rows)[:, None], int(known.item())
+        lies_on, k = counting(columns, g)[None, :] - counting(rows, g)[:, None], int(known.item())
         keep = g.constant(lies_on >= k if g.attribute("upper") else lies_on <= k, dtype=bool)
     else:
         _trilu_at_run_time(node, g, rows, columns)

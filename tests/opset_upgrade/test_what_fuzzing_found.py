@@ -94,6 +94,7 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
     "dilated_window_of_2_20_elements": lambda: of(
         node("MaxPool", kernel_shape=[2**20], dilations=[2], pads=[2**20, 2**20]), [1, 1, 4], 12, result=[1, 1, 3]
     ),
+    "triangle_of_no_rows": lambda: of(node("Trilu"), [0, 2**31 - 3], 17),
     "normalized_over_no_axis": lambda: of(
         node("RMSNormalization", ["x", "w"], axis=3), [3, 4, 4], 23, constant("w", [1.0], "f4")
     ),
