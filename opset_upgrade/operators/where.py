@@ -161,6 +161,27 @@ def _counted(g: Writer, data: str, axis: int, size: int | None) -> str:
     return g.op("Range", g.constant(0), length, g.constant(1), opset=11)
 
 
+@adapter("OneHot", source=11, target=9)
+def _count_indices_from_the_front(node: NodeProto, g: Writer) -> None:
+    """Before 11 an index below 0 names no element; since, it counts from the end."""
+    indices, depth = node.input[:2]
+    known, count = g.value(indices), g.value(depth)
+    if known is not None and (known >= 0).all():
+        return
+    if known is not None and count is not None:
+        total = int(count.item())
+        from_front = np.where(known < -total, total, np.where(known < 0, known + total, known))
+        node.input[0] = g.constant(from_front, dtype=known.dtype)
+        return
+    # one below -depth stays: it names no element for those runtimes either that count from the end at 9
+    kind = g.element_type(indices)
+    size = g.op("Cast", g.op("Reshape", depth, g.constant([])), to=kind)
+    below, beyond = (g.op("Less", indices, limit) for limit in (g.scalar_like(indices, 0), g.op("Neg", size)))
+    counted = g.op("Sub", g.op("Cast", below, to=kind), g.op("Cast", beyond, to=kind))
+    node.input[0] = g.op("Add", indices, g.op("Mul", counted, size))
+    g.keep()
+
+
 @decomposition("OneHot")
 def _one_hot(node: NodeProto, g: Writer) -> None:
     indices, _, values = node.input

@@ -204,3 +204,21 @@ def test_doubles_are_clipped_by_limits_of_double_precision(limits: str) -> None:
     x = np.array([-1, 0.1, 0.5, 1.1, 1.2, 1e300])
     for target in (11, 9, 7):
         assert run(convert_version(model, target), x=x).tolist() == run(model, x=x).tolist()
+
+
+@pytest.mark.parametrize("indices", ["", "<int64[6] i = {0, 3, -1, -4, -5, 4}>"])
+def test_one_hot_counts_from_the_end_where_the_operator_does_not(indices: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 13]> g (float[2] v{"" if indices else ", int64[6] i"}) => (float[6, 4] y)
+        {indices or ""} {{
+          d = Constant <value = int64 {{4}}> ()
+          y = OneHot (i, d, v) }}"""
+    )
+    values = {"v": np.float32([0, 1])} | ({} if indices else {"i": np.array([0, 3, -1, -4, -5, 4])})
+    for target in (10, 9, 7):
+        converted = convert_version(model, target)
+        checker.check_model(converted, full_check=True)
+        np.testing.assert_array_equal(run(converted, **values), run(model, **values))
+        if target > 7:  # as the operator of 9 is defined, for which an index below 0 names no element
+            added = [node.op_type for node in converted.graph.node if node.op_type in ("Add", "Less")]
+            assert bool(added) == (not indices)
