@@ -12,6 +12,7 @@ from onnx_ir.passes.common import (
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.in_place import array_of
 from zoosmith.onnx_model.opsets import required_opset
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.weights_in_files import weights_in_file
 
@@ -38,6 +39,7 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
         name = model.graph.sparse_initializer[0].values.name
         raise OptimizeError(f"initializer {name} is sparse; expected dense initializers")
     in_file = weights_in_file(model.graph)
+    constants = _tensors_of_constants(model)
     try:
         result = ir.from_proto(_without_stamps(model) if in_file else model)
     except Exception as error:  # it raises what it comes upon
@@ -45,14 +47,32 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
     result.ir_version = max(result.ir_version, _IR_OF_PLAIN_INITIALIZERS)
     RemoveInitializersFromInputsPass()(result)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(result)
-    for value in result.graph.initializers.values():
-        tensor = value.const_value
-        if value.name in in_file:
-            value.const_value = _FileTensor(in_file[value.name])
-        elif tensor is not None and tensor.dtype != ir.DataType.STRING:
-            value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
+    for graph in result.graphs():
+        for value in graph.initializers.values():
+            if graph is result.graph and value.name in in_file:
+                value.const_value = _FileTensor(in_file[value.name])
+            elif value.const_value is not None:
+                value.const_value = _own_tensor(value.const_value, value.name)
+    for tensor, own in constants:  # onnx-ir gives them the names of initializers, in the message that it was given
+        if own is None:
+            tensor.ClearField("name")
+        else:
+            tensor.name = own
     infer_shapes(result)
     return result
+
+
+def _tensors_of_constants(model: onnx.ModelProto) -> list[tuple[onnx.TensorProto, str | None]]:
+    """The tensors of Constant nodes, and their names; None for one that has none."""
+    attributes = (each for node in all_nodes(model) if node.op_type == "Constant" for each in node.attribute)
+    return [(each.t, each.t.name if each.t.HasField("name") else None) for each in attributes if each.HasField("t")]
+
+
+def _own_tensor(tensor: ir.TensorProtocol, name: str | None) -> ir.TensorProtocol:
+    """A tensor that does not depend on the message that it was read from."""
+    if tensor.dtype == ir.DataType.STRING:
+        return ir.StringTensor(tensor.numpy(), shape=ir.Shape(list(tensor.numpy().shape)), name=name)
+    return ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=name)
 
 
 def infer_shapes(model: ir.Model) -> None:

@@ -96,3 +96,24 @@ def test_sparse_initializers_are_refused_by_name() -> None:
     )
     with pytest.raises(OptimizeError, match="initializer thin is sparse"):
         to_ir(model)
+
+
+def test_the_message_that_is_read_stays_as_it_was() -> None:
+    tensor = onnx.numpy_helper.from_array(np.float32([1, 2]))
+    unnamed = onnx.helper.make_node("Constant", [], ["c"], value=tensor)
+    named = onnx.helper.make_node("Constant", [], ["d"], value=onnx.numpy_helper.from_array(np.array(["s"]), "own"))
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy"]
+    strings = onnx.helper.make_tensor_value_info("z", onnx.TensorProto.STRING, [1])
+    nodes = [
+        unnamed,
+        named,
+        onnx.helper.make_node("Add", ["x", "c"], ["y"]),
+        onnx.helper.make_node("Identity", ["d"], ["z"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", ports[:1], [ports[1], strings])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    before = model.SerializeToString(deterministic=True)
+    result = to_proto(to_ir(model))
+    assert model.SerializeToString(deterministic=True) == before
+    assert {tensor.name for tensor in result.graph.initializer} == {"c", "d"}
+    onnx.checker.check_model(result)
