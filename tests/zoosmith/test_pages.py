@@ -9,6 +9,8 @@ from tests.zoosmith.pages import DOCS, ROOT, check_page, read_page
 from zoosmith.cli.application import COMMANDS
 from zoosmith.convert.docs_table import table
 from zoosmith.convert.registry import translators
+from zoosmith.recipes.card_file import read_card, read_toml
+from zoosmith.zoo_file import read_zoo
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 RUNNABLE = [
@@ -16,10 +18,11 @@ RUNNABLE = [
     for name in PAGES
     if any(block.language in {"shell", "python"} and block.reason is None for block in blocks_of(read_page(name)))
 ]
+FILES_OF_A_MODEL = {"net", "weights", "model", "card", "calibrate", "data", "labels", "feed"}
 # these build rows of DenseNet-121
 SLOW = {"audit.md", "compiler-ci.md", "fetch.md", "report.md"}
 KNOWN = {"shell", "python", "text", "toml", "json", "yaml"}
-REASONS = {"needs a network", "needs another runtime", "needs other data", "needs another machine"}
+REASONS = {"needs a network", "needs another runtime", "needs other data", "needs another machine", "takes hours"}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,26 @@ def test_a_block_says_its_language_or_why_it_is_not_run(path: Path) -> None:
     for block in blocks_of(path.read_text(encoding="utf-8")):
         assert block.language in KNOWN, block.code
         assert block.reason is None or block.reason in REASONS
+
+
+def test_every_example_of_a_card_and_a_zoo_is_taken(tmp_path: Path) -> None:
+    count = 0
+    for name in PAGES:
+        for block in blocks_of(read_page(name)):
+            if block.language != "toml":
+                continue
+            path = tmp_path / "example.toml"
+            path.write_text(block.code)
+            if "[[model]]" in block.code:
+                for table in read_toml(path, "a zoo")["model"]:
+                    for file in (value for key, value in table.items() if key in FILES_OF_A_MODEL):
+                        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+                        (tmp_path / file).mkdir(exist_ok=True) if "." not in file else (tmp_path / file).touch()
+                assert read_zoo(path)
+            else:
+                read_card(path)
+            count += 1
+    assert count >= 3
 
 
 def test_a_marked_block_is_not_run() -> None:
