@@ -69,6 +69,69 @@ def test_names_from_files_are_text_wherever_they_stand(tmp_path: Path) -> None:
     assert not set(page.text) & {"\x1b", "\u202e", "\x00"}
 
 
+def hostile(value: Any, kept: tuple[str, ...] = ("jpeg",)) -> Any:
+    """A result in which every text is hostile, but those that the drawing reads."""
+    if isinstance(value, dict):
+        return {key: each if key in kept else hostile(each, kept) for key, each in value.items()}
+    if isinstance(value, list):
+        return [hostile(each, kept) for each in value]
+    return HOSTILE if isinstance(value, str) else value
+
+
+PROOF = {
+    "verdict": "close",
+    "passed": True,
+    "original": {"runtime": "a", "version": "b"},
+    "inputs": "random",
+    "reason": "c",
+}
+LAYER = {"name": "a", "op_type": "b", "snr_db": 20.0, "minimum": -1.0, "maximum": 1.0, "clipped": 0.1}
+RESULTS: dict[str, dict[str, Any]] = {
+    "opset": {
+        "input": "a", "output": "b", "for": "c", "from": 9, "to": 12, "proof": PROOF,
+        "operators": [{"operator": "a", "from": 1, "to": 2, "how": "b", "nodes_before": 3, "nodes_after": 3}],
+        "caveats": [{"node": "a", "operator": "b", "kind": "c", "reason": "d"}],
+    },
+    "quantize": {"model": "a", "output": "b", "kept_in_float": ["d"], "layers": [LAYER], "proof": PROOF},
+    "simplify": {"model": "a", "output": "b", "nodes_before": 2, "nodes": 1, "proof": PROOF},
+    "evaluate": {
+        "data": "a", "preprocess": "b", "disturb": "c", "images": 4, "pictures": [picture("d")],
+        "models": [{"model": "e", "top1": share(90), "top5": share(99)}],
+        "agreements": [{"first": "e", "second": "f", "same_top1": share(97)}],
+    },
+    "bench": bench_output()["result"],
+    "validate": {
+        "bundle": "a", "passed": False, "atol": 1e-5,
+        "sets": {HOSTILE: {"passed": False, "max_scaled": 0.1, "reason": "b", "outputs": [{"name": "c"}]}},
+    },
+    "audit": {
+        "files": [{"file": "a", "kind": "b", "checks": [{"check": "c", "verdict": "d", "defects": ["e"]}]}]
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", RESULTS)
+def test_no_text_of_a_command_becomes_markup(command: str) -> None:
+    result = hostile(RESULTS[command])
+    for each in result.get("pictures", []):
+        each["name"], each["answers"] = HOSTILE, {HOSTILE: [{"class": 0, "name": HOSTILE, "score": 0.5}]}
+    page = Elements(draw_command(command, HOSTILE, result))
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert "alert(1)" in page.text
+    assert not set(page.text) & {"\x1b", "\u202e", "\x00"}
+
+
+def test_no_text_of_a_zoo_becomes_markup(tmp_path: Path) -> None:
+    models = [
+        {"name": HOSTILE, "error": None, "report": hostile(full_report(), ("jpeg", "path"))},
+        {"name": f"b{HOSTILE}", "error": HOSTILE, "report": None},
+    ]
+    page = Elements(draw(tmp_path, {"passed": False, "models": models}))
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert not set(page.text) & {"\x1b", "\u202e", "\x00"}
+
+
 def test_what_is_no_jpeg_is_no_picture(tmp_path: Path) -> None:
     report = full_report()
     for each in report["accuracy"]["pictures"]:
