@@ -164,6 +164,7 @@ def trade(models: Sequence[Traded]) -> Plot | None:
         + ("" if each.top1 is None else f", top-1 {share(each.top1)}")
         for name, each in marks.items()
     )
+    spoken += ". Larger marks have a higher top-1" if timed and len({each.top1 for each in drawn}) > 1 else ""
     named = len(marks) <= _MOST_OF_MATRIX
 
     def draw(figure: "Figure") -> None:
@@ -186,7 +187,9 @@ def trade(models: Sequence[Traded]) -> Plot | None:
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         if named:
-            figure.legend(loc="outside upper left", ncols=1, frameon=False, borderaxespad=0.2)
+            legend = figure.legend(loc="outside upper left", ncols=1, frameon=False, borderaxespad=0.2)
+            for handle in legend.legend_handles:
+                handle.set_sizes([40.0])  # type: ignore[union-attr]
 
     return Plot(title, f"{title}: {spoken}.", draw, 2.6 + (0.19 * len(marks) if named else 0))
 
