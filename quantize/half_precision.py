@@ -14,7 +14,8 @@ from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.quantize.calibration import Samples, Watched
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.float16_writer import LARGEST, Float16Writer, constants_of, is_beyond
-from zoosmith.quantize.layers import MEASURED, Layer, signal_to_noise
+from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.layers import MEASURED, signal_to_noise
 from zoosmith.quantize.quantizer import refuse_quantized
 
 FLOAT16, BFLOAT16 = "float16", "bfloat16"

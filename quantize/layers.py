@@ -1,8 +1,6 @@
 """Where the accuracy goes: each integer layer's output held against the float one."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import onnx
@@ -12,41 +10,12 @@ from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples, Watched, by_channel
 from zoosmith.quantize.integer_writer import Encoding
+from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.partition import Partition
 from zoosmith.quantize.quantization_parameters import LEVELS
 
 # Samples that layers are measured on: enough for a figure of two digits.
 MEASURED = 8
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What became of one integer layer, on samples.
-
-    Attributes:
-        name: of the float value that the layer makes.
-        op_type: of the float node.
-        snr_db: power of the float values over that of the integer model's error in them, with the error of all layers
-            before, in decibels; None where there is no error.
-        minimum: the lowest float value.
-        maximum: the highest one.
-        clipped: share of the float values that uint8 cannot hold.
-        alone_db: the same ratio of the model's outputs, where this layer alone is integer: the loss that keeping it in
-            float would save. None where that was not measured, and for layers without weights, which stay in float
-            with those beside them only.
-    """
-
-    name: str
-    op_type: str
-    snr_db: float | None
-    minimum: float
-    maximum: float
-    clipped: float
-    alone_db: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def measure_layers(

@@ -15,12 +15,13 @@ from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import Encoding
-from zoosmith.quantize.layers import MEASURED, Layer, measure_layers, signal_to_noise
+from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.layers import MEASURED, measure_layers, signal_to_noise
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.partition import Partition, partition
-from zoosmith.quantize.quantizer import INTEGER, prepare, write_integer
+from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
-from zoosmith.quantize.target import Target
+from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.validation import OnnxRuntimeRunner
 
 

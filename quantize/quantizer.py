@@ -23,10 +23,9 @@ from zoosmith.quantize.partition import Partition, choose_parameters, partition
 from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
-from zoosmith.quantize.target import Target
+from zoosmith.quantize.target import INTEGER, Target
 
 OLDEST_OPSET = 10
-INTEGER = Target()
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 

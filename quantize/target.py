@@ -34,3 +34,7 @@ class Target:
             raise QuantizeError("symmetric or int8 activations and weights of 7 bits need the format qdq")
         if self.format == "qdq" and self.contrib:
             raise QuantizeError("the format qdq has no operators of com.microsoft")
+
+
+INTEGER = Target()
+"""Operators of integers from end to end, for every processor."""

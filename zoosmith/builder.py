@@ -18,6 +18,7 @@ from zoosmith.card import model_card
 from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.html_report import PAGE, draw_folder
+from zoosmith.html_report.svg import can_draw
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.manifest import CONTENTS, manifest_entries, write_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -25,7 +26,7 @@ from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder,
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.layers import Layer
+from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.sample_statistics import check_samples
 from zoosmith.quantize.samples import read_samples
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
@@ -77,7 +78,11 @@ def build(
         ZoosmithError: bad input, or a file that cannot be written; this is the base of ConvertError, QuantizeError and
             ValidationError too.
     """
-    report = build_model(Path(out), recipe, options, progress=progress)
+    checked = _Build(Path(out), recipe, options or BuildOptions())
+    with ThreadExecutor(1) as beside:
+        # loading what draws the page takes longer than drawing it
+        beside.submit(can_draw)
+        report = checked.run(progress)
     write_manifest(Path(out), manifest_entries(recipe, report))
     write_report(Path(out), report.as_dict())
     write_page(Path(out))

@@ -15,13 +15,13 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.layers import Layer
-from zoosmith.quantize.quantizer import INTEGER, OLDEST_OPSET
+from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.quantizer import OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, takes_images
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
-from zoosmith.quantize.target import Target
+from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.validation import (
     ImageFolder,
     InputSource,
@@ -191,6 +191,7 @@ def quantize_file(
             source=origin,
             limits=limits,
             providers=providers,
+            result_structure=result.model,
             meanwhile=check,
             progress=progress,
         )

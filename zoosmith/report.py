@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoosmith.quantize.layers import Layer
+from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.sample_statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
 from zoosmith.validation.accuracy import Agreement, Share

@@ -7,7 +7,8 @@ import pytest
 from tests.optimize.nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Samples, calibrate
-from zoosmith.quantize.layers import Layer, measure_layers, signal_to_noise
+from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.partition import partition
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.samples import random_samples

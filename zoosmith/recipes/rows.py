@@ -17,10 +17,8 @@ from zoosmith.onnx_model.external_data import external_tensors, load_external_da
 from zoosmith.onnx_model.in_place import load_spans
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.half_precision import FLOAT16, to_half
-from zoosmith.quantize.layers import Layer
-from zoosmith.quantize.quantizer import INTEGER
-from zoosmith.quantize.target import Target
+from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
 
@@ -168,6 +166,9 @@ def halved(base: Make, name: str = FLOAT16_ROW) -> Make:
     """Make the row `name` in float16, but for what would lose too much."""
 
     def make(maker: RowMaker) -> ModelProto:
+        # loading it takes longer than making most rows
+        from zoosmith.quantize.half_precision import FLOAT16, to_half
+
         model = _loaded(base, maker)
         found = to_half(model, maker.samples(model), FLOAT16)
         maker.layers[name] = found.layers
