@@ -16,7 +16,8 @@ TO_THE_END = 2**63 - 1
 def scalar(op: Operator, content: float, like: Value) -> Value:
     """Make a constant scalar of the element type that `like` has."""
     dtype = op.constant_type(like)
-    if dtype.kind in "iu" and not float(content).is_integer():
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if limits and not (float(content).is_integer() and limits.min <= content <= limits.max):
         op.refuse(f"{content} is no number of the type of {like.name!r}, {dtype}")
     return op.constant(np.array(content, dtype))
 

@@ -228,8 +228,10 @@ class Operator:
 
     def along_axis(self, vector: Value, x: Value, axis: int, what: str) -> Value:
         """Append dimensions of size 1 to a vector so that it broadcasts with `x` along `axis`; refuse another size."""
-        self.expect_shape(vector, self.shape(x)[axis : axis + 1], what)
         missing = self.rank(x) - axis - 1
+        if missing < 0:
+            self.refuse(f"{x.name!r} has {self.rank(x)} dimensions, no axis {axis} for {what}")
+        self.expect_shape(vector, self.shape(x)[axis : axis + 1], what)
         if not missing:
             return vector
         if self.opset < 13:

@@ -21,7 +21,6 @@ from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_i
 from zoosmith.convert.training_operators import for_inference
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
-from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.ports import Dimension
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
@@ -33,8 +32,6 @@ LOWEST_OPSET = 3
 _LAST_ZOO_OPSET = 9
 _ZOO_IR = 3
 _LONGEST_LIST = 10
-# what a translator meets where numbers of the net contradict each other, which Caffe2 finds at run time
-_MISFITS = (ValueError, OverflowError, MemoryError)
 
 
 def caffe2_to_onnx(
@@ -199,7 +196,8 @@ class _Translation:
         missing = [blob for blob in blobs if blob not in self._parameters and blob not in self._inputs]
         if missing:
             raise ConvertError(
-                f"nothing gives {_listed(missing)}: neither the init net nor a declared input (name, type and shape)"
+                f"nothing gives {_listed(missing)}: neither the init net nor a declared input "
+                f"(--input {missing[0]}=SIZES where it is data)"
             )
         return blobs
 
@@ -261,11 +259,8 @@ class _Translation:
         op.require(translation.since)
         try:
             translation.translate(op)
-        except ZoosmithError:
-            raise
-        except _MISFITS as error:
-            reason = f"its arguments, inputs or outputs do not fit together ({' '.join(str(error).split())})"
-            raise ConvertError(f"{op.label}: {reason}") from error
+        except MemoryError as error:
+            raise ConvertError(f"{op.label}: its numbers ask for more memory than there is") from error
         if op.needs > self.needs.get(op.type, 0):
             self.needs[op.type] = op.needs
 

@@ -1,7 +1,5 @@
 """Int8 operators that move integers and leave them as they are."""
 
-from math import inf
-
 import numpy as np
 
 from zoosmith.convert.graph import Value
@@ -105,7 +103,8 @@ def int8_resize_nearest(op: Operator) -> None:
     target = op.integers("output_size")
     if target:
         scales = float(target[0] // height), float(target[1] // width)
-    if not all(0 < scale < inf for scale in scales) or len(target) not in {0, 2}:
+    reach = np.finfo(np.float32).max / max(height, width, 1)
+    if not all(0 < scale < reach for scale in scales) or len(target) not in {0, 2}:
         op.refuse(f"scales {scales}, output size {target}: expected above 0, and 2 numbers")
     rows, columns = (_nearest(op, size, np.float32(scale)) for size, scale in zip((height, width), scales, strict=True))
     resized = op.emit("Gather", x, op.constant(rows), axis=1)

@@ -31,8 +31,9 @@ def lp_pool(op: Operator) -> None:
         op.refuse(f"its input has {op.rank(op.inputs[0])} dimensions, expected an image")
     if op.flag("global_pooling"):
         op.refuse("argument global_pooling=1")
-    if not op.number("p", 2.0).is_integer() or op.number("p", 2.0) < 1:
-        op.refuse(f"argument p={op.number('p')}: ONNX knows whole numbers from 1 on")
+    p = op.number("p", 2.0)
+    if not p.is_integer() or not 1 <= p < 2**63:
+        op.refuse(f"argument p={p}: ONNX knows whole numbers from 1 on, of 64 bits")
     _pool(op, "LpPool")
 
 

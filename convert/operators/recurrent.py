@@ -178,9 +178,14 @@ def _initial(op: Operator, value: Value) -> Value:
 def _bind_aliases(op: Operator, states: list[_State], made: list[Value]) -> None:
     """Make the states of all steps, or of the last one, the outputs that stand for them."""
     places = {state.name: n for n, state in enumerate(states)}
-    aliases = zip(_texts(op, "alias_src"), _texts(op, "alias_dst"), op.integers("alias_offset"), strict=True)
+    sources, targets, offsets = _texts(op, "alias_src"), _texts(op, "alias_dst"), op.integers("alias_offset")
+    if not len(sources) == len(targets) == len(offsets):
+        op.refuse(
+            f"it has {len(sources)} alias_src, {len(targets)} alias_dst and {len(offsets)} alias_offset: expected as "
+            "many of each"
+        )
     outputs = list(op.definition.output)
-    for source, target, offset in aliases:
+    for source, target, offset in zip(sources, targets, offsets, strict=True):
         if target not in outputs:
             continue
         if source not in places or offset not in {0, 1, -1}:

@@ -55,6 +55,7 @@ def _unpacked(op: Operator, rows: Value, bits: int) -> Value:
     if bits == 8:
         return rows
     parts = 8 // bits
+    op.expect_rank(rows, 2, "the table's rows")
     (width,) = op.sizes_from(rows, 1)
     steps = op.constant(np.array([1 << bits * n for n in range(parts)], np.int32))
     shifted = op.emit("Div", unsqueeze(op, cast(op, rows, TensorProto.INT32), [2]), steps)

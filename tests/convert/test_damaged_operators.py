@@ -141,8 +141,9 @@ def test_a_pool_of_windows_after_the_input_is_refused_where_caffe2_reads_beyond_
         caffe2_to_onnx(net, None, inputs={"x": (1, [1, 1, 8, 9])}, opset=11)
 
 
-# ValueError, OverflowError and MemoryError are what numpy raises where a net's numbers contradict each other
-@pytest.mark.parametrize("error", [TypeError, IndexError, KeyError, ZeroDivisionError, AttributeError])
+@pytest.mark.parametrize(
+    "error", [ValueError, OverflowError, TypeError, IndexError, KeyError, ZeroDivisionError, AttributeError]
+)
 def test_a_bug_in_a_translator_is_no_fault_of_the_net(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(op: Operator) -> None:
         raise error("a bug")
@@ -189,6 +190,26 @@ def test_a_shape_or_lengths_of_another_rank_are_refused(shape: list[int]) -> Non
     given.op.extend(fill("x", np.ones((2, 2), np.float32)).op)
     with pytest.raises(ConvertError, match=f"{len(shape)} dimensions, expected 1"):
         caffe2_to_onnx(net_of(("Split", "x s", "y z", {"axis": 0})), given, inputs={})
+
+
+def test_a_number_beyond_its_element_type_and_an_axis_beyond_the_rank_are_refused() -> None:
+    net = net_of(("Clip", "x", "y", {"min": 3e38, "max": -3e38}))
+    with pytest.raises(ConvertError, match=r"3\.\d*e\+38 is no number of the type of 'x_0', int64"):
+        caffe2_to_onnx(net, None, inputs={"x": (TensorProto.INT64, [2])}, opset=None)
+    with pytest.raises(ConvertError, match="'x_0' has 0 dimensions, no axis 1 for the slope"):
+        caffe2_to_onnx(net_of(("PRelu", "x s", "y")), None, inputs={"x": (1, []), "s": (1, [])}, opset=None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "reason"),
+    [
+        ("LpPool", {"kernel": 2, "p": 3e38}, r"argument p=3\.\d*e\+38: ONNX knows whole numbers from 1 on, of 64 bits"),
+        ("LpPool", {"kernel": 2, "p": 0.5}, r"argument p=0\.5: ONNX knows whole numbers from 1 on"),
+    ],
+)
+def test_a_number_beyond_its_range_is_named(kind: str, arguments: dict[str, object], reason: str) -> None:
+    with pytest.raises(ConvertError, match=f"{kind} that makes 'y': {reason}"):
+        caffe2_to_onnx(net_of((kind, "x", "y", arguments)), None, inputs={"x": (1, [1, 1, 4, 4])}, opset=11)
 
 
 def test_a_fill_of_a_shape_that_the_net_computes_needs_opset_9() -> None:
