@@ -122,18 +122,19 @@ def write_net(net: NetDef, *, text: bool = False) -> bytes:
     return text_format.MessageToString(net).encode() if text else net.SerializeToString(deterministic=True)
 
 
-def check_text(messages: Iterable[Message]) -> None:
+def check_text(messages: Iterable[Message], content: bytes | None = None) -> None:
     """Refuse nets or operators with names that are no text.
 
     Args:
         messages: searched with all that is in them.
+        content: what they were parsed of, where that is at hand.
 
     Raises:
         ConvertError: a name is no UTF-8.
     """
     for message in messages:
         try:
-            check_message(message)
+            check_message(message, content)
         except ModelError as error:
             raise ConvertError(str(error)) from error
 
@@ -148,7 +149,7 @@ def _parse_binary(content: bytes, origin: str) -> NetDef:
         found = other_kind(content[:HEAD]) or "something else or a truncated file"
         raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef, found {found}") from error
     try:
-        check_text([net])
+        check_text([net], content)
     except ConvertError as error:
         raise ConvertError(f"{origin}: expected a binary Caffe2 NetDef: {error}") from error
     if not net.op and not net.name:

@@ -104,7 +104,7 @@ def _parsed(content: bytes, name: str, begin: bytes) -> ModelProto:
             found = other_kind(begin) or "no graph, IR version or opset in it"
             raise ModelError(f"expected an ONNX model, found {found}")
         try:
-            make_sound(model)
+            make_sound(model, content)
         except ModelError as error:
             raise DamagedModelError(str(error)) from error
     return model

@@ -45,16 +45,17 @@ _MESSAGES = {
 _MOST_INLINED = 1 << 20
 
 
-def make_sound(model: ModelProto) -> None:
+def make_sound(model: ModelProto, content: bytes) -> None:
     """Check a model that was read, and clear negative sizes in it.
 
     Args:
         model: changed in place. Tensors whose data lies in files beside it are left to `external_data`.
+        content: what it was parsed of.
 
     Raises:
         ModelError: it is damaged; the message says where.
     """
-    check_message(model)
+    check_message(model, content)
     # each of these goes through all nodes: it is done once
     graphs, nodes, attributes = list(all_graphs(model)), list(all_nodes(model)), list(all_attributes(model))
     for graph in graphs:
