@@ -73,6 +73,8 @@ def caffe2_to_onnx(
         raise ConvertError(f"opset {opset}: expected {LOWEST_OPSET} to {onnx.defs.onnx_opset_version()}")
     if not net.op:
         raise ConvertError(f"the predict net {net.name!r} holds no operator")
+    if any(op.input for op in init.rest) and not any(op.input for op in net.op):
+        raise ConvertError(f"the nets are swapped: {net.name!r} only fills blobs; give the predict net first")
     # what fills a blob that the caller declares as data only stands in for it
     fills = [op for op in init.rest if op.input or not inputs.keys() >= set(op.output)]
     net = with_stated_blobs(net, {*init.parameters, *inputs, *(blob for op in init.rest for blob in op.output)})
@@ -204,9 +206,11 @@ class _Translation:
     def _data_inputs(self, data: Sequence[str]) -> str:
         if data:
             return f"its data inputs are {_listed(data)}"
-        if not any(op.input for op in self._net.op):
-            return "it only fills blobs, as an init net does: give the predict net first, then the init net"
-        return "no data goes into it"
+        return (
+            "no data goes into it"
+            if any(op.input for op in self._net.op)
+            else "it only fills blobs, as an init net does"
+        )
 
     def _add_initial(self, blob: str) -> Value:
         name = self._names.name(blob, 0)

@@ -209,7 +209,8 @@ def test_all_operators_without_translator_are_named_at_once() -> None:
     ("net", "init", "inputs", "says"),
     [
         (net_of(("Relu", "X", "Y"), outputs="Y"), None, {"Z": VECTOR}, "the net has no input 'Z'; .* inputs are 'X'"),
-        (filled(w=X), None, {"Z": VECTOR}, "no input 'Z'; it only fills blobs, as an init net does: give the predict"),
+        (filled(w=X), None, {"Z": VECTOR}, "the net has no input 'Z'; it only fills blobs, as an init"),
+        (filled(w=X), net_of(("Relu", "X", "Y"), outputs="Y"), {"X": VECTOR}, "nets are swapped: .* only fills blobs"),
         (net_of(("Add", "X w", "Y"), outputs="Y", inputs="X w"), None, {"X": VECTOR}, "nothing gives 'w'"),
         (net_of(("Add", "X w", "Y"), outputs="Y"), None, {"X": VECTOR}, "nothing gives 'w'"),
         (net_of(("Relu", "X", "Y"), outputs="Q"), None, {"X": VECTOR}, "nothing gives 'Q'"),
