@@ -20,8 +20,9 @@ def read_feed(path: Path, model: Model) -> list[dict[str, Any]]:
     """Read inputs of a model: one dictionary of values by name for each data set that the file holds.
 
     Args:
-        path: `.npz` with an array for each input by its name, or with the zoo's `inputs`; `.npy` for a model of one
-            input; a folder `test_data_set_N`, or one that holds such folders; a `.tar.gz` or `.tar` of a bundle.
+        path: `.npz` with an array for each input by its name, or that of its Caffe2 blob, or with the zoo's `inputs`;
+            `.npy` for a model of one input; a folder `test_data_set_N`, or one that holds such folders; a `.tar.gz` or
+            `.tar` of a bundle.
         model: whose inputs they are.
 
     Raises:
@@ -61,8 +62,10 @@ def _read_arrays(path: Path, graph: GraphProto, model: str) -> dict[str, Any]:
             raise ValidationError(f"{path}: one array, but {model} has {len(names)} inputs: give an .npz file")
         return {names[0]: read_array(path)}
     with open_arrays(path) as arrays:
-        if set(names) <= set(arrays.names):
-            return {name: arrays.read(name) for name in names}
+        # a blob of a Caffe2 net has its version behind its name in the model
+        stored = {name: name if name in arrays.names else name.removesuffix("_0") for name in names}
+        if set(stored.values()) <= set(arrays.names):
+            return {name: arrays.read(place) for name, place in stored.items()}
         if "inputs" in arrays.names:
             values = list(arrays.read("inputs")) if arrays.shape("inputs") else []
         else:

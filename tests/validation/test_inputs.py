@@ -114,6 +114,17 @@ def test_a_feed_that_cannot_be_read_is_named(tmp_path: Path, name: str, message:
         read_feed(tmp_path / name, MODEL)
 
 
+def test_arrays_may_have_the_names_of_the_blobs_of_a_caffe2_net(tmp_path: Path) -> None:
+    model = identity_model((FLOAT, [2, 3]), (FLOAT, [2, 3]))
+    old = [value.name for value in model.graph.input]
+    for value, node in zip(model.graph.input, model.graph.node, strict=True):
+        value.name = node.input[0] = {old[0]: "data_0", old[1]: "im_info_0"}[value.name]
+    np.savez(tmp_path / "blobs.npz", data=X, im_info_0=X + 1, im_info=X)
+    (found,) = read_feed(tmp_path / "blobs.npz", model)
+    np.testing.assert_array_equal(found["data_0"], X)
+    np.testing.assert_array_equal(found["im_info_0"], X + 1)
+
+
 def test_one_array_is_not_enough_for_two_inputs(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", X)
     with pytest.raises(ValidationError, match=r"one array, but .* has 2 inputs"):
