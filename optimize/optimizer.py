@@ -2,13 +2,14 @@
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import CheckerPass, IdentityEliminationPass, RemoveUnusedNodesPass
+from onnx_ir.passes.common import CheckerPass, RemoveUnusedNodesPass
 
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.ir_model import infer_shapes, to_ir, to_proto
 from zoosmith.optimize.passes.constants import FoldConstants
 from zoosmith.optimize.passes.dropout import RemoveDropout
+from zoosmith.optimize.passes.identities import RemoveIdentities
 from zoosmith.optimize.passes.merging import MergeAffines
 from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
 from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
@@ -85,7 +86,7 @@ def fold_to_ir(model: onnx.ModelProto) -> ir.Model:
         infer_shapes(result)
     _check(result, "it is not valid")
     RemoveUnusedNodesPass()(result)
-    IdentityEliminationPass()(result)
+    RemoveIdentities()(result)
     fold(result)
     return result
 
