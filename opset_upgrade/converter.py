@@ -39,10 +39,11 @@ from zoosmith.opset_upgrade.ir_version import (
     free_initializers,
     set_ir,
 )
-from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs, check_ranks
+from zoosmith.opset_upgrade.node_validity import check_attributes, check_inputs
 from zoosmith.opset_upgrade.runtime_gaps import fill_gaps
-from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of, schema_at
-from zoosmith.opset_upgrade.type_inference import Path, fault_of, infer_node, infer_types
+from zoosmith.opset_upgrade.schemas import WITH_GRAPHS, operator_of
+from zoosmith.opset_upgrade.step_faults import apply_step
+from zoosmith.opset_upgrade.type_inference import Path, infer_node, infer_types
 from zoosmith.opset_upgrade.version_steps import Step, check_types, next_step, standard_step
 from zoosmith.opset_upgrade.writer import Writer
 
@@ -404,7 +405,7 @@ class _Run:
         writer = Writer(facts, node, step.opset, self.target, opset, exact=self.exact)
         try:
             if step.kind != "decomposed" or not writer.fold():
-                _apply(step, node, writer, opset)
+                apply_step(step, node, writer, opset)
         except Refusal as refusal:
             if writer.fold():
                 pass
@@ -484,40 +485,6 @@ def _check_defined(names: Iterable[str], facts: GraphFacts) -> None:
 def _label(node: NodeProto, index: int, results: Iterable[str]) -> str:
     """A node as messages name it; `results` are what it makes in the original."""
     return repr(node.name) if node.name else f"{index} (unnamed, makes {', '.join(map(repr, results))})"
-
-
-def _apply(step: Step, node: NodeProto, writer: Writer, opset: int) -> None:
-    """Apply a step; where its rule fails on what its schema or onnx's inference refuses, the node is at fault."""
-    try:
-        step.apply(node, writer)
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        AttributeError,
-        NotImplementedError,
-        StopIteration,
-    ) as error:
-        fault = _misfit(node, opset, writer.facts) or fault_of(node, opset, writer.facts.type, writer.facts.value)
-        if fault is None:
-            raise
-        raise Refusal(f"it is malformed: {fault}") from error
-
-
-def _misfit(node: NodeProto, opset: int, facts: GraphFacts) -> str | None:
-    """What of a node does not fit its operator: inputs, attributes, element types, ranks; None where all fits."""
-    operator = operator_of(node)
-    if schema_at(operator, opset) is None:
-        return None
-    try:
-        check_inputs(node, operator, opset, complete=False)
-        check_attributes(node, opset)
-        check_types(node, opset, facts)
-        check_ranks(node, facts.shape)
-    except Refusal as misfit:
-        return str(misfit)
-    return None
 
 
 def _overridable(model: ModelProto) -> frozenset[str]:
