@@ -1,8 +1,8 @@
 """What the accuracy step of `build --data` takes, over `zoosmith evaluate` of the same nets.
 
-python benchmarks/accuracy_step.py --weights init_net.pb --data FOLDER [--labels FILE] [--rows 9,12,12-int8] [--images 500]
+python benchmarks/accuracy_step.py --weights init_net.pb --data FOLDER [--labels FILE] [--rows 9,12] [--images 500]
 
-DenseNet-121 is built once, without other checks being timed. Rows of one net under several opsets are one net for the
+DenseNet-121 is built once; that is not timed. Rows of one net under several opsets are one net for the
 step, so `evaluate` is given one file of each net. Both run in this process, in turns; sums of the rounds are printed.
 """
 

@@ -129,10 +129,20 @@ class Classifier:
         # the reference evaluator is not made for several threads
         self._alone = None if isinstance(self._runner, OnnxRuntimeRunner) else threading.Lock()
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the first output for images [n, 3, height, width] as [n, classes]. Raises ValidationError."""
-        rows = [self._batch(images[start : start + self.batch]) for start in range(0, len(images), self.batch)]
-        return np.concatenate(rows)
+    def logits(self, images: NDArray[np.float32] | Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Give the first output for images.
+
+        Args:
+            images: float32 [n, 3, height, width], or each of [3, height, width].
+
+        Returns:
+            float32 [n, classes].
+
+        Raises:
+            ValidationError: the model fails, gives no rows of logits, or some that are not finite.
+        """
+        parts = (images[start : start + self.batch] for start in range(0, len(images), self.batch))
+        return np.concatenate([self._batch(_stacked(part)) for part in parts])
 
     def _batch(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         absent = self.batch - len(images)
@@ -164,6 +174,12 @@ class Classifier:
         if self._local_name == self.name or not text.startswith(self._local_name):
             return error
         return type(error)(self.name + text.removeprefix(self._local_name))
+
+
+def _stacked(images: NDArray[np.float32] | Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    if isinstance(images, np.ndarray):
+        return images
+    return images[0][None] if len(images) == 1 else np.stack(images)
 
 
 def _spelled(elem_type: int, shape: Sequence[int | str | None] | None) -> str:

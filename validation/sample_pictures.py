@@ -90,7 +90,7 @@ def _picture(panel: Shared[Panel], names: dict[int, str], sample: Sample) -> Sam
         array = load_image(sample.path, small, panel.value.size)
     except ValidationError:
         return None
-    logits = panel.value.logits(array[None])
+    logits = panel.value.logits([array])
     answers = {model: _best(rows[0], names) for model, rows in zip(panel.value.names, logits, strict=True)}
     name = "" if sample.label is None else names.get(sample.label, "")
     return SamplePicture(sample.path.name, sample.label, name, small.jpeg, answers)
