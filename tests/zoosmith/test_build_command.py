@@ -77,6 +77,14 @@ def test_a_failed_check_exits_1_and_is_named(run: Any, tmp_path: Path, monkeypat
     assert json.loads((tmp_path / "report.json").read_text())["passed"] is False
 
 
+def test_a_row_that_cannot_be_made_is_told_with_its_reason(run: Any, tmp_path: Path) -> None:
+    save_model(identity_model((onnx.TensorProto.FLOAT, [2])), tmp_path / "m.onnx")
+    code, _, err = run("build", "--model", tmp_path / "m.onnx", "--out", tmp_path / "out", "--rows", "12-int8")
+    assert code == 1
+    (line,) = [line for line in err.splitlines() if line.startswith("failed: ")]
+    assert line.startswith("failed: m-12-int8: made: ") and "expected made" not in line
+
+
 def _failing(expected: Any, actual: Any) -> Any:
     from zoosmith.validation import compare
 

@@ -193,8 +193,9 @@ def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> 
         f"{len(checks) - len(failed)} of {len(checks)} checks passed; {count} in {out}, see {out / 'report.html'}",
     )
     for name, check in failed:
-        figure, limit = plain(check.figure), plain(check.limit)
-        terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {figure}; expected {limit}")
+        # a row without a file has failed in a step, which its check is named after
+        expected = "" if check.limit == check.name else f"; expected {plain(check.limit)}"
+        terminal.failure(f"failed: {recipe.stem(name)}: {check.name}: {plain(check.figure)}{expected}")
     return 0 if report.passed else 1
 
 
