@@ -15,7 +15,7 @@ from zoosmith.validation.classifier import ImageInput, carried, image_input
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.evaluation_state import Shard, StateFile, digest, digest_of_lines, merged
 from zoosmith.validation.images import ImageFolder, OnBroken
-from zoosmith.validation.portions import Counts, Distance, Panel, added, count_portion, cut
+from zoosmith.validation.portions import Counts, Distance, Panel, Portions, added, count_portion
 from zoosmith.validation.preprocess import ToArray
 from zoosmith.validation.run_limit import run_limit
 from zoosmith.validation.runners import available_providers, onnx_runtime
@@ -178,9 +178,9 @@ def evaluate(
     names = [model_name(model) for model in models]
     inputs = [image_input(model, providers) for model in models]
     _check_sizes(names, inputs)
-    portions = cut(folder.samples, max(each.batch for each in inputs))
-    size = len(portions[0].images)
-    own = [portion for portion in portions if shard.has(portion.number)]
+    portions = Portions(folder.samples, max(each.batch for each in inputs))
+    size = portions.size
+    own = [number for number in range(len(portions)) if shard.has(number)]
     if not own:
         raise ValidationError(f"shard {shard}: there are only {len(portions)} portions of {size} images")
     tell: OnBroken = on_broken or (lambda path, reason: None)
@@ -189,14 +189,15 @@ def evaluate(
         if state is not None:
             what = _identity(models, folder, preprocess, providers, len(portions), size)
             kept = exits.enter_context(StateFile(state, what, {**(settings or {}), "models": names}))
-        found = [kept.portions[each.number] for each in own if kept is not None and each.number in kept.portions]
+        found = [kept.portions[number] for number in own if kept is not None and number in kept.portions]
         before = {counts.number for counts in found}
         executor = executor or exits.enter_context(local_executor(threads))
-        task = exits.enter_context(progress.task("images", sum(len(each.images) for each in own)))
+        task = exits.enter_context(progress.task("images", sum(map(portions.images, own))))
         task.advance(steps=sum(counts.images + len(counts.broken) for counts in found))
         sent = [carried(model) for model in models]
         panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path), run_limit())
-        for counts in executor.map(partial(count_portion, panel), (each for each in own if each.number not in before)):
+        left = (portions[number] for number in own if number not in before)
+        for counts in executor.map(partial(count_portion, panel), left):
             found.append(counts)
             if kept is not None:
                 kept.add(counts)

@@ -100,18 +100,31 @@ class Counts:
         )
 
 
-def cut(samples: Sequence[Sample], batch: int) -> list[Portion]:
-    """Cut images into portions of whole batches.
+class Portions:
+    """Images cut into portions of whole batches; each portion is made when it is asked for.
 
     Args:
         samples: the images, each with a label.
         batch: the most that a model takes at once.
+
+    Attributes:
+        size: images of a portion; the last one may have fewer.
     """
-    size = batch * max(1, _IMAGES // batch)
-    images = [(os.path.abspath(sample.path), sample.label or 0) for sample in samples]
-    return [
-        Portion(number, tuple(images[start : start + size])) for number, start in enumerate(range(0, len(images), size))
-    ]
+
+    def __init__(self, samples: Sequence[Sample], batch: int) -> None:
+        self.size = batch * max(1, _IMAGES // batch)
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return (len(self._samples) + self.size - 1) // self.size
+
+    def __getitem__(self, number: int) -> Portion:
+        images = self._samples[number * self.size : (number + 1) * self.size]
+        return Portion(number, tuple((os.path.abspath(sample.path), sample.label or 0) for sample in images))
+
+    def images(self, number: int) -> int:
+        """How many images a portion has."""
+        return min(self.size, len(self._samples) - number * self.size)
 
 
 def added(distances: Iterable[Distance]) -> Distance:
