@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-class _Net:
+class Net:
     """Builds a model node by node; weights keep the size of activations, as He et al. initialize."""
 
     def __init__(self, name: str, shape: list[int | str], opset: int = 17) -> None:
@@ -57,7 +57,7 @@ class _Net:
 
 def resnet18() -> onnx.ModelProto:
     """ResNet-18 (He et al., 2015) of 224 x 224, BatchNormalizations folded."""
-    net = _Net("resnet18", [1, 3, 224, 224])
+    net = Net("resnet18", [1, 3, 224, 224])
     x = net.add("Relu", net.conv("data", 3, 64, 7, 2))
     x = net.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     inputs = 64
@@ -93,7 +93,7 @@ _MOBILE_BLOCKS = (
 
 def mobilenet_v3() -> onnx.ModelProto:
     """MobileNetV3-Large of 224 x 224, BatchNormalizations folded."""
-    net = _Net("mobilenet_v3", [1, 3, 224, 224])
+    net = Net("mobilenet_v3", [1, 3, 224, 224])
     x = net.add("HardSwish", net.conv("data", 3, 16, 3, 2))
     inputs = 16
     for kernel, expanded, outputs, squeezed, hard_swish, stride in _MOBILE_BLOCKS:
@@ -111,7 +111,7 @@ def mobilenet_v3() -> onnx.ModelProto:
     return net.model(net.logits(x, 960, 1000))
 
 
-def _transformer(net: _Net, x: str, length: int, width: int, heads: int, layers: int, first_norm: bool) -> str:
+def _transformer(net: Net, x: str, length: int, width: int, heads: int, layers: int, first_norm: bool) -> str:
     """Layers of attention and of a GELU between two dense layers; normalized before (ViT) or after (BERT)."""
 
     def normalized(value: str) -> str:
@@ -143,7 +143,7 @@ def _transformer(net: _Net, x: str, length: int, width: int, heads: int, layers:
 
 def vit_s(layers: int = 4) -> onnx.ModelProto:
     """ViT-S/16 of 224 x 224 (196 patches, width 384, 6 heads), 4 of its 12 equal layers."""
-    net = _Net("vit_s", [1, 3, 224, 224])
+    net = Net("vit_s", [1, 3, 224, 224])
     patches = net.add("Conv", "data", net.normal(384, 3, 16, 16, spread=0.04), strides=[16, 16])
     x = net.add("Reshape", patches, net.constant(np.array([1, 384, 196]), np.int64))
     x = net.add("Add", net.add("Transpose", x, perm=[0, 2, 1]), net.normal(1, 196, 384, spread=0.5))
@@ -153,7 +153,7 @@ def vit_s(layers: int = 4) -> onnx.ModelProto:
 
 def bert_base(layers: int = 2) -> onnx.ModelProto:
     """BERT-base of 128 tokens (width 768, 12 heads) from the embeddings on, 2 of its 12 equal layers."""
-    net = _Net("bert_base", [1, 128, 768])
+    net = Net("bert_base", [1, 128, 768])
     return net.model(_transformer(net, "data", 128, 768, 12, layers, False))
 
 

@@ -12,30 +12,45 @@ _FLOAT = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 _FEWEST_WEIGHTS = 5000
 
 
-def slow_reason(model: onnx.ModelProto) -> str | None:
-    """Why no speed-up is to be expected of an integer or QDQ model, by its weights alone; None where there is one."""
+def slow_reason(model: onnx.ModelProto, *, planned: bool = False) -> str | None:
+    """Why no speed-up is to be expected of an integer or QDQ model, by its weights alone; None where there is one.
+
+    Args:
+        model: integer or QDQ.
+        planned: its integer layers are those that the table of costs says are faster so.
+    """
     sizes = {
         tensor.name: (tensor.data_type, int(np.prod(tensor.dims)))
         for tensor in model.graph.initializer
         if len(tensor.dims) > 1
     }
+    casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
+    stored = {node.output[0]: casts[node.input[0]] for node in model.graph.node if _is_stored(node, casts, sizes)}
     encoded = {
         node.output[0]: node.input[0]
         for node in model.graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in sizes
     }
-    integer, kept = [], []
+    integer, kept, computed = [], [], 0
     for node in model.graph.node:
         if node.op_type not in (*_INTEGER, *_FLOAT):
             continue
+        computed += sum(sizes[stored[name]][1] for name in node.input if name in stored)
         read = [sizes[name] for name in (encoded.get(given, given) for given in node.input) if name in sizes]
         count = sum(size for _, size in read)
         if any(elem_type == TensorProto.INT8 for elem_type, _ in read):
             integer.append(count)
         elif read:
             kept.append(count)
+    if computed + sum(kept) > sum(integer) and computed:
+        return "most layers are as fast in float, where they stay with weights stored as int8: expect no speed-up"
     if sum(kept) > sum(integer):
         return "the model stays mostly float: expect no speed-up"
-    if sum(integer) < _FEWEST_WEIGHTS * len(integer):
+    if not planned and sum(integer) < _FEWEST_WEIGHTS * len(integer):
         return f"its layers are small ({sum(integer) // len(integer):,} weights each): expect no speed-up"
     return None
+
+
+def _is_stored(node: onnx.NodeProto, casts: dict[str, str], sizes: dict[str, tuple[int, int]]) -> bool:
+    """Whether a node makes float weights of int8 ones."""
+    return node.op_type == "Mul" and casts.get(node.input[0]) in sizes

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import (
     constant,
     input_value,
@@ -48,7 +49,10 @@ def _hard_swish(node: ir.Node) -> tuple[ir.Value, ir.Value] | None:
     """The input and output of a HardSwish that begins at a node: the operator, or x + 3 where that begins one."""
     if is_standard(node, "HardSwish") and node.inputs[0] is not None:
         return node.inputs[0], node.outputs[0]
-    source = _with_scalar(node, "Add", 3.0)
+    affine = read_affine(node)
+    # x + 3, which folding has made a BatchNormalization
+    moved = affine is not None and np.allclose(affine.scale, 1, atol=1e-6) and np.allclose(affine.shift, 3, atol=1e-6)
+    source = affine.source if affine is not None and moved else None
     clip = only_reader(node.outputs[0]) if source is not None else None
     if source is None or clip is None or not is_standard(clip, "Clip") or _clip_bounds(clip) != (0.0, 6.0):
         return None

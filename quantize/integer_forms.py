@@ -22,12 +22,12 @@ class IntegerForm:
     Attributes:
         accepts: whether this node, as it stands in a model of this opset, has an integer form.
         write: writes the nodes that make the uint8 form of a float value.
-        starts: whether the operator is worth quantizing a float input for; others follow what is quantized already.
+        starts: whether it has weights of its own, and is what reports and mixed precision call a layer.
         moves: whether its values keep the quantization parameters of its input; others get some from their range.
         per_channel: whether each channel of its input may have a scale and zero point of its own.
         every_input: whether it reads all of its inputs in uint8, not the first one alone.
         gives_float: whether what it makes is float, so that `write` makes the value itself.
-        between: whether it is worth it only between integer operators: one made an input, one reads the output.
+        between: whether it is written as the float operator between borders, so that its output has one scale.
         lowest: what its values never fall below.
         highest: what they never exceed.
     """

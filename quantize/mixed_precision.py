@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
@@ -19,6 +20,7 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import MEASURED, measure_layers, signal_to_noise
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.partition import Partition, partition
+from zoosmith.quantize.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.target import INTEGER, Target
@@ -81,7 +83,7 @@ def quantize_within(
     """
     calibrated = _Calibrated(model, samples, method, target, cache, progress)
     layers = len(calibrated.layers)
-    if keep >= layers:
+    if keep >= layers > 0:
         raise QuantizeError(f"{keep} layers to keep in float of {layers} in all; expected at most {layers - 1}")
     ranked = calibrated.ranked(progress) if keep or rank else []
     search = _Search(calibrated, drop_of, limit)
@@ -106,20 +108,30 @@ class _Calibrated:
         self._target = target
         self._prepared = prepare(model)
         self._exact = to_proto(self._prepared)
-        parts = partition(self._prepared)
+        self._shapes = tensor_shapes(self._prepared, self._exact, samples)
+        parts = partition(self._prepared, self._chosen(self._prepared, ()))
         self._ranges = kept_or_calibrated(
-            self._exact, samples, method=method, tensors=parts.calibrated, cache=cache, progress=progress
+            self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
         )
         self._samples = samples[:MEASURED]
-        self._alone: dict[str, float | None] = {}
+        self._alone_db: dict[str, float | None] = {}
         # a layer has the name of what its node makes, and in reports that of the Relu or Clip which joined it
         self.layers = {name_of(step.node.outputs[0]): name_of(step.output) for step in parts.computed}
+
+    def _chosen(self, model: ir.Model, kept: Collection[str]) -> set[str]:
+        return integer_nodes(model, self._shapes, keep_float=kept, whole=self._target.whole)
 
     def quantized(self, kept: Collection[str]) -> "_Integer":
         """The integer model in which the layers that make `kept` stay in float."""
         result = self._prepared.clone()
-        parts = partition(result, kept)
-        encodings = write_integer(result, parts, self._ranges, self._target)
+        return self._written(result, self._chosen(result, kept), kept)
+
+    def _alone_in_integers(self, layer: str) -> "_Integer":
+        return self._written(self._prepared.clone(), {layer}, [other for other in self.layers if other != layer])
+
+    def _written(self, result: ir.Model, integer: Collection[str], exact: Collection[str]) -> "_Integer":
+        parts = partition(result, integer)
+        encodings = write_integer(result, parts, self._ranges, self._target, exact)
         return _Integer(to_proto(result), parts, encodings)
 
     def ranked(self, progress: Progress) -> list[str]:
@@ -128,10 +140,9 @@ class _Calibrated:
         errors = {}
         with progress.task("ranking layers", len(self.layers)) as task:
             for layer, name in self.layers.items():
-                others = [other for other in self.layers if other != layer]
-                found = _outputs(self.quantized(others).model, self._samples)
+                found = _outputs(self._alone_in_integers(layer).model, self._samples)
                 errors[layer] = _distance(wanted, found)
-                self._alone[name] = _ratio(wanted, found)
+                self._alone_db[name] = _ratio(wanted, found)
                 task.advance()
         return sorted(self.layers, key=lambda layer: -errors[layer])
 
@@ -140,7 +151,7 @@ class _Calibrated:
         layers = measure_layers(
             self._exact, found.model, found.parts, found.encodings, self._samples, signed=self._target.signed
         )
-        return tuple(replace(layer, alone_db=self._alone.get(layer.name)) for layer in layers)
+        return tuple(replace(layer, alone_db=self._alone_db.get(layer.name)) for layer in layers)
 
 
 @dataclass(frozen=True)

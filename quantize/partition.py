@@ -33,6 +33,11 @@ class Step:
     highest: float = np.inf
 
     @property
+    def name(self) -> str:
+        """The name of the value that the node makes, which stands for the step."""
+        return name_of(self.node.outputs[0])
+
+    @property
     def sources(self) -> list[ir.Value]:
         """The values that an integer node reads in their uint8 form."""
         inputs = [value for value in self.node.inputs if value is not None]
@@ -68,81 +73,49 @@ class Partition:
         made = [step.output for step in self.steps if step.form and step.encodes and not step.form.moves]
         return [*self.entries, *made]
 
-    @property
-    def calibrated(self) -> list[str]:
-        """Names of the values to calibrate, for this partition and for one that keeps more in float."""
-        read = [
-            value
-            for step in self.steps
-            if step.form and (step.form.starts or step.form.moves)
-            for value in step.sources
-        ]
-        products = [step.output for step in self.steps if step.form and step.form.gives_float]
-        return list(dict.fromkeys(name_of(value) for value in (*self.encoded, *read, *products)))
 
-
-def partition(model: ir.Model, keep_float: Collection[str] = ()) -> Partition:
-    """Decide for each node of the model's graph whether it becomes integer.
-
-    Args:
-        model: as `fold_to_ir` gives it.
-        keep_float: names of values; the nodes that make them stay in float.
-    """
-    result = Partition([])
+def units(model: ir.Model) -> list[Step]:
+    """The nodes as steps, each in its integer form where it has one, with the Relu or Clip that would join it."""
     version = opset(model)
-    quantized: set[ir.Value] = set()
-    made: set[ir.Value] = set()
     joined: set[ir.Node] = set()
-    integer_readers = _IntegerReaders(model.graph, version, keep_float)
+    result = []
     for node in model.graph:
         if node in joined:
             continue
         output = node.outputs[0]
         form = form_of(node, version)
-        step = Step(node, output, form)
-        if (
-            form is None
-            or output.name in keep_float
-            or not (form.starts or any(value in (made if form.between else quantized) for value in step.sources))
-            or (form.between and node not in integer_readers)
-        ):
-            result.steps.append(Step(node, output))
+        if form is None:
+            result.append(Step(node, output))
             continue
+        step = Step(node, output, form, form.lowest, form.highest)
         after = only_reader(output)
         bounds = None if after is None else _bounds(after)
-        step = Step(node, output, form, form.lowest, form.highest)
         if after is not None and bounds is not None and not form.moves and not form.gives_float:
             step = Step(node, after.outputs[0], form, max(form.lowest, bounds[0]), min(form.highest, bounds[1]))
             joined.add(after)
+        result.append(step)
+    return result
+
+
+def partition(model: ir.Model, integer: Collection[str]) -> Partition:
+    """The steps in which the chosen nodes are integer and all others stay in float.
+
+    Args:
+        model: as `fold_to_ir` gives it.
+        integer: names of steps of `units` that have an integer form.
+    """
+    result = Partition([])
+    quantized: set[ir.Value] = set()
+    for step in units(model):
+        if step.form is None or step.name not in integer:
+            result.steps.extend(Step(node, node.outputs[0]) for node in step.replaced)
+            continue
         result.entries.extend(value for value in step.sources if value not in quantized and value not in result.entries)
         quantized.update(step.sources)
         if step.encodes:
             quantized.add(step.output)
-            made.add(step.output)
         result.steps.append(step)
     return result
-
-
-class _IntegerReaders:
-    """The nodes of which an operator with integer weights reads the output, at once or behind others in uint8."""
-
-    def __init__(self, graph: ir.Graph, version: int, keep_float: Collection[str]) -> None:
-        self._nodes: set[ir.Node] = set()
-        self._keep_float = keep_float
-        for node in reversed(graph):
-            if any(self._reads(use.node, use.idx, version) for use in node.outputs[0].uses()):
-                self._nodes.add(node)
-
-    def __contains__(self, node: ir.Node) -> bool:
-        return node in self._nodes
-
-    def _reads(self, reader: ir.Node, index: int, version: int) -> bool:
-        if _bounds(reader) is not None and reader in self._nodes:
-            return True
-        form = form_of(reader, version)
-        if form is None or reader.outputs[0].name in self._keep_float or (index > 0 and not form.every_input):
-            return False
-        return form.starts or reader in self._nodes
 
 
 def _bounds(node: ir.Node) -> tuple[float, float] | None:

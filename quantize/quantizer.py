@@ -1,6 +1,6 @@
 """Float32 models to integer ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,18 @@ from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
-from zoosmith.optimize.values import read_values
+from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
+from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
-from zoosmith.quantize.partition import Partition, choose_parameters, partition
+from zoosmith.quantize.partition import Partition, choose_parameters, partition, units
+from zoosmith.quantize.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
+from zoosmith.quantize.stored_weights import store_as_int8
 from zoosmith.quantize.target import INTEGER, Target
 
 OLDEST_OPSET = 10
@@ -39,11 +42,12 @@ def quantize(
     cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> onnx.ModelProto:
-    """Quantize all operators that have an integer form: int8 weights with scales per output channel, uint8 activations.
+    """Quantize what is faster in integers: int8 weights with scales per output channel, uint8 activations.
 
     The result is standard ONNX of the model's opset: QLinearConv, and on uint8 tensors what only moves values. Other
-    operators stay in float between a DequantizeLinear and a QuantizeLinear. Weights are such that processors without
-    VNNI do not saturate, so every processor computes the same integers. The same model and ranges give the same bytes.
+    operators stay in float between a DequantizeLinear and a QuantizeLinear, their weights stored as int8. Integer
+    weights are such that processors without VNNI do not saturate, so every processor computes the same integers. The
+    same model and ranges give the same bytes.
 
     Args:
         model: float32, opset 10 or later; it is left as it was.
@@ -60,16 +64,16 @@ def quantize(
         ValidationError: a sample does not fit the model.
     """
     prepared = prepare(model)
-    parts = partition(prepared)
-    ranges = kept_or_calibrated(
-        to_proto(prepared), samples, method=method, tensors=parts.calibrated, cache=cache, progress=progress
-    )
+    exact = to_proto(prepared)
+    shapes = tensor_shapes(prepared, exact, samples)
+    parts = partition(prepared, integer_nodes(prepared, shapes, whole=target.whole))
+    ranges = kept_or_calibrated(exact, samples, method=method, tensors=shapes, cache=cache, progress=progress)
     write_integer(prepared, parts, ranges, target)
     return to_proto(prepared)
 
 
 def prepare(model: onnx.ModelProto) -> ir.Model:
-    """The float model that is quantized: checked, optimized, strided convolutions of images with SpaceToDepth.
+    """The float model that is quantized: checked, optimized, and rewritten where integer kernels are faster.
 
     Raises:
         ModelError: as for `quantize`.
@@ -81,22 +85,33 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     except OptimizeError as error:
         raise QuantizeError(str(error)) from error
     GatedActivations()(result)
+    PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
-    if not partition(result).computed:
+    if not layers(result):
         raise QuantizeError("nothing to quantize; expected a Conv, Gemm or MatMul with constant weights")
     return result
 
 
+def layers(model: ir.Model) -> list[ir.Node]:
+    """The nodes that have weights and an integer form: Conv, Gemm and MatMul."""
+    return [step.node for step in units(model) if step.form and step.form.starts]
+
+
 def write_integer(
-    model: ir.Model, parts: Partition, ranges: Mapping[str, Range], target: Target = INTEGER
+    model: ir.Model,
+    parts: Partition,
+    ranges: Mapping[str, Range],
+    target: Target = INTEGER,
+    exact: Collection[str] = (),
 ) -> dict[str, Encoding]:
     """Make the float model integer, in place.
 
     Args:
         model: what `parts` was made of.
         parts: the nodes that become integer.
-        ranges: of `parts.calibrated`, by name.
+        ranges: of the values that become integer, by name.
         target: the form to write.
+        exact: names of layers in float that keep their float weights; others in float store them as int8.
 
     Returns:
         The encoded values, by the names of the float ones.
@@ -130,6 +145,7 @@ def write_integer(
             writer.dequantize(value)
     encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
+    store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact])
     return encodings
 
 

@@ -19,6 +19,8 @@ class Target:
         reduce_range: weights of 7 bits, for processors whose 8-bit products saturate.
         contrib: operators of com.microsoft where they are faster: MatMulIntegerToFloat. Of `integer` only; the others,
             QLinearAdd, QLinearMul and QLinearSigmoid, are what ONNX Runtime itself makes of the standard file.
+        every_layer: all operators with weights become integers, even where float was measured faster. The format `qdq`
+            does so always: it is for other runtimes than the one that was measured.
     """
 
     format: str = "integer"
@@ -26,6 +28,12 @@ class Target:
     signed: bool = False
     reduce_range: bool = False
     contrib: bool = False
+    every_layer: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all operators with weights become integers."""
+        return self.every_layer or self.format == "qdq"
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:

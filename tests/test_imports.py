@@ -41,6 +41,7 @@ ALLOWED = {
         "zoosmith.optimize",
         "zoosmith.validation",
         "ml_dtypes",
+        "networkx",
         "numpy",
         "onnx",
         "onnx_ir",

@@ -16,11 +16,13 @@ from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.layers import MEASURED
 from zoosmith.quantize.quantizer import OLDEST_OPSET
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
 from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, takes_images
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
+from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.validation import (
     ImageFolder,
@@ -41,6 +43,8 @@ from zoosmith.writing import Written, write_verified
 
 # what older models are raised to: the first opset whose MaxPool takes integers
 _RAISED_TO = 12
+# what a quantized model keeps of the float one's outputs where no other limit is given
+MIN_COSINE = 0.99
 # samples that a limit is verified on
 _VERIFIED = 8
 
@@ -81,6 +85,7 @@ class Quantized:
         kept: layers that stayed in float.
         drop: relative drop of top-1; None where it was not measured.
         max_drop: the largest one that was allowed.
+        min_cosine: the smallest cosine on the samples that was wanted.
         layers: the integer layers.
     """
 
@@ -93,6 +98,7 @@ class Quantized:
     kept: tuple[str, ...]
     drop: float | None
     max_drop: float
+    min_cosine: float
     layers: tuple[Layer, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,6 +124,7 @@ def quantize_file(
     *,
     max_drop: float | None = None,
     labelled: ImageFolder | None = None,
+    min_cosine: float = MIN_COSINE,
     keep_float: int = 0,
     rank: bool = False,
     target: Target = INTEGER,
@@ -135,6 +142,8 @@ def quantize_file(
         calibration: what ranges are measured on.
         max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
         labelled: images to measure the drop on.
+        min_cosine: the smallest cosine between the outputs of both models on the samples; layers stay in float until it
+            is kept, and where that does not help the best model is written. Not on `labelled`, where the drop counts.
         keep_float: how many of the layers that cost most stay in float in any case.
         rank: measure what each layer alone costs even where nothing is chosen by it.
         target: the form of the file.
@@ -162,14 +171,14 @@ def quantize_file(
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     samples = gathered.samples
-    drop_of = _drop(original, labelled, gathered.to_array, providers) if labelled is not None else lambda model: 0.0
     limit = 1.0 if max_drop is None else max_drop
     try:
+        drop_of = _drop_of(original, samples, labelled, gathered.to_array, providers)
         result = quantize_within(
             integer_source,
             samples,
             drop_of,
-            limit,
+            limit if labelled is not None else 1 - min_cosine,
             method=calibration.method,
             keep=keep_float,
             rank=rank,
@@ -196,9 +205,9 @@ def quantize_file(
             progress=progress,
         )
 
-    summary = summarize(original, result.model, samples)
+    summary = summarize(original, result.model, samples, target)
     written = Written(None, None)
-    if result.met:
+    if result.met or labelled is None:
         written = write_verified(
             output, lambda path: save_model(result.model, path), source, None if limits is None else prove
         )
@@ -212,6 +221,7 @@ def quantize_file(
         kept=result.kept,
         drop=None if labelled is None else result.drop,
         max_drop=limit,
+        min_cosine=min_cosine,
         layers=result.layers,
     )
 
@@ -304,6 +314,19 @@ def _samples(
 
         return LazySamples(calibration.samples, make)
     return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
+
+
+def _drop_of(
+    original: ModelProto,
+    samples: Samples,
+    labelled: ImageFolder | None,
+    to_array: ToArray,
+    providers: Sequence[str] | None,
+) -> Callable[[ModelProto], float]:
+    """What a quantized model loses: of top-1 on labelled images, or without them of the cosine on the samples."""
+    if labelled is not None:
+        return _drop(original, labelled, to_array, providers)
+    return CosineLoss(original, samples[:MEASURED])
 
 
 def _drop(

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from zoosmith.optimize.values import constant, sizes
 from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.integer_writer import IntegerWriter
-from zoosmith.quantize.operators.channelwise import has_known_positions, is_image, is_plain_pool
+from zoosmith.quantize.operators.channelwise import has_few_positions, is_image, is_plain_pool
 
 
 def _joins(node: ir.Node, _: int) -> bool:
@@ -56,11 +56,11 @@ def padded_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) 
     writer.between_borders(node, output)
 
 
-def _has_open_positions(node: ir.Node, opset: int) -> bool:
-    return is_image(node, opset) and not has_known_positions(node, opset)
+def _has_many_positions(node: ir.Node, opset: int) -> bool:
+    return is_image(node, opset) and not has_few_positions(node, opset)
 
 
-@integer_form("GlobalAveragePool", accepts=_has_open_positions, per_channel=False, between=True)
-def open_global_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """GlobalAveragePool of an image of any size."""
+@integer_form("GlobalAveragePool", accepts=_has_many_positions, per_channel=False, between=True)
+def global_average_pool_of_many(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """GlobalAveragePool of an image that is large, or of any size."""
     writer.between_borders(node, output)

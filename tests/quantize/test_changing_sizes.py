@@ -10,6 +10,7 @@ from zoosmith.quantize.half_precision import to_half
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
 
 
 def picky_net() -> onnx.ModelProto:
@@ -31,7 +32,7 @@ def test_an_output_of_another_shape_counts_as_zeros() -> None:
 def test_layers_are_ranked_and_errors_measured(keep: int) -> None:
     model = picky_net()
     samples = random_samples(model, 6)
-    found = quantize_within(model, samples, keep=keep, rank=True)
+    found = quantize_within(model, samples, keep=keep, rank=True, target=Target(every_layer=True))
     assert found.layers
     assert 0 <= summarize(model, found.model, samples).error < 1.5
 

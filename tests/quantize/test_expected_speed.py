@@ -11,12 +11,12 @@ from zoosmith.quantize.target import Target
 
 def reason(net: Net, output: str, form: str = "integer") -> str | None:
     model = net.model(output)
-    return slow_reason(quantize(model, random_samples(model, 2), target=Target(form)))
+    return slow_reason(quantize(model, random_samples(model, 2), target=Target(form, every_layer=True)))
 
 
 def test_small_layers_are_named() -> None:
     model = dense_block()
-    found = slow_reason(quantize(model, random_samples(model, 2)))
+    found = slow_reason(quantize(model, random_samples(model, 2), target=Target(every_layer=True)))
     assert found is not None and found.endswith("weights each): expect no speed-up") and "layers are small" in found
 
 
@@ -32,3 +32,15 @@ def test_a_model_of_which_most_weights_stay_in_float_says_so() -> None:
     kernel = net.constant(np.ones((128, 128, 1, 1), np.float32))
     found = reason(net, net.add("ConvTranspose", x, kernel))
     assert found == "the model stays mostly float: expect no speed-up"
+
+
+def test_layers_that_the_table_of_costs_leaves_in_float_are_named() -> None:
+    net = Net([1, 32, 6, 6])
+    model = net.model(net.conv("data", 32, 32))
+    found = slow_reason(quantize(model, random_samples(model, 2)), planned=True)
+    assert found == "most layers are as fast in float, where they stay with weights stored as int8: expect no speed-up"
+
+
+def test_small_layers_that_pay_by_the_table_of_costs_are_nothing_to_speak_of() -> None:
+    model = dense_block()
+    assert slow_reason(quantize(model, random_samples(model, 2)), planned=True) is None

@@ -9,16 +9,17 @@ from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Samples, calibrate
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
-from zoosmith.quantize.partition import partition
+from zoosmith.quantize.partition import partition, units
+from zoosmith.quantize.planning import tensor_shapes
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.samples import random_samples
 
 
 def layers_of(model: onnx.ModelProto, calibrated: Samples, measured: Samples) -> tuple[Layer, ...]:
     prepared = prepare(model)
-    parts = partition(prepared)
+    parts = partition(prepared, {step.name for step in units(prepared) if step.form})
     exact = to_proto(prepared)
-    ranges = calibrate(exact, calibrated, tensors=parts.calibrated)
+    ranges = calibrate(exact, calibrated, tensors=tensor_shapes(prepared, exact, calibrated))
     encodings = write_integer(prepared, parts, ranges)
     return measure_layers(exact, to_proto(prepared), parts, encodings, measured)
 

@@ -1,5 +1,7 @@
 """Layers that cost most stay in float, as few as the limit needs."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,10 @@ import pytest
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
+
+# small nets are as fast in float
+within = partial(quantize_within, target=Target(every_layer=True))
 
 
 def fragile() -> onnx.ModelProto:
@@ -35,7 +41,7 @@ def error_of(model: onnx.ModelProto) -> "np.floating | float":
 
 def test_only_the_fragile_layer_stays_in_float() -> None:
     model = fragile()
-    limited = quantize_within(model, random_samples(model, 10), lambda found: float(error_of(found)), 0.05)
+    limited = within(model, random_samples(model, 10), lambda found: float(error_of(found)), 0.05)
     assert limited.met
     assert limited.kept == ("fragile",)
     assert integer_convolutions(limited.model) == 2
@@ -44,7 +50,7 @@ def test_only_the_fragile_layer_stays_in_float() -> None:
 
 def test_nothing_stays_where_the_limit_is_wide() -> None:
     model = fragile()
-    limited = quantize_within(model, random_samples(model, 10), lambda found: 0.0, 0.05)
+    limited = within(model, random_samples(model, 10), lambda found: 0.0, 0.05)
     assert (limited.met, limited.kept, integer_convolutions(limited.model)) == (True, (), 3)
 
 
@@ -56,7 +62,7 @@ def test_an_impossible_limit_gives_the_best_and_says_so() -> None:
         tried.append(integer_convolutions(found))
         return 0.1 * tried[-1]
 
-    limited = quantize_within(model, random_samples(model, 10), drop_of, 0.05)
+    limited = within(model, random_samples(model, 10), drop_of, 0.05)
     assert not limited.met
     assert (limited.drop, len(limited.kept)) == (0.1, 2)
     assert tried == [3, 2, 1]
@@ -68,15 +74,13 @@ def test_bisection_finds_the_fewest() -> None:
     for _ in range(12):
         x = net.add("Sigmoid", net.conv(x, 3, 3, bias=True))
     model = net.model(x)
-    limited = quantize_within(
-        model, random_samples(model, 4), lambda found: float(integer_convolutions(found) > 12 - 7), 0.5
-    )
+    limited = within(model, random_samples(model, 4), lambda found: float(integer_convolutions(found) > 12 - 7), 0.5)
     assert (limited.met, len(limited.kept)) == (True, 7)
 
 
 def test_layers_are_listed_with_their_ratio_range_and_clipped_share() -> None:
     model = fragile()
-    found = quantize_within(model, random_samples(model, 10), rank=True)
+    found = within(model, random_samples(model, 10), rank=True)
     layers = {layer.name: layer for layer in found.layers}
     assert [layer.op_type for layer in found.layers if layer.op_type == "Conv"] == ["Conv"] * 3
     assert all(layer.snr_db is not None and layer.minimum < layer.maximum for layer in found.layers)
@@ -90,7 +94,7 @@ def test_layers_are_listed_with_their_ratio_range_and_clipped_share() -> None:
 
 def test_so_many_of_the_worst_stay_in_float() -> None:
     model = fragile()
-    found = quantize_within(model, random_samples(model, 10), keep=1)
+    found = within(model, random_samples(model, 10), keep=1)
     assert found.kept == ("fragile",)
     assert integer_convolutions(found.model) == 2
     assert "fragile" not in {layer.name for layer in found.layers}
@@ -98,13 +102,11 @@ def test_so_many_of_the_worst_stay_in_float() -> None:
 
 def test_a_limit_keeps_more_than_those_in_any_case() -> None:
     model = fragile()
-    found = quantize_within(
-        model, random_samples(model, 10), lambda found: float(integer_convolutions(found) > 1), 0.5, keep=1
-    )
+    found = within(model, random_samples(model, 10), lambda found: float(integer_convolutions(found) > 1), 0.5, keep=1)
     assert (found.met, len(found.kept)) == (True, 2)
 
 
 def test_keeping_every_layer_in_float_is_refused() -> None:
     model = fragile()
     with pytest.raises(QuantizeError, match=r"3 layers to keep in float of 3 in all; expected at most 2"):
-        quantize_within(model, random_samples(model, 2), keep=3)
+        within(model, random_samples(model, 2), keep=3)

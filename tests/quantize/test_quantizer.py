@@ -18,11 +18,13 @@ from zoosmith.quantize.samples import random_samples
 from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner
 
+# small nets are as fast in float
+EVERY_LAYER = Target(every_layer=True)
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
 
 def quantized(model: onnx.ModelProto, count: int = 20, method: str = "minmax") -> onnx.ModelProto:
-    result = quantize(model, random_samples(model, count), method=method)
+    result = quantize(model, random_samples(model, count), method=method, target=EVERY_LAYER)
     onnx.checker.check_model(result, full_check=True)
     assert {entry.domain for entry in result.opset_import} == {entry.domain for entry in model.opset_import}
     return result
@@ -148,7 +150,7 @@ def test_dead_channels_are_no_obstacle() -> None:
 
 def refused(model: onnx.ModelProto, message: str) -> None:
     with pytest.raises(QuantizeError, match=message) as caught:
-        quantize(model, random_samples(model, 2))
+        quantize(model, random_samples(model, 2), target=EVERY_LAYER)
     assert "\n" not in str(caught.value)
 
 
@@ -250,7 +252,40 @@ def test_sizes_that_a_model_computes_are_folded_before_it_is_quantized() -> None
 
 def test_operators_of_com_microsoft_are_written_where_they_are_allowed() -> None:
     model = residual(opset=13)
-    result = quantize(model, random_samples(model, 20), target=Target(contrib=True))
+    result = quantize(model, random_samples(model, 20), target=Target(contrib=True, every_layer=True))
     assert {node.op_type for node in result.graph.node if node.domain} == {"MatMulIntegerToFloat"}
     assert {entry.domain: entry.version for entry in result.opset_import} == {"": 13, "com.microsoft": 1}
     assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
+@pytest.mark.parametrize("opset", [13, 14])
+def test_a_hard_swish_that_an_exporter_spelled_out_becomes_two_operators_that_runtimes_join(opset: int) -> None:
+    net = Net([1, 8, 6, 6], opset=opset)
+    x = net.conv("data", 8, 8, 3, bias=True)
+    three, six, zero = (net.constant(np.array(number, np.float32)) for number in (3, 6, 0))
+    product = net.add("Mul", x, net.add("Clip", net.add("Add", x, three), zero, six))
+    model = net.model(net.conv(net.add("Div", product, six), 8, 8))
+    result = quantize(model, random_samples(model, 2))
+    assert [node.op_type for node in result.graph.node if node.op_type not in ("Cast", "Conv")] == [
+        *("Mul", "HardSigmoid", "Mul")  # the first is of the stored weights
+    ]
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
+def test_a_branch_that_passes_a_value_on_is_no_obstacle() -> None:
+    net = Net([1, 3, 8, 8])
+    x = net.conv("data", 3, 4, 3)
+    branches = [
+        helper.make_graph(
+            [helper.make_node("Identity", [x], [f"{name}_out"])],
+            name,
+            [],
+            [helper.make_tensor_value_info(f"{name}_out", onnx.TensorProto.FLOAT, None)],
+        )
+        for name in ("then", "else")
+    ]
+    chosen = net.constant(np.array(True))
+    y = net.add("If", chosen, then_branch=branches[0], else_branch=branches[1])
+    model = net.model(net.add("Identity", y))
+    result = quantized(model)
+    assert operators(result)["QLinearConv"] == 1

@@ -116,7 +116,7 @@ def test_the_sizes_of_a_net_can_be_chosen(here: Path, capsys: pytest.CaptureFixt
 def test_a_limit_of_quantization_that_is_not_kept_writes_nothing(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["quantize", "c.onnx", "-o", "o.onnx", "--calibrate", "random", "--samples", "4"]
+    arguments = ["quantize", "c.onnx", "-o", "o.onnx", "--calibrate", "random", "--samples", "4", "--every-layer"]
     code, out, err = call(capsys, *arguments, "--atol", "1e-9", "--rtol", "0")
     assert (code, out) == (1, "")
     assert "the integer model differs" in err

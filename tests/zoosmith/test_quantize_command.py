@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.optimize.nets import Net, dense_block
+from tests.quantize.test_mixed_precision import fragile
 from tests.quantize.trained import picture_folder, trained_net
 from zoosmith.cli import main
 
@@ -49,7 +50,9 @@ def colour_classifier(path: Path) -> Path:
 
 def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "int8.onnx"
-    code, out, err = run(capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10, "--force")
+    code, out, err = run(
+        capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10, "--force", "--every-layer"
+    )
     assert code == 0
     assert "calibrating: 10 of 10" in err
     assert out.startswith(f"{output}: ")
@@ -140,7 +143,7 @@ def test_an_older_opset_is_raised_first(tmp_path: Path, capsys: pytest.CaptureFi
     )
     onnx.save(model, tmp_path / "net.onnx")
     options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 4, "--atol", "0.1"]
-    code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", *options)
+    code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", "--every-layer", *options)
     assert code == 0
     assert f"{tmp_path / 'net.onnx'}: opset 9 raised to 12, which has integer operators" in err
     written = onnx.load(tmp_path / "o.onnx")
@@ -183,7 +186,7 @@ def test_a_limit_that_cannot_be_kept_writes_nothing(
     path = colour_classifier(tmp_path / "net.onnx")
     # noise within 1 of 0 says nothing about pixels up to 250: all of them saturate
     options = ["--calibrate", "random", "--samples", 3, "--data", colours, "--preprocess", "none", "--max-drop", "0.1"]
-    code, _, err = run(capsys, "quantize", path, "-o", tmp_path / "o.onnx", *options)
+    code, _, err = run(capsys, "quantize", path, "--every-layer", "-o", tmp_path / "o.onnx", *options)
     assert code == 1
     assert "beyond the limit of 10 %; nothing written" in err
     assert not (tmp_path / "o.onnx").exists()
@@ -263,7 +266,7 @@ def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.Captur
 def test_a_report_says_what_each_layer_costs_and_the_worst_stay_in_float(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 4, "--force"]
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", "random", "--samples", 4, "--force", "--every-layer"]
     report = tmp_path / "report.json"
     code, out, _ = run(capsys, "quantize", model, *options, "--keep-float", 2, "--report", report, "--json")
     assert code == 0
@@ -327,3 +330,31 @@ def test_ranges_are_kept_in_a_cache_and_make_the_same_bytes(
     assert len(set(contents)) == 1
     code, _, err = run(capsys, "quantize", model, "-o", tmp_path / "x.onnx", "--cache", cache, "--no-cache")
     assert code == 2 and "--cache and --no-cache exclude each other" in err
+
+
+def test_layers_stay_in_float_until_the_outputs_are_as_alike_as_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(fragile(), tmp_path / "net.onnx")
+    options = ["--calibrate", "random", "--samples", 8, "--every-layer", "--json"]
+    found = []
+    for limit in ("0", "0.99", "1"):
+        code, out, _ = run(
+            capsys, "quantize", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx", "--min-cosine", limit, *options
+        )
+        assert code == 0
+        found.append(json.loads(out)["result"])
+    loose, usual, strict = found
+    assert (loose["kept_in_float"], usual["kept_in_float"]) == ([], ["fragile"])
+    assert loose["cosine"] < 0.99 <= usual["cosine"]
+    assert len(strict["kept_in_float"]) == 2
+
+
+def test_outputs_that_cannot_be_as_alike_as_wanted_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(fragile(), tmp_path / "net.onnx")
+    options = ["--calibrate", "random", "--samples", 8, "--every-layer", "--min-cosine", "1"]
+    code, out, _ = run(capsys, "quantize", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx", *options)
+    assert code == 0
+    assert "is below 1, and no layer in float brings it there" in out

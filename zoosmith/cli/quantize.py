@@ -73,6 +73,14 @@ if TYPE_CHECKING:
 )
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
 @click.option(
+    "--min-cosine",
+    type=click.FloatRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="Smallest cosine between float and integer outputs on the samples: layers stay in float until it is kept. "
+    "Not with --data, where the drop counts.",
+)
+@click.option(
     "--keep-float",
     type=click.IntRange(0),
     default=0,
@@ -99,6 +107,7 @@ if TYPE_CHECKING:
 @click.option("--int8-activations", "signed", is_flag=True, help="With --format qdq: int8 activations, not uint8.")
 @click.option("--reduce-range", is_flag=True, help="With --format qdq: weights of 7 bits.")
 @click.option("--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster.")
+@click.option("--every-layer", is_flag=True, help="Make layers integer even where float was measured faster.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @cache_option
 @input_options
@@ -124,6 +133,7 @@ def quantize(
     max_drop: float | None,
     data: Path | None,
     labels: Path | None,
+    min_cosine: float,
     keep_float: int,
     report: Path | None,
     form: str,
@@ -131,6 +141,7 @@ def quantize(
     signed: bool,
     reduce_range: bool,
     allow_contrib: bool,
+    every_layer: bool,
     force: bool,
     cache: Path | None,
     inputs: "InputSource",
@@ -187,9 +198,10 @@ def quantize(
             calibration,
             max_drop=max_drop,
             labelled=None if data is None else ImageFolder(data, labels),
+            min_cosine=min_cosine,
             keep_float=keep_float,
             rank=report is not None,
-            target=Target(form, symmetric, signed, reduce_range, allow_contrib),
+            target=Target(form, symmetric, signed, reduce_range, allow_contrib, every_layer),
             cache=cache,
             inputs=inputs,
             limits=limits,
@@ -258,6 +270,11 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
     drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
     proof = "" if found.written.proof is None else f", {found.written.proof}"
     slow = [] if found.summary.slow is None else [f"{found.written.output}: {found.summary.slow}"]
+    if found.drop is None and found.summary.cosine is not None and found.summary.cosine < found.min_cosine:
+        slow.append(
+            f"{found.written.output}: cosine {found.summary.cosine:.4f} is below {found.min_cosine:g}, and no layer in "
+            "float brings it there: expect other outputs"
+        )
     return [f"{found.written.output}: {found.summary}{kept}{drop}{proof}", _judged(found), *slow]
 
 
