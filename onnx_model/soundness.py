@@ -150,6 +150,8 @@ def _check_sparse(sparse: SparseTensorProto) -> None:
     """The shapes of the two tensors of a sparse one (onnx.proto, SparseTensorProto)."""
     name, count, rank = sparse.values.name, list(sparse.values.dims), len(sparse.dims)
     check_shape(sparse.dims, f"sparse tensor {name!r}")
+    if sparse.indices.data_type != TensorProto.INT64:
+        raise ModelError(f"sparse tensor {name!r} has indices of type {sparse.indices.data_type}, expected int64")
     if list(sparse.indices.dims) not in (count, [*count, rank]) or len(count) != 1:
         raise ModelError(
             f"sparse tensor {name!r} has values of shape {count}, indices of shape {list(sparse.indices.dims)}"

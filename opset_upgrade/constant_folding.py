@@ -69,7 +69,7 @@ def fold(
 ) -> dict[str, np.ndarray | None]:
     """Values of the node's outputs; None for those that are computed at run time or have more than `limit` elements."""
     unknown: dict[str, np.ndarray | None] = {name: None for name in node.output if name}
-    if not _is_foldable(node, opset):
+    if not _is_foldable(node, opset) or not node.output or (reads_shape_only(node) and not node.input):
         return unknown
     if reads_shape_only(node):
         return {node.output[0]: _shape_value(node, shape_of(node.input[0]))}
@@ -136,10 +136,13 @@ def _shape_value(node: NodeProto, shape: tuple[int | None, ...] | None) -> np.nd
     if node.op_type == "Shape":
         start, end = get_attribute(node, "start", 0), get_attribute(node, "end")
         shape = shape[start:end]
-    if None in shape:
+    known = [size for size in shape if size is not None]
+    if len(known) < len(shape):
         return None
-    numbers = np.array(shape, dtype=np.int64)
-    return numbers if node.op_type == "Shape" else np.asarray(np.prod(numbers), dtype=np.int64)
+    if node.op_type == "Shape":
+        return np.array(known, dtype=np.int64)
+    count = prod(known)
+    return np.asarray(count, dtype=np.int64) if count < 1 << 63 else None
 
 
 def _run(node: NodeProto, opset: int, values: Mapping[str, np.ndarray]) -> list:

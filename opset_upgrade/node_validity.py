@@ -15,6 +15,7 @@ WITHOUT_MEANING = frozenset({"consumed_inputs"})
 
 _LIST_BEHIND_DATA = {1: 1}
 _RANKS: dict[str, dict[int, int]] = {
+    "AffineGrid": {0: 3, 1: 1},
     "BatchNormalization": dict.fromkeys(range(1, 5), 1),
     "CenterCropPad": _LIST_BEHIND_DATA,
     "Col2Im": {0: 3, 1: 1, 2: 1},

@@ -24,6 +24,8 @@ adapter("Gather", source=11, target=1)(axis_within_from_front)
 @decomposition("GatherElements")
 def _gather_elements(node: NodeProto, g: Writer) -> None:
     data, indices = node.input
+    if g.rank(data) != g.rank(indices):
+        g.refuse(f"its indices have {g.rank(indices)} dimensions, its data {g.rank(data)}")
     place = places_of_elements(g, indices, sizes(g, data), sizes(g, indices))
     flat = data if g.rank(data) == 1 else g.op("Reshape", data, g.constant([-1]))
     g.op("Gather", flat, place, axis=0, output=node.output[0])

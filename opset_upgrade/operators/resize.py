@@ -182,7 +182,7 @@ def _scales(node: NodeProto, g: Writer) -> list[Fraction] | None:
     # sizes do not determine scales that are computed at run time: 2.4 makes four of two as well
     if not input_at(node, 3) or data is None or result is None or None in data or None in result or 0 in data:
         return None
-    if len(data) != len(result):
+    if not data or len(data) != len(result):
         g.refuse(f"it makes {len(result)} dimensions of {len(data)}")
     return [Fraction(out or 0, size or 1) for size, out in zip(data, result, strict=True)]
 

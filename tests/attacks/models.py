@@ -71,6 +71,7 @@ WEIGHTS: dict[str, ModelProto | bytes] = {
     "in_branch_huge": in_branch(TensorProto(dims=[2**62], data_type=FLOAT)),
     "sparse_negative": sparse(constant("v", [1.0], "f"), constant("i", [0]), [-2, 3]),
     "sparse_short_indices": sparse(constant("v", [1.0, 2.0], "f"), constant("i", [0]), [2, 3]),
+    "sparse_float_indices": sparse(constant("v", [1.0], "f"), constant("i", [0], "f"), [6]),
     "sparse_values_2d": sparse(constant("v", [[1.0]], "f"), constant("i", [0]), [2, 3]),
     "sparse_values_short": sparse(TensorProto(dims=[4], data_type=FLOAT, raw_data=bytes(4)), constant("i", [0]), [6]),
     "sparse_no_values": sparse(TensorProto(), TensorProto(), [2, 3]),

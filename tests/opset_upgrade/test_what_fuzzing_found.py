@@ -95,6 +95,14 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
         node("MaxPool", kernel_shape=[2**20], dilations=[2], pads=[2**20, 2**20]), [1, 1, 4], 12, result=[1, 1, 3]
     ),
     "triangle_of_no_rows": lambda: of(node("Trilu"), [0, 2**31 - 3], 17),
+    "size_beyond_int64": lambda: model(
+        [node("Size", ["x"], ["s"]), node("Expand", ["x", "s"])], [value("x", [2, 4, 2**62])], opset=13
+    ),
+    "gathered_by_indices_of_another_rank": lambda: of(
+        node("GatherElements", ["x", "i"], axis=0), [3, 4], 13, constant("i", [0, 1])
+    ),
+    "resized_scalar": lambda: of(node("Resize", ["x", "", "", "s"], mode="cubic"), [], 17, s=[0], result=[]),
+    "shape_of_nothing": lambda: model([node("Shape", [], ["s"]), node("ConstantOfShape", ["s"])], opset=17),
     "normalized_over_no_axis": lambda: of(
         node("RMSNormalization", ["x", "w"], axis=3), [3, 4, 4], 23, constant("w", [1.0], "f4")
     ),
