@@ -8,6 +8,8 @@ from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallbac
 from zoosmith.opset_upgrade.writer import Writer
 
 _HALF = 1 << 32
+_ARITHMETIC_OF_INTEGERS = 6
+"""Since this opset Add, Sub, Mul and Div take integers."""
 
 
 @decomposition("BitwiseAnd", "BitwiseOr", "BitwiseXor")
@@ -35,10 +37,9 @@ def _bitwise(node: NodeProto, g: Writer) -> None:
 @decomposition("BitwiseNot")
 def _bitwise_not(node: NodeProto, g: Writer) -> None:
     dtype = _dtype(g, node.input[0])
-    wide, kind = _computed_in(dtype)
+    signed = np.dtype(np.int64), TensorProto.INT64
+    wide, kind = signed if dtype == np.int64 else _computed_in(g, dtype)
     all_ones = np.iinfo(dtype).max if dtype.kind == "u" else -1
-    if dtype == np.int64:
-        wide, kind = np.dtype(np.int64), TensorProto.INT64
     turned = g.op("Sub", g.constant(all_ones, dtype=wide), g.op("Cast", node.input[0], to=kind))
     g.op("Cast", turned, to=g.element_type(node.input[0]), output=node.output[0])
 
@@ -48,7 +49,7 @@ def _bitwise_not(node: NodeProto, g: Writer) -> None:
 def _bit_shift(node: NodeProto, g: Writer) -> None:
     data, amount = node.input
     dtype = _dtype(g, data)
-    _, kind = _computed_in(dtype)
+    _, kind = _computed_in(g, dtype)
     result_kind = g.element_type(data)
     left = g.attribute("direction") == "LEFT"
     steps = g.op("Cast", amount, to=TensorProto.DOUBLE)
@@ -93,9 +94,15 @@ def _dtype(g: Writer, name: str) -> np.dtype:
     return np.dtype(helper.tensor_dtype_to_np_dtype(g.element_type(name)))
 
 
-def _computed_in(dtype: np.dtype) -> tuple[np.dtype, int]:
+def _refuse_floats(g: Writer) -> None:
+    if g.target < _ARITHMETIC_OF_INTEGERS:
+        g.refuse("a floating point number, in which integers are computed there, does not hold all of 64 bits")
+
+
+def _computed_in(g: Writer, dtype: np.dtype) -> tuple[np.dtype, int]:
     """The type in which numbers of `dtype` are shifted: products of those of 64 bits must wrap around."""
     if dtype.itemsize == 8:
+        _refuse_floats(g)
         return np.dtype(np.uint64), TensorProto.UINT64
     return np.dtype(np.int64), TensorProto.INT64
 
@@ -103,6 +110,7 @@ def _computed_in(dtype: np.dtype) -> tuple[np.dtype, int]:
 def _lanes(g: Writer, name: str, dtype: np.dtype) -> list[str]:
     """The bits as non-negative int64 tensors of at most 32 bits each, the lowest first."""
     if dtype.itemsize == 8:
+        _refuse_floats(g)
         whole = g.op("Cast", name, to=TensorProto.UINT64)
         half = g.constant(_HALF, dtype=np.uint64)
         high = g.op("Div", whole, half)

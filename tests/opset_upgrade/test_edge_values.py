@@ -6,6 +6,7 @@ import pytest
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation import runner_for
 
 EDGES = np.array(
     [0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 88.9, -88.9, 89.2, 100, 1e6, -1e6, 1e15, -1e15, 3e38, -3e38, np.inf, -np.inf],
@@ -222,3 +223,19 @@ def test_one_hot_counts_from_the_end_where_the_operator_does_not(indices: str) -
         if target > 7:  # as the operator of 9 is defined, for which an index below 0 names no element
             added = [node.op_type for node in converted.graph.node if node.op_type in ("Add", "Less")]
             assert bool(added) == (not indices)
+
+
+@pytest.mark.parametrize("elem_type", [TensorProto.INT64, TensorProto.UINT64])
+def test_bits_of_64_bit_integers_are_refused_where_arithmetic_is_of_floats(elem_type: int) -> None:
+    model = one_node("BitwiseAnd", elem_type, "xs", 18)
+    assert convert_version(model, 7)
+    with pytest.raises(OpsetError, match="does not hold all of 64 bits"):
+        convert_version(model, 5)
+
+
+def test_bits_of_32_bit_integers_are_right_in_arithmetic_of_floats() -> None:
+    x, s = np.int32([-2, -1, 5, 2**31 - 1, -(2**31)]), np.int32([2, -7, 6, -1, 2**30])
+    model = one_node("BitwiseAnd", TensorProto.INT32, "xs", 18)
+    for port in (*model.graph.input, *model.graph.output):
+        port.type.tensor_type.shape.dim[0].dim_value = len(x)
+    assert runner_for(convert_version(model, 5)).run({"x": x, "s": s})["y"].tolist() == (x & s).tolist()
