@@ -216,12 +216,16 @@ class IntegerWriter:
 
         scale = np.broadcast_to(leaving.scale, (outputs,))
         axes = tuple(range(1, weights.ndim))
-        wanted = weights * by_input(entering.scale) / scale.reshape(-1, *[1] * (weights.ndim - 1))
+        wanted = weights * by_input(entering.scale)
+        wanted /= scale.reshape(-1, *[1] * (weights.ndim - 1))
         bias = bias / scale + leaving.zero_point - leaving.nominal_zero_point
         mean, spread = self._moments(source, entering)
         packed = quantize_weights(wanted, bias, np.broadcast_to(by_input(spread), weights.shape))
-        rounded = packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
-        bias = bias + ((wanted - rounded) * by_input(mean)).sum(axis=axes)
+        # in place: the arrays of a large matrix take hundreds of MB each
+        wanted -= packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
+        wanted *= by_input(mean)
+        bias = bias + wanted.sum(axis=axes)
+        del wanted
         moved = by_input(entering.zero_point - entering.nominal_zero_point)
         start = bias / packed.scale - (packed.weights * moved).sum(axis=axes)
         # the file's scales multiply to scale_in * scale_w / scale_out, which must be the packed scale
@@ -294,11 +298,15 @@ class IntegerWriter:
 
 
 def by_input_channel(value: Array, weights: Array, attributes: Mapping[str, Any]) -> Array:
-    """Values of a convolution's input channels, or of blocks of them, as (O, I / groups, 1, ...): for each weight."""
+    """Values of a convolution's input channels, or of blocks of them, as (O, I / groups, 1, ...): for each weight.
+
+    O is 1 where all outputs read the same channels: for a matrix of millions of weights one row suffices.
+    """
     groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
-    group_of = np.repeat(np.arange(groups), outputs // groups)
-    repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)[group_of]
-    return repeated.reshape(outputs, inner, *[1] * (weights.ndim - 2))
+    repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)
+    if groups > 1:
+        repeated = repeated[np.repeat(np.arange(groups), outputs // groups)]
+    return repeated.reshape(-1, inner, *[1] * (weights.ndim - 2))
 
 
 def _integer(value: "ir.Attr | int") -> int:
