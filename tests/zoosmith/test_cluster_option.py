@@ -54,6 +54,25 @@ def test_a_zoo_is_built_and_audited_as_on_one_machine(zoo: Path, capsys: pytest.
     assert result(capsys, "audit", here, "--cluster", "local:2") == result(capsys, "audit", here)
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("evaluate one.onnx --data . --threads 2 --cluster local:2", "--threads is of this machine"),
+        ("audit one.onnx --jobs 2 --cluster local:2", "--jobs is of this machine"),
+        ("build zoo.toml --out out --jobs 2 --cluster local:2", "--jobs is of this machine"),
+        ("audit one.onnx --no-tls", "--no-tls is of --cluster"),
+    ],
+)
+def test_options_that_a_cluster_does_not_have_are_refused(
+    command: str, message: str, zoo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(zoo.parent)
+    with pytest.raises(SystemExit) as stop:
+        main(command.split())
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_rows_of_one_model_are_not_spread(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["build", "--model", str(zoo.parent / "one.onnx"), "--out", str(zoo.parent), "--cluster", "local:2"])

@@ -299,6 +299,12 @@ def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def with_workers(*args: Any, cluster: str | None, no_tls: bool, **named: Any) -> Any:
+        if no_tls and cluster is None:
+            raise click.UsageError("--no-tls is of --cluster")
+        for option in ("threads", "jobs"):
+            if cluster is not None and named.get(option) is not None:
+                raise click.UsageError(f"--{option} is of this machine; of a cluster the workers decide, as in local:N")
+
         def workers() -> "AbstractContextManager[Executor | None]":
             from zoosmith.execution import cluster_executor
 
