@@ -4,8 +4,9 @@ python benchmarks/evaluate_speed.py MODEL --data FOLDER [--labels FILE] [--image
 
 The images of the folder are repeated until there are `--images`. In each round one core runs the model alone, then
 threads evaluate, then the cluster where one is given; sums of the rounds are printed. Where the machine has other work
-the clock tells little; the time that cores spent tells what is left to gain. A cluster is started before the rounds,
-and has seen each model. The evaluations must agree to the last bit.
+the clock tells little; the time that cores spent tells what is left to gain. Loading the model is part of what is
+timed, as it is of the command; a cluster is started before, and keeps the model after the first round. The evaluations
+must agree to the last bit.
 """
 
 import argparse
