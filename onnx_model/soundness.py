@@ -41,6 +41,11 @@ _MESSAGES = {
     AttributeProto.SPARSE_TENSOR: "sparse_tensor",
     AttributeProto.TYPE_PROTO: "tp",
 }
+_LISTS = {
+    getattr(AttributeProto, kind.upper()): kind
+    for kind in ("floats", "ints", "strings", "tensors", "graphs", "sparse_tensors", "type_protos")
+}
+_SINGLE = ("f", "i", "s", "t", "g", "sparse_tensor", "tp")
 # nodes that the calls of model-local functions come to, as runtimes inline them
 _MOST_INLINED = 1 << 20
 
@@ -129,6 +134,9 @@ def _check_counts(node: NodeProto) -> None:
 
 
 def _check_attribute(attribute: AttributeProto) -> None:
+    listed = _LISTS.get(attribute.type)
+    if listed is not None and not getattr(attribute, listed) and any(map(attribute.HasField, _SINGLE)):
+        raise ModelError(f"attribute {attribute.name!r} lacks the {listed!r} that its kind announces")
     field = _MESSAGES.get(attribute.type)
     if field is not None and not attribute.ref_attr_name and not attribute.HasField(field):
         raise ModelError(f"attribute {attribute.name!r} lacks the {field!r} that its kind announces")

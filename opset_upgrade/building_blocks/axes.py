@@ -42,6 +42,8 @@ def axes_within_from_front(node: NodeProto, g: Writer) -> None:
         on_last_axes(node, g, -min(axes))
         return
     rank = g.rank(node.input[0])
+    if not rank:
+        g.refuse("its data is a scalar, which has no axis")
     set_attribute(node, "axes", sorted(axis % rank for axis in axes))
 
 

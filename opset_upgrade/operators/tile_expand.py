@@ -22,7 +22,9 @@ def _one_axis_to_repeats(node: NodeProto, g: Writer) -> None:
     repeats = [1] * g.rank(node.input[0])
     if tiles is None or axis is None:
         g.refuse("tiles and axis are missing")
-    repeats[int(axis.reshape(-1)[0])] = int(tiles.reshape(-1)[0])
+    if axis.size != 1 or tiles.size != 1 or not -len(repeats) <= axis.item() < len(repeats):
+        g.refuse(f"its axis {axis.tolist()} and tiles {tiles.tolist()} are no two numbers for {len(repeats)} axes")
+    repeats[int(axis.item())] = int(tiles.item())
     set_inputs(node, node.input[0], g.constant(repeats))
 
 

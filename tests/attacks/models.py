@@ -78,6 +78,9 @@ WEIGHTS: dict[str, ModelProto | bytes] = {
 }
 
 STRUCTURE: dict[str, ModelProto | bytes] = {
+    "attribute_of_a_list_holds_a_number": changed(
+        lambda m: m.graph.node[0].attribute.add(name="num_groups", i=2, type=10)  # GRAPHS
+    ),
     "elem_type_beyond": of_type(BEYOND),
     "elem_type_77": of_type(77),
     "elem_type_huge": of_type(2**31 - 1),

@@ -102,6 +102,10 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
         node("GatherElements", ["x", "i"], axis=0), [3, 4], 13, constant("i", [0, 1])
     ),
     "resized_scalar": lambda: of(node("Resize", ["x", "", "", "s"], mode="cubic"), [], 17, s=[0], result=[]),
+    "tile_along_an_axis_that_is_not_there": lambda: of(
+        node("Tile", ["x", "t", "a"]), [3], 2, constant("t", [2.0], "f4"), constant("a", [5.0], "f4")
+    ),
+    "axes_of_a_scalar": lambda: of(node("ReduceMax", axes=[-1]), [], 11),
     "shape_of_nothing": lambda: model([node("Shape", [], ["s"]), node("ConstantOfShape", ["s"])], opset=17),
     "normalized_over_no_axis": lambda: of(
         node("RMSNormalization", ["x", "w"], axis=3), [3, 4, 4], 23, constant("w", [1.0], "f4")
