@@ -29,7 +29,7 @@ def read_names(node: NodeProto) -> set[str]:
     """Names that a node reads, its graphs included: for those, also names of values that they make themselves."""
     names = {name for name in node.input if name}
     for _, graph in subgraphs(node):
-        names.update(value.name for value in graph.output)
+        names.update(value.name for value in graph.output if value.name)
         for inner in graph.node:
             names |= read_names(inner)
     return names

@@ -214,6 +214,8 @@ class GraphFacts:
 
     def type(self, name: str) -> TypeProto | None:
         """The type of a value; None where it is unknown."""
+        if not name:
+            return None
         known = self._known()
         if name in known:
             return known[name]
@@ -286,6 +288,8 @@ class GraphFacts:
 
     def value(self, name: str) -> np.ndarray | None:
         """The value of a small tensor that depends on constants only, None if it does not."""
+        if not name:  # an output that is left out is none
+            return None
         if name in self._values:
             return self._values[name]
         facts = self.owner(name)

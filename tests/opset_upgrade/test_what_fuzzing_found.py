@@ -24,6 +24,14 @@ def sparse_constant() -> ModelProto:
     return model([node("Constant", [], ["c"], sparse_value=tensor), node("Add", ["x", "c"])], opset=11)
 
 
+def branch_of_no_name() -> ModelProto:
+    body = model([node("Relu", ["x"], [""])], [value("a")], [value("", None)]).graph
+    del body.input[:]
+    condition = value("c", [], TensorProto.BOOL)
+    branch = node("If", ["c"], [""], then_branch=body, else_branch=body)
+    return model([branch, node("Relu", [""])], [condition, value("x")], opset=11)
+
+
 def scan(count: Any) -> ModelProto:
     body = model([node("Identity", ["a"], ["b"])], [value("a", None)], [value("b", None)]).graph
     return model([node("Scan", body=body, num_scan_inputs=count), node("Relu", ["nothing"], ["z"])])
@@ -106,6 +114,7 @@ MODELS: dict[str, Callable[[], ModelProto]] = {
         node("Tile", ["x", "t", "a"]), [3], 2, constant("t", [2.0], "f4"), constant("a", [5.0], "f4")
     ),
     "axes_of_a_scalar": lambda: of(node("ReduceMax", axes=[-1]), [], 11),
+    "branch_that_gives_a_value_without_a_name": branch_of_no_name,
     "shape_of_nothing": lambda: model([node("Shape", [], ["s"]), node("ConstantOfShape", ["s"])], opset=17),
     "normalized_over_no_axis": lambda: of(
         node("RMSNormalization", ["x", "w"], axis=3), [3, 4, 4], 23, constant("w", [1.0], "f4")
