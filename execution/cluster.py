@@ -28,6 +28,13 @@ _LOCAL = "local:"
 _CONNECTING = 30.0
 # what decides over results; Python's first two numbers decide whether pickles are read
 _PACKAGES = ("zoosmith", "onnxruntime", "onnx", "numpy", "pillow")
+# workers may start processes; Dask does not watch itself: its samples take a tenth of a busy machine of two cores
+_LOCAL_SETTINGS = {
+    "distributed.worker.daemon": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+}
 _LOGGERS = ("distributed", "tornado", "asyncio")
 
 
@@ -197,7 +204,7 @@ def _started(number: int) -> ClusterExecutor:
     import dask
     from distributed import Client, LocalCluster
 
-    with warnings.catch_warnings(), interrupts_held(), dask.config.set({"distributed.worker.daemon": False}):
+    with warnings.catch_warnings(), interrupts_held(), dask.config.set(_LOCAL_SETTINGS):
         warnings.simplefilter("ignore")
         cluster = LocalCluster(
             n_workers=number,
