@@ -108,3 +108,10 @@ def test_an_archive_holds_one_valid_model_that_gives_the_stored_outputs(tree: Pa
                 np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
         stored = np.load(folder / "test_data_0.npz", allow_pickle=False)
         assert {"inputs_0", "inputs_1", "outputs"} <= set(stored.files)
+
+
+def test_the_integer_row_of_a_small_net_is_integer_though_float_is_as_fast(tree: Path) -> None:
+    (path,) = tree.rglob("*-12-int8.onnx")
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    assert "QLinearConv" in operators
+    assert not operators & {"Conv", "Gemm", "MatMul"}
