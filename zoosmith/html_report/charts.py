@@ -168,6 +168,8 @@ def trade(models: Sequence[Traded]) -> Plot | None:
     named = len(marks) <= _MOST_OF_MATRIX
 
     def draw(figure: "Figure") -> None:
+        from matplotlib.collections import PathCollection
+
         axes = figure.add_subplot()
         rates = [each.top1 for each in drawn if each.top1 is not None]
         for index, (name, each) in enumerate(marks.items()):
@@ -189,7 +191,8 @@ def trade(models: Sequence[Traded]) -> Plot | None:
         if named:
             legend = figure.legend(loc="outside upper left", ncols=1, frameon=False, borderaxespad=0.2)
             for handle in legend.legend_handles:
-                handle.set_sizes([40.0])  # type: ignore[union-attr]
+                if isinstance(handle, PathCollection):
+                    handle.set_sizes([40.0])
 
     return Plot(title, f"{title}: {spoken}.", draw, 2.6 + (0.19 * len(marks) if named else 0))
 
