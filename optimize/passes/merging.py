@@ -52,10 +52,13 @@ class MergeAffines(ir.passes.InPlacePass):
 
 
 def _is_free_standing_arithmetic(node: ir.Node) -> bool:
-    """Whether it reads no convolution nor affine: then one Mul or Add is cheaper than a BatchNormalization."""
+    """Whether it reads no convolution nor affine that it could join: then one Mul or Add is cheaper.
+
+    What others read as well stays as it is; the Div of a GELU reads such a sum, and runtimes know a GELU by its nodes.
+    """
     if not is_standard(node, *ARITHMETIC):
         return False
-    producers = [value.producer() for value in node.inputs if value is not None]
+    producers = [value.producer() for value in node.inputs if value is not None and only_reader(value) is node]
     return not any(
         producer is not None
         and (is_standard(producer, "Conv", "Gemm", "BatchNormalization") or read_affine(producer) is not None)

@@ -69,6 +69,16 @@ def test_a_factor_behind_a_sum_along_another_axis_stays_a_multiplication() -> No
     assert operators(fold(model)) == {"Add": 1, "Mul": 1}
 
 
+def test_the_nodes_of_a_gelu_of_rows_stay_those_that_runtimes_know() -> None:
+    net = Net([2, 4])
+    x = net.add("Gemm", "data", net.normal(4, 4), net.normal(4))
+    one = net.add("Add", net.add("Erf", net.add("Div", x, net.constant(np.float32(2**0.5)))), net.constant(np.float32(1)))
+    model = net.model(net.add("Mul", net.add("Mul", x, one), net.constant(np.float32(0.5))))
+    folded = fold(model)
+    assert operators(folded) == operators(model)
+    assert_same(model, folded)
+
+
 def test_an_affine_goes_into_the_convolution_after_it_unless_that_pads() -> None:
     for pads, left in ((0, {"Relu": 1, "Conv": 1}), (1, {"Relu": 1, "BatchNormalization": 1, "Conv": 1})):
         net = Net([1, 4, 8, 8])
