@@ -72,7 +72,9 @@ def test_a_factor_behind_a_sum_along_another_axis_stays_a_multiplication() -> No
 def test_the_nodes_of_a_gelu_of_rows_stay_those_that_runtimes_know() -> None:
     net = Net([2, 4])
     x = net.add("Gemm", "data", net.normal(4, 4), net.normal(4))
-    one = net.add("Add", net.add("Erf", net.add("Div", x, net.constant(np.float32(2**0.5)))), net.constant(np.float32(1)))
+    one = net.add(
+        "Add", net.add("Erf", net.add("Div", x, net.constant(np.float32(2**0.5)))), net.constant(np.float32(1))
+    )
     model = net.model(net.add("Mul", net.add("Mul", x, one), net.constant(np.float32(0.5))))
     folded = fold(model)
     assert operators(folded) == operators(model)

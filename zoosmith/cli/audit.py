@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, cluster_option, follow_links_option, html_option, jobs_option, limit_options
+from zoosmith.cli.option_types import PATH
+from zoosmith.cli.options import cluster_option, follow_links_option, html_option, jobs_option, limit_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import (
-    PATH,
-    Counts,
-    follow_links_option,
-    html_option,
-    input_options,
-    providers_option,
-    timeout_option,
-)
+from zoosmith.cli.option_types import PATH, Counts
+from zoosmith.cli.options import follow_links_option, html_option, input_options, providers_option, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
+from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import (
     ONE_RUN,
-    PATH,
     cache_option,
     cluster_option,
     follow_links_option,

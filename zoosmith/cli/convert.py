@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
+from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import (
-    PATH,
     input_options,
     limit_options,
     output_option,

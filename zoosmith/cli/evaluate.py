@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
+from zoosmith.cli.option_types import PATH, ShardOf
 from zoosmith.cli.options import (
     ONE_RUN,
-    PATH,
-    ShardOf,
     cluster_option,
     follow_links_option,
     html_option,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, timeout_option
+from zoosmith.cli.option_types import PATH
+from zoosmith.cli.options import timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PATH, follow_links_option
+from zoosmith.cli.option_types import PATH
+from zoosmith.cli.options import follow_links_option
 from zoosmith.cli.terminal import Terminal
 from zoosmith.cli.terminal import error as print_error
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
+from zoosmith.cli.option_types import OUTPUT_PATH, PATH, OpsetVersion, RuntimeTarget
 from zoosmith.cli.options import (
-    OUTPUT_PATH,
-    PATH,
-    OpsetVersion,
-    RuntimeTarget,
     follow_links_option,
     html_option,
     input_options,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
+from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import (
-    PATH,
     cache_option,
     follow_links_option,
     html_option,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import PAGE_PATH, PATH
+from zoosmith.cli.option_types import PAGE_PATH, PATH
 from zoosmith.cli.terminal import Terminal
 
 

@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.options import (
-    PATH,
-    follow_links_option,
-    html_option,
-    limit_options,
-    providers_option,
-)
+from zoosmith.cli.option_types import PATH
+from zoosmith.cli.options import follow_links_option, html_option, limit_options, providers_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
