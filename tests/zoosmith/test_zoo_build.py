@@ -1,6 +1,7 @@
 """A whole zoo from one file: one tree, one manifest, and what is done is kept."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,10 @@ def test_a_model_that_cannot_be_built_does_not_stop_the_others(zoo: Path) -> Non
 
 
 class Killed(ProcessExecutor):
-    """Processes that the system kills when they have begun."""
+    """Processes that end without a word when they begin their work, as those that the system kills."""
 
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Any:
-        job = super().submit(function, *arguments, **named)
-        for process in self._pool._processes.values():
-            process.kill()
-        return job
+        return super().submit(os._exit, 9)
 
 
 def test_models_whose_processes_were_killed_are_built_once_more(zoo: Path) -> None:
