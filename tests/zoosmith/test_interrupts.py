@@ -69,7 +69,7 @@ def test_an_interrupt_at_any_moment_is_one_line(command: str, sound: Path, tmp_p
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_interrupt_at_any_of_many_moments_is_one_line(command: str, sound: Path, tmp_path: Path) -> None:
     words = COMMANDS[command].format(out=tmp_path).split()
-    codes = [check(words, sound, tmp_path, 0.002 + 0.025 * step) for step in range(60)]
+    codes = [check(words, sound, tmp_path, 0.002 + 0.05 * step) for step in range(30)]
     assert 130 in codes
 
 
