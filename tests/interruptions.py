@@ -78,7 +78,7 @@ CASES = (
     Case("opset", "{source}/stored.onnx -o {out}/m.onnx --to 14", ("stored.onnx", "other.onnx")),
     Case(
         "quantize",
-        "{source}/conv.onnx -o {out}/m.onnx --calibrate random --samples 2 --force",
+        "{source}/conv.onnx -o {out}/m.onnx --calibrate random --samples 2 --force --every-layer",
         ("--samples 2", "--samples 1"),
     ),
     Case("bundle", "{source}/conv.onnx -o {out}/m.tar.gz --sets 2", ("--sets 2", "--sets 1")),

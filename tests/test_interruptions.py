@@ -25,7 +25,7 @@ def test_a_torn_file_is_noticed(tmp_path: Path) -> None:
     bench = Bench(CASES[0], tmp_path / "bench")
     bench.reset()
     (bench.out / "m.onnx").write_bytes(bench.wanted["m.onnx"][:-1])
-    (bench.out / ".m.onnx.partial").write_bytes(b"left")
+    (bench.out / ".m.onnx.0123456789abcdef.partial").write_bytes(b"left")
     assert list(bench.torn()) == [f"m.onnx has {len(bench.wanted['m.onnx']) - 1} bytes of neither version"]
     assert list(bench.not_made_good()) == []
     (bench.out / "m.onnx").unlink()
