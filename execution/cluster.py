@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -26,6 +27,7 @@ Result = TypeVar("Result")
 
 _LOCAL = "local:"
 _CONNECTING = 30.0
+_CLOSING = 10.0
 # what decides over results; Python's first two numbers decide whether pickles are read
 _PACKAGES = ("zoosmith", "onnxruntime", "onnx", "numpy", "pillow")
 # workers may start processes; Dask does not watch itself: its samples take a tenth of a busy machine of two cores
@@ -201,6 +203,8 @@ def _interrupt_plugin() -> Any:
 
 def _started(number: int) -> ClusterExecutor:
     """Start workers on this machine; other users of it cannot reach them, for the certificates are made anew."""
+    import asyncio
+
     import dask
     from distributed import Client, LocalCluster
 
@@ -219,7 +223,13 @@ def _started(number: int) -> ClusterExecutor:
         )
         client = Client(cluster)
     client.register_plugin(_interrupt_plugin())
-    return ClusterExecutor(client, lambda: cluster.close(timeout=10))
+
+    def close() -> None:
+        # on a busy machine workers take longer to end; they end with this process at the latest
+        with suppress(TimeoutError, asyncio.TimeoutError):
+            cluster.close(timeout=_CLOSING)
+
+    return ClusterExecutor(client, close)
 
 
 def _connected(place: str, plain: bool) -> ClusterExecutor:

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.caffe2_cases.case import FILLS, fill
 from tests.opset_upgrade import hand_cases
 from tests.opset_upgrade.node_cases import cases_by_operator
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef, TensorProtos
+from zoosmith.validation import ValidationError
 
 # in bytes; what is small is mutated well
 _LARGEST = 4096
@@ -116,7 +118,10 @@ def onnx_models() -> list[bytes]:
 def operators_of_onnx() -> list[bytes]:
     """Models of one node: the smallest backend test of each operator, and a case of each step between opsets."""
     backend = [cases[0].model for cases in cases_by_operator().values()]
-    steps = [make()[0] for make in (*hand_cases.CASES.values(), *hand_cases.REFUSED.values())]
+    steps: list[onnx.ModelProto] = []
+    for make in (*hand_cases.CASES.values(), *hand_cases.REFUSED.values()):
+        with suppress(ValidationError):  # an ONNX Runtime older than the opset cannot run it for its shapes
+            steps.append(make()[0])
     return _small([model.SerializeToString(deterministic=True) for model in (*backend, *steps)])
 
 
