@@ -198,7 +198,7 @@ _REGION = np.float32([[0, 0, 0, 1, 1]])
     ("operator", "arguments", "arrays", "outputs"),
     [
         ("ConstantFill", {"shape": [_HUGE], "value": 1.0}, [], 1),
-        ("ConstantFill", {"input_as_shape": 1}, [np.int64([2**14, 2**14])], 1),
+        ("ConstantFill", {"input_as_shape": 1}, [np.int64([2**15, 2**15])], 1),
         ("RangeFill", {"shape": [_HUGE]}, [], 1),
         ("LengthsRangeFill", {}, [whole(2**30, 2**30)], 1),
         ("Range", {}, [np.int64([_HUGE])], 1),
