@@ -65,7 +65,7 @@ def test_what_is_cut_short_is_repaired_as_far_as_it_goes(content: bytes) -> None
 
 @pytest.mark.slow
 def test_a_later_run_goes_on_from_what_was_run(tmp_path: Path) -> None:
-    pytest.importorskip("atheris")
+    pytest.importorskip("atheris", reason="atheris, which fuzzes, is not installed: pip install 'zoosmith[fuzz]'")
     done = []
     for count in (60, 200, 200):
         command = [sys.executable, "-m", "tests.fuzz", "labels", "--inputs", str(count), "--folder", str(tmp_path)]

@@ -17,7 +17,7 @@ _HUGE = 2**40
 def limited_memory() -> Iterator[None]:
     statm = Path("/proc/self/statm")
     if not statm.exists():
-        pytest.skip("limits memory as Linux does")
+        pytest.skip("without /proc this system does not tell how much memory the test may add")
     before = resource.getrlimit(resource.RLIMIT_AS)
     taken = int(statm.read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30), before[1]))
