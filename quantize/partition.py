@@ -41,7 +41,10 @@ class Step:
     def sources(self) -> list[ir.Value]:
         """The values that an integer node reads in their uint8 form."""
         inputs = [value for value in self.node.inputs if value is not None]
-        return inputs if self.form is not None and self.form.every_input else inputs[:1]
+        if self.form is not None and self.form.every_input:
+            return inputs
+        # of a Mul by a constant, either may be that
+        return [value for value in inputs if constant(value) is None][:1]
 
     @property
     def encodes(self) -> bool:

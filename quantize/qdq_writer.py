@@ -12,7 +12,7 @@ from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.integer_writer import IntegerWriter, by_input_channel
 from zoosmith.quantize.quantization_parameters import per_tensor
 from zoosmith.quantize.target import Target
-from zoosmith.quantize.weights import LIMIT, quantize_weights
+from zoosmith.quantize.weights import LIMIT, quantize_weights, smallest_scale
 
 # DequantizeLinear takes a scale for each channel from here on
 _PER_CHANNEL = 13
@@ -60,8 +60,8 @@ class QdqWriter(IntegerWriter):
         name = name_of(output)
         given = self.real(source, self.quantized[source] if read is None else read)
         entering = np.float64(np.float32(self.parameters[source].nominal_scale))
-        if self.opset < _PER_CHANNEL and weights[0].size == 1:
-            # an affine of each channel, whose factors one scale would round too far
+        if self.opset < _PER_CHANNEL and _is_affine(weights, attributes):
+            # one scale for all weights would round the factors too far
             shape = (-1, *[1] * (weights.ndim - 2))
             factor, shift = (
                 self.constant(f"{name}_{word}", part.astype(np.float32).reshape(shape))
@@ -71,13 +71,13 @@ class QdqWriter(IntegerWriter):
             moved = self.emit("Add", [scaled, shift], self.new_value(f"{name}_real"), node.name)
             self.encode(moved, output, into)
             return
-        packed, scale = self._packed(weights)
+        packed, scale = self._packed(weights, bias / entering)
         parameter = self._weights(name, packed, scale, 0)
         mean, _ = self._moments(source, self.parameters[source])
         lost = weights - packed * scale.reshape(-1, *[1] * (weights.ndim - 1))
         lost = lost * by_input_channel(mean, weights, attributes) * entering
         bias = bias + lost.sum(axis=tuple(range(1, weights.ndim)))
-        addend = np.clip(np.rint(bias / (scale * entering)), -(2**31), 2**31 - 1).astype(np.int32)
+        addend = np.rint(bias / (scale * entering)).astype(np.int32)
         added = self._constant_of(f"{name}_bias", addend, (scale * entering).astype(np.float32), 0)
         real = self.emit(
             "Conv",
@@ -92,7 +92,7 @@ class QdqWriter(IntegerWriter):
         self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None
     ) -> None:
         """Write a MatMul of encoded weights between borders; as in `IntegerWriter`."""
-        packed, scale = self._packed(weights.T)
+        packed, scale = self._packed(weights.T, np.zeros(1))
         parameter = self._weights(name, packed.T, scale, 1)
         real = self.emit("MatMul", [self.real(source, read), parameter], self.new_value(f"{name}_real"))
         # what was calibrated has the bias in it
@@ -103,15 +103,17 @@ class QdqWriter(IntegerWriter):
         self.encode(real, output, encoded)
         self.emit("DequantizeLinear", [encoded, *self.scale_and_zero_point(output)], output)
 
-    def _packed(self, weights: Array) -> tuple[Array, Array]:
-        """Weights (O, ...) as int8 and their scale, of shape (O,) or (1,)."""
+    def _packed(self, weights: Array, bias: Array) -> tuple[Array, Array]:
+        """Weights (O, ...) as int8 and their scale, of shape (O,) or (1,), at which `bias` fits into int32."""
         limit = LIMIT // 2 if self._target.reduce_range else LIMIT
+        bias = np.broadcast_to(bias, len(weights))
         if self.opset >= _PER_CHANNEL and not self._target.reduce_range:
-            found = quantize_weights(weights, np.zeros(len(weights)), np.ones(weights.shape))
+            found = quantize_weights(weights, bias, np.ones(weights.shape))
             return found.weights, found.scale
         rows = len(weights) if self.opset >= _PER_CHANNEL else 1
-        whole = np.abs(weights).reshape(rows, -1).max(axis=1)
-        scale = np.where(whole > 0, whole, 1.0) / limit
+        whole = np.abs(weights).reshape(rows, -1).max(axis=1) / limit
+        least = smallest_scale(bias).reshape(rows, -1).max(axis=1)
+        scale = np.maximum(np.where(whole > 0, whole, 1.0), least)
         rounded = np.rint(weights / scale.reshape(-1, *[1] * (weights.ndim - 1)))
         return np.clip(rounded, -limit, limit).astype(np.int8), scale
 
@@ -129,3 +131,15 @@ class QdqWriter(IntegerWriter):
         ]
         attributes: dict[str, Any] = {"axis": axis} if per_channel else {}
         return self.emit("DequantizeLinear", inputs, self.new_value(name), **attributes)
+
+
+def _is_affine(weights: Array, attributes: Mapping[str, Any]) -> bool:
+    """Whether a convolution multiplies each channel by a factor of its own, at every position."""
+    given = {name: value.value if isinstance(value, ir.Attr) else value for name, value in attributes.items()}
+    return (
+        weights[0].size == 1
+        and given.get("group", 1) == len(weights)
+        and given.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
+        and not any(given.get("pads", ()))
+        and set(given.get("strides", ())) <= {1}
+    )

@@ -47,12 +47,17 @@ def quantize_weights(weights: Array, bias: Array, spread: Array) -> PackedWeight
     )
 
 
+def smallest_scale(bias: Array) -> Array:
+    """The scale of the weights at which a bias fits into int32, with room for what the products add to it."""
+    return np.abs(bias) / 2**29
+
+
 def _quantize_part(weights: Array, bias: Array, spread: Array) -> PackedWeights:
     outputs = len(weights)
     flat = np.moveaxis(weights, 1, -1).reshape(outputs, -1)
     importance = np.moveaxis(spread, 1, -1).reshape(outputs, -1) ** 2
     whole = np.abs(flat).max(axis=1) / LIMIT
-    least = np.abs(bias) / 2**29
+    least = smallest_scale(bias)
     whole[(whole == 0) & (least == 0)] = 1.0
     best = np.full(outputs, np.inf)
     scale, packed = whole.copy(), np.zeros(flat.shape)

@@ -12,6 +12,7 @@ from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples
 from zoosmith.quantize.target import Target
+from zoosmith.validation import runner_for
 
 
 def in_qdq(model: onnx.ModelProto, target: Target | None = None) -> onnx.ModelProto:
@@ -99,3 +100,37 @@ def test_options_of_qdq_are_refused_for_the_integer_form() -> None:
         Target(signed=True)
     with pytest.raises(QuantizeError, match="expected one of integer, qdq"):
         Target("other")
+
+
+@pytest.mark.parametrize("opset", [12, 13])
+@pytest.mark.parametrize("reduce_range", [False, True])
+def test_a_bias_far_larger_than_the_products_fits_its_int32(opset: int, reduce_range: bool) -> None:
+    net = Net([1, 3, 8, 8], opset=opset)
+    weights = net.constant(net.stream.randn(4, 3, 1, 1).astype(np.float32) * np.float32(1e-9))
+    model = net.model(net.add("Conv", "data", weights, net.constant(np.float32([0.5, -0.5, 2.0, 0.0]))))
+    samples = random_samples(model, 8)
+    result = in_qdq(model, Target("qdq", reduce_range=reduce_range))
+    wanted, found = (runner_for(each).run(samples[0])["t0"] for each in (model, result))
+    np.testing.assert_allclose(found, wanted, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "attributes"),
+    [
+        (4, {"strides": [3, 2]}),
+        (4, {"pads": [1, 0, 2, 1]}),
+        (4, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+        (8, {}),
+        (4, {}),
+    ],
+)
+def test_a_convolution_of_one_weight_a_channel_keeps_its_shape_at_opset_12(
+    outputs: int, attributes: dict[str, object]
+) -> None:
+    net = Net([1, 4, 9, 7])
+    weights = net.normal(outputs, 1, 1, 1)
+    model = net.model(net.add("Conv", "data", weights, net.normal(outputs), group=4, **attributes))
+    samples = random_samples(model, 8)
+    wanted, found = (runner_for(each).run(samples[0])["t0"] for each in (model, in_qdq(model)))
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found, wanted, atol=0.15)

@@ -12,7 +12,10 @@ from onnx import helper, numpy_helper
 
 from tests.optimize.nets import Net, dense_block, residual
 from zoosmith.onnx_model.errors import ModelError
-from zoosmith.quantize import QuantizeError, quantize
+from zoosmith.optimize import to_proto
+from zoosmith.quantize import QuantizeError, calibrate, quantize
+from zoosmith.quantize.partition import partition, units
+from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples import random_samples
 from zoosmith.quantize.target import Target
@@ -289,3 +292,17 @@ def test_a_branch_that_passes_a_value_on_is_no_obstacle() -> None:
     model = net.model(net.add("Identity", y))
     result = quantized(model)
     assert operators(result)["QLinearConv"] == 1
+
+
+@pytest.mark.parametrize("op_type", ["Mul", "Add", "Sub"])
+def test_an_affine_whose_constant_stands_first_reads_the_other_input(op_type: str) -> None:
+    net = Net([1, 3, 8, 8])
+    affine = net.add(op_type, net.normal(3, 1, 1), net.add("Tanh", "data"))
+    # two readers, so that it is not folded into one
+    model = net.model(net.conv(affine, 3, 4), net.conv(affine, 3, 4, 3))
+    samples = random_samples(model, 8)
+    result = prepare(model)
+    ranges = calibrate(to_proto(result), samples)
+    write_integer(result, partition(result, {step.name for step in units(result) if step.form}), ranges)
+    assert operators(to_proto(result)) == {"Tanh": 1, "QuantizeLinear": 1, "QLinearConv": 3, "DequantizeLinear": 2}
+    assert summarize(model, to_proto(result), samples).error < 0.05
