@@ -14,7 +14,7 @@ from zoosmith.optimize.passes.merging import MergeAffines
 from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
 from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
 from zoosmith.optimize.simplification import simplify
-from zoosmith.optimize.validity import refuse_invalid
+from zoosmith.optimize.validity import valid
 from zoosmith.optimize.values import opset
 
 OLDEST_OPSET = 7
@@ -80,8 +80,7 @@ def fold_to_ir(model: onnx.ModelProto) -> ir.Model:
         ModelError: as `optimize` does.
         OptimizeError: the model is older than opset 7, or not valid.
     """
-    refuse_invalid(model)
-    result = to_ir(model)
+    result = to_ir(valid(model))
     while FoldConstants()(result).modified:
         infer_shapes(result)
     _check(result, "it is not valid")

@@ -10,7 +10,7 @@ import onnx
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize.errors import OptimizeError
-from zoosmith.optimize.validity import refuse_invalid
+from zoosmith.optimize.validity import valid
 from zoosmith.optimize.weights_in_files import put_weights_back, with_inputs_for_weights
 
 # passes of onnx-simplifier whose operators are not ONNX's own
@@ -36,7 +36,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 
     required_opset(model)
     given, weights = with_inputs_for_weights(model)
-    refuse_invalid(given)
+    given = valid(given)
     try:
         with _unprinted():
             result, _ = onnxsim.simplify(given, check_n=0, skipped_optimizers=list(_OTHER_DOMAINS))

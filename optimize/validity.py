@@ -11,26 +11,61 @@ from zoosmith.optimize.errors import OptimizeError
 _LARGE = 1 << 10
 
 
-def refuse_invalid(model: ModelProto) -> None:
+def valid(model: ModelProto) -> ModelProto:
     """Refuse a model that contradicts itself: onnx-simplifier divides by a stride of 0, onnx-ir logs tracebacks.
 
     Args:
         model: left as it was. Outputs need not state a shape.
 
+    Returns:
+        The model; where it states shapes that are not those of its operators, a copy with the latter, by which runtimes
+        go: PaddlePaddle's exporter states outputs as scalars.
+
     Raises:
         OptimizeError: the model is not valid.
     """
+    light = _without_weights(model)
     try:
-        inferred = infer_shapes(_without_weights(model), strict_mode=True)
+        inferred = infer_shapes(light, strict_mode=True)
+    except Exception as error:  # its C++ core raises errors without a common base
+        try:
+            _drop_shapes(light)
+            inferred = infer_shapes(light, strict_mode=True)
+        except Exception:
+            raise _invalid(error) from error
+        copy = ModelProto()
+        copy.CopyFrom(model)
+        _drop_shapes(copy)
+        for output, found in zip(copy.graph.output, inferred.graph.output, strict=True):
+            output.type.CopyFrom(found.type)
+        model = copy
+    _check(inferred)
+    return model
+
+
+def _check(inferred: ModelProto) -> None:
+    try:
         for value in inferred.graph.output:
             if value.type.HasField("tensor_type"):
                 # the checker wants one there, whatever it says
                 value.type.tensor_type.shape.SetInParent()
         onnx.checker.check_model(inferred)
     except Exception as error:  # its C++ core raises errors without a common base
-        raise OptimizeError(f"the model is not valid: {first_line(error)}") from error
+        raise _invalid(error) from error
     if has_long_vectors(inferred):
         raise OptimizeError("the model has vectors of too many elements: libraries would write down each of them")
+
+
+def _invalid(error: Exception) -> OptimizeError:
+    return OptimizeError(f"the model is not valid: {first_line(error)}")
+
+
+def _drop_shapes(model: ModelProto) -> None:
+    """Let the outputs of a model state no shapes, and its inner values nothing."""
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
 
 
 def _without_weights(model: ModelProto) -> ModelProto:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.constants import Array, constant_tensor
 from zoosmith.onnx_model.opsets import is_standard
 from zoosmith.quantize.calibration import Samples, by_channel, calibrate
 from zoosmith.quantize.errors import QuantizeError
@@ -112,13 +112,19 @@ def check_samples(model: onnx.ModelProto, samples: Samples, *, force: bool = Fal
     """
     _check_values(samples)
     distance = measure_samples(model, samples)
-    if distance is not None and distance.far and not force:
+    if distance is not None and not force:
+        refuse_far(distance)
+    return distance
+
+
+def refuse_far(distance: SampleDistance) -> None:
+    """Raise QuantizeError for samples that are far from what a net was trained on."""
+    if distance.far:
         raise QuantizeError(
             f"calibration samples unlike the training data: {distance}; expected at most {MEAN_LIMIT:g} and "
             f"{VARIANCE_LIMIT:g}: calibrate on real data, pre-processed as in training (zoosmith preprocess compares "
             "preprocessings), or go on with --force"
         )
-    return distance
 
 
 def _check_values(samples: Samples) -> None:
@@ -168,10 +174,21 @@ class _Spread:
 
 def _stated(model: onnx.ModelProto) -> Iterator[tuple[str, Array, Array]]:
     """Input, mean and variance of each BatchNormalization, both float64 of shape (channels,)."""
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    tensors = _constants(model.graph)
     for node in model.graph.node:
         if is_standard(node, "BatchNormalization") and all(name in tensors for name in node.input[3:5]):
             mean, variance = (numpy_helper.to_array(tensors[name]).astype(np.float64) for name in node.input[3:5])
             # `fold` writes mean 0 and variance 1, which state nothing
             if mean.ndim == 1 and (np.any(mean) or np.any(variance != 1)):
                 yield node.input[0], mean, variance
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Initializers, Constant nodes and what Identity makes of them, by name: all forms that exporters give weights."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if is_standard(node, "Identity") and node.input[0] in tensors:
+            tensors[node.output[0]] = tensors[node.input[0]]
+        elif (tensor := constant_tensor(node)) is not None:
+            tensors[node.output[0]] = tensor
+    return tensors

@@ -19,7 +19,7 @@ from zoosmith.quantize.natural_images import natural_images
 from zoosmith.quantize.text_pictures import text_pictures
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.array_files import open_arrays
-from zoosmith.validation.classifier import ImageInput, image_input
+from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
 from zoosmith.validation.images import OnBroken, load_image
 from zoosmith.validation.preprocess import MARGIN, ToArray
 
@@ -37,12 +37,18 @@ Item = TypeVar("Item")
 
 
 def takes_images(model: onnx.ModelProto) -> bool:
-    """Whether the model's one input is float32 [N, 3, height, width]."""
+    """Whether the model's one input is float32 [N, 3, height, width] or [N, height, width, 3]."""
     required = [port for port in input_ports(model.graph) if port.required]
-    if len(required) != 1 or required[0].elem_type != onnx.TensorProto.FLOAT:
+    if len(required) != 1:
         return False
-    shape = required[0].shape
-    return shape is not None and len(shape) == 4 and shape[1] == 3
+    axis = channel_axis(required[0])
+    # one channel may as well be a spectrogram
+    return axis is not None and (required[0].shape or ())[axis] == 3
+
+
+def reads_pictures(source: str) -> bool:
+    """Whether samples of this source, as `read_samples` takes it, are pictures."""
+    return source == "synthetic" or Path(source).is_dir()
 
 
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
@@ -176,13 +182,16 @@ def _in_batches(
     every = (list(items) * repeats)[: max(batch, len(items))]
 
     def make(index: int) -> Mapping[str, Array]:
-        return {reads.name: np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])}
+        images = np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])
+        return {reads.name: reads.arranged(images)}
 
     return LazySamples(len(every) // batch, make, digests)
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
     """Up to `count` samples of an NPZ file that holds, for each input by its name, an array of samples along axis 0.
+
+    Of an input that is a scalar, the array has one axis.
 
     They are read when they are asked for: memory does not grow with their number.
 
@@ -203,15 +212,19 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
             numbers.append(shape[0] // _batch(port))
     if len(set(numbers)) > 1:
         raise QuantizeError(f"{path}: the arrays hold {', '.join(map(str, numbers))} samples, expected as many each")
-    return _ArraySamples(path, batches, min([count, *numbers]))
+    scalars = frozenset(port.name for port in ports if port.shape == ())
+    return _ArraySamples(path, batches, scalars, min([count, *numbers]))
 
 
 class _ArraySamples(Sequence[Mapping[str, Array]]):
     """Arrays of an NPZ file in whole batches, read when they are asked for."""
 
-    def __init__(self, path: str | os.PathLike[str], batches: Mapping[str, int], count: int) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], batches: Mapping[str, int], scalars: frozenset[str], count: int
+    ) -> None:
         self._path = path
         self._batches = batches
+        self._scalars = scalars
         self._count = count
 
     def __len__(self) -> int:
@@ -240,16 +253,19 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
                 for name, batch in self._batches.items()
             }
             for _ in range(first, last):
-                yield {name: next(each) for name, each in rows.items()}
+                entries = {name: next(each) for name, each in rows.items()}
+                yield {name: value[0] if name in self._scalars else value for name, value in entries.items()}
 
 
 def _batch(port: Port) -> int:
+    """Entries of an array along axis 0 that make a sample; of a scalar input it holds one each."""
     return port.shape[0] if port.shape and isinstance(port.shape[0], int) else 1
 
 
 def _check_fits(found: Sequence[int], port: Port, path: str | os.PathLike[str]) -> None:
     """Raise QuantizeError where an array of this shape holds no samples of an input."""
-    shape = port.shape or ()
+    # a scalar has one in each entry
+    shape = (None,) if port.shape == () else port.shape or ()
     fits = len(found) == len(shape) > 0 and all(
         not isinstance(size, int) or size == given for size, given in zip(shape[1:], found[1:], strict=True)
     )

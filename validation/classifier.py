@@ -13,7 +13,7 @@ from zoosmith.execution import CarriedFiles
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
-from zoosmith.onnx_model.ports import input_ports
+from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.runners import OnnxRuntimeRunner, runner_for
 
@@ -32,15 +32,27 @@ class ImageInput:
         name: of the input.
         batch: how many images it is given at once.
         size: height and width.
+        axis: of the channels: 1, or 3 where they come last.
+        grey: it has one channel, the mean of the three.
     """
 
     name: str
     batch: int
     size: tuple[int, int]
+    axis: int = 1
+    grey: bool = False
+
+    def arranged(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Lay out images, float32 [n, 3, height, width], as the model reads them."""
+        if self.grey:
+            images = images.mean(axis=1, keepdims=True, dtype=np.float32)
+        return images if self.axis == 1 else np.ascontiguousarray(np.moveaxis(images, 1, self.axis))
 
 
 def image_input(model: Model, providers: Sequence[str] | None = None) -> ImageInput:
-    """Find the one input of a model, float32 [N, 3, H, W]; a symbolic H or W is taken as 224.
+    """Find the one input of a model, float32 [N, 3, H, W] or [N, H, W, 3]; a symbolic H or W is taken as 224.
+
+    One channel in the place of the three is grey.
 
     Args:
         model: the model.
@@ -56,24 +68,31 @@ def image_input(model: Model, providers: Sequence[str] | None = None) -> ImageIn
         raise ValidationError(f"{name}: expected one input, an image; it has {len(required)}: {names}")
     (port,) = required
     shape = port.shape
-    if (
-        port.kind != "tensor"
-        or port.elem_type != TensorProto.FLOAT
-        or shape is None
-        or len(shape) != 4
-        or (isinstance(shape[1], int) and shape[1] != 3)
-    ):
+    axis = channel_axis(port)
+    if axis is None or shape is None:
         raise ValidationError(
-            f"{name}: input {port.name!r} is {_spelled(port.elem_type, shape)}; expected float [N, 3, height, width]"
+            f"{name}: input {port.name!r} is {_spelled(port.elem_type, shape)}; expected float [N, 3, height, width] "
+            "or [N, height, width, 3]"
         )
     many = _BATCH_ELSEWHERE if providers and not providers[0].startswith("CPU") else _BATCH_ON_CPU
     batch, height, width = (
         size if isinstance(size, int) else other
-        for size, other in zip((shape[0], *shape[2:]), (many, _USUAL_SIDE, _USUAL_SIDE), strict=True)
+        for size, other in zip(shape[:axis] + shape[axis + 1 :], (many, _USUAL_SIDE, _USUAL_SIDE), strict=True)
     )
     if 0 in (batch, height, width):
         raise ValidationError(f"{name}: input {port.name!r} has a dimension of 0, so no image fits")
-    return ImageInput(port.name, batch, (height, width))
+    return ImageInput(port.name, batch, (height, width), axis, shape[axis] == 1)
+
+
+def channel_axis(port: Port) -> int | None:
+    """Where an input of images has its channels, 1 or 3; None for one that takes no images."""
+    shape = port.shape
+    if port.kind != "tensor" or port.elem_type != TensorProto.FLOAT or shape is None or len(shape) != 4:
+        return None
+    for channels in (3, 1):
+        if channels in (shape[1], shape[3]):
+            return 1 if shape[1] == channels else 3
+    return None if isinstance(shape[1], int) else 1
 
 
 def carried(model: Model) -> "Carried":
@@ -160,10 +179,10 @@ class Classifier:
     def _run(self, images: NDArray[np.float32]) -> NDArray:
         try:
             if self._alone is None:
-                outputs = self._runner.run({self._input.name: images})
+                outputs = self._runner.run({self._input.name: self._input.arranged(images)})
             else:
                 with self._alone:
-                    outputs = self._runner.run({self._input.name: images})
+                    outputs = self._runner.run({self._input.name: self._input.arranged(images)})
         except ValidationError as error:
             raise self._named(error) from error
         return next(iter(outputs.values()))

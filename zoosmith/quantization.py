@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from onnx import ModelProto
+from onnx import GraphProto, ModelProto, helper
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.loading import load_model, model_name
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
@@ -17,10 +17,10 @@ from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import MEASURED
-from zoosmith.quantize.quantizer import OLDEST_OPSET
+from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
-from zoosmith.quantize.sample_statistics import SampleDistance, check_samples
-from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, takes_images
+from zoosmith.quantize.sample_statistics import SampleDistance, check_samples, measure_samples, refuse_far
+from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, reads_pictures, takes_images
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.quantize.target import INTEGER, Target
@@ -37,7 +37,8 @@ from zoosmith.validation import (
 from zoosmith.validation.clock import Clock
 from zoosmith.validation.fitting import fitting_cases
 from zoosmith.validation.images import OnBroken
-from zoosmith.validation.preprocess import Preprocess, ToArray
+from zoosmith.validation.preprocess import PREPROCESSINGS, Preprocess, ToArray
+from zoosmith.validation.testdata import described_inputs
 from zoosmith.validation.verification import loaded
 from zoosmith.writing import Written, write_verified
 
@@ -45,6 +46,8 @@ from zoosmith.writing import Written, write_verified
 _RAISED_TO = 12
 # what a quantized model keeps of the float one's outputs where no other limit is given
 MIN_COSINE = 0.99
+# of images, where a user names none
+DEFAULT_PREPROCESSING = "caffe-densenet"
 # samples that a limit is verified on
 _VERIFIED = 8
 
@@ -58,7 +61,8 @@ class Calibration:
             the model takes images.
         samples: how many of them to use.
         method: how ranges come from samples, as `quantize` takes it.
-        preprocess: the convention for images, or `auto` for the one that the model was trained with.
+        preprocess: the convention for images, or `auto` for the one that the model was trained with. None is
+            `caffe-densenet`, or where that is far from the statistics which the model states, the nearest.
         force: go on with samples that are far from what the model was trained on.
         timeout: seconds for the search of sizes on which the model runs, where samples are random.
     """
@@ -66,7 +70,7 @@ class Calibration:
     source: str | None = None
     samples: int = 200
     method: str = "minmax"
-    preprocess: str = "caffe-densenet"
+    preprocess: str | None = None
     force: bool = False
     timeout: float | None = None
 
@@ -161,6 +165,7 @@ def quantize_file(
     inputs = inputs or InputSource()
     original = load_model(source)
     try:
+        refuse_quantized(original)
         integer_source, raised_from = _raised(original)
         if raised_from is not None:
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
@@ -271,8 +276,30 @@ def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, pro
     to_array = _preprocessing(model, calibration, progress)
     calibration = replace(calibration, source=calibration.source or _default_source(model))
     samples = _samples(model, calibration, inputs, to_array, skip)
-    distance = check_samples(model, samples, force=calibration.force)
+    may_choose = calibration.preprocess is None and not calibration.force and reads_pictures(str(calibration.source))
+    distance = check_samples(model, samples, force=calibration.force or may_choose)
+    if may_choose and distance is not None and distance.far:
+        to_array, samples, distance = _nearest(model, lambda each: _samples(model, calibration, inputs, each, _told))
+        refuse_far(distance)
+        progress.note(f"--preprocess {to_array.name}, the nearest to the training data")
     return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
+
+
+def _told(*_: object) -> None:
+    """Take note of a broken image that has been reported before."""
+
+
+def _nearest(
+    model: ModelProto, samples_after: Callable[[Preprocess], Samples]
+) -> tuple[Preprocess, Samples, SampleDistance]:
+    """The preprocessing that brings pictures nearest to the training data, and the samples after it."""
+    found = []
+    for each in PREPROCESSINGS.values():
+        samples = samples_after(each)
+        distance = measure_samples(model, samples)
+        assert distance is not None  # one that states nothing is never far
+        found.append((each, samples, distance))
+    return min(found, key=lambda entry: (entry[2].far, entry[2].divergence))
 
 
 def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:
@@ -286,7 +313,7 @@ def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:
 def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progress) -> Preprocess:
     """The convention that is named or found; one that does not fit is refused with the samples that it makes."""
     if calibration.preprocess != AUTO:
-        return preprocessing(calibration.preprocess)
+        return preprocessing(calibration.preprocess or DEFAULT_PREPROCESSING)
     folder = None if calibration.source is None else Path(calibration.source)
     return choose(model, AUTO, folder if folder is not None and folder.is_dir() else None, progress)
 
@@ -313,7 +340,19 @@ def _samples(
             return made
 
         return LazySamples(calibration.samples, make)
-    return read_samples(model, str(calibration.source), calibration.samples, to_array, on_broken=skip)
+    return read_samples(_sized(model, inputs), str(calibration.source), calibration.samples, to_array, on_broken=skip)
+
+
+def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:
+    """The inputs of a model, in the sizes that a user gives; the rest is not needed to read samples."""
+    sizes = dict(inputs.dims)
+    if not sizes and not inputs.shapes:
+        return model
+    result = ModelProto(graph=GraphProto(name=model.graph.name))
+    for port in described_inputs(model, inputs.shapes, sizes, model_name(model)):
+        shape = None if port.shape is None else [sizes.get(str(size), size) for size in port.shape]
+        result.graph.input.append(helper.make_tensor_value_info(port.name, port.elem_type, shape))
+    return result
 
 
 def _drop_of(

@@ -4,10 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from tests.attacks import models
-from zoosmith.optimize import OptimizeError, fold_to_ir, simplify
+from tests.optimize.nets import Net
+from zoosmith.optimize import OptimizeError, fold_to_ir, simplify, to_proto
+from zoosmith.validation import runner_for
 
 BAD = {
     "stride": models.images("Conv", models.CONV, ["x", "W"], strides=[0, 0]),
@@ -22,6 +26,23 @@ def test_what_is_not_valid_is_refused(name: str) -> None:
     for work in (simplify, fold_to_ir):
         with pytest.raises(OptimizeError, match="the model is not valid: "):
             work(BAD[name])
+
+
+def test_shapes_that_a_model_states_wrongly_are_corrected() -> None:
+    net = Net([1, 3, 8, 8])
+    model = net.model(net.add("Relu", net.conv("data", 3, 4)))
+    [wrong] = model.graph.output
+    # a scalar, as PaddlePaddle's exporter has it
+    wrong.type.tensor_type.shape.Clear()
+    wrong.type.tensor_type.shape.SetInParent()
+    before = model.SerializeToString()
+    for made in (simplify(model), to_proto(fold_to_ir(model))):
+        [output] = made.graph.output
+        assert [size.dim_value for size in output.type.tensor_type.shape.dim] == [1, 4, 8, 8]
+        onnx.checker.check_model(made, full_check=True)
+        data = np.ones((1, 3, 8, 8), np.float32)
+        assert runner_for(made).run({"data": data})[output.name].shape == (1, 4, 8, 8)
+    assert model.SerializeToString() == before
 
 
 def test_a_stride_of_0_does_not_end_the_process(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.optimize import optimize
@@ -84,3 +84,18 @@ def test_a_net_without_statistics_cannot_be_judged() -> None:
     assert measure_samples(net.model(net.conv("data", 3, 4)), normal(0, 1)) is None
     # nor one whose BatchNormalizations were folded
     assert measure_samples(optimize(trained(2, 3)), normal(2, 3)) is None
+
+
+@pytest.mark.parametrize("op_type", ["Constant", "Identity"])
+def test_statistics_may_stand_in_nodes(op_type: str) -> None:
+    model = trained(2, 3)
+    wanted = measure_samples(model, normal(0, 1))
+    for tensor in list(model.graph.initializer):
+        if op_type == "Constant":
+            node = helper.make_node("Constant", [], [tensor.name], value=tensor)
+            model.graph.initializer.remove(tensor)
+        else:
+            node = helper.make_node("Identity", [f"{tensor.name} held"], [tensor.name])
+            tensor.name += " held"
+        model.graph.node.insert(0, node)
+    assert measure_samples(model, normal(0, 1)) == wanted

@@ -46,6 +46,30 @@ def test_arrays_are_split_by_the_models_batch(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "a.npz", batch="N")[4]["data"], data[4:5])
 
 
+def test_an_array_of_a_scalar_input_has_one_axis(tmp_path: Path) -> None:
+    model = net()
+    rate = onnx.helper.make_tensor_value_info("rate", onnx.TensorProto.INT64, [])
+    model.graph.input.append(rate)  # type: ignore[attr-defined]
+    data = np.zeros((3, 3, 8, 8), np.float32)
+    np.savez(tmp_path / "a.npz", data=data, rate=np.array([8000, 16000, 44100]))
+    samples = read_samples(model, str(tmp_path / "a.npz"), 10, NONE)  # type: ignore[arg-type]
+    assert [sample["rate"] for sample in samples] == [8000, 16000, 44100]
+    assert all(np.shape(sample["rate"]) == () for sample in samples)
+    np.savez(tmp_path / "b.npz", data=data, rate=np.array(8000))
+    with pytest.raises(QuantizeError, match=r"b.npz: 'rate' is \[\]; expected \[N\] of at least 1 along axis 0"):
+        read_samples(model, str(tmp_path / "b.npz"), 10, NONE)  # type: ignore[arg-type]
+
+
+def test_pictures_are_laid_out_as_the_model_reads_them() -> None:
+    [first] = read("synthetic", 1)
+    for shape in ([1, 8, 8, 3], [1, 8, 8, 1], [1, 1, 8, 8]):
+        built = Net(shape)
+        [sample] = read_samples(built.model(built.add("Relu", "data")), "synthetic", 1, NONE)
+        expected = first["data"].mean(axis=1, keepdims=True) if 1 in shape[1:] else first["data"]
+        expected = expected if shape[1] == 1 else expected.transpose(0, 2, 3, 1)
+        assert np.array_equal(sample["data"], expected)
+
+
 def test_images_are_read_up_to_the_count(tmp_path: Path) -> None:
     for index in range(5):
         Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / f"{index}.png")

@@ -184,7 +184,10 @@ def test_an_error_in_another_process_names_the_model_that_the_caller_gave(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shape": (1, 8, 8, 3)}, r"float \[1, 8, 8, 3\]; expected float \[N, 3, height, width\]"),
+        (
+            {"shape": (1, 8, 8, 8)},
+            r"float \[1, 8, 8, 8\]; expected float \[N, 3, height, width\] or \[N, height, width, 3\]",
+        ),
         ({"shape": (1, 3, 8, 0)}, "dimension of 0"),
         (
             {"elem_type": TensorProto.FLOAT16, "weights": WEIGHTS.astype(np.float16)},
@@ -199,6 +202,19 @@ def test_a_model_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         evaluate([classifier(tmp_path / "a.onnx", **options)], pictures, RAW)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_channels_may_come_last_or_be_grey(tmp_path: Path, pictures: ImageFolder, grey: bool) -> None:
+    weights = np.repeat(WEIGHTS.mean(axis=1, keepdims=True), 3, axis=1) if grey else WEIGHTS
+    first = onnx.load(classifier(tmp_path / "a.onnx", weights))
+    last = onnx.load(classifier(tmp_path / "b.onnx", weights[:, :1] * 3 if grey else weights))
+    last.graph.node.insert(0, helper.make_node("Transpose", ["pixels"], ["picture"], perm=[0, 3, 1, 2]))
+    del last.graph.input[:]
+    shape = [1, 8, 8, 1 if grey else 3]
+    last.graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape))
+    wanted, found = evaluate([first], pictures, RAW), evaluate([last], pictures, RAW)
+    assert found.accuracies[0].top1 == wanted.accuracies[0].top1
 
 
 def test_an_output_that_is_no_row_of_logits_is_refused(tmp_path: Path, pictures: ImageFolder) -> None:

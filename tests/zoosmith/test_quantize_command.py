@@ -13,6 +13,9 @@ from tests.optimize.nets import Net, dense_block
 from tests.quantize.test_mixed_precision import fragile
 from tests.quantize.trained import picture_folder, trained_net
 from zoosmith.cli import main
+from zoosmith.quantize import calibrate
+from zoosmith.quantize.samples import read_samples
+from zoosmith.validation import preprocessing
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -149,6 +152,45 @@ def test_an_older_opset_is_raised_first(tmp_path: Path, capsys: pytest.CaptureFi
     written = onnx.load(tmp_path / "o.onnx")
     assert [entry.version for entry in written.opset_import] == [12]
     assert "QLinearConv" in {node.op_type for node in written.graph.node}
+
+
+def test_the_sizes_of_pictures_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net(["N", 3, "height", "width"])
+    onnx.save(net.model(net.add("Relu", net.conv("data", 3, 8, 3))), tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "o.onnx", "--calibrate", "synthetic", "--samples", 2, "--every-layer", "--json"]
+    errors = []
+    for sizes in (["--input", "data=1,3,48,192"], ["--dim", "height=48", "--dim", "width=192"], []):
+        code, out, _ = run(capsys, "quantize", tmp_path / "net.onnx", *options, *sizes)
+        assert code == 0
+        errors.append(json.loads(out)["result"]["error"])
+    assert errors[0] == errors[1] != errors[2]
+    code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", *options, "--dim", "depth=3")
+    assert code == 2 and "no input has a dimension named 'depth'" in err
+
+
+def test_the_preprocessing_nearest_to_the_training_data_is_taken_where_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = trained_on(tmp_path / "net.onnx", "unit")
+    options = ["--samples", 8, "--every-layer", "-o", tmp_path / "o.onnx"]
+    code, _, err = run(capsys, "quantize", model, *options)
+    assert code == 0 and "--preprocess unit, the nearest to the training data" in err
+    code, _, err = run(capsys, "quantize", model, *options, "--preprocess", "caffe-densenet")
+    assert code == 2 and "calibration samples unlike the training data" in err
+
+
+def trained_on(path: Path, preprocess: str) -> Path:
+    """A net whose BatchNormalization states what made-up pictures are after a preprocessing."""
+    net = Net([1, 3, 32, 32])
+    x = net.batch_normalization("data", 3)
+    model = net.model(net.add("Relu", net.conv(x, 3, 8, 3)))
+    seen = calibrate(model, read_samples(model, "synthetic", 16, preprocessing(preprocess)), tensors=["data"])["data"]
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    mean, variance = model.graph.node[0].input[3:5]
+    for name, value in ((mean, seen.mean), (variance, seen.deviation**2)):
+        tensors[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
+    onnx.save(model, path)
+    return path
 
 
 def test_a_model_without_images_needs_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

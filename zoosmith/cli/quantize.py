@@ -54,10 +54,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preprocess",
-    default="caffe-densenet",
-    show_default=True,
     metavar="NAME",
-    help="For images: caffe-densenet, caffe, torchvision, tensorflow, unit, none, or auto: by the net's statistics.",
+    help="For images: caffe-densenet, caffe, torchvision, tensorflow, unit, none, or auto: by the net's statistics."
+    "  [default: caffe-densenet, or where that is far from what the model was trained on, the nearest]",
 )
 @click.option(
     "--max-drop",
@@ -129,7 +128,7 @@ def quantize(
     source: str | None,
     samples: int,
     method: str,
-    preprocess: str,
+    preprocess: str | None,
     max_drop: float | None,
     data: Path | None,
     labels: Path | None,
