@@ -7,11 +7,13 @@ from onnx_ir.passes.common import CheckerPass, RemoveUnusedNodesPass
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.ir_model import infer_shapes, to_ir, to_proto
+from zoosmith.optimize.passes.branches import InlineBranches, inline_decided
 from zoosmith.optimize.passes.constants import FoldConstants
 from zoosmith.optimize.passes.dropout import RemoveDropout
 from zoosmith.optimize.passes.identities import RemoveIdentities
 from zoosmith.optimize.passes.merging import MergeAffines
 from zoosmith.optimize.passes.pooling import PoolBeforeConvolution
+from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.passes.weights import FoldIntoNextConvolution, FoldIntoPreviousOperator
 from zoosmith.optimize.simplification import simplify
 from zoosmith.optimize.validity import valid
@@ -22,6 +24,7 @@ OLDEST_OPSET = 7
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
     RemoveDropout(),
     FoldConstants(),
+    MergeUnitAxes(),
     MergeAffines(),
     PoolBeforeConvolution(),
     FoldIntoPreviousOperator(),
@@ -81,13 +84,20 @@ def fold_to_ir(model: onnx.ModelProto) -> ir.Model:
         OptimizeError: the model is older than opset 7, or not valid.
     """
     result = to_ir(valid(model))
-    while FoldConstants()(result).modified:
-        infer_shapes(result)
+    _fold_constants(result)
+    while InlineBranches(_fold_constants)(result).modified:
+        _fold_constants(result)
     _check(result, "it is not valid")
     RemoveUnusedNodesPass()(result)
     RemoveIdentities()(result)
     fold(result)
     return result
+
+
+def _fold_constants(model: ir.Model) -> None:
+    """Compute what is constant, and inline the branches that a constant decides for, until nothing changes."""
+    while any([FoldConstants()(model).modified, inline_decided(model)]):
+        infer_shapes(model)
 
 
 def _check(model: ir.Model, what: str) -> None:

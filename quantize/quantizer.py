@@ -14,6 +14,7 @@ from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
+from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
@@ -24,6 +25,7 @@ from zoosmith.quantize.partition import Partition, choose_parameters, partition,
 from zoosmith.quantize.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
+from zoosmith.quantize.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.stored_weights import store_as_int8
 from zoosmith.quantize.target import INTEGER, Target
@@ -87,6 +89,8 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     GatedActivations()(result)
     PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
+    SignalConvolutions()(result)
+    MergeUnitAxes()(result)
     if not layers(result):
         raise QuantizeError("nothing to quantize; expected a Conv, Gemm or MatMul with constant weights")
     return result

@@ -1,4 +1,4 @@
-"""What is computed of constants alone is a constant, and so are the sizes of a value of known shape."""
+"""What is computed of constants alone is a constant, and so are the known sizes of a value."""
 
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ from zoosmith.optimize.values import (
     add_initializer,
     attribute,
     constant,
+    input_constant,
     input_value,
     is_standard,
     name_of,
@@ -31,7 +32,7 @@ _MOST_ELEMENTS = 1 << 16
 
 
 class FoldConstants(ir.passes.InPlacePass):
-    """Evaluate operators of constants, and Shape and Size of values whose shape is known."""
+    """Evaluate operators of constants, Shape and Size of values of known shape, and Gather of known sizes."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Change the model in place."""
@@ -41,6 +42,7 @@ class FoldConstants(ir.passes.InPlacePass):
                 continue
             output = node.outputs[0]
             value = _shape(node) if node.op_type in ("Shape", "Size") else _evaluated(node, opset(model))
+            value = _chosen_sizes(node) if value is None else value
             if value is None or output.is_graph_output():
                 continue
             folded = add_initializer(model.graph, name_of(output), value)
@@ -52,7 +54,7 @@ class FoldConstants(ir.passes.InPlacePass):
 
 def _shape(node: ir.Node) -> Array | None:
     """What Shape or Size give; None where a size is not known."""
-    shape = sizes(input_value(node, 0))
+    shape = _sizes(input_value(node, 0))
     if shape is None or None in shape:
         return None
     known = [size for size in shape if size is not None]
@@ -60,6 +62,28 @@ def _shape(node: ir.Node) -> Array | None:
         count = prod(known)
         return np.array(count, np.int64) if count < 1 << 63 else None
     return np.array(known[slice(attribute(node, "start", 0), attribute(node, "end", None))], np.int64)
+
+
+def _sizes(value: ir.Value | None) -> tuple[int | None, ...] | None:
+    """The shape of a value; of one that is itself a shape, it follows from the rank of what that describes."""
+    maker = value.producer() if value is not None else None
+    described = sizes(input_value(maker, 0)) if maker is not None and is_standard(maker, "Shape") else None
+    if maker is None or described is None or maker.attributes:
+        return sizes(value)
+    return (len(described),)
+
+
+def _chosen_sizes(node: ir.Node) -> Array | None:
+    """What a Gather of some sizes gives where these are known; None for other nodes."""
+    source, indices = input_value(node, 0), input_constant(node, 1)
+    maker = source.producer() if source is not None and is_standard(node, "Gather") else None
+    shape = sizes(input_value(maker, 0)) if maker is not None and is_standard(maker, "Shape") else None
+    if maker is None or shape is None or maker.attributes or indices is None:
+        return None
+    if not all(-len(shape) <= index < len(shape) for index in indices.flat):
+        return None
+    found = [shape[index] for index in indices.flat]
+    return None if None in found else np.array(found, np.int64).reshape(indices.shape)
 
 
 def _evaluated(node: ir.Node, version: int) -> Array | None:

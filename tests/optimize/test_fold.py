@@ -228,7 +228,8 @@ def test_every_pass_alone_says_truly_whether_it_changed_anything() -> None:
     changed = set()
     net = Net([1, 3, 8, 8])
     x = net.batch_normalization(net.add("Relu", net.add("Dropout", "data")), 3)
-    last = net.model(net.conv(x, 3, 4))
+    x = net.add("Unsqueeze", net.conv(x, 3, 4), axes=[0])
+    last = net.model(net.add("Squeeze", x, axes=[0]))
     for model in (dense_block(), residual(), last):
         for one in PASSES:
             live = to_ir(model)
