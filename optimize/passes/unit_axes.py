@@ -61,7 +61,7 @@ def _axes(node: ir.Node, rank: int) -> list[int] | None:
 def _layout(node: ir.Node) -> Layout | None:
     """How a node that only adds or drops axes of size 1 lays them out; None for other nodes."""
     shape = sizes(input_value(node, 0))
-    if shape is None or len(node.outputs) != 1:
+    if shape is None or not is_standard(node, "Squeeze", "Unsqueeze", *_OF_ONE):
         return None
     rank = len(shape)
     if is_standard(node, "Unsqueeze"):
