@@ -6,9 +6,10 @@ python benchmarks/int8_command.py [--forms integer,qdq,float16,bfloat16] [--runt
 For each net and form one line: how the command ended, the smallest cosine between an output of the file and of the
 float net on samples that were not calibrated on, the speed over the float net in turns on one thread, whether there was
 a notice that no speed-up is to be expected, and the seconds that the command took. `--data own` calibrates every net on
-samples of its kind (net_samples.py says which), `default` those alone that are refused without any. `--levels` runs the
-file with graph optimizations off, basic and all as well, and `--runtime` in others that are installed; each has to give
-the same cosine. The last lines count.
+samples of its kind (net_samples.py says which), `default` those alone that are refused without any; others get the
+made-up pictures of the command, preprocessed as the net wants. `--levels` runs the file with graph optimizations off,
+basic and all as well, and `--runtime` in others that are installed; each has to give the same cosine. The last lines
+count.
 """
 
 import argparse
@@ -83,7 +84,7 @@ class Net:
 def written(net: Net, form: str, output: Path, own: bool) -> tuple[list[str], str | None, float]:
     """Run the command: what it printed, why it ended without a file, and the seconds."""
     fitting = ["--calibrate", str(net.arrays), "--force"]
-    tries = [fitting] if own else [[], fitting]
+    tries = [fitting] if own else [list(net.samples.options), fitting]
     begin = time.perf_counter()
     for options in tries:
         command = [sys.executable, "-m", "zoosmith", "quantize", str(net.path), "-o", str(output), "--no-cache"]

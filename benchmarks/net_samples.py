@@ -61,10 +61,11 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class NetSamples:
-    """Inputs by name, and what kind they are of."""
+    """Inputs by name, what kind they are of, and what the command is told to make pictures of the same layout."""
 
     kind: str
     cases: list[dict[str, Any]]
+    options: tuple[str, ...] = ()
 
 
 def samples_of(path: Path, model: onnx.ModelProto, count: int, photographs: Path) -> NetSamples:
@@ -108,7 +109,10 @@ def pictures_of(name: str, port: Port, channels: tuple[int, int], count: int, ph
         array = prepare(image, (height, width))
         array = array.mean(axis=0, keepdims=True) if number == 1 else array
         cases.append({port.name: np.ascontiguousarray(np.moveaxis(array, 0, axis - 1))[None]})
-    return NetSamples("text" if is_text else "photographs", cases)
+    options = ["--preprocess", convention]
+    if known(shape[axes[0]]) is None or known(shape[axes[1]]) is None:
+        options += ["--input", f"{port.name}={','.join(map(str, cases[0][port.name].shape))}"]
+    return NetSamples("text" if is_text else "photographs", cases, tuple(options))
 
 
 def known(size: object) -> int | None:

@@ -22,7 +22,8 @@ _INTEGER, _FLOAT = "integer", "float"
 def tensor_shapes(model: ir.Model, exact: onnx.ModelProto, samples: Samples) -> Shapes:
     """The shapes of the float32 values that may become integer, by name, for the first sample.
 
-    Values that are not finite, as masks are, stay in float; those of layers do not, and calibration refuses them.
+    Values that are not finite, as masks are, stay in float, and so do those without an element, which have no range.
+    Those of layers that are not finite do not, and calibration refuses them.
 
     Args:
         model: as `fold_to_ir` gives it.
@@ -40,7 +41,11 @@ def tensor_shapes(model: ir.Model, exact: onnx.ModelProto, samples: Samples) -> 
     layers = {name_of(value) for step in steps if step.form and step.form.starts for value in step.sources}
     names = dict.fromkeys(name_of(value) for value in values if value.dtype == ir.DataType.FLOAT)
     [found] = Watched(exact, names).run(samples[:1])
-    return {name: value.shape for name, value in found.items() if name in layers or np.isfinite(value).all()}
+    return {
+        name: value.shape
+        for name, value in found.items()
+        if value.size and (name in layers or np.isfinite(value).all())
+    }
 
 
 def integer_nodes(

@@ -32,6 +32,7 @@ from zoosmith.quantize.target import INTEGER, Target
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+_QUANTIZABLE = "a Conv, Gemm or MatMul with constant weights in float32"
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 
 
@@ -92,8 +93,16 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     SignalConvolutions()(result)
     MergeUnitAxes()(result)
     if not layers(result):
-        raise QuantizeError("nothing to quantize; expected a Conv, Gemm or MatMul with constant weights")
+        raise QuantizeError(f"nothing to quantize{_other_types(result)}; expected {_QUANTIZABLE}")
     return result
+
+
+def _other_types(model: ir.Model) -> str:
+    """What weights a model has that are not float32."""
+    weights = [node.inputs[1] for node in model.graph if node.op_type in _WEIGHTED and len(node.inputs) > 1]
+    types = {value.dtype.name.lower() for value in weights if value is not None and value.dtype is not None}
+    other = sorted(types - {"float"})
+    return f", its weights are {' and '.join(other)}" if other else ""
 
 
 def layers(model: ir.Model) -> list[ir.Node]:

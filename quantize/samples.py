@@ -254,7 +254,7 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
             }
             for _ in range(first, last):
                 entries = {name: next(each) for name, each in rows.items()}
-                yield {name: value[0] if name in self._scalars else value for name, value in entries.items()}
+                yield {name: value.reshape(()) if name in self._scalars else value for name, value in entries.items()}
 
 
 def _batch(port: Port) -> int:

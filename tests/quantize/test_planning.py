@@ -7,7 +7,7 @@ from onnx import TensorProto, numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.optimize import to_proto
-from zoosmith.optimize.values import new_node
+from zoosmith.optimize.values import name_of, new_node
 from zoosmith.quantize import quantize
 from zoosmith.quantize.costs import COSTS, kind_of
 from zoosmith.quantize.integer_forms import FORMS
@@ -15,6 +15,7 @@ from zoosmith.quantize.partition import Step
 from zoosmith.quantize.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.quantizer import prepare
 from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
 
 INT8 = TensorProto.INT8
@@ -72,6 +73,19 @@ def test_what_is_kept_in_float_stays_there_with_what_does_not_pay_without_it() -
     assert chosen(net, "second") == {"first", "sum", "second"}
     assert chosen(net, "second", keep_float=("first",)) == {"second"}
     assert chosen(net, "second", keep_float=("first", "second")) == set()
+
+
+def test_a_layer_of_no_elements_stays_in_float() -> None:
+    net = Net([1, 16, 64], opset=13)
+    first, second = net.normal(64, 64), net.normal(64, 64)
+    rows = [net.constant(np.array([value], np.int64)) for value in (20, 30, 1)]
+    empty = net.add("MatMul", net.add("Slice", "data", *rows), first)
+    model = prepare(net.model(net.add("MatMul", "data", second), empty))
+    shapes = tensor_shapes(model, to_proto(model), random_samples(to_proto(model), 1))
+    kept = {name_of(node.outputs[0]) for node in model.graph if node.op_type == "MatMul"}
+    kept -= integer_nodes(model, shapes, whole=True)
+    assert kept == {empty}
+    assert quantize(to_proto(model), random_samples(to_proto(model), 1), target=Target(every_layer=True))
 
 
 def test_a_layer_that_stays_in_float_keeps_its_weights_as_int8() -> None:

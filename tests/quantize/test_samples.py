@@ -54,7 +54,7 @@ def test_an_array_of_a_scalar_input_has_one_axis(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", data=data, rate=np.array([8000, 16000, 44100]))
     samples = read_samples(model, str(tmp_path / "a.npz"), 10, NONE)  # type: ignore[arg-type]
     assert [sample["rate"] for sample in samples] == [8000, 16000, 44100]
-    assert all(np.shape(sample["rate"]) == () for sample in samples)
+    assert all(isinstance(rate, np.ndarray) and rate.shape == () for rate in (sample["rate"] for sample in samples))
     np.savez(tmp_path / "b.npz", data=data, rate=np.array(8000))
     with pytest.raises(QuantizeError, match=r"b.npz: 'rate' is \[\]; expected \[N\] of at least 1 along axis 0"):
         read_samples(model, str(tmp_path / "b.npz"), 10, NONE)  # type: ignore[arg-type]

@@ -97,7 +97,12 @@ def test_samples_that_are_no_use(
         ("integer", "int8", "already quantized: it holds QuantizeLinear; expected a float32 model"),
         ("qdq", "int8", "already quantized: it holds QuantizeLinear; expected a float32 model"),
         ("integer", "float16", "already quantized: it holds QuantizeLinear; expected a float32 model"),
-        ("float16", "int8", "nothing to quantize; expected a Conv, Gemm or MatMul with constant weights"),
+        (
+            "float16",
+            "int8",
+            "nothing to quantize, its weights are float16; expected a Conv, Gemm or MatMul with constant weights in "
+            "float32",
+        ),
         ("float16", "float16", "no value in float32 that float16 can take the place of"),
     ],
 )

@@ -282,6 +282,7 @@ def _judged(found: "Quantized") -> str:
     if found.unreadable:
         samples += f" ({found.unreadable} that cannot be read left out)"
     if found.distance is None:
-        return f"{samples}, which cannot be judged: the model states no statistics of its training data"
+        noise = "; outputs on real data may be others" if found.calibrated_on == "random" else ""
+        return f"{samples}, which cannot be judged: the model states no statistics of its training data{noise}"
     verdict = "far from the training data" if found.distance.far else "like the training data"
     return f"{samples}, {verdict}: {found.distance}"
