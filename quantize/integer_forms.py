@@ -22,7 +22,7 @@ class IntegerForm:
     Attributes:
         accepts: whether this node, as it stands in a model of this opset, has an integer form.
         write: writes the nodes that make the uint8 form of a float value.
-        starts: whether it has weights of its own, and is what reports and mixed precision call a layer.
+        starts: whether it has weights of its own.
         moves: whether its values keep the quantization parameters of its input; others get some from their range.
         per_channel: whether each channel of its input may have a scale and zero point of its own.
         every_input: whether it reads all of its inputs in uint8, not the first one alone.

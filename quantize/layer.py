@@ -16,9 +16,8 @@ class Layer:
         minimum: the lowest float value.
         maximum: the highest one.
         clipped: share of the float values that uint8 cannot hold.
-        alone_db: the same ratio of the model's outputs, where this layer alone is integer: the loss that keeping it in
-            float would save. None where that was not measured, and for layers without weights, which stay in float
-            with those beside them only.
+        alone_db: the same ratio of the model's outputs (of logits, where they are probabilities) where this layer alone
+            is integer. None where that was not measured.
     """
 
     name: str

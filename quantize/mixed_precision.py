@@ -1,30 +1,34 @@
-"""Mixed precision: quantize as much as a limit of the drop allows, the layers that cost most stay in float."""
+"""Mixed precision: the fastest model that keeps a limit of accuracy, some of its layers in float."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
-import onnx_ir as ir
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.clipping import narrow_ranges
+from zoosmith.quantize.error_price import ErrorPrice, Sensitivity
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.layers import MEASURED, measure_layers, signal_to_noise
-from zoosmith.quantize.output_errors import output_error
-from zoosmith.quantize.partition import Partition, partition
-from zoosmith.quantize.planning import integer_nodes, tensor_shapes
+from zoosmith.quantize.layers import measure_layers, signal_to_noise
+from zoosmith.quantize.partition import Partition, Step, choose_parameters, partition, units
+from zoosmith.quantize.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
+from zoosmith.quantize.sensitivity import measure_sensitivity
 from zoosmith.quantize.target import INTEGER, Target
-from zoosmith.validation import OnnxRuntimeRunner
+
+# microseconds that the worst error costs at the lowest price: less than any operator gains
+_LOWEST = 0.1
+# by how much the price of errors grows from one plan to the next, and how many there are: up to 10 ** 10 times as high
+_FACTOR = 1.1
+_PRICES = 240
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Limited:
     Attributes:
         model: the quantized model.
         drop: of that model.
-        kept: the layers that stayed in float (names of the values that they make), the costliest first.
+        kept: the layers that stayed in float for their errors, though they are faster in integers: names of the values
+            that they make, the costliest first.
         met: whether the drop is inside the limit; where it is not, this is the best that was found.
         layers: the integer layers of that model.
     """
@@ -59,12 +64,11 @@ def quantize_within(
     cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> Limited:
-    """Quantize with as few layers left in float as bring the drop to a limit or below; at least one is quantized.
+    """Quantize as it is fastest, as long as the drop is at a limit or below; at least one layer is quantized.
 
-    A layer is a Conv, Gemm or MatMul. Layers are ranked by their own error: what the outputs lose when that layer alone
-    is quantized. Then 1, 2, 4, ... of the worst stay in float until the drop is inside the limit, and the fewest that
-    do are found by bisection. (On PP-OCR and NudeNet the errors of the layers' own values rank them worse: the outputs'
-    error with the 8 worst of 64 layers in float is 0.012 standard deviations by this rank, 0.033 by the other.)
+    Where the fastest model drops more, it is measured what each rounding costs the outputs (`measure_sensitivity`), and
+    the plan is made again with a price for errors beside that of time. The higher the price, the more accurate and the
+    slower the plan: the lowest one that keeps the limit is found by bisection, over models that are written and run.
 
     Args:
         model: as for `quantize`.
@@ -73,85 +77,50 @@ def quantize_within(
         limit: the largest drop to accept.
         method: as for `calibrate`.
         target: the form of the result.
-        keep: how many of the worst layers stay in float in any case.
-        rank: measure each layer's own error even where nothing has to be chosen by it.
+        keep: how many of the layers whose errors cost most stay in float in any case.
+        rank: measure what each layer's errors cost even where nothing has to be chosen by it.
         cache: as for `quantize`.
-        progress: notified of the calibration runs and of the layers ranked.
+        progress: notified of the calibration runs and of what was measured.
 
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
     calibrated = _Calibrated(model, samples, method, target, cache, progress)
-    layers = len(calibrated.layers)
-    if keep >= layers > 0:
-        raise QuantizeError(f"{keep} layers to keep in float of {layers} in all; expected at most {layers - 1}")
-    ranked = calibrated.ranked(progress) if keep or rank else []
-    search = _Search(calibrated, drop_of, limit)
-    found = search.tried(ranked[:keep])
-    if not found.met:
-        found = search.run(ranked or calibrated.ranked(progress), keep, found)
-    return Limited(found.integer.model, found.drop, found.kept, found.met, calibrated.measured(found.integer))
-
-
-class _Calibrated:
-    """A float model with the ranges of its values: integer models are written from it, any layers left in float."""
-
-    def __init__(
-        self,
-        model: onnx.ModelProto,
-        samples: Samples,
-        method: str,
-        target: Target,
-        cache: Path | None,
-        progress: Progress,
-    ) -> None:
-        self._target = target
-        self._prepared = prepare(model)
-        self._exact = to_proto(self._prepared)
-        self._shapes = tensor_shapes(self._prepared, self._exact, samples)
-        parts = partition(self._prepared, self._chosen(self._prepared, ()))
-        self._ranges = kept_or_calibrated(
-            self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
+    fastest = calibrated.plan()
+    layers = calibrated.layers(fastest)
+    if keep >= len(layers) > 0:
+        raise QuantizeError(
+            f"{keep} layers to keep in float of {len(layers)} in all; expected at most {len(layers) - 1}"
         )
-        self._samples = samples[:MEASURED]
-        self._alone_db: dict[str, float | None] = {}
-        # a layer has the name of what its node makes, and in reports that of the Relu or Clip which joined it
-        self.layers = {name_of(step.node.outputs[0]): name_of(step.output) for step in parts.computed}
-
-    def _chosen(self, model: ir.Model, kept: Collection[str]) -> set[str]:
-        return integer_nodes(model, self._shapes, keep_float=kept, whole=self._target.whole)
-
-    def quantized(self, kept: Collection[str]) -> "_Integer":
-        """The integer model in which the layers that make `kept` stay in float."""
-        result = self._prepared.clone()
-        return self._written(result, self._chosen(result, kept), kept)
-
-    def _alone_in_integers(self, layer: str) -> "_Integer":
-        return self._written(self._prepared.clone(), {layer}, [other for other in self.layers if other != layer])
-
-    def _written(self, result: ir.Model, integer: Collection[str], exact: Collection[str]) -> "_Integer":
-        parts = partition(result, integer)
-        encodings = write_integer(result, parts, self._ranges, self._target, exact)
-        return _Integer(to_proto(result), parts, encodings)
-
-    def ranked(self, progress: Progress) -> list[str]:
-        """The values that the layers make, those first whose layer does most harm when it alone is quantized."""
-        wanted = _outputs(self._exact, self._samples)
-        errors = {}
-        with progress.task("ranking layers", len(self.layers)) as task:
-            for layer, name in self.layers.items():
-                found = _outputs(self._alone_in_integers(layer).model, self._samples)
-                errors[layer] = _distance(wanted, found)
-                self._alone_db[name] = _ratio(wanted, found)
-                task.advance()
-        return sorted(self.layers, key=lambda layer: -errors[layer])
-
-    def measured(self, found: "_Integer") -> tuple[Layer, ...]:
-        """The integer layers of a model, on the first samples."""
-        layers = measure_layers(
-            self._exact, found.model, found.parts, found.encodings, self._samples, signed=self._target.signed
+    sensitivity = calibrated.sensitivity(fastest, progress) if keep or rank else None
+    ranked = layers if sensitivity is None else _ranked(layers, sensitivity)
+    kept = [step.name for step in ranked[:keep]]
+    found = _tried(calibrated, calibrated.plan(kept), drop_of)
+    without_price = found.plan
+    if found.drop > limit:
+        narrow = calibrated.narrowed(fastest)
+        narrowed = _tried(narrow, found.plan, drop_of)
+        if narrowed.drop < found.drop:
+            found, calibrated, sensitivity = narrowed, narrow, None
+    if found.drop > limit:
+        sensitivity = sensitivity or calibrated.sensitivity(fastest, progress)
+        ranked = _ranked(layers, sensitivity)
+        found = _search(
+            calibrated, lambda errors: calibrated.plan(kept, errors, fastest), sensitivity, found, drop_of, limit
         )
-        return tuple(replace(layer, alone_db=self._alone_db.get(layer.name)) for layer in layers)
+    left = {*kept, *without_price.integer} - found.plan.integer
+    in_float = tuple(step.name for step in ranked if step.name in left)
+    return Limited(
+        found.integer.model, found.drop, in_float, found.drop <= limit, calibrated.measured(found.integer, sensitivity)
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which steps become integer, and which layers in float keep their float weights; by their names."""
+
+    integer: frozenset[str]
+    exact: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -165,79 +134,136 @@ class _Integer:
 
 @dataclass(frozen=True)
 class _Tried:
-    """A model with the layers that it keeps in float, and what it loses."""
+    """A plan, the model written by it, and what that loses."""
 
+    plan: _Plan
     integer: _Integer
     drop: float
-    kept: tuple[str, ...]
-    met: bool
 
 
-class _Search:
-    """The search for the fewest layers in float that keep a limit."""
+class _Calibrated:
+    """A float model with the ranges of its values: integer models are written from it, by any plan.
 
-    def __init__(self, calibrated: _Calibrated, drop_of: Callable[[onnx.ModelProto], float], limit: float) -> None:
-        self._calibrated = calibrated
-        self._drop_of = drop_of
-        self._limit = limit
+    Attributes:
+        prepared: the float model.
+    """
 
-    def tried(self, kept: Sequence[str]) -> _Tried:
-        result = self._calibrated.quantized(kept)
-        drop = self._drop_of(result.model)
-        return _Tried(result, drop, tuple(kept), drop <= self._limit)
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        samples: Samples,
+        method: str,
+        target: Target,
+        cache: Path | None,
+        progress: Progress,
+    ) -> None:
+        self._target = target
+        self.prepared = prepare(model)
+        self._exact = to_proto(self.prepared)
+        self._shapes = tensor_shapes(self.prepared, self._exact, samples)
+        self._ranges = kept_or_calibrated(
+            self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
+        )
+        self._samples = samples
 
-    def run(self, ranked: list[str], failed: int, first: _Tried) -> _Tried:
-        """Keep more than the first `failed` layers in float; `first` is the model with these."""
-        best, more = first, 1
-        while failed + more < len(ranked):
-            found = self.tried(ranked[: failed + more])
-            best = min(best, found, key=lambda result: (result.drop, len(result.kept)))
-            if found.met:
-                return self._fewest(ranked, failed, found)
-            failed += more
-            # the last try leaves one layer in integers
-            more = min(failed, max(1, len(ranked) - 1 - failed))
-        return best
+    def plan(self, kept: Collection[str] = (), errors: ErrorPrice = NO_PRICE, within: "_Plan | None" = None) -> "_Plan":
+        """The plan of the least cost.
 
-    def _fewest(self, ranked: list[str], failed: int, found: _Tried) -> _Tried:
-        while len(found.kept) - failed > 1:
-            middle = (len(found.kept) + failed) // 2
-            tried = self.tried(ranked[:middle])
-            if tried.met:
-                found = tried
-            else:
-                failed = middle
-        return found
+        Args:
+            kept: names of steps that stay in float, with their weights.
+            errors: the price of errors.
+            within: a plan of which other steps in float stay so.
+        """
+        steps = units(self.prepared)
+        others = [step.name for step in steps if within is not None and step.name not in within.integer]
+        integer = integer_nodes(
+            self.prepared, self._shapes, keep_float={*kept, *others}, whole=self._target.whole, errors=errors
+        )
+        exact = {step.name for step in steps if step.name in kept or errors.wants_float_weights(step)}
+        return _Plan(frozenset(integer), frozenset(exact - integer))
+
+    def layers(self, plan: _Plan) -> list[Step]:
+        """The integer steps that make values of their own: all but those that move values."""
+        return [
+            step for step in units(self.prepared) if step.name in plan.integer and step.form and not step.form.moves
+        ]
+
+    def has_layers(self, plan: _Plan) -> bool:
+        """Whether a plan has an integer step with weights."""
+        return any(step.form and step.form.starts for step in self.layers(plan))
+
+    def written(self, plan: _Plan) -> _Integer:
+        """The model of a plan."""
+        result = self.prepared.clone()
+        parts = partition(result, plan.integer)
+        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact)
+        return _Integer(to_proto(result), parts, encodings)
+
+    def narrowed(self, plan: _Plan) -> "_Calibrated":
+        """The same with ranges of the least error for the values that a plan encodes."""
+        parts = partition(self.prepared, plan.integer)
+        result = copy(self)
+        result._ranges = narrow_ranges(
+            self._exact,
+            lambda ranges: choose_parameters(self.prepared, parts, ranges, self._target),
+            self._ranges,
+            self._samples,
+        )
+        return result
+
+    def sensitivity(self, plan: _Plan, progress: Progress) -> Sensitivity:
+        """What each rounding of a plan costs the outputs, and that of weights in other layers."""
+        model = self.prepared.clone()
+        parts = partition(model, plan.integer)
+        parameters = choose_parameters(model, parts, self._ranges, self._target)
+        return measure_sensitivity(model, parts, parameters, self._ranges, self._samples, progress)
+
+    def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
+        """The integer layers of a model, on the first samples."""
+        layers = measure_layers(
+            self._exact, found.model, found.parts, found.encodings, self._samples, signed=self._target.signed
+        )
+        if sensitivity is None:
+            return layers
+        alone = {
+            name_of(step.output): signal_to_noise(1.0, sensitivity.of_layer(step))
+            for step in units(self.prepared)
+            if step.form
+        }
+        return tuple(replace(layer, alone_db=alone[layer.name]) for layer in layers)
 
 
-def _outputs(model: onnx.ModelProto, samples: Samples) -> list[list[Any]]:
-    """For each output its values on each sample."""
-    runner = OnnxRuntimeRunner(model)
-    rows = [runner.run(sample) for sample in samples]
-    return [[row[name] for row in rows] for name in runner.output_names]
+def _ranked(layers: Collection[Step], sensitivity: Sensitivity) -> list[Step]:
+    """The layers, those first whose errors cost most."""
+    return sorted(layers, key=lambda step: -sensitivity.of_layer(step))
 
 
-def _compared(exact: list[list[Any]], found: list[list[Any]]) -> Iterator[tuple[Array, Array]]:
-    """Values and errors of each output that has values."""
-    for wanted, given in zip(exact, found, strict=True):
-        pairs = [output_error(a, b) for a, b in zip(wanted, given, strict=True)]
-        values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        if values.size:
-            yield values, errors
+def _tried(calibrated: _Calibrated, plan: _Plan, drop_of: Callable[[onnx.ModelProto], float]) -> _Tried:
+    integer = calibrated.written(plan)
+    return _Tried(plan, integer, drop_of(integer.model))
 
 
-def _distance(exact: list[list[Any]], found: list[list[Any]]) -> float:
-    """Root mean square error over the standard deviation, of the worst output."""
-    return max(
-        (float(np.sqrt(np.mean(errors**2)) / (np.std(values) or 1.0)) for values, errors in _compared(exact, found)),
-        default=0.0,
-    )
-
-
-def _ratio(exact: list[list[Any]], found: list[list[Any]]) -> float | None:
-    """The signal-to-noise ratio of the worst output."""
-    ratios = [
-        signal_to_noise(float(np.mean(values * values)), float(np.mean(errors * errors)))
-        for values, errors in _compared(exact, found)
-    ]
-    return min((ratio for ratio in ratios if ratio is not None), default=None)
+def _search(
+    calibrated: _Calibrated,
+    plan_at: Callable[[ErrorPrice], _Plan],
+    sensitivity: Sensitivity,
+    first: _Tried,
+    drop_of: Callable[[onnx.ModelProto], float],
+    limit: float,
+) -> _Tried:
+    """The model of the lowest price that keeps the limit; where none does, the best of those that were tried."""
+    worst = max([*sensitivity.values.values(), *sensitivity.weights.values()])
+    found: _Tried | None = None
+    best, cheap, dear = first, -1, _PRICES if worst else 0
+    while dear - cheap > 1:
+        middle = (cheap + dear) // 2
+        plan = plan_at(ErrorPrice(sensitivity, _LOWEST / worst * _FACTOR**middle))
+        if (found is not None and plan == found.plan) or not calibrated.has_layers(plan):
+            dear = middle
+            continue
+        tried = best if plan == best.plan else _tried(calibrated, plan, drop_of)
+        if tried.drop <= limit:
+            found, dear = tried, middle
+            continue
+        best, cheap = min(best, tried, key=lambda each: each.drop), middle
+    return found or best

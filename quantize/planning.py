@@ -10,10 +10,16 @@ import onnx_ir as ir
 from zoosmith.optimize.values import constant, name_of, read_values
 from zoosmith.quantize.calibration import Samples, Watched
 from zoosmith.quantize.costs import border_cost, border_excess, step_cost
+from zoosmith.quantize.error_price import ErrorPrice
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.partition import Step, units
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+# microseconds that each layer in float costs where their number counts, not their time
+_ONE_LAYER = 100.0
+
+NO_PRICE = ErrorPrice()
 
 # the two ends of a cut: what stays connected to the first is integer
 _INTEGER, _FLOAT = "integer", "float"
@@ -49,19 +55,27 @@ def tensor_shapes(model: ir.Model, exact: onnx.ModelProto, samples: Samples) -> 
 
 
 def integer_nodes(
-    model: ir.Model, shapes: Shapes, *, keep_float: Collection[str] = (), whole: bool = False
+    model: ir.Model,
+    shapes: Shapes,
+    *,
+    keep_float: Collection[str] = (),
+    whole: bool = False,
+    errors: ErrorPrice = NO_PRICE,
 ) -> set[str]:
     """Choose the nodes that become integer, so that the sum of their costs and those of the borders is the least.
 
     The choice is a minimum cut: each node stands on the integer or on the float side and costs what it takes there;
     a value that is made on one side and read on the other one costs a border, once. So islands of integers appear
-    where they pay as a whole, and none where only a part of them would.
+    where they pay as a whole, and none where only a part of them would. Errors have a price as time has: a value in
+    uint8 costs it once, whoever made it and however many read it.
 
     Args:
         model: as `fold_to_ir` gives it.
         shapes: of its float32 tensors, by name.
         keep_float: names of steps that stay in float.
-        whole: every operator with weights becomes integer, whether it pays or not.
+        whole: operators with weights become integer whether that pays or not: all, or with a price of errors as many as
+            are worth theirs.
+        errors: their price; without it, none.
 
     Returns:
         Names of steps, as `partition` takes them.
@@ -73,13 +87,13 @@ def integer_nodes(
         # an edge without a capacity is never cut
         if step.form is None or step.name in keep_float or not _has_shapes(step, shapes):
             graph.add_edge(step, _FLOAT)
-        elif whole and step.form.starts:
+        elif whole and step.form.starts and not errors.microseconds:
             graph.add_edge(_INTEGER, step)
         else:
-            real, integer = step_cost(step, shapes)
-            graph.add_edge(_INTEGER, step, capacity=_nanoseconds(real))
-            graph.add_edge(step, _FLOAT, capacity=_nanoseconds(integer))
-    _add_borders(graph, model, steps, shapes)
+            real, integer = (_ONE_LAYER, 0.0) if whole and step.form.starts else step_cost(step, shapes)
+            graph.add_edge(_INTEGER, step, capacity=_nanoseconds(real + errors.of_stored(step)))
+            graph.add_edge(step, _FLOAT, capacity=_nanoseconds(integer + errors.of_weights(step)))
+    _add_borders(graph, model, steps, shapes, errors)
     _, (integer_side, _) = networkx.minimum_cut(graph, _INTEGER, _FLOAT)
     return {step.name for step in steps if step in integer_side}
 
@@ -88,8 +102,10 @@ def _has_shapes(step: Step, shapes: Shapes) -> bool:
     return all(name_of(value) in shapes for value in (*step.sources, step.output))
 
 
-def _add_borders(graph: "networkx.DiGraph[Hashable]", model: ir.Model, steps: list[Step], shapes: Shapes) -> None:
-    """Add what it costs to bring values from the side that makes them to the one that reads them."""
+def _add_borders(
+    graph: "networkx.DiGraph[Hashable]", model: ir.Model, steps: list[Step], shapes: Shapes, errors: ErrorPrice
+) -> None:
+    """Add what it costs to bring values from the side that makes them to the one that reads them, and their errors."""
     makers: dict[ir.Value, Step | str] = {
         step.output: _FLOAT if step.form and step.form.gives_float else step for step in steps
     }
@@ -119,9 +135,15 @@ def _add_borders(graph: "networkx.DiGraph[Hashable]", model: ir.Model, steps: li
         pooled = isinstance(maker, Step) and maker.form is not None and maker.node.op_type == "MaxPool"
         graph.add_edge(entering, maker, **{} if pooled else {"capacity": to_integer})
         graph.add_edges_from((reader, entering) for reader in reading if reader is not _FLOAT)
+        if isinstance(maker, Step) and maker.form is not None and maker.form.moves:
+            _add_cost(graph, entering, maker, _nanoseconds(errors.of_moved(maker)))
+        elif errors.microseconds:
+            encoded = (value, "encoded")
+            graph.add_edge(encoded, _FLOAT, capacity=_nanoseconds(errors.of_value(name_of(value))))
+            graph.add_edges_from((side, encoded) for side in (maker, *reading) if side is not _FLOAT)
 
 
-def _add_cost(graph: "networkx.DiGraph[Hashable]", integer: Step | str, other: Step | str, cost: int) -> None:
+def _add_cost(graph: "networkx.DiGraph[Hashable]", integer: Hashable, other: Hashable, cost: int) -> None:
     """Add a cost of the first being on the integer side and the other one on the float side."""
     if cost and integer is not _FLOAT:
         edge = graph.get_edge_data(integer, other)

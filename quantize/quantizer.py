@@ -158,7 +158,7 @@ def write_integer(
             writer.dequantize(value)
     encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
-    store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact])
+    store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges)
     return encodings
 
 

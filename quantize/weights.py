@@ -14,6 +14,9 @@ PAIR_LIMIT = 128
 # Scales that are tried, as parts of the one that just holds the largest weight.
 _TRIED = 1 + np.arange(21) / 20
 
+# The same where no neighbours limit each other, so that only the largest weights lose.
+_TRIED_ALONE = 1 - np.arange(9) / 20
+
 # Weights that are worked on together: few enough to stay in the processor's cache.
 _AT_ONCE = 2**16
 
@@ -26,18 +29,19 @@ class PackedWeights:
     scale: Array
 
 
-def quantize_weights(weights: Array, bias: Array, spread: Array) -> PackedWeights:
+def quantize_weights(weights: Array, bias: Array, spread: Array, *, multiplied: bool = True) -> PackedWeights:
     """Round weights (O, I, ...) to int8 with a scale for each output channel; `bias` (O,) must fit into int32 at it.
 
     The scale is the one that leaves the least squared error of the sums, where `spread`, of the weights' shape, is the
     standard deviation of what each weight multiplies. Processors without VNNI multiply bytes with an instruction
     that adds two neighbouring products in int16 and saturates. So positive neighbours, and negative ones, are kept from
     adding up to more than PAIR_LIMIT: then every processor computes the same integers. Neighbours are input channels
-    2i and 2i + 1 at one position of the kernel, as channels-last kernels read them; depthwise ones add in int32.
+    2i and 2i + 1 at one position of the kernel, as channels-last kernels read them; depthwise ones add in int32. Where
+    weights are only stored, not `multiplied` as integers, nothing limits neighbours.
     """
     parts = max(1, weights.size // _AT_ONCE)
     packed = [
-        _quantize_part(*part)
+        _quantize_part(*part, multiplied=multiplied)
         for part in zip(
             *(np.array_split(value, min(parts, len(weights))) for value in (weights, bias, spread)), strict=True
         )
@@ -52,7 +56,7 @@ def smallest_scale(bias: Array) -> Array:
     return np.abs(bias) / 2**29
 
 
-def _quantize_part(weights: Array, bias: Array, spread: Array) -> PackedWeights:
+def _quantize_part(weights: Array, bias: Array, spread: Array, *, multiplied: bool) -> PackedWeights:
     outputs = len(weights)
     flat = np.moveaxis(weights, 1, -1).reshape(outputs, -1)
     importance = np.moveaxis(spread, 1, -1).reshape(outputs, -1) ** 2
@@ -61,8 +65,9 @@ def _quantize_part(weights: Array, bias: Array, spread: Array) -> PackedWeights:
     whole[(whole == 0) & (least == 0)] = 1.0
     best = np.full(outputs, np.inf)
     scale, packed = whole.copy(), np.zeros(flat.shape)
-    neighbours = weights.shape[1] > 1
-    for part in _TRIED if neighbours else (1.0,):
+    neighbours = multiplied and weights.shape[1] > 1
+    tried_parts = _TRIED if neighbours else _TRIED_ALONE if not multiplied else (1.0,)
+    for part in tried_parts:
         tried = np.maximum(whole * part, least)
         rounded = np.clip(np.rint(flat / tried[:, None]), -LIMIT, LIMIT)
         rounded = _within_pairs(rounded) if neighbours else rounded

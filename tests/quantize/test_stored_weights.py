@@ -7,6 +7,7 @@ from onnx import numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.optimize import to_ir, to_proto
+from zoosmith.quantize.calibration import calibrate
 from zoosmith.quantize.stored_weights import store_as_int8
 from zoosmith.validation import OnnxRuntimeRunner, random_inputs
 
@@ -28,7 +29,7 @@ def layer(kind: str) -> onnx.ModelProto:
 def test_each_output_channel_keeps_its_precision(kind: str) -> None:
     model = layer(kind)
     changed = to_ir(model)
-    store_as_int8(changed, list(changed.graph))
+    store_as_int8(changed, list(changed.graph), {})
     result = to_proto(changed)
     onnx.checker.check_model(result, full_check=True)
     arrays = [numpy_helper.to_array(tensor) for tensor in result.graph.initializer]
@@ -43,5 +44,19 @@ def test_each_output_channel_keeps_its_precision(kind: str) -> None:
 def test_few_weights_stay_as_they_are() -> None:
     net = Net([1, 4, 4, 4])
     model = to_ir(net.model(net.conv("data", 4, 4)))
-    store_as_int8(model, list(model.graph))
+    store_as_int8(model, list(model.graph), {})
     assert [node.op_type for node in model.graph] == ["Conv"]
+
+
+def test_what_rounding_adds_on_average_goes_into_the_bias() -> None:
+    net = Net([1, 64, 8, 8])
+    model = net.model(net.conv("data", 64, 16, bias=True))
+    sample = {"data": random_inputs(model, seed=3)["data"] + np.float32(20)}
+    [exact] = OnnxRuntimeRunner(model).run(sample).values()
+    errors = []
+    for ranges in ({}, calibrate(model, [sample], tensors=["data"])):
+        changed = to_ir(model)
+        store_as_int8(changed, list(changed.graph), ranges)
+        [found] = OnnxRuntimeRunner(to_proto(changed)).run(sample).values()
+        errors.append(float(np.abs((found - exact).mean(axis=(0, 2, 3))).max()))
+    assert errors[1] < 0.02 * errors[0]
