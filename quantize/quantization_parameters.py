@@ -44,10 +44,14 @@ class QuantizationParameters:
 
 
 def concatenate(parts: Sequence[QuantizationParameters]) -> QuantizationParameters:
-    """The parameters of tensors that are concatenated along their channels."""
-    return QuantizationParameters(
-        np.concatenate([part.scale for part in parts]), np.concatenate([part.zero_point for part in parts])
+    """The parameters of tensors that are concatenated along their channels; one entry where all are the same."""
+    scale, zero_point = (
+        np.concatenate(values) for values in zip(*((part.scale, part.zero_point) for part in parts), strict=True)
     )
+    if np.all(scale == scale[0]) and np.all(zero_point == zero_point[0]):
+        # what moves values to other places may follow
+        return QuantizationParameters(scale[:1], zero_point[:1])
+    return QuantizationParameters(scale, zero_point)
 
 
 def per_channel(low: Array, high: Array) -> QuantizationParameters:

@@ -306,3 +306,20 @@ def test_an_affine_whose_constant_stands_first_reads_the_other_input(op_type: st
     write_integer(result, partition(result, {step.name for step in units(result) if step.form}), ranges)
     assert operators(to_proto(result)) == {"Tanh": 1, "QuantizeLinear": 1, "QLinearConv": 3, "DequantizeLinear": 2}
     assert summarize(model, to_proto(result), samples).error < 0.05
+
+
+def test_channels_that_are_moved_behind_a_concat_keep_its_scale() -> None:
+    net = Net([1, 3, 8, 10])
+    x = net.add("Concat", net.conv("data", 3, 4), net.conv("data", 3, 4), axis=1)
+    # the axis of 10 values becomes that of the channels
+    x = net.conv(net.add("Transpose", x, perm=[0, 3, 2, 1]), 10, 4)
+    model = net.model(x)
+    result = quantized(model)
+    assert operators(result) == {
+        "QuantizeLinear": 1,
+        "QLinearConv": 3,
+        "Concat": 1,
+        "Transpose": 1,
+        "DequantizeLinear": 1,
+    }
+    assert summarize(model, result, random_samples(model, 4, seed=100)).error < 0.05
