@@ -19,6 +19,7 @@ from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.float_convolutions import keep_in_float
 from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition, units
@@ -159,6 +160,7 @@ def write_integer(
     encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
     store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges)
+    keep_in_float(model)
     return encodings
 
 
