@@ -9,7 +9,6 @@ import onnx
 
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.expected_speed import slow_reason
-from zoosmith.quantize.layers import MEASURED
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
@@ -19,7 +18,7 @@ BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
 @dataclass(frozen=True)
 class Summary:
-    """`error` is the outputs' mean absolute error on calibration samples, over the float outputs' standard deviation.
+    """`error` is the outputs' mean absolute error on samples, over the float outputs' standard deviation.
 
     `convolutions` counts QLinearConv, `products` MatMulInteger, `borders` QuantizeLinear and DequantizeLinear. `slow`
     says why no speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output
@@ -53,7 +52,7 @@ def summarize(
 ) -> Summary:
     """Count and measure. Raises ValidationError where a model cannot be run."""
     errors, exact = [], []
-    before, after = run(original, samples[:MEASURED]), run(quantized, samples[:MEASURED])
+    before, after = run(original, samples), run(quantized, samples)
     for wanted, found in zip(before, after, strict=True):
         for name, value in wanted.items():
             values, error = output_error(value, found[name])

@@ -144,6 +144,10 @@ class LazySamples(Sequence[Mapping[str, Array]]):
         self._make = make
         self.digests = digests
 
+    def part(self, first: int, last: int) -> "LazySamples":
+        """Those from `first` to before `last`, made when they are asked for; of all, the digests."""
+        return LazySamples(last - first, lambda index: self._make(first + index), self.digests)
+
     def __len__(self) -> int:
         return self._count
 
@@ -220,12 +224,22 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
     """Arrays of an NPZ file in whole batches, read when they are asked for."""
 
     def __init__(
-        self, path: str | os.PathLike[str], batches: Mapping[str, int], scalars: frozenset[str], count: int
+        self,
+        path: str | os.PathLike[str],
+        batches: Mapping[str, int],
+        scalars: frozenset[str],
+        count: int,
+        first: int = 0,
     ) -> None:
         self._path = path
         self._batches = batches
         self._scalars = scalars
         self._count = count
+        self._first = first
+
+    def part(self, first: int, last: int) -> "_ArraySamples":
+        """Those from `first` to before `last`."""
+        return _ArraySamples(self._path, self._batches, self._scalars, last - first, self._first + first)
 
     def __len__(self) -> int:
         return self._count
@@ -249,12 +263,17 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
     def _read(self, first: int, last: int) -> Iterator[Mapping[str, Array]]:
         with open_arrays(self._path) as arrays, ExitStack() as streams:
             rows = {
-                name: streams.enter_context(closing(arrays.rows(name, batch, first * batch)))
+                name: streams.enter_context(closing(arrays.rows(name, batch, (self._first + first) * batch)))
                 for name, batch in self._batches.items()
             }
             for _ in range(first, last):
                 entries = {name: next(each) for name, each in rows.items()}
                 yield {name: value.reshape(()) if name in self._scalars else value for name, value in entries.items()}
+
+
+def part_of(samples: Samples, first: int, last: int) -> Samples:
+    """The samples from `first` to before `last`, read or made when they are asked for, as all of them are."""
+    return samples.part(first, last) if isinstance(samples, LazySamples | _ArraySamples) else samples[first:last]
 
 
 def _batch(port: Port) -> int:

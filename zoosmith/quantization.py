@@ -15,8 +15,8 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.held_out import split, with_held_out
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.layers import MEASURED
 from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples, measure_samples, refuse_far
@@ -81,7 +81,8 @@ class Quantized:
 
     Attributes:
         written: the file and how it was verified; no file where a limit was not kept.
-        samples: how many were used.
+        samples: how many were calibrated on.
+        compared_on: what `summary` compares the outputs on: how many samples, and whether they were calibrated on.
         calibrated_on: their source, as `Calibration` has it.
         unreadable: how many images could not be read.
         distance: of the samples from the training data; None where the model states nothing of that.
@@ -89,12 +90,13 @@ class Quantized:
         kept: layers that stayed in float.
         drop: relative drop of top-1; None where it was not measured.
         max_drop: the largest one that was allowed.
-        min_cosine: the smallest cosine on the samples that was wanted.
+        min_cosine: the smallest cosine that was wanted.
         layers: the integer layers.
     """
 
     written: Written
     samples: int
+    compared_on: str
     calibrated_on: str
     unreadable: int
     distance: SampleDistance | None
@@ -110,6 +112,7 @@ class Quantized:
         return {
             "output": None if self.written.output is None else str(self.written.output),
             "samples": self.samples,
+            "compared_on": self.compared_on,
             "calibrated_on": self.calibrated_on,
             "unreadable": self.unreadable,
             "sample_distance": None if self.distance is None else asdict(self.distance),
@@ -146,8 +149,9 @@ def quantize_file(
         calibration: what ranges are measured on.
         max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
         labelled: images to measure the drop on.
-        min_cosine: the smallest cosine between the outputs of both models on the samples; layers stay in float until it
-            is kept, and where that does not help the best model is written. Not on `labelled`, where the drop counts.
+        min_cosine: the smallest cosine between the outputs of both models on samples that are held out; layers stay in
+            float until it is kept, and where that does not help the best model is written. Not on `labelled`, where the
+            drop counts.
         keep_float: how many of the layers that cost most stay in float in any case.
         rank: measure what each layer alone costs even where nothing is chosen by it.
         target: the form of the file.
@@ -169,19 +173,19 @@ def quantize_file(
         integer_source, raised_from = _raised(original)
         if raised_from is not None:
             progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
-        gathered = gather(original, calibration, inputs, progress)
+        gathered = gather(original, calibration, inputs, progress, count=with_held_out)
         if labelled is not None:
             refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array)
         state_digests(integer_source, gathered.seen)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
-    samples = gathered.samples
+    parts = split(gathered.samples, gathered.source)
     limit = 1.0 if max_drop is None else max_drop
     try:
-        drop_of = _drop_of(original, samples, labelled, gathered.to_array, providers)
+        drop_of = _drop_of(original, parts.compared, labelled, gathered.to_array, providers)
         result = quantize_within(
             integer_source,
-            samples,
+            parts.calibrated,
             drop_of,
             limit if labelled is not None else 1 - min_cosine,
             method=calibration.method,
@@ -195,7 +199,7 @@ def quantize_file(
         raise QuantizeError(f"{source}: {error}") from error
 
     def prove(path: Path, check: Callable[[], None]) -> Proof:
-        given = samples[:_VERIFIED] if inputs.feed is None else None
+        given = parts.compared[:_VERIFIED] if inputs.feed is None else None
         origin = f"samples of {gathered.source}" if inputs.feed is None else str(inputs)
         return verify_models(
             source,
@@ -210,7 +214,7 @@ def quantize_file(
             progress=progress,
         )
 
-    summary = summarize(original, result.model, samples, target)
+    summary = summarize(original, result.model, parts.compared, target)
     written = Written(None, None)
     if result.met or labelled is None:
         written = write_verified(
@@ -218,7 +222,8 @@ def quantize_file(
         )
     return Quantized(
         written=written,
-        samples=len(samples),
+        samples=len(parts.calibrated),
+        compared_on=str(parts),
         calibrated_on=gathered.source,
         unreadable=gathered.unreadable,
         distance=gathered.distance,
@@ -255,7 +260,14 @@ class Gathered:
         return frozenset() if self.source in MADE_UP else sample_digests(self.samples)
 
 
-def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, progress: Progress) -> Gathered:
+def gather(
+    model: ModelProto,
+    calibration: Calibration,
+    inputs: InputSource,
+    progress: Progress,
+    *,
+    count: Callable[[str, int], int] = lambda source, count: count,
+) -> Gathered:
     """Read samples, and hold them against what the model was trained on.
 
     Args:
@@ -263,6 +275,7 @@ def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, pro
         calibration: what they are.
         inputs: seed and sizes of random ones.
         progress: told of images that cannot be read, and which preprocessing was found.
+        count: how many to read, of the source and the number to calibrate on.
 
     Raises:
         ZoosmithError: they cannot be read, do not fit the model, or are far from its training data.
@@ -274,7 +287,8 @@ def gather(model: ModelProto, calibration: Calibration, inputs: InputSource, pro
         progress.note(f"skipped: {path}: {why}")
 
     to_array = _preprocessing(model, calibration, progress)
-    calibration = replace(calibration, source=calibration.source or _default_source(model))
+    source = calibration.source or _default_source(model)
+    calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
     samples = _samples(model, calibration, inputs, to_array, skip)
     may_choose = calibration.preprocess is None and not calibration.force and reads_pictures(str(calibration.source))
     distance = check_samples(model, samples, force=calibration.force or may_choose)
@@ -365,7 +379,7 @@ def _drop_of(
     """What a quantized model loses: of top-1 on labelled images, or without them of the cosine on the samples."""
     if labelled is not None:
         return _drop(original, labelled, to_array, providers)
-    return CosineLoss(original, samples[:MEASURED])
+    return CosineLoss(original, samples)
 
 
 def _drop(

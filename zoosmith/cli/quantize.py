@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     default=0.99,
     show_default=True,
-    help="Smallest cosine between float and integer outputs on the samples: layers stay in float until it is kept. "
-    "Not with --data, where the drop counts.",
+    help="Smallest cosine between float and integer outputs on samples that are held out: layers stay in float until "
+    "it is kept. Not with --data, where the drop counts.",
 )
 @click.option(
     "--keep-float",
@@ -151,11 +151,12 @@ def quantize(
     """Turn a float32 model into one of int8 weights and uint8 activations.
 
     Convolutions, fully connected layers, per-channel affines, pooling, Relu and Concat become standard ONNX integer
-    operators; what has no integer form stays in float. With --max-drop, the layers that cost most stay in float, as few
-    as keep the drop of top-1 on --data inside the limit; --report says where the accuracy goes, layer by layer. Samples
-    are held against the mean and variance that the model's BatchNormalizations state, and refused where they are far
-    from them. With --atol or --rtol both models are run on the samples, or on --feed, and compared; with --prove-in,
-    the result in that runtime as well. Where a limit cannot be kept no model is written, exit code 1.
+    operators; what has no integer form stays in float. With --max-drop, layers whose errors cost more than their time
+    stay in float, until the drop of top-1 on --data is inside the limit; --report says where the accuracy goes, layer
+    by layer. Samples are held against the mean and variance that the model's BatchNormalizations state, and refused
+    where they are far from them. With --atol or --rtol both models are run on samples that are held out, or on --feed,
+    and compared; with --prove-in, the result in that runtime as well. Where a limit cannot be kept no model is written,
+    exit code 1.
 
     With --to float16, what float16 cannot hold or would lose too much of stays in float32, as the samples show; with
     --to bfloat16, weights take half the space and are cast to float32 when the model is loaded. Both are verified on
@@ -274,7 +275,7 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
             f"{found.written.output}: cosine {found.summary.cosine:.4f} is below {found.min_cosine:g}, and no layer in "
             "float brings it there: expect other outputs"
         )
-    return [f"{found.written.output}: {found.summary}{kept}{drop}{proof}", _judged(found), *slow]
+    return [f"{found.written.output}: {found.summary} on {found.compared_on}{kept}{drop}{proof}", _judged(found), *slow]
 
 
 def _judged(found: "Quantized") -> str:
