@@ -1,3 +1,4 @@
+from .activity import in_native_code as in_native_code
 from .carried_files import CarriedFiles as CarriedFiles
 from .cluster import ClusterError as ClusterError
 from .cluster import WorkersDiedError as WorkersDiedError

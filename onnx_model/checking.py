@@ -1,9 +1,7 @@
 """Whether a model file is valid: onnx's checker on its graph, and what the checker does not see."""
 
 import os
-import tempfile
 from math import prod
-from pathlib import Path
 
 import onnx
 from onnx import FunctionProto, ModelProto, TensorProto, helper
@@ -15,6 +13,7 @@ from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.opsets import default_opset, is_standard
 from zoosmith.onnx_model.shape_inference import hide_long_vectors
+from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 
 # below it Reshape has its shape in an attribute, which the schema calls optional and no runtime does without
@@ -40,8 +39,7 @@ def check_file(path: str | os.PathLike[str], structure: ModelProto | None = None
     load_small_tensors(model, as_path(path).parent)
     hide_long_vectors(model)
     # the checker wants to find the data of every tensor, but reads none of a large one: a file of holes is enough
-    with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         length = max(map(_without_data, all_tensors(model)), default=0)
         with open(folder / _DATA, "wb") as data:
             data.truncate(length)

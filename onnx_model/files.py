@@ -5,14 +5,14 @@ import secrets
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.temporary import temporary_folder, temporary_path
 
 if sys.platform != "win32":
     import fcntl
@@ -59,12 +59,13 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
         temporary = _temporary_beside(target)
-        with os.fdopen(os.open(temporary, _NEW_FILE, 0o600), "wb") as file:
-            _lock(file)
-            yield file
-        temporary.chmod(mode)
-        temporary.replace(target)
-        temporary = None
+        with temporary_path(temporary):
+            with os.fdopen(os.open(temporary, _NEW_FILE, 0o600), "wb") as file:
+                _lock(file)
+                yield file
+            temporary.chmod(mode)
+            temporary.replace(target)
+            temporary = None
     except OSError as error:
         raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -152,18 +153,21 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
     folder = None
     try:
         if target in _STREAMS:
-            with tempfile.TemporaryDirectory(prefix="zoosmith-") as elsewhere:
-                yield Staging(target, Path(elsewhere))
+            with temporary_folder() as elsewhere:
+                yield Staging(target, elsewhere)
             return
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         missing = [parent for parent in target.parents if not parent.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
         folder = _temporary_beside(target)
-        folder.mkdir(0o700)
-        with open(folder / _LOCK, "wb") as lock:
-            _lock(lock)
-            yield Staging(target, folder)
+        with ExitStack() as known:
+            for made in (*missing, folder):
+                known.enter_context(temporary_path(made))
+            folder.mkdir(0o700)
+            with open(folder / _LOCK, "wb") as lock:
+                _lock(lock)
+                yield Staging(target, folder)
     except OSError as error:
         raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:

@@ -1,9 +1,7 @@
 """Where two models part: the first value that both compute and that differs."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from zoosmith.onnx_model.in_place import has_spans
 from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.saving import save_model
+from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.validation.comparison import Comparison, compare
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.proof import Difference, Limits
@@ -84,8 +83,8 @@ def _runnable(shown: ModelProto, model: Model) -> Iterator[Model]:
         return
     # tensors in files are found from the model's own folder, where nothing may be written
     load_external_data(external_tensors(shown), as_path(model).parent)
-    with tempfile.TemporaryDirectory(prefix="zoosmith-") as folder:
-        path = Path(folder, "shown.onnx")
+    with temporary_folder() as folder:
+        path = folder / "shown.onnx"
         save_model(shown, path)
         yield path
 

@@ -15,7 +15,7 @@ import onnxruntime
 from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
-from zoosmith.execution import Deadline, ProcessDied, ThreadExecutor, call_in_process
+from zoosmith.execution import Deadline, ProcessDied, ThreadExecutor, call_in_process, in_native_code
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import LinkedPath
@@ -151,12 +151,13 @@ class OnnxRuntimeRunner:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         chosen = list(dict.fromkeys([*wanted, _CPU]))
         try:
-            self.session = _watched(
-                lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
-                run_limit() if timeout is None else timeout,
-                lambda: options.set_load_cancellation_flag(True),
-                self.name,
-            )
+            with in_native_code(str(self.runtime), f"loading {self.name}"):
+                self.session = _watched(
+                    lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
+                    run_limit() if timeout is None else timeout,
+                    lambda: options.set_load_cancellation_flag(True),
+                    self.name,
+                )
         except StoppedError:
             raise
         except Exception as error:
@@ -192,9 +193,10 @@ class OnnxRuntimeRunner:
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         try:
-            return _watched(
-                lambda: self._run(feeds, options), timeout, lambda: setattr(options, "terminate", True), self.name
-            )
+            with in_native_code(str(self.runtime), f"running {self.name}"):
+                return _watched(
+                    lambda: self._run(feeds, options), timeout, lambda: setattr(options, "terminate", True), self.name
+                )
         except StoppedError:
             raise
         except Exception as error:

@@ -1,7 +1,6 @@
 """Reading archives that may be damaged or hostile."""
 
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from isal import igzip
 from zoosmith.onnx_model.errors import PathError, ZoosmithError
 from zoosmith.onnx_model.paths import parts_below
 from zoosmith.onnx_model.reading import open_regular, reading
+from zoosmith.onnx_model.temporary import temporary_folder
 
 # what is read at a time
 _PIECE = 1 << 20
@@ -100,8 +100,7 @@ def unpacked(path: Path) -> Iterator[Path]:
     """
     with _opened(path) as tar:
         _refuse_hostile(path, tar)
-    with tempfile.TemporaryDirectory(prefix="zoosmith-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         with _opened(path) as tar:
             for member in _members(path, tar):
                 _extract(path, tar, member, folder)

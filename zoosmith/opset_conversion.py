@@ -1,6 +1,5 @@
 """ONNX files moved to another opset, or to what a runtime takes, with their ports as asked; verified, then written."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, n
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.onnx_model.shape_inference import refuse_incomplete
+from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
 from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
@@ -240,9 +240,9 @@ def _held_against(reference: ModelProto, source: Path, result: Path, ports: Port
     if not ports:
         yield source
         return
-    with tempfile.TemporaryDirectory(dir=result.parent) as folder:
-        save_model(reference, Path(folder, source.name), source=source.parent)
-        yield Path(folder, source.name)
+    with temporary_folder(result.parent) as folder:
+        save_model(reference, folder / source.name, source=source.parent)
+        yield folder / source.name
 
 
 def chosen_opset(model: ModelProto, wanted: Wanted) -> int | None:

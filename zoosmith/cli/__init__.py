@@ -14,6 +14,10 @@ def main(arguments: list[str] | None = None) -> None:
         from zoosmith.cli.interrupts import guarded
 
         def start(interrupted: "Callable[[], bool]") -> int:
+            if arguments is None:
+                from zoosmith.cli.supervision import supervise
+
+                supervise(sys.argv[1:], interrupted)
             from zoosmith.cli.application import run
 
             return run(arguments, interrupted)

@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Any
 
 INTERRUPTED = 130
+INTERRUPT_OF_PARENT = getattr(signal, "SIGUSR1", signal.SIGINT)
+"""What a process that supervises this one sends where it was interrupted itself."""
 
 # seconds after which it is looked again whether an import has ended
 _POLL = 0.001
@@ -44,31 +46,47 @@ def guarded(run: Callable[[Callable[[], bool]], int], *, ends: bool) -> int:
 
 class _Interrupts:
     def __init__(self) -> None:
-        self.noted = False
+        # a terminal interrupts this process and the one that supervises it, which passes that on: they are one
+        self._counts = dict.fromkeys((signal.SIGINT, INTERRUPT_OF_PARENT), 0)
+
+    @property
+    def noted(self) -> bool:
+        return any(self._counts.values())
 
     @contextmanager
     def installed(self, *, stay: bool) -> Iterator[None]:
         """Handle interrupts until the block ends; with `stay`, end the process at those that come afterwards."""
-        before, hook = signal.signal(signal.SIGINT, self._on_interrupt), sys.unraisablehook
+        before = {number: signal.signal(number, self._on_interrupt) for number in self._counts}
+        hook = sys.unraisablehook
         sys.unraisablehook = self._on_lost(hook)
         try:
             yield
         finally:
             _stop_polling()
             sys.unraisablehook = hook
-            signal.signal(signal.SIGINT, _end if stay else before)
-            if stay:
-                # when threads have ended, nothing is left to interrupt, and Python would take its handler away
-                atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+            for number in self._counts:
+                signal.signal(number, self._on_late_interrupt if stay else before[number])
+                if stay:
+                    # when threads have ended, nothing is left to interrupt, and Python would take its handler away
+                    atexit.register(signal.signal, number, signal.SIG_IGN)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.noted:
-            _end(number, frame)
-        self.noted = True
+        before = max(self._counts.values())
+        self._counts[signal.Signals(number)] += 1
+        if max(self._counts.values()) == before:
+            return
+        if before:
+            _end()
         if _can_poll() and _importing(frame):
             _poll()
         else:
             raise KeyboardInterrupt
+
+    def _on_late_interrupt(self, number: int, frame: FrameType | None) -> None:
+        before = max(self._counts.values())
+        self._counts[signal.Signals(number)] += 1
+        if max(self._counts.values()) > before:
+            _end()
 
     def _on_lost(self, hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Raise again what came out of a destructor or callback, where Python would print it and go on."""
@@ -82,8 +100,8 @@ class _Interrupts:
         return again
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    os.write(2, _LINE.encode())
+def _end() -> None:
+    os.write(sys.stderr.fileno(), _LINE.encode())
     os._exit(INTERRUPTED)
 
 

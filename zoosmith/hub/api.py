@@ -1,7 +1,6 @@
 """The functions of the former `onnx.hub`, over any tree with a hub manifest."""
 
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from zoosmith.hub.fetching import DEFAULT_SOURCE, Hub
 from zoosmith.hub.manifest import ModelInfo
 from zoosmith.hub.store import default_cache
 from zoosmith.onnx_model.loading import load_model
+from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.validation.unpacking import unpacked
 
 DEFAULT_REPO = DEFAULT_SOURCE
@@ -105,9 +105,9 @@ def download_model_with_test_data(
     archive = hub.fetch(hub.find(model, opset=opset), archive=True, force=force_reload, progress=progress).path
     target = archive.with_name("unpacked")
     if not target.is_dir():
-        with unpacked(archive) as folder, tempfile.TemporaryDirectory(dir=archive.parent) as staging:
-            shutil.copytree(folder, Path(staging) / "unpacked")
-            (Path(staging) / "unpacked").replace(target)
+        with unpacked(archive) as folder, temporary_folder(archive.parent) as staging:
+            shutil.copytree(folder, staging / "unpacked")
+            (staging / "unpacked").replace(target)
     return target
 
 
