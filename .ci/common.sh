@@ -7,13 +7,24 @@ logs=$work/logs
 mkdir -p "$logs"
 cd "$root"
 
-# environment NAME PYTHON [PIP ARGUMENT...]: a fresh virtual environment below build/ci.
+# install ENVIRONMENT ARGUMENT...: packages into a virtual environment. By uv, which takes a tenth of pip's time.
+install() {
+  local environment=$1
+  shift
+  if [ ! -x "$work/uv/bin/uv" ]; then
+    python3 -m venv "$work/uv"
+    "$work/uv/bin/pip" install --quiet uv
+  fi
+  "$work/uv/bin/uv" pip install --quiet --python "$environment/bin/python" "$@"
+}
+
+# environment NAME PYTHON [ARGUMENT...]: a fresh virtual environment below build/ci.
 environment() {
   local name=$1 python=$2
   shift 2
   rm -rf "${work:?}/$name"
-  "$python" -m venv "$work/$name"
-  [ $# -eq 0 ] || "$work/$name/bin/pip" install --quiet "$@"
+  "$python" -m venv --without-pip "$work/$name"
+  [ $# -eq 0 ] || install "$work/$name" "$@"
 }
 
 # clone: the committed files alone, beside the shared data where there is some; printed is its folder.

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,12 +81,13 @@ class State:
 
 
 def main() -> int:
-    """Run the targets one after the other."""
+    """Run the targets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--inputs", type=int, default=2000, help="per target, with those of earlier runs")
     parser.add_argument("--seconds", type=int, default=0, help="at most, per target; 0 for no limit")
     parser.add_argument("--seed", type=int, default=1, help="of the mutations")
+    parser.add_argument("--jobs", type=int, default=1, help="targets at the same time")
     parser.add_argument("--folder", type=Path, default=Path("build/fuzz"), help="keeps findings, corpus and counts")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -97,9 +99,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no target {', '.join(sorted(unknown))}; the targets are {', '.join(TARGETS)}")
     inputs, found = 0, 0
-    for name in given.targets or TARGETS:
-        state = State(given.folder / name)
-        _fuzz(name, state, given)
+    for name, state in _fuzzed(given.targets or list(TARGETS), given):
         progress = state.progress()
         inputs += progress.inputs
         found += len(state.found())
@@ -107,6 +107,16 @@ def main() -> int:
         print(*(f"  {path}\n" for path in state.found()), sep="", end="", flush=True)
     print(f"fuzzed: {inputs:,} inputs, {found} findings")
     return 1 if found else 0
+
+
+def _fuzzed(names: Sequence[str], given: argparse.Namespace) -> Iterator[tuple[str, State]]:
+    states = [State(given.folder / name) for name in names]
+    # nothing of ours may be loaded before it is instrumented: this module leads a target as well
+    with ThreadPoolExecutor(given.jobs) as executor:
+        jobs = [executor.submit(_fuzz, name, state, given) for name, state in zip(names, states, strict=True)]
+        for name, state, job in zip(names, states, jobs, strict=True):
+            job.result()
+            yield name, state
 
 
 def _fuzz(name: str, state: State, given: argparse.Namespace) -> None:

@@ -1,3 +1,5 @@
+import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,11 +9,30 @@ import zoosmith
 from tests.zoosmith.built import Built
 from zoosmith.validation import cache_folder
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 @pytest.fixture(scope="session")
 def default_build(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The published rows with synthetic weights, as `zoosmith build` without arguments makes them."""
-    out = tmp_path_factory.mktemp("build")
+    """The published rows with synthetic weights, as `zoosmith build` without arguments makes them.
+
+    Made once for all processes of a run of the tests, which only read it.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or fcntl is None:
+        return _built(tmp_path_factory.mktemp("build"))
+    shared = tmp_path_factory.getbasetemp().parent
+    made = shared / "default_build.pickle"
+    with open(shared / "default_build.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_bytes(pickle.dumps(_built(shared / "default_build")))
+    return pickle.loads(made.read_bytes())
+
+
+def _built(out: Path) -> Built:
     return Built(out, zoosmith.build(out))
 
 
