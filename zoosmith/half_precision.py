@@ -12,12 +12,12 @@ from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
-from zoosmith.quantization import Calibration, gather
+from zoosmith.quantization import Calibration, gather, of_file
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import BFLOAT16, OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples import takes_images
 from zoosmith.quantize.seen_samples import state_digests
-from zoosmith.validation import InputSource, Limits, verify_models
+from zoosmith.validation import InputSource, Limits, ValidationError, verify_models
 from zoosmith.writing import Written, write_verified
 
 # samples that choose what stays in float32, and that the result is verified on
@@ -103,6 +103,8 @@ def halve_file(
         half = to_half(float_source, gathered.samples, kind)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise of_file(error, original, source) from error
     written = write_verified(
         output,
         lambda path: save_model(half.model, path),

@@ -29,6 +29,7 @@ from zoosmith.validation import (
     InputSource,
     Limits,
     Proof,
+    ValidationError,
     evaluate,
     preprocessing,
     runner_for,
@@ -179,6 +180,8 @@ def quantize_file(
         state_digests(integer_source, gathered.seen)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise of_file(error, original, source) from error
     parts = split(gathered.samples, gathered.source)
     limit = 1.0 if max_drop is None else max_drop
     try:
@@ -314,6 +317,12 @@ def _nearest(
         assert distance is not None  # one that states nothing is never far
         found.append((each, samples, distance))
     return min(found, key=lambda entry: (entry[2].far, entry[2].divergence))
+
+
+def of_file(error: ValidationError, model: ModelProto, source: Path) -> ValidationError:
+    """The error with the model's file in the place of the name that the model has in it."""
+    name = f"{model_name(model)}: "
+    return type(error)(f"{source}: {str(error).removeprefix(name)}") if str(error).startswith(name) else error
 
 
 def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:
