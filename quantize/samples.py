@@ -8,30 +8,22 @@ from typing import TypeVar, overload
 
 import numpy as np
 import onnx
-from PIL import Image
 
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.digests import PixelDigest
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.natural_images import natural_images
-from zoosmith.quantize.text_pictures import text_pictures
+from zoosmith.quantize.made_pictures import MadePictures
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.array_files import open_arrays
 from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
 from zoosmith.validation.images import OnBroken, load_image
-from zoosmith.validation.preprocess import MARGIN, ToArray
+from zoosmith.validation.preprocess import ToArray
 
 # sources that are no data of a user
-MADE_UP = ("synthetic", "random")
-
-# of 192 kB each: 50 MB in all
-_KEPT = 256
-
-# widths in heights from which an input is one of lines of text. Calibrated on such pictures, three PP-OCR nets come
-# nearer to their float outputs on lines of real text (the cosines are in docs/integer-models.md)
-_WIDE = 2
+SYNTHETIC = "synthetic"
+MADE_UP = (SYNTHETIC, "random")
 
 Item = TypeVar("Item")
 
@@ -46,55 +38,24 @@ def takes_images(model: onnx.ModelProto) -> bool:
     return axis is not None and (required[0].shape or ())[axis] == 3
 
 
-def reads_pictures(source: str) -> bool:
-    """Whether samples of this source, as `read_samples` takes it, are pictures."""
-    return source == "synthetic" or Path(source).is_dir()
-
-
 def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
     """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..., made when they are asked for."""
     return LazySamples(count, lambda index: random_inputs(model, seed=seed + index))
 
 
-def synthetic_samples(model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0) -> Samples:
+def synthetic_samples(
+    model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0, kind: str | None = None
+) -> Samples:
     """`count` made-up pictures, pre-processed, as many per sample as the model's batch holds.
 
-    They are pictures of `natural_images`, or lines of text of `text_pictures` where the model's input is wide and low.
-    They are made when they are asked for: memory does not grow with their number.
+    They are of a kind of `MadePictures`, by default natural ones, or lines of text where the model's input is wide and
+    low. They are made when they are asked for: memory does not grow with their number.
 
     Raises ValidationError where the model does not read images.
     """
     reads = image_input(model)
-    pictures = MadePictures(reads.size, seed)
+    pictures = MadePictures(reads.size, seed, kind)
     return _in_batches(range(count), lambda number: preprocess(pictures[number], reads.size), reads)
-
-
-class MadePictures:
-    """Made-up pictures by their numbers; the first ones are kept, since calibration goes over them repeatedly.
-
-    Args:
-        size: height and width of the input that they are for.
-        seed: chooses them.
-    """
-
-    def __init__(self, size: tuple[int, int], seed: int = 0) -> None:
-        self._size, self._seed = size, seed
-        self._kept: dict[int, Image.Image] = {}
-
-    def __getitem__(self, number: int) -> Image.Image:
-        if number not in self._kept:
-            picture = self._made(number)
-            if number >= _KEPT:
-                return picture
-            self._kept[number] = picture
-        return self._kept[number]
-
-    def _made(self, number: int) -> Image.Image:
-        height, width = self._size
-        if width < _WIDE * height:
-            return next(natural_images(1, seed=self._seed, first=number))
-        # with the margin that the preprocessing cuts off
-        return next(text_pictures(1, (round(height * MARGIN), round(width * MARGIN)), seed=self._seed, first=number))
 
 
 def image_samples(
@@ -302,6 +263,7 @@ def read_samples(
     count: int,
     preprocess: ToArray,
     *,
+    kind: str | None = None,
     on_broken: OnBroken | None = None,
 ) -> Samples:
     """Samples from what a user names.
@@ -312,6 +274,7 @@ def read_samples(
             evenly over it.
         count: the most samples to take.
         preprocess: makes the model's input of a picture.
+        kind: of `synthetic` pictures, as for `synthetic_samples`.
         on_broken: called with images that cannot be read.
 
     Raises:
@@ -320,8 +283,8 @@ def read_samples(
     """
     if source == "random":
         return random_samples(model, count)
-    if source == "synthetic":
-        return synthetic_samples(model, count, preprocess)
+    if source == SYNTHETIC:
+        return synthetic_samples(model, count, preprocess, kind=kind)
     if not Path(source).exists():
         raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file, synthetic or random")
     if Path(source).is_dir():

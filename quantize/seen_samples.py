@@ -9,7 +9,7 @@ from zoosmith.quantize.digests import DIGITS, PixelDigest, array_digest
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples import LazySamples
 from zoosmith.validation import ImageFolder, ValidationError
-from zoosmith.validation.classifier import Classifier
+from zoosmith.validation.classifier import image_input
 from zoosmith.validation.images import load_image
 from zoosmith.validation.preprocess import ToArray
 
@@ -21,7 +21,9 @@ def sample_digests(samples: Samples) -> frozenset[str]:
     """Hashes of samples: of the decoded pixels of images, else of each entry of arrays along axis 0."""
     if isinstance(samples, LazySamples) and samples.digests is not None:
         return samples.digests
-    return frozenset(array_digest(entry) for sample in samples for array in sample.values() for entry in array)
+    # a scalar, as a sampling rate, tells no sample from another
+    arrays = (array for sample in samples for array in sample.values() if array.ndim)
+    return frozenset(array_digest(entry) for array in arrays for entry in array)
 
 
 def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to_array: ToArray) -> None:
@@ -41,14 +43,14 @@ def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to
     """
     if not seen:
         return
-    size, found = Classifier(model).size, []
+    reads, found = image_input(model), []
     for image in folder:
         pixels = PixelDigest(to_array)
         try:
-            array = load_image(image.path, pixels, (size[0], size[1]))
+            array = load_image(image.path, pixels, reads.size)
         except ValidationError:
             continue
-        if pixels.digest in seen or array_digest(array) in seen:
+        if pixels.digest in seen or array_digest(reads.arranged(array[None])[0]) in seen:
             found.append(image.path)
     if found:
         raise QuantizeError(

@@ -1,7 +1,8 @@
 """A model's file in integers: calibrated, held to a limit of accuracy, measured, written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.held_out import split, with_held_out
 from zoosmith.quantize.layer import Layer
+from zoosmith.quantize.made_pictures import KINDS
 from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.sample_statistics import SampleDistance, check_samples, measure_samples, refuse_far
-from zoosmith.quantize.samples import MADE_UP, LazySamples, read_samples, reads_pictures, takes_images
+from zoosmith.quantize.samples import MADE_UP, SYNTHETIC, LazySamples, read_samples, takes_images
 from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.quantize.target import INTEGER, Target
@@ -293,12 +295,13 @@ def gather(
     source = calibration.source or _default_source(model)
     calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
     samples = _samples(model, calibration, inputs, to_array, skip)
-    may_choose = calibration.preprocess is None and not calibration.force and reads_pictures(str(calibration.source))
+    may_choose = source == SYNTHETIC or (calibration.preprocess is None and Path(source).is_dir())
     distance = check_samples(model, samples, force=calibration.force or may_choose)
-    if may_choose and distance is not None and distance.far:
-        to_array, samples, distance = _nearest(model, lambda each: _samples(model, calibration, inputs, each, _told))
+    if may_choose and distance is not None and distance.far and not calibration.force:
+        choice = _nearest(model, calibration, to_array, partial(_samples, model, calibration, inputs, skip=_told))
+        to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
         refuse_far(distance)
-        progress.note(f"--preprocess {to_array.name}, the nearest to the training data")
+        progress.note(f"nearest to the training data: {choice}")
     return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
 
 
@@ -306,17 +309,39 @@ def _told(*_: object) -> None:
     """Take note of a broken image that has been reported before."""
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """Pictures as a model may have been trained on them: their preprocessing, and the kind of made-up ones."""
+
+    preprocess: Preprocess
+    kind: str | None
+    samples: Samples
+    distance: SampleDistance
+
+    def __str__(self) -> str:
+        kind = "" if self.kind is None else f"{KINDS[self.kind]}, "
+        return f"{kind}--preprocess {self.preprocess.name}"
+
+
 def _nearest(
-    model: ModelProto, samples_after: Callable[[Preprocess], Samples]
-) -> tuple[Preprocess, Samples, SampleDistance]:
-    """The preprocessing that brings pictures nearest to the training data, and the samples after it."""
-    found = []
-    for each in PREPROCESSINGS.values():
-        samples = samples_after(each)
-        distance = measure_samples(model, samples)
-        assert distance is not None  # one that states nothing is never far
-        found.append((each, samples, distance))
-    return min(found, key=lambda entry: (entry[2].far, entry[2].divergence))
+    model: ModelProto, calibration: Calibration, to_array: Preprocess, samples_of: Callable[..., Samples]
+) -> _Choice:
+    """The kind of made-up pictures and, where none is named, the preprocessing nearest to the training data."""
+
+    def nearest(choices: Iterable[tuple[Preprocess, str | None]]) -> _Choice:
+        found = []
+        for preprocess, kind in choices:
+            samples = samples_of(preprocess, kind=kind)
+            distance = measure_samples(model, samples)
+            assert distance is not None  # one that states nothing is never far
+            found.append(_Choice(preprocess, kind, samples, distance))
+        return min(found, key=lambda choice: (choice.distance.far, choice.distance.divergence))
+
+    kinds = KINDS if calibration.source == SYNTHETIC else (None,)
+    best = nearest((to_array, kind) for kind in kinds)
+    if best.distance.far and calibration.preprocess is None:
+        best = nearest((each, best.kind) for each in PREPROCESSINGS.values())
+    return best
 
 
 def of_file(error: ValidationError, model: ModelProto, source: Path) -> ValidationError:
@@ -344,11 +369,16 @@ def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progre
 def _default_source(model: ModelProto) -> str:
     if not takes_images(model):
         raise QuantizeError("no samples to calibrate on: the model takes no images, so give --calibrate an NPZ file")
-    return "synthetic"
+    return SYNTHETIC
 
 
 def _samples(
-    model: ModelProto, calibration: Calibration, inputs: InputSource, to_array: ToArray, skip: OnBroken
+    model: ModelProto,
+    calibration: Calibration,
+    inputs: InputSource,
+    to_array: ToArray,
+    skip: OnBroken,
+    kind: str | None = None,
 ) -> Samples:
     if calibration.source == "random":
         random = replace(inputs, feed=None)
@@ -363,7 +393,8 @@ def _samples(
             return made
 
         return LazySamples(calibration.samples, make)
-    return read_samples(_sized(model, inputs), str(calibration.source), calibration.samples, to_array, on_broken=skip)
+    sized = _sized(model, inputs)
+    return read_samples(sized, str(calibration.source), calibration.samples, to_array, kind=kind, on_broken=skip)
 
 
 def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:

@@ -12,8 +12,9 @@ from PIL import Image
 from tests.optimize.nets import Net
 from zoosmith.onnx_model import ZoosmithError
 from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.made_pictures import MadePictures
 from zoosmith.quantize.natural_images import natural_images
-from zoosmith.quantize.samples import MadePictures, read_samples
+from zoosmith.quantize.samples import read_samples
 from zoosmith.quantize.text_pictures import text_pictures
 from zoosmith.validation import ValidationError, preprocessing
 from zoosmith.validation.array_files import open_arrays
@@ -165,7 +166,7 @@ def test_arrays_are_read_one_sample_at_a_time(tmp_path: Path, save: Callable[...
 def test_memory_does_not_grow_with_the_number_of_samples(
     source: str, some: int, many: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoosmith.quantize.samples._KEPT", 0)
+    monkeypatch.setattr("zoosmith.quantize.made_pictures._KEPT", 0)
     wide = Net([1, 3, 192, 192])
     model = wide.model(wide.add("Relu", "data"))
 
@@ -183,7 +184,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(
 
 
 def test_only_the_first_made_up_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoosmith.quantize.samples._KEPT", 2)
+    monkeypatch.setattr("zoosmith.quantize.made_pictures._KEPT", 2)
     made = MadePictures((16, 64), seed=3)
     assert made[0] is made[0] and made[2] is not made[2]
     for number, picture in enumerate(text_pictures(3, (18, 73), seed=3)):

@@ -16,8 +16,8 @@ from zoosmith.validation import ImageFolder, preprocessing
 NONE = preprocessing("none")
 
 
-def classifier() -> onnx.ModelProto:
-    net = Net([1, 3, 8, 8])
+def classifier(*shape: int) -> onnx.ModelProto:
+    net = Net(shape or [1, 3, 8, 8])
     return net.model(net.add("GlobalAveragePool", "data"))
 
 
@@ -37,9 +37,11 @@ def test_the_same_pixels_in_another_file_are_seen(tmp_path: Path) -> None:
     refuse_seen(model, seen, ImageFolder(pictures(tmp_path / "more", range(4, 8))), NONE)
 
 
-def test_arrays_of_the_same_images_are_seen(tmp_path: Path) -> None:
-    model, folder = classifier(), ImageFolder(pictures(tmp_path / "val", range(3)))
-    np.savez(tmp_path / "a.npz", data=np.stack([array for _, array in folder.arrays(NONE, (8, 8))][1:]))
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 8, 8, 3)])
+def test_arrays_of_the_same_images_are_seen(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    model, folder = classifier(*shape), ImageFolder(pictures(tmp_path / "val", range(3)))
+    arrays = np.stack([array for _, array in folder.arrays(NONE, (8, 8))][1:])
+    np.savez(tmp_path / "a.npz", data=arrays if shape[1] == 3 else arrays.transpose(0, 2, 3, 1))
     with pytest.raises(QuantizeError, match=r"2 of its 3 images were calibrated on"):
         refuse_seen(model, sample_digests(read_samples(model, str(tmp_path / "a.npz"), 9, NONE)), folder, NONE)
 
@@ -67,3 +69,9 @@ def test_a_model_adds_to_what_it_states_already() -> None:
     state_digests(model, [])
     assert stated_digests(model) == {"a" * 12, "b" * 12}
     assert sorted(entry.key for entry in model.metadata_props) == ["other", "zoosmith.calibrated_on"]
+
+
+def test_scalars_tell_no_samples_apart() -> None:
+    data = np.random.RandomState(0).rand(1, 4).astype(np.float32)
+    samples = [{"data": data, "rate": np.array(16000)}]
+    assert sample_digests(samples) == sample_digests([{"data": data}])

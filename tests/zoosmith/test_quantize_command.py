@@ -175,19 +175,38 @@ def test_the_preprocessing_nearest_to_the_training_data_is_taken_where_none_is_n
     model = trained_on(tmp_path / "net.onnx", "unit")
     options = ["--samples", 8, "--every-layer", "-o", tmp_path / "o.onnx"]
     code, _, err = run(capsys, "quantize", model, *options)
-    assert code == 0 and "--preprocess unit, the nearest to the training data" in err
+    assert code == 0 and "nearest to the training data: natural pictures, --preprocess unit" in err
     code, _, err = run(capsys, "quantize", model, *options, "--preprocess", "caffe-densenet")
     assert code == 2 and "calibration samples unlike the training data" in err
 
 
-def trained_on(path: Path, preprocess: str) -> Path:
-    """A net whose BatchNormalization states what made-up pictures are after a preprocessing."""
-    net = Net([1, 3, 32, 32])
-    x = net.batch_normalization("data", 3)
+def test_made_up_pictures_have_text_in_them_where_the_training_data_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = trained_on(tmp_path / "net.onnx", "torchvision", kind="scenes", edges=True)
+    options = ["--samples", 16, "--every-layer", "-o", tmp_path / "o.onnx", "--preprocess", "torchvision"]
+    code, out, err = run(capsys, "quantize", model, *options)
+    assert "nearest to the training data: natural pictures with text in them, --preprocess torchvision" in err
+    assert code == 0 and "like the training data" in out
+
+
+def trained_on(path: Path, preprocess: str, *, kind: str | None = None, edges: bool = False) -> Path:
+    """A net whose BatchNormalization states what made-up pictures are after a preprocessing, or fine edges in them."""
+    net = Net([1, 3, 64, 64])
+    source = "data"
+    if edges:
+        laplace = np.zeros((3, 3, 3, 3), np.float32)
+        laplace[range(3), range(3)] = [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]
+        # what is beyond the edges of leaves and the texture between them is there in text alone
+        steep = net.add("Sub", net.add("Conv", "data", net.constant(laplace)), net.constant(np.float32([3.0])))
+        source = net.add("Relu", steep)
+    x = net.batch_normalization(source, 3)
     model = net.model(net.add("Relu", net.conv(x, 3, 8, 3)))
-    seen = calibrate(model, read_samples(model, "synthetic", 16, preprocessing(preprocess)), tensors=["data"])["data"]
+    samples = read_samples(model, "synthetic", 16, preprocessing(preprocess), kind=kind)
+    seen = calibrate(model, samples, tensors=[source])[source]
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    mean, variance = model.graph.node[0].input[3:5]
+    [normalization] = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    mean, variance = normalization.input[3:5]
     for name, value in ((mean, seen.mean), (variance, seen.deviation**2)):
         tensors[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
     onnx.save(model, path)
