@@ -19,9 +19,10 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.partition import Partition, Step, choose_parameters, partition, units
 from zoosmith.quantize.planning import NO_PRICE, integer_nodes, tensor_shapes
-from zoosmith.quantize.quantizer import prepare, write_integer
+from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.sensitivity import measure_sensitivity
+from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 
 # microseconds that the worst error costs at the lowest price: less than any operator gains
@@ -70,6 +71,8 @@ def quantize_within(
     the plan is made again with a price for errors beside that of time. The higher the price, the more accurate and the
     slower the plan: the lowest one that keeps the limit is found by bisection, over models that are written and run.
 
+    A graph inside of a node is quantized before the one that it stands in, and so that the whole model keeps the limit.
+
     Args:
         model: as for `quantize`.
         samples: as for `quantize`.
@@ -77,7 +80,7 @@ def quantize_within(
         limit: the largest drop to accept.
         method: as for `calibrate`.
         target: the form of the result.
-        keep: how many of the layers whose errors cost most stay in float in any case.
+        keep: how many of the layers of each graph whose errors cost most stay in float in any case.
         rank: measure what each layer's errors cost even where nothing has to be chosen by it.
         cache: as for `quantize`.
         progress: notified of the calibration runs and of what was measured.
@@ -85,7 +88,28 @@ def quantize_within(
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
-    calibrated = _Calibrated(model, samples, method, target, cache, progress)
+    every: list[Limited] = []
+
+    def quantize_graph(graph: onnx.ModelProto, given: Samples, within: Within) -> onnx.ModelProto:
+        calibrated = _Calibrated(graph, given, method, target, cache, progress)
+        every.append(_limited(calibrated, lambda found: drop_of(within(found)), limit, keep, rank, progress))
+        return every[-1].model
+
+    whole = quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
+    kept = tuple(name for each in every for name in each.kept)
+    layers = tuple(layer for each in every for layer in each.layers)
+    return Limited(whole, every[-1].drop, kept, every[-1].met, layers)
+
+
+def _limited(
+    calibrated: "_Calibrated",
+    drop_of: Callable[[onnx.ModelProto], float],
+    limit: float,
+    keep: int,
+    rank: bool,
+    progress: Progress,
+) -> Limited:
+    """Quantize one graph."""
     fastest = calibrated.plan()
     layers = calibrated.layers(fastest)
     if keep >= len(layers) > 0:

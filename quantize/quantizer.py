@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnx_ir as ir
 from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
@@ -18,7 +19,7 @@ from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
-from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.errors import NothingToQuantizeError, QuantizeError
 from zoosmith.quantize.float_convolutions import keep_in_float
 from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
@@ -29,6 +30,7 @@ from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.stored_weights import store_as_int8
+from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 
 OLDEST_OPSET = 10
@@ -67,13 +69,37 @@ def quantize(
             finite, or nothing to quantize.
         ValidationError: a sample does not fit the model.
     """
-    prepared = prepare(model)
-    exact = to_proto(prepared)
-    shapes = tensor_shapes(prepared, exact, samples)
-    parts = partition(prepared, integer_nodes(prepared, shapes, whole=target.whole))
-    ranges = kept_or_calibrated(exact, samples, method=method, tensors=shapes, cache=cache, progress=progress)
-    write_integer(prepared, parts, ranges, target)
-    return to_proto(prepared)
+
+    def quantize_graph(graph: onnx.ModelProto, given: Samples, _: Within) -> onnx.ModelProto:
+        prepared = prepare(graph)
+        exact = to_proto(prepared)
+        shapes = tensor_shapes(prepared, exact, given)
+        parts = partition(prepared, integer_nodes(prepared, shapes, whole=target.whole))
+        ranges = kept_or_calibrated(exact, given, method=method, tensors=shapes, cache=cache, progress=progress)
+        write_integer(prepared, parts, ranges, target)
+        return to_proto(prepared)
+
+    return quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
+
+
+def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The float model without functions of its own.
+
+    Raises:
+        ModelError: as for `quantize`.
+        QuantizeError: the model cannot be quantized, for what `quantize` names.
+    """
+    _check(model)
+    return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with what is constant computed, and without branches that are never taken.
+
+    Raises:
+        QuantizeError: the model is not valid.
+    """
+    return to_proto(_folded(model))
 
 
 def prepare(model: onnx.ModelProto) -> ir.Model:
@@ -84,17 +110,14 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
         QuantizeError: as for `quantize`.
     """
     _check(model)
-    try:
-        result = fold_to_ir(model)
-    except OptimizeError as error:
-        raise QuantizeError(str(error)) from error
+    result = _folded(model)
     GatedActivations()(result)
     PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
     SignalConvolutions()(result)
     MergeUnitAxes()(result)
     if not layers(result):
-        raise QuantizeError(f"nothing to quantize{_other_types(result)}; expected {_QUANTIZABLE}")
+        raise NothingToQuantizeError(f"nothing to quantize{_other_types(result)}; expected {_QUANTIZABLE}")
     return result
 
 
@@ -104,6 +127,13 @@ def _other_types(model: ir.Model) -> str:
     types = {value.dtype.name.lower() for value in weights if value is not None and value.dtype is not None}
     other = sorted(types - {"float"})
     return f", its weights are {' and '.join(other)}" if other else ""
+
+
+def _folded(model: onnx.ModelProto) -> ir.Model:
+    try:
+        return fold_to_ir(model)
+    except OptimizeError as error:
+        raise QuantizeError(str(error)) from error
 
 
 def layers(model: ir.Model) -> list[ir.Node]:
