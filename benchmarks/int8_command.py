@@ -103,7 +103,7 @@ def measured(net: Net, form: str, output: Path, arguments: argparse.Namespace) -
         return f"REFUSED {failed.replace(str(net.path), net.name)} | {seconds:.0f} s"
     found = session(output)
     alike = cosine(net.float, found, net.others)
-    [_, ratio] = speeds([net.float, found], net.others[0], arguments.rounds)
+    [_, ratio] = speeds([net.float, found], net.others[:1], arguments.rounds)
     notice = next((line for line in printed if "expect no speed-up" in line), None)
     quantized = FORMS[form][:1] != ["--to"]
     parts = [

@@ -4,7 +4,8 @@ python benchmarks/int8_costs.py [--rounds 60] [KIND ...]
 
 Each kind of operator stands several times in nets of some sizes, between convolutions where it would not stand alone.
 Each net runs as it is and all in integers, one thread; a node's time is the least of all rounds, as ONNX Runtime's
-profiler gives it. A kind takes what its net takes more than the same one without it. Costs are fitted to the sizes
+profiler gives it. A kind takes what its net takes more than the same one without it; kinds of small operators, for
+which the profiler takes longer than they do, are timed by whole runs. Costs are fitted to the sizes
 with the least relative error; on standard error, the fitted times stand beside the measured ones.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from int8_nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize import quantizer
 from zoosmith.quantize.calibration import calibrate
+from zoosmith.quantize.costs import border_cost
 from zoosmith.quantize.partition import partition, units
 from zoosmith.quantize.planning import tensor_shapes
 from zoosmith.quantize.samples import random_samples
@@ -34,7 +37,6 @@ from zoosmith.quantize.samples import random_samples
 COUNT = 4
 LAYOUT = ("Transpose", "ReorderInput", "ReorderOutput")
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
-MATRICES = ("MatMul", "Gemm", "MatMulInteger", "Cast", "Mul", "MatMulIntegerToFloat")
 
 Operator = Callable[[Net, str, str], str]
 """Adds an operator on the output of a convolution, and on that of the one before."""
@@ -50,6 +52,8 @@ class Trial:
         products: how many it computes.
         kernels: those of ONNX Runtime that count; none for all.
         without: what the net takes beside the operator.
+        clock: time whole runs with and without the operator: the profiler takes longer than a small one.
+        borders: microseconds of those that the integer form of each operator needs.
     """
 
     model: onnx.ModelProto
@@ -57,6 +61,8 @@ class Trial:
     products: int = 0
     kernels: tuple[str, ...] = ()
     without: onnx.ModelProto | None = None
+    clock: bool = False
+    borders: float = 0.0
 
 
 def convolutions(inputs: int, outputs: int, kernel: int, size: int, group: int = 1) -> Trial:
@@ -71,13 +77,16 @@ def convolutions(inputs: int, outputs: int, kernel: int, size: int, group: int =
 
 
 def sequences(channels: int, kernel: int, length: int) -> Trial:
-    net = Net("net", [1, channels, length])
-    x = "data"
-    for _ in range(COUNT):
-        weights = net.normal(channels, channels, kernel, spread=(2 / channels / kernel) ** 0.5)
-        x = net.add("Relu", net.add("Conv", x, weights, net.normal(channels), pads=[kernel // 2] * 2))
+    def of(count: int) -> onnx.ModelProto:
+        net = Net("net", [1, channels, length])
+        x = "data"
+        for _ in range(count):
+            weights = net.normal(channels, channels, kernel, spread=(2 / channels / kernel) ** 0.5)
+            x = net.add("Relu", net.add("Conv", x, weights, net.normal(channels), pads=[kernel // 2] * 2))
+        return net.model(x)
+
     products = -(-channels // 16) * 16 * channels * kernel * length
-    return Trial(net.model(x), channels * length, products, (*CONVOLUTIONS, *LAYOUT))
+    return Trial(of(COUNT + 1), channels * length, products, without=of(1), clock=True)
 
 
 def pictures(outputs: int, kernel: int, size: int) -> Trial:
@@ -94,11 +103,16 @@ def rows(inputs: int, outputs: int) -> Trial:
 
 
 def matrices(count: int, inputs: int, outputs: int) -> Trial:
-    net = Net("net", [1, count, inputs])
-    x = "data"
-    for _ in range(COUNT // 2):
-        x = net.add("Tanh", net.dense(net.add("Tanh", net.dense(x, inputs, outputs)), outputs, inputs))
-    return Trial(net.model(x), count * max(inputs, outputs), count * inputs * outputs, MATRICES)
+    def of(pairs: int) -> onnx.ModelProto:
+        net = Net("net", [1, count, inputs])
+        x = "data"
+        for _ in range(pairs):
+            x = net.dense(net.dense(x, inputs, outputs), outputs, inputs)
+        return net.model(x)
+
+    values, products = count * max(inputs, outputs), count * inputs * outputs
+    borders = (border_cost((count, inputs))[0] + border_cost((count, outputs))[0]) / 2
+    return Trial(of(COUNT // 2 + 1), values, products, without=of(1), clock=True, borders=borders)
 
 
 def between(operator: Operator | None, channels: int, size: int, kernel: int = 1) -> onnx.ModelProto:
@@ -264,7 +278,8 @@ KINDS: dict[str, Callable[[], list[Trial]]] = {
         for channels, kernel, size in ((8, 3, 48), (16, 3, 112), (40, 3, 56), (72, 5, 28), (16, 5, 14))
     ],
     "Conv of sequences": lambda: [
-        sequences(*size) for size in ((32, 3, 64), (128, 3, 64), (128, 5, 16), (256, 3, 8), (128, 3, 4), (64, 3, 2))
+        sequences(*size)
+        for size in ((32, 3, 64), (128, 3, 64), (128, 5, 16), (256, 3, 8), (128, 3, 4), (64, 3, 2), (128, 3, 1))
     ],
     "row": lambda: [rows(*size) for size in ((16, 64), (64, 256), (240, 960), (512, 1000))],
     "product": lambda: [
@@ -304,29 +319,55 @@ def integer(model: onnx.ModelProto, chosen: Callable[[int], bool] = lambda index
 def kernel_times(model: onnx.ModelProto, rounds: int) -> Counter[str]:
     """Microseconds of each kernel of ONNX Runtime in one run, the least of all rounds."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
     options.enable_profiling = True
     with tempfile.TemporaryDirectory() as temporary:
         options.profile_file_prefix = str(Path(temporary) / "run")
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        profiled = session(model, options)
         [sample] = random_samples(model, 1)
         for _ in range(rounds):
-            session.run(None, sample)
-        events = json.loads(Path(session.end_profiling()).read_text())
+            profiled.run(None, sample)
+        events = json.loads(Path(profiled.end_profiling()).read_text())
     least: dict[str, tuple[str, float]] = {}
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             _, before = least.get(event["name"], ("", np.inf))
             least[event["name"]] = (event["args"]["op_name"], min(before, event["dur"]))
     result: Counter[str] = Counter()
-    for kernel, time in least.values():
-        result[kernel] += time
+    for kernel, duration in least.values():
+        result[kernel] += duration
     return result
+
+
+def run_time(model: onnx.ModelProto, without: onnx.ModelProto, rounds: int) -> float:
+    """Microseconds that a run of one model takes more than one of another: the median over rounds of ten runs each."""
+    sessions = [session(each) for each in (model, without)]
+    samples = [random_samples(each, 1)[0] for each in (model, without)]
+    taken = []
+    for _ in range(rounds):
+        row = []
+        for each, sample in zip(sessions, samples, strict=True):
+            begin = time.perf_counter()
+            for _ in range(10):
+                each.run(None, sample)
+            row.append((time.perf_counter() - begin) / 10)
+        taken.append(row[0] - row[1])
+    return 1e6 * float(np.median(taken[rounds // 10 :]))
+
+
+def session(model: onnx.ModelProto, options: onnxruntime.SessionOptions | None = None) -> onnxruntime.InferenceSession:
+    """A session of one thread."""
+    options = options or onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def measured(trial: Trial, rounds: int, make: Callable[[onnx.ModelProto], onnx.ModelProto]) -> float:
     """Microseconds of the operator."""
+    if trial.clock:
+        assert trial.without is not None
+        borders = trial.borders if make is integer else 0.0
+        return max(run_time(make(trial.model), make(trial.without), rounds) / COUNT - borders, 0.05)
     times = kernel_times(make(trial.model), rounds)
     if trial.kernels:
         return max(sum(times[kernel] for kernel in trial.kernels) / COUNT, 0.05)
@@ -376,13 +417,23 @@ def show_borders(rounds: int) -> None:
             side.append((sum(times[kernel] for kernel in kernels) + times["Transpose"] / 2) / count)
     show("image", np.array(features), [np.array(side) for side in sides])
     features, times = [], []
-    for count, width in ((16, 64), (64, 384), (196, 384), (128, 1536)):
-        net = Net("net", [1, count, width])
-        found = kernel_times(integer(net.model(net.dense("data", width, 16))), rounds)
+    for count, width in ((1, 128), (16, 64), (64, 384), (196, 384), (128, 1536)):
         features.append([1, count * width / 1000, 0])
-        times.append(found["QuantizeLinear"])
-    # there is no layout to change, so both ways cost the same
+        # there is no layout to change, so both ways cost nearly the same
+        times.append(run_time(bordered(count, width, True), bordered(count, width, False), rounds) / COUNT / 2)
     show("other", np.array(features), [np.array(times)] * 2)
+
+
+def bordered(count: int, width: int, borders: bool) -> onnx.ModelProto:
+    """Float operators, with or without borders between them."""
+    net = Net("net", [1, count, width])
+    encoded = [net.constant(np.array(0.01, np.float32)), net.constant(np.array(128), np.uint8)]
+    x = net.add("Abs", "data")
+    for _ in range(COUNT):
+        if borders:
+            x = net.add("DequantizeLinear", net.add("QuantizeLinear", x, *encoded), *encoded)
+        x = net.add("Abs", x)
+    return net.model(x)
 
 
 def main() -> None:

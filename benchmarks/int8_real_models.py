@@ -38,8 +38,9 @@ MODELS = Path(__file__).resolve().parents[2] / "shared/models"
 
 # height and width of pictures where the model leaves them open
 OPEN_SIZES = {"_det": (320, 320), "_rec": (48, 320), "_cls": (48, 192), "nudenet": (320, 320), "pnet": (96, 96)}
-# other open sizes: what such a net is fed with in practice
-OPEN_SIZE, SEQUENCES = 32, {"silero": 576}
+OPEN_SIZE = 32
+# what voice detectors are fed with in practice: sampling rate, values
+SIGNALS = ((16000, 576), (8000, 288))
 
 
 class Reader(CalibrationDataReader):
@@ -57,8 +58,10 @@ def samples_of(name: str, model: onnx.ModelProto, count: int) -> list[dict[str, 
     [port, *others] = [port for port in input_ports(model.graph) if port.required]
     shape = port.shape or ()
     channels = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] == 3]
+    if "silero" in name:
+        return signals(model, count)
     if others or not channels:
-        return random_samples(name, model, count)
+        return random_samples(model, count)
     axes = [axis for axis in (1, 2, 3) if axis != channels[0]]
     usual = next((sizes for part, sizes in OPEN_SIZES.items() if part in name), (64, 64))
     height, width = (known(shape[axis]) or size for axis, size in zip(axes, usual, strict=True))
@@ -71,11 +74,25 @@ def known(size: object) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def random_samples(name: str, model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
+def signals(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
+    """Noise, of both sampling rates in turn where layers stand in branches, one for each rate."""
+    ports = [port.name for port in input_ports(model.graph)]
+    rates = 1 if any(node.op_type == "Conv" for node in model.graph.node) else 2
+    cases = []
+    for number in range(count):
+        rate, length = SIGNALS[number % rates]
+        shapes = {"input": (1, length), "state": (2, 1, 128), "h": (1, 1, 128), "c": (1, 1, 128)}
+        stream = np.random.default_rng(number)
+        floats = {name: stream.uniform(-1, 1, shapes[name]).astype(np.float32) for name in ports if name != "sr"}
+        cases.append({**floats, **({"sr": np.array(rate)} if "sr" in ports else {})})
+    return cases
+
+
+def random_samples(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
     """Random inputs of sizes on which the model runs: larger ones where they fit."""
     run = runner_for(model).run
     ports = [port for port in input_ports(model.graph) if port.required]
-    for size in (next((size for part, size in SEQUENCES.items() if part in name), OPEN_SIZE), None):
+    for size in (OPEN_SIZE, None):
         source = InputSource(dims=dict.fromkeys(symbols(ports), size)) if size else InputSource()
         try:
             [case] = fitting_cases(model, run, source, 1, same_sizes=True)
@@ -125,14 +142,15 @@ def cosine(exact: onnxruntime.InferenceSession, found: onnxruntime.InferenceSess
     return result
 
 
-def speeds(sessions: list[onnxruntime.InferenceSession], case: Any, rounds: int) -> list[float]:
-    """How many times faster than the first each is: the median over rounds in which each runs in turn."""
+def speeds(sessions: list[onnxruntime.InferenceSession], cases: list[Any], rounds: int) -> list[float]:
+    """How many times faster than the first each is on all cases: the median over rounds in which each runs in turn."""
     times = []
     for index in range(rounds + 2):
         row = []
         for each in sessions:
             begin = time.perf_counter()
-            each.run(None, case)
+            for case in cases:
+                each.run(None, case)
             row.append(time.perf_counter() - begin)
         if index >= 2:
             times.append(row)
@@ -170,7 +188,7 @@ def measured(name: str, model: onnx.ModelProto, rounds: int, options: dict[str, 
                 sessions[word] = session(paths[word])
             except Exception as error:  # whatever the quantizers and ONNX Runtime raise
                 words[word] = f"none: {type(error).__name__}: {first_line(error)}"[:110]
-        ratios = dict(zip(sessions, speeds(list(sessions.values()), others[0], rounds), strict=True))
+        ratios = dict(zip(sessions, speeds(list(sessions.values()), others[:2], rounds), strict=True))
         for word, found in sessions.items():
             size = f"{paths[word].stat().st_size / 1e6:.2f} MB"
             same = f"cosine {cosine(sessions['float'], found, others):.4f}, " if word != "float" else ""

@@ -38,7 +38,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "Conv of pictures": (Cost(7.67, 0.108, 0.00473), Cost(3.03, 0.724)),
     "depthwise Conv": (Cost(4.4, 0.0554, 0.00887), Cost(2.32, 0.0844, 0.0158)),
     "odd depthwise Conv": (Cost(2.51, 0.044, 0.0108), Cost(3.4, 0.212, 0.0463)),
-    "Conv of sequences": (Cost(4.18, 0, 0.00996), Cost(3.58, 0, 0.00227)),
+    "Conv of sequences": (Cost(2.73, 0, 0.0105), Cost(0.954, 0, 0.00234)),
     "row": (Cost(1.66, 0, 0.0403), Cost(2.03, 1.74, 0.0116)),
     "product": (Cost(1.8, 0.0727, 0.00801), Cost(5.6, 0.0374, 0.00225)),
     "HardSigmoid": (Cost(0, 0.0335), Cost(3.55, 0.0826)),
@@ -67,7 +67,7 @@ AT_BORDERS: dict[str, tuple[Cost, Cost]] = {
 # to integers and back to float, of images (which change their layout as well) and of other tensors
 BORDERS: dict[str, tuple[Cost, Cost]] = {
     "image": (Cost(4.31, 0.147), Cost(4.28, 0.174)),
-    "other": (Cost(1.89, 0.0518), Cost(1.89, 0.0518)),
+    "other": (Cost(0.141, 0.0801), Cost(0.141, 0.0801)),
 }
 
 
