@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from zoosmith.onnx_model.traversal import all_graphs, all_nodes
+
 _INTEGER = ("QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger")
 _FLOAT = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 
@@ -21,18 +23,18 @@ def slow_reason(model: onnx.ModelProto, *, planned: bool = False) -> str | None:
     """
     sizes = {
         tensor.name: (tensor.data_type, int(np.prod(tensor.dims)))
-        for tensor in model.graph.initializer
+        for graph in all_graphs(model)
+        for tensor in graph.initializer
         if len(tensor.dims) > 1
     }
-    casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
-    stored = {node.output[0]: casts[node.input[0]] for node in model.graph.node if _is_stored(node, casts, sizes)}
+    nodes = list(all_nodes(model))
+    casts = {node.output[0]: node.input[0] for node in nodes if node.op_type == "Cast"}
+    stored = {node.output[0]: casts[node.input[0]] for node in nodes if _is_stored(node, casts, sizes)}
     encoded = {
-        node.output[0]: node.input[0]
-        for node in model.graph.node
-        if node.op_type == "DequantizeLinear" and node.input[0] in sizes
+        node.output[0]: node.input[0] for node in nodes if node.op_type == "DequantizeLinear" and node.input[0] in sizes
     }
     integer, kept, computed = [], [], 0
-    for node in model.graph.node:
+    for node in nodes:
         if node.op_type not in (*_INTEGER, *_FLOAT):
             continue
         computed += sum(sizes[stored[name]][1] for name in node.input if name in stored)

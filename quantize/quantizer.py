@@ -13,7 +13,7 @@ from onnx.external_data_helper import uses_external_data
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.opsets import required_opset
-from zoosmith.onnx_model.traversal import all_tensors
+from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import name_of, read_values
@@ -89,6 +89,7 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
         ModelError: as for `quantize`.
         QuantizeError: the model cannot be quantized, for what `quantize` names.
     """
+    refuse_quantized(model)
     _check(model)
     return onnx.inliner.inline_local_functions(model) if model.functions else model
 
@@ -195,14 +196,13 @@ def write_integer(
 
 
 def refuse_quantized(model: onnx.ModelProto) -> None:
-    """Raise QuantizeError where a model holds integer operators."""
-    for node in model.graph.node:
+    """Raise QuantizeError where a model holds integer operators, in its graph or inside of nodes."""
+    for node in all_nodes(model):
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
 
 
 def _check(model: onnx.ModelProto) -> None:
-    refuse_quantized(model)
     for tensor in all_tensors(model):
         if uses_external_data(tensor):
             raise QuantizeError(f"tensor {tensor.name!r}: its data lies in a file; load the model with its data")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.expected_speed import slow_reason
 from zoosmith.quantize.output_errors import output_error
@@ -60,7 +61,7 @@ def summarize(
             errors.append(np.abs(error))
     values, error = np.concatenate(exact), np.concatenate(errors)
     spread = float(np.std(values)) or 1.0 if values.size else 1.0
-    counts = Counter(node.op_type for node in quantized.graph.node)
+    counts = Counter(node.op_type for node in all_nodes(quantized))
     return Summary(
         quantized.ByteSize(),
         original.ByteSize(),

@@ -74,6 +74,7 @@ def quantize_every_graph(
             done += 1
         except NothingToQuantizeError as error:
             missing = error
+            _drop_unread_constants(current.graph)
         return current
 
     result = every_graph(model, samples, lambda found: found)
@@ -283,6 +284,13 @@ class _InnerSamples(Sequence[Mapping[str, Array]]):
         if self._last is None or self._last[0] != number:
             self._last = number, self._watched(self._samples[number])
         return self._last[1][run]
+
+
+def _drop_unread_constants(graph: GraphProto) -> None:
+    read = {value.name for value in graph.output}.union(*(read_names(node) for node in graph.node))
+    left = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(left)
 
 
 def _share_constants(graph: GraphProto, outer: ModelProto) -> None:
