@@ -20,7 +20,7 @@ from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.errors import NothingToQuantizeError, QuantizeError
-from zoosmith.quantize.float_convolutions import keep_in_float
+from zoosmith.quantize.float_layers import keep_in_float
 from zoosmith.quantize.gated_activations import GatedActivations
 from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
 from zoosmith.quantize.partition import Partition, choose_parameters, partition, units

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from zoosmith.onnx_model.traversal import all_nodes
+from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.expected_speed import slow_reason
 from zoosmith.quantize.output_errors import output_error
@@ -21,9 +21,10 @@ BORDERS = ("QuantizeLinear", "DequantizeLinear")
 class Summary:
     """`error` is the outputs' mean absolute error on samples, over the float outputs' standard deviation.
 
-    `convolutions` counts QLinearConv, `products` MatMulInteger, `borders` QuantizeLinear and DequantizeLinear. `slow`
-    says why no speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output
-    and its counterpart on the same samples; None where none can be compared.
+    `convolutions` counts QLinearConv, `products` MatMulInteger, `encoded` what stands in their place in the QDQ form:
+    operators that read encoded weights. `borders` counts QuantizeLinear and DequantizeLinear. `slow` says why no
+    speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output and its
+    counterpart on the same samples; None where none can be compared.
     """
 
     bytes: int
@@ -34,6 +35,7 @@ class Summary:
     products: int = 0
     slow: str | None = None
     cosine: float | None = None
+    encoded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -41,11 +43,13 @@ class Summary:
 
     def __str__(self) -> str:
         products = f"{self.products} integer products, " if self.products else ""
+        if self.encoded:
+            counts = f"{self.encoded} layers between QuantizeLinear and DequantizeLinear"
+        else:
+            counts = f"{self.convolutions} integer convolutions, {products}{self.borders} borders to float"
         alike = "" if self.cosine is None else f", cosine {self.cosine:.4f}"
-        return (
-            f"{self.bytes:,} bytes of {self.bytes_before:,}, {self.convolutions} integer convolutions, "
-            f"{products}{self.borders} borders to float, error {self.error:.4f} standard deviations{alike}"
-        )
+        error = f"error {self.error:.4f} standard deviations"
+        return f"{self.bytes:,} bytes of {self.bytes_before:,}, {counts}, {error}{alike}"
 
 
 def summarize(
@@ -71,7 +75,15 @@ def summarize(
         counts["MatMulInteger"],
         slow_reason(quantized, planned=not target.whole),
         _rounded(cosine(before, after)),
+        _encoded(quantized) if target.format == "qdq" else 0,
     )
+
+
+def _encoded(model: onnx.ModelProto) -> int:
+    """How many operators with weights read these through a DequantizeLinear."""
+    constants, nodes = {tensor.name for tensor in all_tensors(model)}, list(all_nodes(model))
+    weights = {node.output[0] for node in nodes if node.op_type == "DequantizeLinear" and node.input[0] in constants}
+    return sum(len(node.input) > 1 and node.input[1] in weights for node in nodes)
 
 
 def _rounded(value: float | None) -> float | None:

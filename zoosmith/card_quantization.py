@@ -113,7 +113,7 @@ def _distance(row: RowReport) -> str:
         return ""
     return (
         f" Against the outputs of the source the cosine is {row.cosine:.6f} at the least, the largest error "
-        f"{row.max_scaled:.2f} standard deviations."
+        f"{row.max_scaled:.2g} standard deviations."
     )
 
 

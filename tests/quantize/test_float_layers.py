@@ -1,4 +1,4 @@
-"""A convolution that stays in float between integers is computed in float, which ONNX Runtime 1.21 and later would not.
+"""A layer that stays in float between integers is computed in float, which ONNX Runtime 1.21 and later would not do.
 
 It quantizes the weights of a Conv between DequantizeLinear and QuantizeLinear with one scale: here the outputs are
 wrong by several standard deviations then.
@@ -51,13 +51,31 @@ def with_one_in_float(model: onnx.ModelProto, name: str, form: str) -> onnx.Mode
 @pytest.mark.parametrize("op_type", ["Conv", "ConvTranspose"])
 def test_the_runtime_reads_its_float_weights(op_type: str, between: str, form: str, tmp_path: Path) -> None:
     written = with_one_in_float(*uneven(between, op_type), form)
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "run.onnx")
-    onnxruntime.InferenceSession(written.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    run = onnx.load(tmp_path / "run.onnx").graph
-    constants = {tensor.name: numpy_helper.to_array(tensor).dtype for tensor in run.initializer}
-    [kept] = [node for node in run.node if node.op_type in ("Conv", "FusedConv", "ConvTranspose")]
+    constants, [kept] = as_run(written, tmp_path, "Conv", "FusedConv", "ConvTranspose")
     assert [constants.get(name) for name in kept.input[1:3]] == [np.float32, np.float32]
+
+
+@pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
+def test_the_runtime_reads_float_weights_of_products(op_type: str, tmp_path: Path) -> None:
+    net = Net([5, 8, 1, 1], opset=13)
+    x = net.add("Flatten", net.conv("data", 8, 16))
+    weights, bias = net.normal(16, 12), net.normal(12)
+    y = net.add("Gemm", x, weights, bias) if op_type == "Gemm" else net.add("MatMul", x, weights)
+    after = net.add("Relu", net.add("Add", y, bias) if op_type == "MatMul" else y)
+    model = net.model(net.add("MatMul", after, net.normal(12, 4)))
+    written = with_one_in_float(model, y, "integer")
+    constants, [kept] = as_run(written, tmp_path, "Gemm", "FusedGemm")
+    assert [constants.get(name) for name in kept.input[1:3]] == [np.float32, np.float32]
+
+
+def as_run(model: onnx.ModelProto, folder: Path, *op_types: str) -> tuple[dict[str, np.dtype], list[onnx.NodeProto]]:
+    """Types of the constants of the graph that ONNX Runtime makes, and its nodes of these operators."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "run.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    run = onnx.load(folder / "run.onnx").graph
+    constants = {tensor.name: numpy_helper.to_array(tensor).dtype for tensor in run.initializer}
+    return constants, [node for node in run.node if node.op_type in op_types]
 
 
 @pytest.mark.parametrize("between", SHAPES)
