@@ -134,3 +134,11 @@ def test_a_convolution_of_one_weight_a_channel_keeps_its_shape_at_opset_12(
     wanted, found = (runner_for(each).run(samples[0])["t0"] for each in (model, in_qdq(model)))
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, atol=0.15)
+
+
+def test_the_summary_counts_layers_of_encoded_weights() -> None:
+    model = residual(opset=13)
+    samples = random_samples(model, 8)
+    summary = summarize(model, quantize(model, samples, target=Target("qdq")), samples, Target("qdq"))
+    assert (summary.encoded, summary.convolutions) == (5, 0)
+    assert "5 layers between QuantizeLinear and DequantizeLinear" in str(summary)
