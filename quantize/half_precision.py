@@ -11,6 +11,8 @@ from onnx import TensorProto, helper
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import required_opset
+from zoosmith.optimize import OptimizeError
+from zoosmith.optimize.validity import valid
 from zoosmith.quantize.calibration import Samples, Watched
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.float16_writer import LARGEST, Float16Writer, constants_of, is_beyond
@@ -58,11 +60,14 @@ def to_half(model: onnx.ModelProto, samples: Samples, kind: str) -> Half:
         kind: `float16` or `bfloat16`.
 
     Raises:
-        QuantizeError: the model holds no float32 values, or is of an opset that does not know bfloat16.
+        QuantizeError: the model is not valid, holds no float32 values, or is of an opset that does not know bfloat16.
         ValidationError: a sample does not fit the model.
     """
     refuse_quantized(model)
-    model = _without_overridable_initializers(model)
+    try:
+        model = _without_overridable_initializers(valid(model))
+    except OptimizeError as error:
+        raise QuantizeError(str(error)) from error
     if kind == BFLOAT16:
         return Half(_weights_in_bfloat16(model), (), ())
     exact = list(Watched(model, None).run(samples[:MEASURED]))

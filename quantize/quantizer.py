@@ -27,6 +27,7 @@ from zoosmith.quantize.partition import Partition, choose_parameters, partition,
 from zoosmith.quantize.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.qdq_writer import QdqWriter
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
+from zoosmith.quantize.shared_weights import share_equal_weights
 from zoosmith.quantize.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.stored_weights import store_as_int8
@@ -191,6 +192,7 @@ def write_integer(
     encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
     store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges)
+    share_equal_weights(model)
     keep_in_float(model)
     return encodings
 

@@ -98,6 +98,17 @@ def test_bfloat16_keeps_the_weights_only() -> None:
     assert largest_error(model, half.model) < 0.05
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_an_output_that_is_stated_as_a_scalar_is_no_obstacle(kind: str) -> None:
+    net = Net([1, 4, 8, 8], opset=13)
+    model = net.model(net.add("Relu", net.conv("data", 4, 8)))
+    model.graph.output[0].type.tensor_type.shape.Clear()
+    model.graph.output[0].type.tensor_type.shape.SetInParent()
+    made = to_half(model, random_samples(model, 2), kind).model
+    onnx.checker.check_model(made, full_check=True)
+    assert len(made.graph.output[0].type.tensor_type.shape.dim) == 4
+
+
 def test_bfloat16_below_opset_13_is_refused() -> None:
     model = dense_block()
     with pytest.raises(QuantizeError, match="opset 12, expected 13 or later, where Cast takes bfloat16"):
