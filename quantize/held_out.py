@@ -6,7 +6,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples import MADE_UP, part_of
 
 # samples that outputs are compared on, at the most
-COMPARED = 16
+COMPARED = 32
 # samples from which on the last quarter is held out, and those of a smaller number that are compared
 _ENOUGH, _OF_FEW = 8, 8
 

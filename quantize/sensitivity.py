@@ -26,7 +26,7 @@ from zoosmith.quantize.rounded_weights import round_weights
 from zoosmith.validation import OnnxRuntimeRunner
 
 # samples that sensitivity is measured on
-SAMPLES = 4
+SAMPLES = 2
 _SATURATING = ("Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid")
 # of the worst cost
 _LEAST = 1e-6

@@ -60,7 +60,7 @@ def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsy
     assert "calibrating: 10 of 10" in err
     assert out.startswith(f"{output}: ")
     assert "12 integer convolutions, 2 borders to float" in out
-    assert " on 16 samples not calibrated on" in out
+    assert " on 32 samples not calibrated on" in out
     assert sum(node.op_type == "QLinearConv" for node in onnx.load(output).graph.node) == 12
 
 
