@@ -121,6 +121,7 @@ def halve_file(
             meanwhile=check,
             progress=progress,
         ),
+        optional=False,
     )
     return Halved(written, kind, gathered.source, half.model.ByteSize(), original.ByteSize(), half)
 

@@ -202,6 +202,8 @@ def quantize_file(
         )
     except QuantizeError as error:
         raise QuantizeError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise of_file(error, original, source) from error
 
     def prove(path: Path, check: Callable[[], None]) -> Proof:
         given = parts.compared[:_VERIFIED] if inputs.feed is None else None
@@ -223,7 +225,11 @@ def quantize_file(
     written = Written(None, None)
     if result.met or labelled is None:
         written = write_verified(
-            output, lambda path: save_model(result.model, path), source, None if limits is None else prove
+            output,
+            lambda path: save_model(result.model, path),
+            source,
+            None if limits is None else prove,
+            optional=False,
         )
     return Quantized(
         written=written,
@@ -368,7 +374,10 @@ def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progre
 
 def _default_source(model: ModelProto) -> str:
     if not takes_images(model):
-        raise QuantizeError("no samples to calibrate on: the model takes no images, so give --calibrate an NPZ file")
+        raise QuantizeError(
+            "no samples to calibrate on: pictures are made up only for one float32 input of three channels; "
+            "give --calibrate an NPZ file, or random"
+        )
     return SYNTHETIC
 
 

@@ -51,6 +51,7 @@ def write_verified(
     prove: Prove | None,
     *,
     beside: Sequence[str] = (),
+    optional: bool = True,
 ) -> Written:
     """Write a model's file, check that it is valid, verify it from the file, and only then let it appear.
 
@@ -61,6 +62,7 @@ def write_verified(
         prove: verifies the model at a path, and calls the check of the file while it loads; None to write it
             unverified.
         beside: names of files in the folder of the output that hold tensors of the model.
+        optional: whether the command has an option to write the result unverified, which errors name then.
 
     Raises:
         ZoosmithError: the source is not valid or cannot be run, and the result is to be verified; a file cannot be
@@ -79,12 +81,12 @@ def write_verified(
             if _is_valid(source):
                 return Written(None, None, str(error))
             if prove is not None:
-                raise ZoosmithError(f"{source}: {error}; --no-verify writes the result as it is") from error
+                hint = "; --no-verify writes the result as it is" if optional else ""
+                raise ZoosmithError(f"{source}: {error}{hint}") from error
         except ValidationError as error:
             reason = str(error).removeprefix(f"{source}: ")
-            raise ValidationError(
-                f"{source}: cannot be verified: {reason}; --no-verify writes the result unverified"
-            ) from error
+            hint = "; --no-verify writes the result unverified" if optional else ""
+            raise ValidationError(f"{source}: cannot be verified: {reason}{hint}") from error
         if proof is not None and not proof.passed:
             return Written(None, proof)
         size = stage.path.stat().st_size

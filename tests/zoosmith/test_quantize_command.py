@@ -218,7 +218,7 @@ def test_a_model_without_images_needs_samples(tmp_path: Path, capsys: pytest.Cap
     onnx.save(net.model(net.add("MatMul", "data", net.constant(np.eye(4, dtype=np.float32)))), tmp_path / "net.onnx")
     code, _, err = run(capsys, "quantize", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx")
     assert code == 2
-    assert "the model takes no images, so give --calibrate an NPZ file" in err
+    assert "give --calibrate an NPZ file, or random" in err
 
 
 def test_images_calibrate_and_measure(tmp_path: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -422,3 +422,14 @@ def test_outputs_that_cannot_be_as_alike_as_wanted_are_warned_of(
     code, out, _ = run(capsys, "quantize", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx", *options)
     assert code == 0
     assert "is below 1, and no layer in float brings it there" in out
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_refuses_options_that_it_has_no_use_for(
+    kind: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "half.onnx"
+    options = ["--to", kind, "--format", "qdq", "--symmetric", "--keep-float", 1]
+    code, _, err = run(capsys, "quantize", model, "-o", output, *options)
+    assert code == 2 and not output.exists()
+    assert f"--keep-float, --format, --symmetric: of --to int8 only; found --to {kind}" in err

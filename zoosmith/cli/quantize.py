@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from zoosmith.validation.inputs import InputSource
     from zoosmith.validation.proof import Limits
 
+# what half precision has no use for
+_INT8_OPTIONS = (
+    *("method", "max_drop", "data", "labels", "min_cosine", "keep_float", "form"),
+    *("symmetric", "signed", "reduce_range", "allow_contrib", "every_layer"),
+)
+
 
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL.onnx", type=PATH)
@@ -179,8 +185,7 @@ def quantize(
 
     calibration = Calibration(source, samples, method, preprocess, force, timeout)
     if kind != "int8":
-        if max_drop is not None or data is not None or keep_float:
-            raise click.UsageError(f"--max-drop, --data and --keep-float are of --to int8; found --to {kind}")
+        _refuse_int8_options(kind)
         with runs_limited(timeout):
             return _halve(terminal, model, output, kind, calibration, report, inputs, limits, providers)
     if max_drop is not None and data is None:
@@ -222,6 +227,19 @@ def quantize(
             f"the limit of {100 * limit:g} %; nothing written"
         )
     return 1
+
+
+def _refuse_int8_options(kind: str) -> None:
+    """Raise UsageError where an option was given that half precision would leave without effect."""
+    context = click.get_current_context()
+    given = [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name in _INT8_OPTIONS
+        and context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: of --to int8 only; found --to {kind}")
 
 
 def _halve(
