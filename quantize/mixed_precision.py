@@ -129,9 +129,11 @@ def _limited(
     if found.drop > limit:
         sensitivity = sensitivity or calibrated.sensitivity(fastest, progress)
         ranked = _ranked(layers, sensitivity)
-        found = _search(
-            calibrated, lambda errors: calibrated.plan(kept, errors, fastest), sensitivity, found, drop_of, limit
-        )
+
+        def plan_at(errors: ErrorPrice) -> _Plan:
+            return calibrated.plan(kept, errors, fastest)
+
+        found = _search(calibrated, plan_at, sensitivity, found, drop_of, limit, progress)
     left = {*kept, *without_price.integer} - found.plan.integer
     in_float = tuple(step.name for step in ranked if step.name in left)
     return Limited(
@@ -274,20 +276,23 @@ def _search(
     first: _Tried,
     drop_of: Callable[[onnx.ModelProto], float],
     limit: float,
+    progress: Progress,
 ) -> _Tried:
     """The model of the lowest price that keeps the limit; where none does, the best of those that were tried."""
     worst = max([*sensitivity.values.values(), *sensitivity.weights.values()])
     found: _Tried | None = None
     best, cheap, dear = first, -1, _PRICES if worst else 0
-    while dear - cheap > 1:
-        middle = (cheap + dear) // 2
-        plan = plan_at(ErrorPrice(sensitivity, _LOWEST / worst * _FACTOR**middle))
-        if (found is not None and plan == found.plan) or not calibrated.has_layers(plan):
-            dear = middle
-            continue
-        tried = best if plan == best.plan else _tried(calibrated, plan, drop_of)
-        if tried.drop <= limit:
-            found, dear = tried, middle
-            continue
-        best, cheap = min(best, tried, key=lambda each: each.drop), middle
+    with progress.task("weighing errors against time", dear.bit_length()) as task:
+        while dear - cheap > 1:
+            middle = (cheap + dear) // 2
+            plan = plan_at(ErrorPrice(sensitivity, _LOWEST / worst * _FACTOR**middle))
+            task.advance()
+            if (found is not None and plan == found.plan) or not calibrated.has_layers(plan):
+                dear = middle
+                continue
+            tried = best if plan == best.plan else _tried(calibrated, plan, drop_of)
+            if tried.drop <= limit:
+                found, dear = tried, middle
+                continue
+            best, cheap = min(best, tried, key=lambda each: each.drop), middle
     return found or best

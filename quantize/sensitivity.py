@@ -204,11 +204,11 @@ def _along_channels(values: Array, rank: int) -> Array:
 
 
 def _cost(exact: list[dict[str, Any]], found: list[dict[str, Any]]) -> float:
-    """Energy of the errors over that of the values, of the worst output."""
+    """Energy of the errors over that of the values, of the worst output in float, or of all where none is."""
+    numbers = {name: value.dtype.kind for name, value in exact[0].items() if isinstance(value, np.ndarray)}
+    kinds = "f" if "f" in numbers.values() else "iub"
     costs = [0.0]
-    for name, value in exact[0].items():
-        if not isinstance(value, np.ndarray) or value.dtype != np.float32:
-            continue
+    for name in (name for name, kind in numbers.items() if kind in kinds):
         pairs = [output_error(wanted[name], given[name]) for wanted, given in zip(exact, found, strict=True)]
         values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
         usable = np.isfinite(values) & np.isfinite(errors)
