@@ -14,8 +14,8 @@ PAIR_LIMIT = 128
 # Scales that are tried, as parts of the one that just holds the largest weight.
 _TRIED = 1 + np.arange(21) / 20
 
-# The same where no neighbours limit each other, so that only the largest weights lose.
-_TRIED_ALONE = 1 - np.arange(9) / 20
+# The same where no neighbours limit each other: of the few weights of a depthwise kernel, some scale fits most of them.
+_TRIED_ALONE = 1 + np.arange(-4, 17) / 50
 
 # Weights that are worked on together: few enough to stay in the processor's cache.
 _AT_ONCE = 2**16
@@ -66,8 +66,7 @@ def _quantize_part(weights: Array, bias: Array, spread: Array, *, multiplied: bo
     best = np.full(outputs, np.inf)
     scale, packed = whole.copy(), np.zeros(flat.shape)
     neighbours = multiplied and weights.shape[1] > 1
-    tried_parts = _TRIED if neighbours else _TRIED_ALONE if not multiplied else (1.0,)
-    for part in tried_parts:
+    for part in _TRIED if neighbours else _TRIED_ALONE:
         tried = np.maximum(whole * part, least)
         rounded = np.clip(np.rint(flat / tried[:, None]), -LIMIT, LIMIT)
         rounded = _within_pairs(rounded) if neighbours else rounded
