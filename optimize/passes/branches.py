@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.names import Names
@@ -77,13 +78,14 @@ def _is_conditional_squeeze(node: ir.Node) -> bool:
     if len(then_nodes) != 1 or len(else_nodes) != 1:
         return False
     [squeeze], [identity] = then_nodes, else_nodes
-    source, shape = squeeze.inputs[0], sizes(squeeze.inputs[0])
-    if not is_standard(squeeze, "Squeeze") or not is_standard(identity, "Identity") or shape is None:
+    source = input_value(squeeze, 0)
+    shape = sizes(source)
+    if not is_standard(squeeze, "Squeeze") or not is_standard(identity, "Identity") or not shape:
         return False
     axes = input_constant(squeeze, 1) if len(squeeze.inputs) > 1 else attribute(squeeze, "axes")
-    if identity.inputs[0] is not source or axes is None or len(axes) != 1:
+    if input_value(identity, 0) is not source or axes is None or np.size(axes) != 1:
         return False
-    return _asks_for_one(node.inputs[0], source, int(axes[0]) % len(shape), len(shape))
+    return _asks_for_one(input_value(node, 0), source, int(np.ravel(axes)[0]) % len(shape), len(shape))
 
 
 def _asks_for_one(condition: ir.Value | None, source: ir.Value | None, axis: int, rank: int) -> bool:
@@ -92,7 +94,7 @@ def _asks_for_one(condition: ir.Value | None, source: ir.Value | None, axis: int
     if equal is None or not is_standard(equal, "Equal"):
         return False
     for size, one in ((0, 1), (1, 0)):
-        number, gather = input_constant(equal, one), equal.inputs[size]
+        number, gather = input_constant(equal, one), input_value(equal, size)
         chosen = gather.producer() if gather is not None else None
         if number is None or number.size != 1 or number.item() != 1 or chosen is None:
             continue
@@ -100,7 +102,7 @@ def _asks_for_one(condition: ir.Value | None, source: ir.Value | None, axis: int
         of_shape = shape.producer() if shape is not None and is_standard(chosen, "Gather") else None
         if of_shape is None or not is_standard(of_shape, "Shape") or of_shape.attributes or index is None:
             continue
-        if of_shape.inputs[0] is source and index.size == 1 and index.item() % rank == axis:
+        if input_value(of_shape, 0) is source and index.size == 1 and index.item() % rank == axis:
             return True
     return False
 

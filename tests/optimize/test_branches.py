@@ -120,3 +120,13 @@ def test_a_condition_on_another_axis_than_the_one_that_is_dropped_stays() -> Non
     [chosen] = [node for node in given.graph.node if node.op_type == "Gather"]
     chosen.input[1] = "zero"
     assert "If" in kinds(to_proto(fold_to_ir(given)))
+
+
+def test_branches_of_one_node_without_inputs_stay() -> None:
+    branches = {
+        f"{name}_branch": branch(name, helper.make_node("Constant", [], [name], value_floats=[value]))
+        for name, value in (("then", 1.0), ("else", 2.0))
+    }
+    nodes = [helper.make_node("Cast", ["x"], ["taken"], to=TensorProto.BOOL)]
+    given = model([*nodes, helper.make_node("If", ["taken"], ["y"], **branches)], [1])
+    assert "If" in kinds(to_proto(fold_to_ir(given)))
