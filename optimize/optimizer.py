@@ -5,6 +5,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import CheckerPass, RemoveUnusedNodesPass
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.optimize.annotations import keep_annotations
 from zoosmith.optimize.errors import OptimizeError
 from zoosmith.optimize.ir_model import infer_shapes, to_ir, to_proto
 from zoosmith.optimize.passes.branches import InlineBranches, inline_decided
@@ -42,13 +43,16 @@ def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
         model: opset 7 or later; it is left as it was. Inputs that have an initializer are taken as fixed.
 
     Returns:
-        The optimized model, of the same opset.
+        The optimized model, of the same opset, with the metadata and training information of what stays.
 
     Raises:
         ModelError: the model imports no opset of ONNX's own operators.
-        OptimizeError: the model is older, onnx-simplifier gives up or makes an invalid model.
+        OptimizeError: the model is older, onnx-simplifier gives up or makes an invalid model, or training information
+            is of weights that become part of others.
     """
-    return to_proto(optimize_to_ir(model))
+    result = to_proto(optimize_to_ir(model))
+    keep_annotations(model, result)
+    return result
 
 
 def optimize_to_ir(model: onnx.ModelProto) -> ir.Model:

@@ -201,7 +201,7 @@ def test_bundle_and_validate_say_what_they_did(run: Any, tmp_path: Path) -> None
     archive = tmp_path / "out" / "identity.tar.gz"
     code, out, err = run("bundle", tmp_path / "identity.onnx", "-o", archive, "--sets", 2, "--dim", "batch=4")
     assert (code, out) == (0, f"{archive}: 2 data sets, {archive.stat().st_size:,} bytes\n")
-    assert err == "data sets: 1 of 2\ndata sets: 2 of 2\n"
+    assert err == ""  # it is done soon
     with unpacked(archive) as folder:
         (stored,) = {np.load(path)["inputs"].shape for path in folder.glob("*/test_data_*.npz")}
         assert stored == (1, 4, 3)

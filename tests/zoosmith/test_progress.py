@@ -1,4 +1,4 @@
-"""Progress on the standard error: a bar on a terminal, lines off it, nothing if quiet."""
+"""Progress on the standard error: a bar on a terminal, few lines off it, nothing if quiet."""
 
 import io
 
@@ -24,12 +24,24 @@ def test_off_a_terminal_every_named_step_is_a_line() -> None:
     assert written.getvalue() == "build: 1 of 2, weights\nbuild: 2 of 2, densenet-9 [written]\n"
 
 
-def test_off_a_terminal_thousands_of_steps_are_ten_lines() -> None:
+def test_off_a_terminal_thousands_of_steps_are_two_lines_where_they_take_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter(range(10**6))
+    monkeypatch.setattr("zoosmith.cli.progress.time.monotonic", lambda: next(seconds) / 100)
     progress, written = off_terminal()
     with progress.task("images", 5000) as task:
         for _ in range(5000):
             task.advance()
-    assert written.getvalue().splitlines() == [f"images: {500 * part} of 5000" for part in range(1, 11)]
+    assert written.getvalue().splitlines() == ["images: 500 of 5000", "images: 5000 of 5000, 5 s"]
+
+
+def test_off_a_terminal_steps_without_names_that_are_done_soon_are_silent() -> None:
+    progress, written = off_terminal()
+    with progress.task("images", 5000) as task:
+        for _ in range(5000):
+            task.advance()
+    assert written.getvalue() == ""
 
 
 def test_off_a_terminal_a_task_without_steps_is_silent() -> None:

@@ -53,11 +53,10 @@ def colour_classifier(path: Path) -> Path:
 
 def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "int8.onnx"
-    code, out, err = run(
+    code, out, _ = run(
         capsys, "quantize", model, "-o", output, "--calibrate", "random", "--samples", 10, "--force", "--every-layer"
     )
     assert code == 0
-    assert "calibrating: 10 of 10" in err
     assert out.startswith(f"{output}: ")
     assert "12 integer convolutions, 2 borders to float" in out
     assert " on 32 samples not calibrated on" in out
@@ -388,7 +387,6 @@ def test_ranges_are_kept_in_a_cache_and_make_the_same_bytes(
         code, _, err = run(capsys, "quantize", model, *arguments)
         assert code == 0
         assert (f"ranges from the cache, {cache}" in err) == (len(contents) == 2)
-        assert ("calibrating" in err) == (len(contents) < 2)
         contents.append((tmp_path / "int8.onnx").read_bytes())
         assert cache.exists() == (len(contents) > 1)
     assert len(set(contents)) == 1
