@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from zoosmith.onnx_model.constants import Array
+from zoosmith.quantize.painting import exposed, painted
 
 # of the shorter side of a picture
 _SMALLEST, _LARGEST = 1 / 100, 1 / 2
@@ -20,19 +21,8 @@ _LEAVES = 600
 def natural_images(
     count: int, size: tuple[int, int] = (256, 256), *, seed: int = 0, first: int = 0
 ) -> Iterator[Image.Image]:
-    """Make pictures one by one.
-
-    Args:
-        count: how many.
-        size: height and width, in pixels.
-        seed: chooses them; picture `i` of a seed does not depend on `count` and `first`.
-        first: the number of the first one.
-
-    Returns:
-        RGB pictures of 8 bits.
-    """
-    for index in range(first, first + count):
-        yield Image.fromarray(_picture(np.random.RandomState([seed, index]), *size), "RGB")
+    """Pictures of natural statistics, one by one; the arguments are those of `painted`."""
+    return painted(_picture, count, size, seed=seed, first=first)
 
 
 def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
@@ -40,10 +30,7 @@ def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
     ground = leaves(random, height, width)
     texture = _pink_noise(random, height, width)
     values = ground + texture[..., None] * random.uniform(0.02, 0.15)
-    values = values - values.mean()
-    spread = np.sqrt((values * values).mean())
-    mean, contrast = random.uniform(70, 165), random.uniform(35, 75)
-    return np.clip(np.rint(mean + values * (contrast / spread)), 0, 255).astype(np.uint8)
+    return exposed(random, values, (70, 165), (35, 75))
 
 
 def leaves(random: np.random.RandomState, height: int, width: int) -> Array:

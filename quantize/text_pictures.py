@@ -13,6 +13,7 @@ from PIL import Image
 
 from zoosmith.onnx_model.constants import Array
 from zoosmith.quantize.natural_images import colour, leaves
+from zoosmith.quantize.painting import exposed, painted
 
 # of the height of a picture: that of its letters
 _LOWEST, _HIGHEST = 0.45, 0.85
@@ -78,19 +79,8 @@ _STROKES = [
 
 
 def text_pictures(count: int, size: tuple[int, int], *, seed: int = 0, first: int = 0) -> Iterator[Image.Image]:
-    """Make pictures one by one.
-
-    Args:
-        count: how many.
-        size: height and width, in pixels.
-        seed: chooses them; picture `i` of a seed does not depend on `count` and `first`.
-        first: the number of the first one.
-
-    Returns:
-        RGB pictures of 8 bits.
-    """
-    for index in range(first, first + count):
-        yield Image.fromarray(_picture(np.random.RandomState([seed, index]), *size), "RGB")
+    """Lines of text, one picture each; the arguments are those of `painted`."""
+    return painted(_picture, count, size, seed=seed, first=first)
 
 
 def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
@@ -101,10 +91,7 @@ def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
     shade = shade + (1.0 if shade.mean() >= ground.mean() else -1.0) * random.uniform(0.6, 1.2)
     values = ground * (1 - ink) + shade * ink
     values = values + random.uniform(-1, 1, values.shape) * random.uniform(0, 0.15)
-    values = values - values.mean()
-    spread = np.sqrt((values * values).mean())
-    mean, contrast = random.uniform(80, 180), random.uniform(35, 90)
-    return np.clip(np.rint(mean + values * (contrast / spread)), 0, 255).astype(np.uint8)
+    return exposed(random, values, (80, 180), (35, 90))
 
 
 def _line(random: np.random.RandomState, height: int, width: int) -> Array:
