@@ -32,7 +32,7 @@ PICTURES = {
     "mtcnn": ("tensorflow", (48, 48)),
 }
 _USUAL = ("torchvision", (224, 224))
-TEXT = ("_rec", "_cls", "captcha", "common", "orientation", "layout")
+TEXT = ("_rec", "_cls", "_det", "captcha", "common", "orientation", "layout")
 SOUND = ("vad", "nmp", "pitch")
 # samples in a chunk of a net of sound, where the model leaves it open
 _CHUNK = 576
