@@ -134,9 +134,23 @@ def places(net: Net, output: Path, alike: float, arguments: argparse.Namespace) 
             if abs(value - alike) > SAME:
                 result.append(f"{place}: OTHER {value:.4f}")
         except Exception as error:  # whatever a runtime raises
-            result.append(f"{place}: FAILS: {first_line(error)[-160:]}")
+            if place not in makers and not runs_there(place, net):
+                result.append(f"{place}: neither the float net")
+            else:
+                result.append(f"{place}: FAILS: {first_line(error)[-160:]}")
     others = [place for place in result if not place.endswith("too old")]
     return result + (["same everywhere"] if (makers or runtimes) and not others else [])
+
+
+def runs_there(runtime: str, net: Net) -> bool:
+    """Whether a runtime runs the float net."""
+    try:
+        there = Elsewhere(runtime, net.path)
+        there.run(None, net.others[0])
+        there.close()
+    except Exception:  # whatever a runtime raises
+        return False
+    return True
 
 
 def is_taken(runtime: str, model: onnx.ModelProto) -> bool:

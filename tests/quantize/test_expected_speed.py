@@ -26,6 +26,22 @@ def test_large_layers_in_integers_are_nothing_to_speak_of() -> None:
         assert reason(net, net.conv("data", 64, 128), form) is None
 
 
+def test_operators_that_stay_alone_between_borders_are_named() -> None:
+    found = {}
+    for op_type in ("PRelu", "LeakyRelu"):
+        net = Net([1, 64, 8, 8], opset=13)
+        x = "data"
+        for _ in range(3):
+            x = net.conv(x, 64, 64, 3)
+            x = net.add(op_type, x, *([net.normal(64, 1, 1)] if op_type == "PRelu" else []))
+        found[op_type] = reason(net, net.conv(x, 64, 64), "qdq")
+    assert found["LeakyRelu"] is None
+    assert (
+        found["PRelu"] is not None
+        and "a float operator between borders behind them (PRelu): expect no speed-up" in found["PRelu"]
+    )
+
+
 def test_a_model_of_which_most_weights_stay_in_float_says_so() -> None:
     net = Net([1, 64, 8, 8])
     x = net.conv("data", 64, 128)
