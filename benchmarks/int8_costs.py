@@ -285,6 +285,10 @@ KINDS: dict[str, Callable[[], list[Trial]]] = {
     "product": lambda: [
         matrices(*size) for size in ((32, 64, 64), (40, 120, 240), (128, 384, 384), (196, 384, 1536), (64, 768, 768))
     ],
+    # one or two rows, for which float kernels have nothing to share
+    "product of few rows": lambda: [
+        matrices(*size) for size in ((1, 64, 128), (1, 128, 512), (1, 256, 256), (1, 512, 1024), (2, 128, 512))
+    ],
     "HardSigmoid": lambda: more(hard_swish, squared),
     "Sigmoid": lambda: more(silu, squared),
     "Mul of two": lambda: more(product),

@@ -13,6 +13,8 @@ from zoosmith.quantize.partition import Step
 _BLOCK = 16
 # input channels that integer kernels read together
 _FEW = 4
+# rows of a matrix that float kernels have little to share for
+_FEW_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "odd depthwise Conv": (Cost(2.51, 0.044, 0.0108), Cost(3.4, 0.212, 0.0463)),
     "Conv of sequences": (Cost(2.73, 0, 0.0105), Cost(0.954, 0, 0.00234)),
     "row": (Cost(1.66, 0, 0.0403), Cost(2.03, 1.74, 0.0116)),
-    "product": (Cost(1.8, 0.0727, 0.00801), Cost(5.6, 0.0374, 0.00225)),
+    "product": (Cost(0.43, 0, 0.00884), Cost(2.27, 0.117, 0.00225)),
+    "product of few rows": (Cost(0.378, 0, 0.0352), Cost(1.29, 0, 0.0119)),
     "HardSigmoid": (Cost(0, 0.0335), Cost(3.55, 0.0826)),
     "Sigmoid": (Cost(0, 0.0405), Cost(2.62, 0.229)),
     "Mul of two": (Cost(0.736, 0.128), Cost(2.21, 0.183)),
@@ -107,7 +110,9 @@ def kind_of(step: Step, source: tuple[int, ...], output: tuple[int, ...]) -> str
     """The key of COSTS for a step that reads and makes tensors of these shapes."""
     node = step.node
     if node.op_type in ("Gemm", "MatMul"):
-        return "product" if step.form and step.form.gives_float else "row"
+        if not step.form or not step.form.gives_float:
+            return "row"
+        return "product" if prod(output[:-1]) > _FEW_ROWS else "product of few rows"
     if node.op_type == "Conv":
         return _kind_of_convolution(node, source, output)
     if node.op_type in ("BatchNormalization", "Add", "Mul", "Sub", "Div"):

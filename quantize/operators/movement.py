@@ -69,6 +69,16 @@ def move(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     _pass_on(writer, node, output)
 
 
+def _has_known_indices(node: ir.Node, opset: int) -> bool:
+    return _has_one_output(node, opset) and constant(node.inputs[1]) is not None
+
+
+@integer_form("Gather", accepts=_has_known_indices, moves=True, per_channel=False)
+def gather(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
+    """Gather of what the model says; indices that are computed are those of a table mostly, which is a constant."""
+    _pass_on(writer, node, output)
+
+
 def _pass_on(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """Write the same operator on the uint8 form of its first input."""
     source = node.inputs[0]
