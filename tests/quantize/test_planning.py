@@ -59,6 +59,12 @@ def test_depthwise_convolutions_between_float_operators_stay_in_float() -> None:
     assert chosen(net, net.add("Erf", x)) == set()
 
 
+@pytest.mark.parametrize(("rows", "integer"), [(1, {"product"}), (4, set())])
+def test_a_small_product_is_integer_for_one_row_which_float_kernels_are_slow_for(rows: int, integer: set[str]) -> None:
+    net = Net([1, rows, 128])
+    assert chosen(net, net.add("MatMul", "data", net.normal(128, 512), name="product")) == integer
+
+
 def test_every_layer_is_integer_where_that_is_asked_for() -> None:
     net = Net([1, 8, 6, 6])
     x = net.add("Erf", net.conv("data", 8, 8, name="first"))

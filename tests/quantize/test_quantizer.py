@@ -308,6 +308,16 @@ def test_an_affine_whose_constant_stands_first_reads_the_other_input(op_type: st
     assert summarize(model, to_proto(result), samples).error < 0.05
 
 
+def test_what_is_chosen_by_constant_indices_stays_integer() -> None:
+    net = Net([1, 4, 8, 8])
+    x = net.conv("data", 4, 8)
+    x = net.add("Gather", x, net.constant(np.array([0, 3, 5])), axis=2)
+    model = net.model(net.conv(x, 8, 4))
+    result = quantized(model)
+    assert operators(result) == {"QuantizeLinear": 1, "QLinearConv": 2, "Gather": 1, "DequantizeLinear": 1}
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
 def test_channels_that_are_moved_behind_a_concat_keep_its_scale() -> None:
     net = Net([1, 3, 8, 10])
     x = net.add("Concat", net.conv("data", 3, 4), net.conv("data", 3, 4), axis=1)
