@@ -326,7 +326,8 @@ class _Run:
             if replaced is not None:
                 waiting.extend(reversed(replaced))
                 continue
-            if not (emitted and is_known(current.node, facts)):
+            # a constant is written as an Identity, whatever made it, and what is written has to be of the target
+            if not (emitted and is_known(current.node, facts)) or current.node.op_type == "Identity":
                 self._finish(current, facts, inside, emitted)
             done.append(current.node)
         if admitted:

@@ -83,6 +83,16 @@ _CHOICES: dict[str, _Words] = {
 }
 """Words that an attribute of text may be, of all versions of the operator; schemas state them in prose only."""
 
+_FLAGS = frozenset(
+    {
+        *("align_corners", "antialias", "batch_axis", "ceil_mode", "center_point_box", "count_include_pad"),
+        *("exclude_outside", "exclusive", "interleaved", "inverse", "is_causal", "keepdims", "layout"),
+        *("linear_before_reset", "noop_with_empty_axes", "onesided", "reverse", "saturate", "select_last_index"),
+        *("sorted", "storage_order", "time_axis", "training_mode", "transA", "transB"),
+    }
+)
+"""Attributes that are 0 or 1; of other numbers runtimes make what they like, each in its own way."""
+
 _VARIADIC = 1 << 30  # of a variadic parameter, schemas state about this limit
 
 
@@ -113,7 +123,7 @@ def _range_of(fewest: int, most: int) -> str:
 
 
 def check_attributes(node: NodeProto, opset: int) -> None:
-    """Raise Refusal if an attribute is missing, or of another kind or another word than its operator has at `opset`."""
+    """Raise Refusal if an attribute is missing, or of another kind, word or number than its operator has at `opset`."""
     required, kinds = _declared_attributes(operator_of(node), opset)
     choices = _CHOICES.get(operator_of(node), {})
     for attribute in node.attribute:
@@ -121,6 +131,8 @@ def check_attributes(node: NodeProto, opset: int) -> None:
         if kind is not None and attribute.type != kind:
             found, wanted = (_kind_name(each) for each in (attribute.type, kind))
             raise Refusal(f"its attribute {attribute.name} is of kind {found}, where the operator takes {wanted}")
+        if attribute.name in _FLAGS and kind is not None and attribute.i not in (0, 1):
+            raise Refusal(f"its attribute {attribute.name} is {attribute.i}, where the operator takes 0 or 1")
         words = choices.get(attribute.name)
         if words is not None and not attribute.ref_attr_name and attribute.s.decode(errors="replace") not in words:
             word = attribute.s.decode(errors="replace")

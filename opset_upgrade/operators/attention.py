@@ -15,7 +15,15 @@ from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, i
 from zoosmith.opset_upgrade.registry import adapter, decomposition
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("CausalConvWithState", "LinearAttention", "RotaryEmbedding")(inline_body)
+decomposition("CausalConvWithState", "LinearAttention")(inline_body)
+
+
+@decomposition("RotaryEmbedding")
+def _rotary_embedding(node: NodeProto, g: Writer) -> None:
+    width = g.attribute("rotary_embedding_dim", 0)
+    if width % 2:
+        g.refuse(f"rotary_embedding_dim={width} is odd, where pairs of values are rotated")
+    inline_body(node, g)
 
 
 @adapter("Attention", source=24, target=23)

@@ -35,6 +35,9 @@ def _grid_sample(node: NodeProto, g: Writer) -> None:
     last = g.rank(data) - 1
     mode, padding = g.attribute("mode").removeprefix("bi"), g.attribute("padding_mode")
     _refuse_what_arithmetic_lacks(g, data, image)
+    # ONNX Runtime and torch take what is no number for the lower border
+    is_number = g.op("Or", g.op("Greater", grid, g.scalar_like(grid, 0)), g.op("Less", grid, g.scalar_like(grid, 1)))
+    grid = g.op("Where", is_number, grid, g.scalar_like(grid, -1))
     taps = []
     for axis, size in enumerate(image):
         # the last axis of the grid counts the axes of the image from the last

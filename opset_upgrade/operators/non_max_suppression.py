@@ -20,6 +20,10 @@ _FLOAT, _INT64, _BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 def _non_max_suppression(node: NodeProto, g: Writer) -> None:
     boxes, scores = node.input[:2]
     most, overlap, least = (input_at(node, place) for place in (2, 3, 4))
+    for name in filter(None, (most, overlap, least)):
+        value = g.value(name)
+        if value is not None and value.size != 1:
+            g.refuse(f"its input {name!r} has {value.size} values, where the operator takes 1")
     if not most:  # none are asked for
         g.op("Identity", g.constant(np.zeros([0, 3])), output=node.output[0])
         return

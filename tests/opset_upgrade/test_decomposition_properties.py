@@ -281,6 +281,23 @@ def test_grid_sample_far_beyond_the_border(mode: str, padding: str, align: int) 
         assert_same(expected[0], _lowered(model, target, [image, grid])[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("target", [15, 8])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_a_place_of_grid_sample_that_is_no_number_is_the_lower_border(mode: str, padding: str, target: int) -> None:
+    image = np.random.RandomState(0).randn(1, 1, 4, 4).astype(np.float32)
+    grid = np.array([[[[np.nan, 0.1], [0.3, np.nan], [np.nan, np.nan], [0.3, -0.7]]]], np.float32)
+    model = _model("GridSample", [image, grid], [("float32", (1, 1, 1, 4))], 22, mode=mode, padding_mode=padding)
+    names = [value.name for value in model.graph.input]
+    # as torch and ONNX Runtime 1.32 take it
+    of_border = dict(zip(names, [image, np.nan_to_num(grid, nan=-1)], strict=True))
+    runner = runner_for(convert_version(model, target))
+    expected = runner_for(model).run(of_border)
+    given = runner.run(dict(zip(names, [image, grid], strict=True)))
+    for one, other in zip(given.values(), expected.values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("align", [0, 1])
 def test_grid_sample_of_volumes_of_free_sizes(padding: str, align: int) -> None:

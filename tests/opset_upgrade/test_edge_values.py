@@ -182,7 +182,7 @@ def test_no_elements_of_top_k_are_refused_where_k_is_an_attribute() -> None:
 
 
 @pytest.mark.parametrize("mode", ["linear", "nearest"])
-def test_a_place_that_is_no_number_lies_outside_of_the_image(mode: str) -> None:
+def test_a_place_that_is_no_number_changes_no_other_place(mode: str) -> None:
     model = parser.parse_model(
         f"""<ir_version: 8, opset_import: ["": 20]>
         g (float[1, 2, 5, 6] x, float[1, 3, 4, 2] grid) => (float[1, 2, 3, 4] y) {{

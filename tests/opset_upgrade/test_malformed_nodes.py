@@ -145,3 +145,46 @@ def test_where_a_rule_cannot_read_a_sound_node_the_fault_is_ours_and_stays_visib
     monkeypatch.setattr(Step, "apply", lambda self, node, g: _unreadable(node, g))
     with pytest.raises(KeyError, match="a rule that cannot read"):
         convert_version(alone("Softmax", 12, 1), 13)
+
+
+@pytest.mark.parametrize(
+    ("operator", "opset", "count", "attribute", "target"),
+    [("ReduceMax", 18, 2, "keepdims", 13), ("Unique", 11, 1, "sorted", 10), ("ReverseSequence", 10, 2, "time_axis", 9)],
+)
+@pytest.mark.parametrize("number", [-1, 2])
+def test_a_flag_that_is_neither_0_nor_1_is_refused(
+    operator: str, opset: int, count: int, attribute: str, target: int, number: int
+) -> None:
+    model = alone(operator, opset, count)
+    model.graph.node[0].attribute.append(helper.make_attribute(attribute, number))
+    with pytest.raises(OpsetError, match=f"its attribute {attribute} is {number}, where the operator takes 0 or 1"):
+        convert_version(model, target)
+
+
+def test_a_constant_of_a_type_that_the_target_lacks_is_refused() -> None:
+    cast = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT8E5M2)
+    graph = helper.make_graph(
+        [cast],
+        "g",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT8E5M2, [1])],
+        [helper.make_tensor("x", TensorProto.FLOAT, [1], [1.0])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    assert convert_version(model, 19).graph.node
+    with pytest.raises(OpsetError, match="float8e5m2"):
+        convert_version(model, 18)
+
+
+def test_a_limit_of_non_max_suppression_that_is_no_scalar_is_refused() -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("NonMaxSuppression", ["boxes", "scores", "most"], ["y"])],
+        "g",
+        [value("boxes", TensorProto.FLOAT, [1, 4, 4]), value("scores", TensorProto.FLOAT, [1, 1, 4])],
+        [value("y", TensorProto.INT64, None)],
+        [helper.make_tensor("most", TensorProto.INT64, [2], [1, 1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    with pytest.raises(OpsetError, match="its input 'most' has 2 values, where the operator takes 1"):
+        convert_version(model, 9)

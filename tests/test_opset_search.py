@@ -1,0 +1,31 @@
+"""The random search over conversions between opsets. `python -m tests.opset_search` makes thousands of nets."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import opset_search
+
+
+def test_a_net_of_a_number_is_always_the_same() -> None:
+    first, second = (opset_search.search(3, number) for number in (7, 7))
+    assert first == second
+
+
+def test_some_nets_of_a_seed_are_converted_and_give_the_same_values() -> None:
+    found = [opset_search.search(1, number)[0] for number in range(40)]
+    assert found.count("same") > 5
+    assert not set(found) & {"wrong", "does not run", "error"}
+
+
+def test_another_value_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opset_search, "assert_same", lambda *values, **limits: pytest.fail("another value"))
+    monkeypatch.setattr(opset_search, "AssertionError", pytest.fail.Exception, raising=False)
+    assert "wrong" in [opset_search.search(1, number)[0] for number in range(20)]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_was_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for count in (10, 20):
+        assert opset_search.main(["--count", str(count), "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-2].startswith("20 nets: ")
