@@ -184,9 +184,9 @@ def measured(name: str, model: onnx.ModelProto, arguments: argparse.Namespace) -
     target = Target(arguments.format, contrib=arguments.allow_contrib)
     opset = default_opset(model) or 0
     model = model if opset >= 13 else convert_version(model, 13)
-    samples = samples_of(name, model, 80)
+    samples = samples_of(name, model, 128)
     # the command holds a quarter out
-    calibration, given, others = samples[:48], samples[:64], samples[64:]
+    calibration, given, others = samples[:72], samples[:96], samples[96:]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         paths = {word: folder / f"{word}.onnx" for word in ("float", "ours", "command", "theirs")}
