@@ -27,6 +27,8 @@ _BRANCHES, _LOOPS = ("If",), ("Loop", "Scan")
 _WEIGHTED = {"Conv", "Gemm", "MatMul"}
 # of the runs of a loop's body in one sample, so many are looked at, spread evenly
 _RUNS = 8
+# bytes of samples that are kept
+_KEPT = 50_000_000
 
 
 def quantize_every_graph(
@@ -259,14 +261,20 @@ class _Watched:
 
 
 class _InnerSamples(Sequence[Mapping[str, Array]]):
-    """Samples of a graph inside of a node, made when they are asked for by a run of the whole model."""
+    """Samples of a graph inside of a node: the first ones are kept, others made by a run of the whole model."""
 
     def __init__(self, watched: _Watched, samples: Samples) -> None:
         self._watched, self._samples = watched, samples
-        self._runs = [
-            (number, run) for number, sample in enumerate(samples) for run, _ in enumerate(self._watched(sample))
-        ]
+        self._runs: list[tuple[int, int]] = []
+        self._kept: list[dict[str, Array]] = []
         self._last: tuple[int, list[dict[str, Array]]] | None = None
+        left = _KEPT
+        for number, sample in enumerate(samples):
+            for run, values in enumerate(watched(sample)):
+                left -= sum(value.nbytes for value in values.values())
+                if left >= 0:
+                    self._kept.append(values)
+                self._runs.append((number, run))
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -281,6 +289,8 @@ class _InnerSamples(Sequence[Mapping[str, Array]]):
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
         number, run = self._runs[index]
+        if 0 <= index < len(self._kept):
+            return self._kept[index]
         if self._last is None or self._last[0] != number:
             self._last = number, self._watched(self._samples[number])
         return self._last[1][run]
