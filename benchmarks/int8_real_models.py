@@ -175,8 +175,11 @@ def as_the_command_does(
     source: Path, output: Path, samples: list[dict[str, Any]], target: Target, min_cosine: float
 ) -> None:
     """Write the file that the command writes: layers stay in float where the cosine on held out samples needs them."""
-    arrays = output.with_suffix(".npz")
-    np.savez(arrays, **{name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]})
+    arrays, first = output.with_suffix(".npz"), samples[0]
+    # arrays hold samples of one shape
+    alike = [sample for sample in samples if all(sample[name].shape == first[name].shape for name in first)]
+    joined = {name: np.concatenate([np.atleast_1d(sample[name]) for sample in alike]) for name in first}
+    np.savez(arrays, **joined)
     quantize_file(source, output, Calibration(str(arrays), force=True), target=target, min_cosine=min_cosine)
 
 
