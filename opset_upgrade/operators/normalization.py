@@ -115,6 +115,8 @@ def _normalize_by_batch(node: NodeProto, g: Writer) -> None:
 def _scale_by_channel(node: NodeProto, g: Writer) -> None:
     """Since 21 there is one scale a channel; before, one a group."""
     shape, groups = g.shape(node.input[0]), g.attribute("num_groups")
+    if shape is not None and len(shape) < 2:
+        g.refuse(f"its input has rank {len(shape)}, where the operator takes one of channels along axis 1")
     if shape is None or shape[1] is None:
         g.refuse("the number of channels is not fixed")
     index = g.constant(np.repeat(counting(groups, g), limit_list(shape[1], g) // groups))

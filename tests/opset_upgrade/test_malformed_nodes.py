@@ -188,3 +188,17 @@ def test_a_limit_of_non_max_suppression_that_is_no_scalar_is_refused() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     with pytest.raises(OpsetError, match="its input 'most' has 2 values, where the operator takes 1"):
         convert_version(model, 9)
+
+
+def test_a_group_normalization_without_an_axis_of_channels_is_refused() -> None:
+    vector = helper.make_tensor_value_info("x", TensorProto.FLOAT, [4])
+    graph = helper.make_graph(
+        [helper.make_node("GroupNormalization", ["x", "scale", "bias"], ["y"], num_groups=2)],
+        "g",
+        [vector],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor(name, TensorProto.FLOAT, [2], [1.0, 1.0]) for name in ("scale", "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    with pytest.raises(OpsetError, match="its input has rank 1"):
+        convert_version(model, 21)
