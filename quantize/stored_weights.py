@@ -1,5 +1,6 @@
 """Weights of layers that stay in float, stored as int8: the file is as small, and the runtime makes them float once."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,11 +26,14 @@ def store_as_int8(model: ir.Model, nodes: list[ir.Node], ranges: Mapping[str, Ra
         ranges: of what they read, by name, where known.
     """
     names = new_names(model)
+    readers = Counter(node.inputs[1] for node in nodes)
     for node in nodes:
         weights, value, source = input_constant(node, 1), node.inputs[1], node.inputs[0]
         if weights is None or value is None or weights.dtype != np.float32 or weights.size < FEWEST:
             continue
-        rounded = round_weights(node, None if source is None else ranges.get(name_of(source)), multiplied=False)
+        # weights that several layers read are rounded alike, whatever each of them multiplies
+        seen = None if source is None or readers[value] > 1 else ranges.get(name_of(source))
+        rounded = round_weights(node, seen, multiplied=False)
         name = name_of(value)
         stored = add_initializer(model.graph, names.fresh(f"{name}_int8"), rounded.packed)
         factor = add_initializer(model.graph, names.fresh(f"{name}_scale"), rounded.scale.astype(np.float32))

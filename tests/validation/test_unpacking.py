@@ -101,7 +101,7 @@ def test_an_archive_is_refused_before_anything_of_it_is_written(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpacking, "_MOST_MEMBERS", 3)
-    monkeypatch.setattr(unpacking.tempfile, "TemporaryDirectory", lambda **_: pytest.fail("a folder was made"))
+    monkeypatch.setattr(unpacking, "temporary_folder", lambda: pytest.fail("a folder was made"))
     (tmp_path / "m.tar").write_bytes(tar_of(*HOSTILE[name]))
     with pytest.raises(ZoosmithError, match=r"m\.tar: refused: "), unpacked(tmp_path / "m.tar"):
         pass
