@@ -123,8 +123,10 @@ def test_a_process_that_runs_out_of_memory_is_named_as_killed(sound: Path, tmp_p
 
 # what runs a model says so, and goes on
 WAITS = """
-import os, time
+import os, signal, time
 from zoosmith.validation import runners
+# below nohup it is ignored, which is passed on
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def wait(*arguments):
     os.write(1, b"#")
     time.sleep({seconds})
