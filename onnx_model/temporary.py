@@ -1,6 +1,8 @@
 """Files and folders that are there for a while, told to whoever cleans up where this process is ended on the way."""
 
 import os
+import secrets
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -45,8 +47,14 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     Args:
         parent: where it is made; the system's folder for temporary files by default.
     """
-    with tempfile.TemporaryDirectory(prefix="zoosmith-", dir=parent) as name, temporary_path(Path(name)):
-        yield Path(name)
+    folder = Path(parent or tempfile.gettempdir(), f"zoosmith-{secrets.token_hex(8)}").absolute()
+    # told before it is made: another thread may meet the end of the process in between
+    with temporary_path(folder):
+        try:
+            folder.mkdir(0o700)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _change(change: Callable[[], None]) -> None:

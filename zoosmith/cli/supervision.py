@@ -19,6 +19,7 @@ _PASSED_ON = ("SIGTERM", "SIGHUP")
 _OURS = (".partial", "zoosmith-")
 _PAGE = 1 << 16
 _COUNT = 4
+_HALF = (_PAGE - 1) // 2
 # of prctl
 _SIGNAL_AT_PARENTS_END = 1
 
@@ -63,19 +64,22 @@ class _Page:
         self._memory = mmap(-1, _PAGE)
 
     def write(self, lines: Sequence[str]) -> None:
-        encoded = [line.replace("\0", " ").encode("utf-8", "surrogatepass") for line in lines]
-        while sum(map(len, encoded)) + len(encoded) > _PAGE - _COUNT:
+        encoded = [os.fsencode(line) for line in lines]
+        while sum(map(len, encoded)) + len(encoded) > _HALF - _COUNT:
             encoded.pop()
         content = b"\0".join(encoded)
-        # a reader finds all lines or none
-        self._memory[:_COUNT] = bytes(_COUNT)
-        self._memory[_COUNT : _COUNT + len(content)] = content
-        self._memory[:_COUNT] = len(content).to_bytes(_COUNT, "little")
+        # one half is read while the other one is written; a byte says which, so that a reader finds whole lines
+        half = 1 - self._memory[0]
+        start = 1 + half * _HALF
+        self._memory[start : start + _COUNT] = len(content).to_bytes(_COUNT, "little")
+        self._memory[start + _COUNT : start + _COUNT + len(content)] = content
+        self._memory[0] = half
 
     def read(self) -> list[str]:
-        length = int.from_bytes(self._memory[:_COUNT], "little")
-        content = self._memory[_COUNT : _COUNT + length].decode("utf-8", "surrogatepass")
-        return content.split("\0") if content else []
+        start = 1 + self._memory[0] * _HALF
+        length = int.from_bytes(self._memory[start : start + _COUNT], "little")
+        content = self._memory[start + _COUNT : start + _COUNT + length]
+        return [os.fsdecode(line) for line in content.split(b"\0") if line]
 
 
 def _end_with(parent: int) -> None:
