@@ -22,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize as quantize_integer
-from zoosmith.quantize.samples import image_samples
+from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
 from zoosmith.validation.classifier import Classifier
 from zoosmith.validation.latency import measure

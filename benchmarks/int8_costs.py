@@ -1,4 +1,4 @@
-"""Measure what operators cost in float and in integers, and print the table of quantize/costs.py.
+"""Measure what operators cost in float and in integers, and print the table of quantize/plan/costs.py.
 
 python benchmarks/int8_costs.py [--rounds 60] [KIND ...]
 
@@ -28,10 +28,10 @@ from int8_nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize import quantizer
 from zoosmith.quantize.calibration import calibrate
-from zoosmith.quantize.costs import border_cost
-from zoosmith.quantize.partition import partition, units
-from zoosmith.quantize.planning import tensor_shapes
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.plan.costs import border_cost
+from zoosmith.quantize.plan.partition import partition, units
+from zoosmith.quantize.plan.planning import tensor_shapes
+from zoosmith.quantize.samples.reading import random_samples
 
 # how often the operator stands in its net
 COUNT = 4

@@ -31,8 +31,8 @@ from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.quantization import MIN_COSINE, Calibration, quantize_file
 from zoosmith.quantize import quantize
-from zoosmith.quantize.expected_speed import slow_reason
-from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.plan.expected_speed import slow_reason
+from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.quantize.target import FORMATS, Target
 from zoosmith.validation import InputSource, preprocessing, runner_for
 from zoosmith.validation.fitting import fitting_cases

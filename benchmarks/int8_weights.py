@@ -22,9 +22,9 @@ from zoosmith.opset_upgrade import convert_version
 from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.integer_writer import IntegerWriter
-from zoosmith.quantize.quantization_parameters import QuantizationParameters
-from zoosmith.quantize.samples import read_samples
+from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 from zoosmith.validation import preprocessing, runner_for
 
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Range, Samples, Watched, by_channel
-from zoosmith.quantize.quantization_parameters import LEVELS, QuantizationParameters
+from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters
 
 # samples that errors are measured on
 _SAMPLES = 8

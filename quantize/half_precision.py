@@ -15,10 +15,10 @@ from zoosmith.optimize import OptimizeError
 from zoosmith.optimize.validity import valid
 from zoosmith.quantize.calibration import Samples, Watched
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.float16_writer import LARGEST, Float16Writer, constants_of, is_beyond
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import MEASURED, signal_to_noise
 from zoosmith.quantize.quantizer import refuse_quantized
+from zoosmith.quantize.writing.float16_writer import LARGEST, Float16Writer, constants_of, is_beyond
 
 FLOAT16, BFLOAT16 = "float16", "bfloat16"
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from zoosmith.onnx_model.registry import Registry
 from zoosmith.optimize.values import is_standard
-from zoosmith.quantize.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
 Accepts = Callable[[ir.Node, int], bool]
 Write = Callable[[IntegerWriter, ir.Node, ir.Value], None]

@@ -9,10 +9,10 @@ import onnx_ir as ir
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples, Watched, by_channel
-from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.partition import Partition
-from zoosmith.quantize.quantization_parameters import LEVELS
+from zoosmith.quantize.plan.partition import Partition
+from zoosmith.quantize.writing.integer_writer import Encoding
+from zoosmith.quantize.writing.quantization_parameters import LEVELS
 
 # Samples that layers are measured on: enough for a figure of two digits.
 MEASURED = 8

@@ -12,18 +12,18 @@ from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.clipping import narrow_ranges
-from zoosmith.quantize.error_price import ErrorPrice, Sensitivity
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.integer_writer import Encoding
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
-from zoosmith.quantize.partition import Partition, Step, choose_parameters, partition, units
-from zoosmith.quantize.planning import NO_PRICE, integer_nodes, tensor_shapes
+from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
+from zoosmith.quantize.plan.partition import Partition, Step, choose_parameters, partition, units
+from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
+from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
-from zoosmith.quantize.sensitivity import measure_sensitivity
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.writing.integer_writer import Encoding
 
 # microseconds that the worst error costs at the lowest price: less than any operator gains
 _LOWEST = 0.1

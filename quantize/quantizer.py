@@ -18,21 +18,21 @@ from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
-from zoosmith.quantize.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.errors import NothingToQuantizeError, QuantizeError
-from zoosmith.quantize.float_layers import keep_in_float
-from zoosmith.quantize.gated_activations import GatedActivations
-from zoosmith.quantize.integer_writer import CONTRIB, Encoding, IntegerWriter
-from zoosmith.quantize.partition import Partition, choose_parameters, partition, units
-from zoosmith.quantize.planning import integer_nodes, tensor_shapes
-from zoosmith.quantize.qdq_writer import QdqWriter
+from zoosmith.quantize.plan.partition import Partition, choose_parameters, partition, units
+from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
-from zoosmith.quantize.shared_weights import share_equal_weights
-from zoosmith.quantize.signal_convolutions import SignalConvolutions
-from zoosmith.quantize.space_to_depth import SpaceToDepthConvolutions
-from zoosmith.quantize.stored_weights import store_as_int8
+from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
+from zoosmith.quantize.rewrites.gated_activations import GatedActivations
+from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
+from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
+from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.writing.float_layers import keep_in_float
+from zoosmith.quantize.writing.integer_writer import CONTRIB, Encoding, IntegerWriter
+from zoosmith.quantize.writing.qdq_writer import QdqWriter
+from zoosmith.quantize.writing.stored_weights import store_as_int8
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}

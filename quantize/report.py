@@ -9,8 +9,8 @@ import onnx
 
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.expected_speed import slow_reason
 from zoosmith.quantize.output_errors import output_error
+from zoosmith.quantize.plan.expected_speed import slow_reason
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
 

@@ -27,9 +27,9 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.sample_statistics import check_samples
-from zoosmith.quantize.samples import read_samples
-from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
+from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.samples.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
+from zoosmith.quantize.samples.statistics import check_samples
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker

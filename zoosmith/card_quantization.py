@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from zoosmith.escaping import markdown
-from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT
+from zoosmith.quantize.samples.statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import FLOAT16_ROW, INTEGER_ROW, PER_CHANNEL_QDQ_ROW, QDQ_ROW
 from zoosmith.report import Report, RowReport

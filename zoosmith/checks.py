@@ -10,7 +10,7 @@ from onnx import ModelProto
 from zoosmith.onnx_model.checking import check_file
 from zoosmith.onnx_model.errors import InvalidModelError
 from zoosmith.onnx_model.opsets import default_opset
-from zoosmith.quantize.sample_statistics import MEAN_LIMIT, VARIANCE_LIMIT, SampleDistance
+from zoosmith.quantize.samples.statistics import MEAN_LIMIT, VARIANCE_LIMIT, SampleDistance
 from zoosmith.recipes.rows import Row
 from zoosmith.report import Check
 from zoosmith.validation import Comparison

@@ -15,8 +15,8 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.quantization import Calibration, gather, of_file
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import BFLOAT16, OLDEST_OF_BFLOAT16, Half, to_half
-from zoosmith.quantize.samples import takes_images
-from zoosmith.quantize.seen_samples import state_digests
+from zoosmith.quantize.samples.reading import takes_images
+from zoosmith.quantize.samples.seen_samples import state_digests
 from zoosmith.validation import InputSource, Limits, ValidationError, verify_models
 from zoosmith.writing import Written, write_verified
 

@@ -6,8 +6,8 @@ from onnx import ModelProto
 
 from zoosmith.execution import Progress
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.quantize.preprocessing_ranking import IMAGES, RankedPreprocessing, clear_best, rank_preprocessings
-from zoosmith.quantize.sample_statistics import states_statistics
+from zoosmith.quantize.samples.preprocessing_ranking import IMAGES, RankedPreprocessing, clear_best, rank_preprocessings
+from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation import ImageFolder, preprocessing
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import Preprocess

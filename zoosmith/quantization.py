@@ -16,14 +16,14 @@ from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.preprocessing import AUTO, choose
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.held_out import split, with_held_out
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.made_pictures import KINDS
 from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
-from zoosmith.quantize.sample_statistics import SampleDistance, check_samples, measure_samples, refuse_far
-from zoosmith.quantize.samples import MADE_UP, SYNTHETIC, LazySamples, read_samples, takes_images
-from zoosmith.quantize.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
+from zoosmith.quantize.samples.held_out import split, with_held_out
+from zoosmith.quantize.samples.made_pictures import KINDS
+from zoosmith.quantize.samples.reading import MADE_UP, SYNTHETIC, LazySamples, read_samples, takes_images
+from zoosmith.quantize.samples.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
+from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
 from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.validation import (

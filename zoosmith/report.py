@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.sample_statistics import SampleDistance
+from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
 from zoosmith.validation.accuracy import Agreement, Share
 from zoosmith.validation.sample_pictures import SamplePicture

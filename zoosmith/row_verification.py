@@ -14,7 +14,7 @@ from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.quantize.report import BORDERS
-from zoosmith.quantize.sample_statistics import SampleDistance
+from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, release_that_reads

@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from zoosmith.optimize.values import constant, sizes
 from zoosmith.quantize.integer_forms import integer_form
-from zoosmith.quantize.integer_writer import IntegerWriter
 from zoosmith.quantize.operators.channelwise import has_few_positions, is_image, is_plain_pool
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
 
 def _joins(node: ir.Node, _: int) -> bool:

@@ -9,7 +9,7 @@ from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
 from zoosmith.optimize.values import attribute, sizes
 from zoosmith.quantize.integer_forms import integer_form
-from zoosmith.quantize.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
 
 def _is_affine(node: ir.Node, _: int) -> bool:

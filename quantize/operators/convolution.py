@@ -6,7 +6,7 @@ import onnx_ir as ir
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import attribute, constant, has_float_constants, input_constant, name_of, sizes
 from zoosmith.quantize.integer_forms import integer_form
-from zoosmith.quantize.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
 
 def _finite(*values: Array | None) -> bool:

@@ -4,9 +4,9 @@ import onnx_ir as ir
 
 from zoosmith.optimize.values import attribute, constant, sizes
 from zoosmith.quantize.integer_forms import integer_form
-from zoosmith.quantize.integer_writer import IntegerWriter
 from zoosmith.quantize.operators.channelwise import is_image
-from zoosmith.quantize.quantization_parameters import concatenate
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.quantization_parameters import concatenate
 
 
 def _is_max_pool(node: ir.Node, opset: int) -> bool:

@@ -30,7 +30,7 @@ from zoosmith.onnx_model.loading import load_model
 from zoosmith.opset_upgrade import convert
 from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.validation import interpret
 from zoosmith.validation.array_files import is_single_array, open_arrays, read_array
 from zoosmith.validation.datasets import read_data_sets

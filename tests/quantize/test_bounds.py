@@ -5,7 +5,7 @@ import pytest
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import quantize
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 from zoosmith.validation import runner_for
 

@@ -9,7 +9,7 @@ from zoosmith.quantize import quantize_within
 from zoosmith.quantize.half_precision import to_half
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.report import summarize
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 
 

@@ -6,8 +6,8 @@ from tests.optimize.nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.clipping import narrow_ranges
-from zoosmith.quantize.partition import choose_parameters, partition, units
-from zoosmith.quantize.planning import tensor_shapes
+from zoosmith.quantize.plan.partition import choose_parameters, partition, units
+from zoosmith.quantize.plan.planning import tensor_shapes
 from zoosmith.quantize.quantizer import prepare
 from zoosmith.quantize.target import INTEGER
 

@@ -11,7 +11,7 @@ from tests.shared_data import SHARED, needs_shared
 from zoosmith.convert import caffe2_to_onnx
 from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
-from zoosmith.quantize.samples import image_samples
+from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
 from zoosmith.validation.classifier import Classifier
 from zoosmith.validation.preprocess import Disturbed

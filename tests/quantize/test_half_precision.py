@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.optimize.nets import Net, dense_block
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import to_half
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.validation import runner_for
 
 

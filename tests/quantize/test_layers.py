@@ -9,10 +9,10 @@ from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Samples, calibrate
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
-from zoosmith.quantize.partition import partition, units
-from zoosmith.quantize.planning import tensor_shapes
+from zoosmith.quantize.plan.partition import partition, units
+from zoosmith.quantize.plan.planning import tensor_shapes
 from zoosmith.quantize.quantizer import prepare, write_integer
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 
 
 def layers_of(model: onnx.ModelProto, calibrated: Samples, measured: Samples) -> tuple[Layer, ...]:

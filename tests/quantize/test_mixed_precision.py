@@ -8,7 +8,7 @@ import pytest
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError, quantize_within
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 
 # small nets are as fast in float

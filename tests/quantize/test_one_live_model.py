@@ -10,7 +10,7 @@ import pytest
 
 from tests.optimize.nets import dense_block
 from zoosmith.quantize import calibration, quantize, quantize_within
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 
 WEIGHTS = 20_000
 """Bytes of a message with the weights of the net; without them, as shape inference reads it, it is smaller."""

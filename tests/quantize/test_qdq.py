@@ -10,7 +10,7 @@ from onnx import TensorProto, numpy_helper
 from tests.optimize.nets import Net, dense_block, residual
 from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.report import summarize
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 from zoosmith.validation import runner_for
 

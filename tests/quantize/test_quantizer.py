@@ -14,10 +14,10 @@ from tests.optimize.nets import Net, dense_block, residual
 from zoosmith.onnx_model.errors import ModelError
 from zoosmith.optimize import to_proto
 from zoosmith.quantize import QuantizeError, calibrate, quantize
-from zoosmith.quantize.partition import partition, units
+from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.report import summarize
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner
 
@@ -231,7 +231,7 @@ def test_quantizing_does_not_load_the_simplifier_whose_versions_give_other_bytes
     onnx.save(net.model(net.conv("data", 3, 4, 3)), tmp_path / "m.onnx")
     script = (
         "import sys, onnx\nfrom zoosmith.quantize import quantize\n"
-        "from zoosmith.quantize.samples import random_samples\n"
+        "from zoosmith.quantize.samples.reading import random_samples\n"
         "model = onnx.load(sys.argv[1]); quantize(model, random_samples(model, 1)); assert 'onnxsim' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "m.onnx")], check=True)

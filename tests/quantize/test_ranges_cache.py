@@ -9,7 +9,7 @@ import pytest
 from tests.optimize.nets import Net, dense_block
 from zoosmith.execution import Progress
 from zoosmith.quantize import QuantizeError, quantize, quantize_within
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.optimize.nets import Net
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.similarity import CosineLoss, cosine
 
 

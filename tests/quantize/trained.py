@@ -8,8 +8,8 @@ from onnx import numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import calibrate
-from zoosmith.quantize.natural_images import natural_images
-from zoosmith.quantize.samples import synthetic_samples
+from zoosmith.quantize.samples.natural_images import natural_images
+from zoosmith.quantize.samples.reading import synthetic_samples
 from zoosmith.validation import preprocessing
 
 

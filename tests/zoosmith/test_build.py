@@ -22,8 +22,8 @@ from zoosmith import BuildOptions
 from zoosmith.bundles import validate
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.quantize import QuantizeError
-from zoosmith.quantize.natural_images import natural_images
-from zoosmith.quantize.seen_samples import refuse_seen, stated_digests
+from zoosmith.quantize.samples.natural_images import natural_images
+from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
 from zoosmith.recipes.densenet121 import DENSENET121, DENSENET121_NET
 from zoosmith.recipes.given import model_recipe
 from zoosmith.recipes.published import PublishedFile

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from zoosmith.card_quantization import quantization_texts
-from zoosmith.quantize.sample_statistics import SampleDistance
+from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.report import Accuracy, BuiltFile, Calibration, Report, RowReport
 from zoosmith.row_verification import failed_row

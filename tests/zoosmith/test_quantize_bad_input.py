@@ -12,7 +12,7 @@ from tests.optimize.nets import Net
 from zoosmith.cli import main
 from zoosmith.quantize import quantize
 from zoosmith.quantize.half_precision import to_half
-from zoosmith.quantize.samples import random_samples
+from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 
 

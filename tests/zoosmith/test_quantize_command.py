@@ -14,7 +14,7 @@ from tests.quantize.test_mixed_precision import fragile
 from tests.quantize.trained import picture_folder, trained_net
 from zoosmith.cli import main
 from zoosmith.quantize import calibrate
-from zoosmith.quantize.samples import read_samples
+from zoosmith.quantize.samples.reading import read_samples
 from zoosmith.validation import preprocessing
 
 

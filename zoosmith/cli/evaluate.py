@@ -100,8 +100,8 @@ def evaluate(
         raise click.UsageError("--shard needs --state, the file from which --merge puts all shards together")
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.preprocessing import choose
-    from zoosmith.quantize.sample_statistics import states_statistics
-    from zoosmith.quantize.seen_samples import refuse_seen, stated_digests
+    from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
+    from zoosmith.quantize.samples.statistics import states_statistics
     from zoosmith.validation.accuracy import PICTURES, WHOLE
     from zoosmith.validation.accuracy import evaluate as run
     from zoosmith.validation.images import ImageFolder

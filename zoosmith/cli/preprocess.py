@@ -12,7 +12,7 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
-    from zoosmith.quantize.preprocessing_ranking import RankedPreprocessing
+    from zoosmith.quantize.samples.preprocessing_ranking import RankedPreprocessing
 
 
 @click.command(cls=Command)
@@ -34,7 +34,7 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeou
     from zoosmith.onnx_model.errors import ZoosmithError
     from zoosmith.onnx_model.loading import load_model
     from zoosmith.preprocessing import rank
-    from zoosmith.quantize.preprocessing_ranking import clear_best
+    from zoosmith.quantize.samples.preprocessing_ranking import clear_best
     from zoosmith.validation.run_limit import runs_limited
 
     progress = terminal.progress()

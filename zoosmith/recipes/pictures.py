@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from zoosmith.quantize.natural_images import natural_images
+from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.recipes.samples import SampleInputs
 from zoosmith.recipes.source import Arrays
 from zoosmith.validation.preprocess import Preprocess

@@ -11,7 +11,7 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.models import read_parameters
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.quantize.sample_statistics import measure_samples
+from zoosmith.quantize.samples.statistics import measure_samples
 from zoosmith.recipes.caffe2_source import Caffe2Source
 from zoosmith.recipes.densenet121 import DENSENET121_NET
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net

@@ -17,7 +17,7 @@ from zoosmith.bundles import validate
 from zoosmith.execution import Progress
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.quantize.seen_samples import stated_digests
+from zoosmith.quantize.samples.seen_samples import stated_digests
 from zoosmith.report import Calibration, Report
 
 ROWS = ["8", "9", "12", "12-int8", "14", "6"]

@@ -1,0 +1,82 @@
+"""Made-up pictures of three kinds, by number: of natural statistics, lines of text, and text in natural pictures."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from zoosmith.quantize.samples.natural_images import natural_images
+from zoosmith.quantize.samples.text_pictures import text_pictures
+from zoosmith.validation.preprocess import MARGIN
+
+NATURAL, LINES, SCENES = "natural", "lines", "scenes"
+KINDS = {
+    NATURAL: "natural pictures",
+    LINES: "lines of text",
+    SCENES: "natural pictures with text in them",
+}
+"""Kind -> what messages call it."""
+
+# of 192 kB each: 50 MB in all
+_KEPT = 256
+
+# widths in heights from which an input is one of lines of text. Calibrated on such pictures, three PP-OCR nets come
+# nearer to their float outputs on lines of real text (the cosines are in docs/integer-models.md)
+_WIDE = 2
+
+# lines of a scene, their heights in heights of the picture, and widths in heights of the line
+_MOST_LINES = 5
+_LOWEST, _HIGHEST = 0.05, 0.17
+_SHORTEST, _LONGEST = 2, 12
+
+
+def usual_kind(size: tuple[int, int]) -> str:
+    """The kind that fits an input of a height and width, where nothing else is known."""
+    height, width = size
+    return NATURAL if width < _WIDE * height else LINES
+
+
+class MadePictures:
+    """Made-up pictures by their numbers; the first ones are kept, since calibration goes over them repeatedly.
+
+    Args:
+        size: height and width of the input that they are for.
+        seed: chooses them.
+        kind: one of KINDS; by default the one that is usual for the size.
+    """
+
+    def __init__(self, size: tuple[int, int], seed: int = 0, kind: str | None = None) -> None:
+        self._size, self._seed = size, seed
+        self._kind = kind or usual_kind(size)
+        self._kept: dict[int, Image.Image] = {}
+
+    def __getitem__(self, number: int) -> Image.Image:
+        if number not in self._kept:
+            picture = next(self._made(number))
+            if number >= _KEPT:
+                return picture
+            self._kept[number] = picture
+        return self._kept[number]
+
+    def _made(self, number: int) -> Iterator[Image.Image]:
+        if self._kind == NATURAL:
+            return natural_images(1, seed=self._seed, first=number)
+        # with the margin that the preprocessing cuts off
+        height, width = self._size
+        with_margin = round(height * MARGIN), round(width * MARGIN)
+        make = text_pictures if self._kind == LINES else scenes
+        return make(1, with_margin, seed=self._seed, first=number)
+
+
+def scenes(count: int, size: tuple[int, int], *, seed: int = 0, first: int = 0) -> Iterator[Image.Image]:
+    """Natural pictures with lines of text in them, as nets that find text are trained on; as for `natural_images`."""
+    height, width = size
+    for index in range(first, first + count):
+        picture = next(natural_images(1, size, seed=seed, first=index))
+        random = np.random.RandomState([seed, index, 1])
+        for line in range(random.randint(1, _MOST_LINES + 1)):
+            high = max(8, round(height * random.uniform(_LOWEST, _HIGHEST)))
+            wide = min(width, round(high * random.uniform(_SHORTEST, _LONGEST)))
+            [text] = text_pictures(1, (high, wide), seed=seed, first=index * _MOST_LINES + line)
+            picture.paste(text, (random.randint(0, width - wide + 1), random.randint(0, max(1, height - high + 1))))
+        yield picture

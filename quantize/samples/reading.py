@@ -1,0 +1,292 @@
+"""Calibration samples: a model's inputs from images, from arrays in a file, made-up pictures, or random."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TypeVar, overload
+
+import numpy as np
+import onnx
+
+from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.samples.digests import PixelDigest
+from zoosmith.quantize.samples.made_pictures import MadePictures
+from zoosmith.validation import ImageFolder, ValidationError, random_inputs
+from zoosmith.validation.array_files import open_arrays
+from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
+from zoosmith.validation.images import OnBroken, load_image
+from zoosmith.validation.preprocess import ToArray
+
+# sources that are no data of a user
+SYNTHETIC = "synthetic"
+MADE_UP = (SYNTHETIC, "random")
+
+Item = TypeVar("Item")
+
+
+def takes_images(model: onnx.ModelProto) -> bool:
+    """Whether the model's one input is float32 [N, 3, height, width] or [N, height, width, 3]."""
+    required = [port for port in input_ports(model.graph) if port.required]
+    if len(required) != 1:
+        return False
+    axis = channel_axis(required[0])
+    # one channel may as well be a spectrogram
+    return axis is not None and (required[0].shape or ())[axis] == 3
+
+
+def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samples:
+    """`count` samples of `validation.random_inputs`, of seeds `seed`, `seed + 1`, ..., made when they are asked for."""
+    return LazySamples(count, lambda index: random_inputs(model, seed=seed + index))
+
+
+def synthetic_samples(
+    model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0, kind: str | None = None
+) -> Samples:
+    """`count` made-up pictures, pre-processed, as many per sample as the model's batch holds.
+
+    They are of a kind of `MadePictures`, by default natural ones, or lines of text where the model's input is wide and
+    low. They are made when they are asked for: memory does not grow with their number.
+
+    Raises ValidationError where the model does not read images.
+    """
+    reads = image_input(model)
+    pictures = MadePictures(reads.size, seed, kind)
+    return _in_batches(range(count), lambda number: preprocess(pictures[number], reads.size), reads)
+
+
+def image_samples(
+    model: onnx.ModelProto, folder: ImageFolder, preprocess: ToArray, *, on_broken: OnBroken | None = None
+) -> Samples:
+    """The images of a folder, as many a sample as the model's batch holds.
+
+    All are decoded once, to know those that can be read, and again when a sample is asked for: memory does not grow
+    with their number.
+
+    Raises ValidationError where the model does not read images, and where none can be read.
+    """
+    reads = image_input(model)
+    paths, digests = [], set()
+    for image in folder:
+        pixels = PixelDigest(preprocess)
+        try:
+            load_image(image.path, pixels, reads.size)
+        except ValidationError as error:
+            if on_broken is None:
+                raise
+            on_broken(image.path, str(error).removeprefix(f"{image.path}: "))
+        else:
+            paths.append(image.path)
+            digests.add(pixels.digest)
+    if not paths:
+        raise ValidationError(f"{folder.path}: none of its {len(folder)} images can be read")
+    return _in_batches(paths, lambda path: load_image(path, preprocess, reads.size), reads, digests=frozenset(digests))
+
+
+class LazySamples(Sequence[Mapping[str, Array]]):
+    """Samples that are made when they are asked for, and not kept; a slice of them is a list.
+
+    Args:
+        count: how many.
+        make: gives the sample of a number from 0.
+        digests: of the pictures that they are made of; None where these are no data of a user.
+
+    Attributes:
+        digests: as given.
+    """
+
+    def __init__(
+        self, count: int, make: Callable[[int], Mapping[str, Array]], digests: frozenset[str] | None = None
+    ) -> None:
+        self._count = count
+        self._make = make
+        self.digests = digests
+
+    def part(self, first: int, last: int) -> "LazySamples":
+        """Those from `first` to before `last`, made when they are asked for; of all, the digests."""
+        return LazySamples(last - first, lambda index: self._make(first + index), self.digests)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
+        if isinstance(index, slice):
+            return [self._make(each) for each in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._make(index)
+
+
+def _check_type(found: np.dtype, port: Port, path: str | os.PathLike[str]) -> None:
+    """Raise QuantizeError where an array is of another type than an input."""
+    wanted = onnx.helper.tensor_dtype_to_np_dtype(port.elem_type)
+    # numpy's files know its own types only
+    if wanted.isbuiltin == 1 and wanted.kind in "fiub" and found != wanted:
+        raise QuantizeError(f"{path}: {port.name!r} is {found}; expected {wanted}")
+
+
+def _in_batches(
+    items: Sequence[Item],
+    load: Callable[[Item], Array],
+    reads: ImageInput,
+    *,
+    digests: frozenset[str] | None = None,
+) -> Samples:
+    """Whole batches; what is left over would need made-up samples beside it. Fewer than one batch are repeated."""
+    batch = reads.batch
+    repeats = 1 if len(items) >= batch else -(-batch // len(items))
+    every = (list(items) * repeats)[: max(batch, len(items))]
+
+    def make(index: int) -> Mapping[str, Array]:
+        images = np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])
+        return {reads.name: reads.arranged(images)}
+
+    return LazySamples(len(every) // batch, make, digests)
+
+
+def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
+    """Up to `count` samples of an NPZ file that holds, for each input by its name, an array of samples along axis 0.
+
+    Of an input that is a scalar, the array has one axis.
+
+    They are read when they are asked for: memory does not grow with their number.
+
+    Raises ValidationError where it cannot be read, QuantizeError where an input is missing or of another shape or type,
+    and where inputs disagree about the number of samples; both name the file.
+    """
+    ports = [port for port in input_ports(model.graph) if port.required]
+    batches, numbers = {}, []
+    with open_arrays(path) as arrays:
+        for port in ports:
+            if port.name not in arrays.names:
+                held = ", ".join(arrays.names) or "none"
+                raise QuantizeError(f"{path}: no array {port.name!r}, the model's input; it has {held}")
+            shape = arrays.shape(port.name)
+            _check_fits(shape, port, path)
+            _check_type(arrays.dtype(port.name), port, path)
+            batches[port.name] = _batch(port)
+            numbers.append(shape[0] // _batch(port))
+    if len(set(numbers)) > 1:
+        raise QuantizeError(f"{path}: the arrays hold {', '.join(map(str, numbers))} samples, expected as many each")
+    scalars = frozenset(port.name for port in ports if port.shape == ())
+    return _ArraySamples(path, batches, scalars, min([count, *numbers]))
+
+
+class _ArraySamples(Sequence[Mapping[str, Array]]):
+    """Arrays of an NPZ file in whole batches, read when they are asked for."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        batches: Mapping[str, int],
+        scalars: frozenset[str],
+        count: int,
+        first: int = 0,
+    ) -> None:
+        self._path = path
+        self._batches = batches
+        self._scalars = scalars
+        self._count = count
+        self._first = first
+
+    def part(self, first: int, last: int) -> "_ArraySamples":
+        """Those from `first` to before `last`."""
+        return _ArraySamples(self._path, self._batches, self._scalars, last - first, self._first + first)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Mapping[str, Array]]:
+        return self._read(0, self._count)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return next(self._read(index, index + 1))
+
+    def _read(self, first: int, last: int) -> Iterator[Mapping[str, Array]]:
+        with open_arrays(self._path) as arrays, ExitStack() as streams:
+            rows = {
+                name: streams.enter_context(closing(arrays.rows(name, batch, (self._first + first) * batch)))
+                for name, batch in self._batches.items()
+            }
+            for _ in range(first, last):
+                entries = {name: next(each) for name, each in rows.items()}
+                yield {name: value.reshape(()) if name in self._scalars else value for name, value in entries.items()}
+
+
+def part_of(samples: Samples, first: int, last: int) -> Samples:
+    """The samples from `first` to before `last`, read or made when they are asked for, as all of them are."""
+    return samples.part(first, last) if isinstance(samples, LazySamples | _ArraySamples) else samples[first:last]
+
+
+def _batch(port: Port) -> int:
+    """Entries of an array along axis 0 that make a sample; of a scalar input it holds one each."""
+    return port.shape[0] if port.shape and isinstance(port.shape[0], int) else 1
+
+
+def _check_fits(found: Sequence[int], port: Port, path: str | os.PathLike[str]) -> None:
+    """Raise QuantizeError where an array of this shape holds no samples of an input."""
+    # a scalar has one in each entry
+    shape = (None,) if port.shape == () else port.shape or ()
+    fits = len(found) == len(shape) > 0 and all(
+        not isinstance(size, int) or size == given for size, given in zip(shape[1:], found[1:], strict=True)
+    )
+    batch = _batch(port)
+    if not fits or found[0] < max(1, batch):
+        spelled = ", ".join("N" if index == 0 else str(size or "?") for index, size in enumerate(shape))
+        raise QuantizeError(
+            f"{path}: {port.name!r} is {list(found)}; expected [{spelled}] of at least {batch} along axis 0"
+        )
+
+
+def read_samples(
+    model: onnx.ModelProto,
+    source: str,
+    count: int,
+    preprocess: ToArray,
+    *,
+    kind: str | None = None,
+    on_broken: OnBroken | None = None,
+) -> Samples:
+    """Samples from what a user names.
+
+    Args:
+        model: what reads them.
+        source: `random`, `synthetic` (pictures of natural statistics), an NPZ file, or a folder of images, spread
+            evenly over it.
+        count: the most samples to take.
+        preprocess: makes the model's input of a picture.
+        kind: of `synthetic` pictures, as for `synthetic_samples`.
+        on_broken: called with images that cannot be read.
+
+    Raises:
+        QuantizeError: the source is not there, or is a file that does not fit the model.
+        ValidationError: the model does not read images, or no image can be read.
+    """
+    if source == "random":
+        return random_samples(model, count)
+    if source == SYNTHETIC:
+        return synthetic_samples(model, count, preprocess, kind=kind)
+    if not Path(source).exists():
+        raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file, synthetic or random")
+    if Path(source).is_dir():
+        return image_samples(model, ImageFolder(source, limit=count), preprocess, on_broken=on_broken)
+    return array_samples(model, source, count)

@@ -1,0 +1,1 @@
+"""What writes nodes and weights of fewer bits into a model."""

@@ -1,0 +1,42 @@
+"""Made-up pictures of each kind are the same everywhere, and those of scenes have text in them."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from zoosmith.quantize.samples.made_pictures import KINDS, LINES, NATURAL, MadePictures, scenes, usual_kind
+from zoosmith.quantize.samples.natural_images import natural_images
+
+SHA256 = "ff0b6bd13a027b1109a7d1e24d2213a458e00cc314e8c54ed5d4b5456c774236"
+
+
+def test_a_seed_gives_the_same_scenes_on_every_machine() -> None:
+    content = b"".join(picture.tobytes() for picture in scenes(3, (96, 128), seed=5))
+    assert hashlib.sha256(content).hexdigest() == SHA256
+    [third] = scenes(1, (96, 128), seed=5, first=2)
+    assert content.endswith(third.tobytes())
+
+
+def test_a_part_of_a_scene_is_text() -> None:
+    for scene, natural in zip(scenes(8, (128, 128)), natural_images(8, (128, 128)), strict=True):
+        changed = np.any(np.asarray(scene) != np.asarray(natural), axis=2)
+        assert 0.005 < changed.mean() < 0.9
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 200), (300, 20)])
+def test_scenes_may_have_any_size(size: tuple[int, int]) -> None:
+    assert all(picture.size == size[::-1] for picture in scenes(4, size))
+
+
+def test_wide_inputs_are_of_text() -> None:
+    assert usual_kind((224, 224)) == usual_kind((320, 240)) == NATURAL
+    assert usual_kind((48, 320)) == LINES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_of_its_kind_and_number(kind: str) -> None:
+    made = MadePictures((32, 32), kind=kind)
+    assert made[3] is made[3]
+    assert made[3].tobytes() != made[4].tobytes()
+    assert made[3].tobytes() == MadePictures((32, 32), kind=kind)[3].tobytes()

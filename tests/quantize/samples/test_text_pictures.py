@@ -1,0 +1,33 @@
+"""Lines of text are made by seed: ink on a ground, the same everywhere."""
+
+import hashlib
+
+import numpy as np
+
+from zoosmith.quantize.samples.text_pictures import text_pictures
+
+SHA256 = "fe8651602cfa77b38041487c1961c9208e555bf9db2a9f2ec87fc3940a91ae47"
+
+
+def test_a_seed_gives_the_same_pictures_on_every_machine() -> None:
+    content = b"".join(picture.tobytes() for picture in text_pictures(3, (48, 192), seed=5))
+    assert hashlib.sha256(content).hexdigest() == SHA256
+    [third] = text_pictures(1, (48, 192), seed=5, first=2)
+    assert content.endswith(third.tobytes())
+
+
+def test_ink_covers_a_part_of_each_line_and_leaves_its_margins() -> None:
+    for picture in text_pictures(8, (56, 224)):
+        assert picture.size == (224, 56) and picture.mode == "RGB"
+        grey = np.asarray(picture, np.float64).mean(axis=2)
+        # what lies far from the most frequent level is ink
+        middle = np.median(grey)
+        ink = np.abs(grey - middle) > 0.5 * np.abs(grey - middle).max()
+        assert 0.02 < ink.mean() < 0.5
+        assert ink[20:36].mean() > 2 * ink[[0, 1, 2, -2, -1]].mean()
+
+
+def test_pictures_differ_in_brightness_and_contrast() -> None:
+    values = [np.asarray(picture, np.float64) for picture in text_pictures(16, (48, 192))]
+    assert np.std([value.mean() for value in values]) > 15
+    assert np.std([value.std() for value in values]) > 5
