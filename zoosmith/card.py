@@ -241,7 +241,7 @@ def _command(report: Report, row: str | None = None) -> str:
             place = words.index("--rows")
             del words[place : place + 2]
         words += ["--rows", row]
-    return shlex.join(["zoosmith", "build", "--out", "." if row is None else f"row-{row}", *words])
+    return shlex.join(["zoosmith", "build", "-o", "." if row is None else f"row-{row}", *words])
 
 
 def _results(recipe: Recipe, report: Report) -> str:

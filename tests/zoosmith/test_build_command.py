@@ -52,7 +52,7 @@ def refused(result: tuple[int, str, str]) -> str:
 
 
 def test_build_ends_with_the_table_and_one_line(run: Any, tmp_path: Path) -> None:
-    code, out, err = run("build", "--out", tmp_path, "--rows", "9,3", "--sets", 1)
+    code, out, err = run("build", "-o", tmp_path, "--rows", "9,3", "--sets", 1)
     assert code == 0
     assert "densenet-9" in err.splitlines()[-1] or "densenet-3" in err.splitlines()[-1]
     lines = [line.rstrip() for line in out.splitlines() if line.strip()]

@@ -58,6 +58,23 @@ def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[
     assert f"zoosmith {command}" in out.partition("Usage:")[2].partition("\n")[2]
 
 
+def test_the_list_of_commands_shows_what_each_does_in_a_whole_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = _exit(capsys, "--help")
+    commands = out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == list(application.COMMANDS)
+    assert not [line for line in commands if line.endswith("...")]
+
+
+@pytest.mark.parametrize("command", ["build", "convert", "opset", "bundle", "simplify", "quantize", "report", "fetch"])
+def test_every_command_that_writes_takes_its_output_by_one_name(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert "-o, --output" in _exit(capsys, command, "--help")[1]
+
+
 def test_the_help_imports_nothing_heavy() -> None:
     heavy = "{'numpy', 'onnx', 'onnxruntime', 'google.protobuf', 'rich', 'PIL'}"
     code = (

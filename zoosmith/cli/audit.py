@@ -34,11 +34,12 @@ def audit(
     jobs: int | None,
     workers: "Callable[[], AbstractContextManager[Executor | None]]",
 ) -> int:
-    """Check models, archives, model cards and manifests of a zoo against each other; exit 1 where one has a defect.
+    """Check the files of a zoo against each other.
 
-    Nothing needs to be known of who made them. Of a FOLDER, everything below it is audited, and everything that its
-    ONNX_HUB_MANIFEST.json (or one in a folder above) lists; of a MANIFEST, what it says by itself; of a FILE, that
-    file. Outputs of test data are computed again, within --rtol and --atol. A damaged file does not end the audit.
+    Models, archives, model cards and manifests are checked; exit 1 where one has a defect. Nothing needs to be known of
+    who made them. Of a FOLDER, everything below it is audited, and everything that its ONNX_HUB_MANIFEST.json (or one
+    in a folder above) lists; of a MANIFEST, what it says by itself; of a FILE, that file. Outputs of test data are
+    computed again, within --rtol and --atol. A damaged file does not end the audit.
 
     \b
     Example:

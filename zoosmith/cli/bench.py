@@ -35,11 +35,12 @@ def bench(
     timeout: float,
     providers: list[str] | None,
 ) -> None:
-    """Measure how fast models run in ONNX Runtime, against the first one.
+    """Measure latency and memory of models in ONNX Runtime.
 
-    The models take turns within each round (A B A B ...), with random inputs unless --feed gives them, in one process;
-    times are medians over the rounds, and the speed is the median of the first model's time over this one's in the same
-    round. Memory is how far a fresh process grows at its peak by loading the model and running it.
+    Each is compared with the first. The models take turns within each round (A B A B ...), with random inputs unless
+    --feed gives them, in one process; times are medians over the rounds, and the speed is the median of the first
+    model's time over this one's in the same round. Memory is how far a fresh process grows at its peak by loading the
+    model and running it.
 
     \b
     Example:

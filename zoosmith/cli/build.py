@@ -34,7 +34,17 @@ _OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_
 
 @click.command(cls=Command)
 @click.argument("zoo", metavar="[ZOO.toml]", required=False, type=PATH)
-@click.option("--out", default="artifacts", show_default=True, metavar="FOLDER", type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    "out",
+    default="artifacts",
+    show_default=True,
+    metavar="FOLDER",
+    type=PATH,
+    help="The folder to write.",
+)
 @click.option("--net", metavar="FILE", type=PATH, help="A Caffe2 predict net.  [default: DenseNet-121]")
 @click.option("--model", metavar="FILE", type=PATH, help="An ONNX model, instead of a net.")
 @click.option("--weights", metavar="FILE", type=PATH, help="Of the net: init_net.pb, or a row in ONNX.")
@@ -89,7 +99,7 @@ def build(
     timeout: float,
     workers: "Callable[[], AbstractContextManager[Executor | None]]",
 ) -> int:
-    """Build rows of a model, one for each opset, check each against the source, and pack them.
+    """Make, verify and pack the rows of a model, one per opset.
 
     Without --net or --model the source is DenseNet-121, whose weights are synthetic, from --seed, unless --weights
     gives them. A published Caffe2 net is recognised, and its rows are made as the published ones. Writes the models,
@@ -99,10 +109,10 @@ def build(
 
     \b
     Example:
-      zoosmith build --out zoo --weights densenet-9.onnx --calibrate train/ --data val/
+      zoosmith build -o zoo --weights densenet-9.onnx --calibrate train/ --data val/
       zoosmith build --net predict_net.pb --weights init_net.pb --input data=1,3,227,227 --rows 9,12
       zoosmith build --model model.onnx --rows 9,13,17 --dim batch=1
-      zoosmith build zoo.toml --out zoo --cluster local:4
+      zoosmith build zoo.toml -o zoo --cluster local:4
     """
     from zoosmith.build_options import BuildOptions
     from zoosmith.builder import build as run
@@ -140,11 +150,7 @@ def _refuse_options_of_one_model(zoo: Path) -> None:
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        if (
-            given
-            and option.expose_value
-            and name not in ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_cache")
-        ):
+        if given and option.expose_value and name not in _OF_A_ZOO:
             raise click.UsageError(f"{option.opts[0]} is of one model: state it in {zoo}, in the model's [[model]]")
 
 

@@ -31,7 +31,7 @@ def bundle(
     timeout: float,
     providers: list[str] | None,
 ) -> None:
-    """Pack a model with inputs and the outputs that it gives for them.
+    """Pack a model with inputs and the outputs of a run on them.
 
     The archive holds model.onnx, test_data_set_N with onnx's .pb files and test_data_N.npz. Inputs are random unless
     --feed gives them. The same arguments give the same bytes of the tar inside; how that is compressed depends on the

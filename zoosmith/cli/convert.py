@@ -67,10 +67,11 @@ def convert(
     limits: "Limits",
     providers: list[str] | None,
 ) -> int:
-    """Translate the Caffe2 net PREDICT_NET with the parameters of INIT_NET to ONNX.
+    """Translate a Caffe2 or Caffe net and its parameters to ONNX.
 
-    PREDICT_NET may also be a Caffe net (.prototxt), with its .caffemodel for INIT_NET, or what Caffe2's predictor
-    exporter saves (minidb, MetaNetDef); INIT_NET also TensorProtos or a minidb. Files are told by content.
+    PREDICT_NET and INIT_NET are those of Caffe2. PREDICT_NET may also be a Caffe net (.prototxt), with its .caffemodel
+    for INIT_NET, or what Caffe2's predictor exporter saves (minidb, MetaNetDef); INIT_NET also TensorProtos or a
+    minidb. Files are told by content.
 
     --input gives the shape of each input of the net, float32 unless a type is named; a size may be a name, which stays
     symbolic in the file. Net and model run on the same inputs, with several sizes where they are symbolic, unless --dim

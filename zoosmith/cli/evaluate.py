@@ -78,12 +78,13 @@ def evaluate(
     workers: "Callable[[], AbstractContextManager[Executor | None]]",
     providers: list[str] | None,
 ) -> None:
-    """Measure top-1 and top-5 accuracy of classifiers, and how far they agree.
+    """Measure accuracy of classifiers, and how far they agree.
 
-    Class folders are numbered in sorted order unless --labels says otherwise; images directly in FOLDER need --labels
-    or a labels.csv among them. Shares come with Wilson's 95 % interval; errors of logits are in standard deviations of
-    the first model's logits. An image that cannot be read is reported, skipped and counted. A warning says where the
-    images, as they are pre-processed, are unlike what the first model with BatchNormalizations was trained on.
+    Accuracy is top-1 and top-5. Class folders are numbered in sorted order unless --labels says otherwise; images
+    directly in FOLDER need --labels or a labels.csv among them. Shares come with Wilson's 95 % interval; errors of
+    logits are in standard deviations of the first model's logits. An image that cannot be read is reported, skipped and
+    counted. A warning says where the images, as they are pre-processed, are unlike what the first model with
+    BatchNormalizations was trained on.
 
     \b
     Example:

@@ -39,11 +39,12 @@ def fetch(
     force: bool,
     timeout: float,
 ) -> None:
-    """Download a model of a zoo, verify its size and SHA-256, and print where it is.
+    """Download a model of a zoo, and verify its SHA-256.
 
-    NAME is a model's title, folder, file prefix or file; ROW its opset, with -int8 or the like behind it. Without ROW
-    it is the newest one in floats. The source is the mirror of the ONNX Model Zoo's files, or any tree with an
-    ONNX_HUB_MANIFEST.json, behind https or in a folder. A download that was cut goes on where it ended.
+    Prints where the file is. NAME is a model's title, folder, file prefix or file; ROW its opset, with -int8 or the
+    like behind it. Without ROW it is the newest one in floats. The source is the mirror of the ONNX Model Zoo's files,
+    or any tree with an ONNX_HUB_MANIFEST.json, behind https or in a folder. A download that was cut goes on where it
+    ended.
 
     A SHA-256 is either pinned, the published one that zoosmith itself carries, or what the source's own manifest says,
     which proves only that the two agree.

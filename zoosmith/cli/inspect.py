@@ -18,10 +18,11 @@ _LISTED = 12
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @follow_links_option("files")
 def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
-    """Say what each file is (Caffe2 or Caffe net, parameters, ONNX model, archive) and what it holds.
+    """Say what each file is, and what it holds.
 
-    For a net it names the operators or layers that cannot be translated, before a conversion is tried. A file that
-    cannot be read does not keep the others from being described.
+    A file is a Caffe2 or Caffe net, parameters, an ONNX model or an archive. For a net it names the operators or layers
+    that cannot be translated, before a conversion is tried. A file that cannot be read does not keep the others from
+    being described.
 
     \b
     Example:

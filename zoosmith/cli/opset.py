@@ -87,10 +87,11 @@ def opset(
     limits: "Limits",
     providers: list[str] | None,
 ) -> int:
-    """Convert an ONNX model to another opset, up or down, and verify that it computes the same.
+    """Convert an ONNX model to another opset, up or down.
 
     What an older opset cannot express is refused with the name of every such node; nothing is written then. Tensors in
-    files beside the model stay in them. Exit 1 where the converted model computes something else.
+    files beside the model stay in them. Both models run on the same inputs: where they differ, nothing is written and
+    the exit code is 1.
 
     --for chooses the highest opset that the runtime takes and that is not above the model's own, and an IR version that
     it loads. --fix, --free and --rename change inputs and outputs, with a new opset or without.

@@ -170,7 +170,7 @@ def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         seed_option(),
         click.option(
-            "--feed", type=PATH, metavar="FILE", help="Data instead: .npz, .npy, a data set's folder, a bundle."
+            "--feed", type=PATH, metavar="FILE", help="Inputs from a file: .npz, .npy, a data set's folder, a bundle."
         ),
         click.option(
             "--input",

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @timeout_option(300, ONE_RUN)
 @follow_links_option("model")
 def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeout: float) -> None:
-    """Rank preprocessings by how near they bring images to what a net was trained on.
+    """Rank preprocessings by what a net states of its training.
 
     Each BatchNormalization states mean and variance of its input in training. The right preprocessing makes the same
-    ones: no label is needed. Works on nets whose BatchNormalizations have not been folded into convolutions.
+    ones: the nearest comes first, and no label is needed. Works on nets whose BatchNormalizations have not been folded
+    into convolutions.
 
     \b
     Example:

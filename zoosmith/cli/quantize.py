@@ -154,15 +154,15 @@ def quantize(
     timeout: float,
     providers: list[str] | None,
 ) -> int:
-    """Turn a float32 model into one of int8 weights and uint8 activations.
+    """Write a float32 model in integers, or in half precision.
 
-    Convolutions, fully connected layers, per-channel affines, pooling, Relu and Concat become standard ONNX integer
-    operators; what has no integer form stays in float. With --max-drop, layers whose errors cost more than their time
-    stay in float, until the drop of top-1 on --data is inside the limit; --report says where the accuracy goes, layer
-    by layer. Samples are held against the mean and variance that the model's BatchNormalizations state, and refused
-    where they are far from them. With --atol or --rtol both models are run on samples that are held out, or on --feed,
-    and compared; with --prove-in, the result in that runtime as well. Where a limit cannot be kept no model is written,
-    exit code 1.
+    By default weights become int8 and activations uint8. Convolutions, fully connected layers, per-channel affines,
+    pooling, Relu and Concat become standard ONNX integer operators; what has no integer form stays in float. With
+    --max-drop, layers whose errors cost more than their time stay in float, until the drop of top-1 on --data is inside
+    the limit; --report says where the accuracy goes, layer by layer. Samples are held against the mean and variance
+    that the model's BatchNormalizations state, and refused where they are far from them. With --atol or --rtol both
+    models are run on samples that are held out, or on --feed, and compared; with --prove-in, the result in that runtime
+    as well. Where a limit cannot be kept no model is written, exit code 1.
 
     With --to float16, what float16 cannot hold or would lose too much of stays in float32, as the samples show; with
     --to bfloat16, weights take half the space and are cast to float32 when the model is loaded. Both are verified on

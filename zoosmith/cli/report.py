@@ -15,7 +15,7 @@ from zoosmith.cli.terminal import Terminal
 @click.option("--model", metavar="NAME", help="Of a zoo's build: the page of this model alone.")
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 def report(terminal: Terminal, out: Path, output: Path | None, model: str | None, show: bool) -> None:
-    """Draw the page of a build from its report.json and the JSON files beside it.
+    """Draw the page of a build from its report.json.
 
     The page is one file, which needs no network. Outputs of `bench`, `evaluate`, `opset --explain` and others that were
     written beside report.json with --json become part of it. Plots need matplotlib (pip install 'zoosmith[report]').

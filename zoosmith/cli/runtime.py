@@ -10,10 +10,10 @@ from zoosmith.cli.terminal import Terminal
 
 @click.group()
 def runtime() -> None:
-    """Install runtimes to verify files in: old ONNX Runtimes, OpenVINO, OpenCV, the real Caffe2.
+    """Install other runtimes to verify files in.
 
-    Each gets an environment of its own in the user's cache folder (the environment variable ZOOSMITH_CACHE names
-    another), made from wheels whose SHA-256 zoosmith knows.
+    These are old ONNX Runtimes, OpenVINO, OpenCV and the real Caffe2. Each gets an environment of its own in the user's
+    cache folder (the environment variable ZOOSMITH_CACHE names another), made from wheels whose SHA-256 zoosmith knows.
 
     \b
     Example:
@@ -25,9 +25,10 @@ def runtime() -> None:
 @runtime.command(cls=Command)
 @click.argument("names", metavar="RUNTIME...", nargs=-1, required=True)
 def install(terminal: Terminal, names: tuple[str, ...]) -> None:
-    """Make an environment with each RUNTIME: NAME==VERSION, or NAME for the newest that is listed.
+    """Make an environment with each RUNTIME.
 
-    A fitting Python is looked for on PATH, in pyenv and by uv. Nothing is done where it is installed already.
+    RUNTIME is NAME==VERSION, or NAME for the newest that is listed. A fitting Python is looked for on PATH, in pyenv
+    and by uv. Nothing is done where it is installed already.
 
     \b
     Example:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @follow_links_option("bundle")
 @html_option
 def validate(terminal: Terminal, bundle: Path, limits: "Limits", providers: list[str] | None) -> int:
-    """Run a bundle's model on its data sets and compare; exit 1 where an output differs.
+    """Run a bundle's model on its data sets and compare.
 
-    BUNDLE is a .tar.gz or .tar with one model and its test_data_set_N (or test_data_N.npz), or the unpacked folder. An
-    archive with members that climb out of their folder, with links, or that unpacks to far more than its size, is
-    refused.
+    Exit 1 where an output differs. BUNDLE is a .tar.gz or .tar with one model and its test_data_set_N (or
+    test_data_N.npz), or the unpacked folder. An archive with members that climb out of their folder, with links, or
+    that unpacks to far more than its size, is refused.
 
     \b
     Example:
