@@ -38,7 +38,8 @@ def narrow_ranges(
         ValidationError: the model cannot be run.
     """
     tried = [{name_of(value): found for value, found in choose(_all_cut(ranges, share)).items()} for share in _SHARES]
-    errors = {name: np.zeros(len(_SHARES)) for name in tried[0]}
+    # what is encoded a second time depends on the ranges
+    errors = {name: np.zeros(len(_SHARES)) for name in tried[0] if all(name in each for each in tried)}
     for values in Watched(exact, errors).run(samples[:_SAMPLES]):
         for name, value in values.items():
             channels = by_channel(value)

@@ -16,9 +16,10 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
-from zoosmith.quantize.plan.partition import Partition, Step, choose_parameters, partition, units
+from zoosmith.quantize.plan.partition import Partition, Step, partition, units
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
+from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
 from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
@@ -121,11 +122,12 @@ def _limited(
     kept = [step.name for step in ranked[:keep]]
     found = _tried(calibrated, calibrated.plan(kept), drop_of)
     without_price = found.plan
-    if found.drop > limit:
-        narrow = calibrated.narrowed(fastest)
-        narrowed = _tried(narrow, found.plan, drop_of)
-        if narrowed.drop < found.drop:
-            found, calibrated, sensitivity = narrowed, narrow, None
+    for changed in (_Calibrated.with_own_scales, _Calibrated.narrowed):
+        other = changed(calibrated, fastest) if found.drop > limit else calibrated
+        if other is not calibrated:
+            tried = _tried(other, found.plan, drop_of)
+            if tried.drop < found.drop:
+                found, calibrated, sensitivity = tried, other, None
     if found.drop > limit:
         sensitivity = sensitivity or calibrated.sensitivity(fastest, progress)
         ranked = _ranked(layers, sensitivity)
@@ -191,6 +193,7 @@ class _Calibrated:
             self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
         )
         self._samples = samples
+        self._coarser = MUCH_COARSER
 
     def plan(self, kept: Collection[str] = (), errors: ErrorPrice = NO_PRICE, within: "_Plan | None" = None) -> "_Plan":
         """The plan of the least cost.
@@ -222,8 +225,20 @@ class _Calibrated:
         """The model of a plan."""
         result = self.prepared.clone()
         parts = partition(result, plan.integer)
-        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact)
+        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact, self._coarser)
         return _Integer(to_proto(result), parts, encodings)
+
+    def with_own_scales(self, plan: _Plan) -> "_Calibrated":
+        """The same with scales of their own for more values that meet in a Concat; itself where there are none."""
+        parts = partition(self.prepared, plan.integer)
+        result = copy(self)
+        result._coarser = COARSER
+        ours, theirs = (
+            choose_parameters(self.prepared, parts, self._ranges, self._target, each._coarser)
+            for each in (result, self)
+        )
+        same = ours.keys() == theirs.keys() and all(found.same_as(theirs[value]) for value, found in ours.items())
+        return self if same else result
 
     def narrowed(self, plan: _Plan) -> "_Calibrated":
         """The same with ranges of the least error for the values that a plan encodes."""
@@ -231,7 +246,7 @@ class _Calibrated:
         result = copy(self)
         result._ranges = narrow_ranges(
             self._exact,
-            lambda ranges: choose_parameters(self.prepared, parts, ranges, self._target),
+            lambda ranges: choose_parameters(self.prepared, parts, ranges, self._target, self._coarser),
             self._ranges,
             self._samples,
         )
@@ -241,8 +256,8 @@ class _Calibrated:
         """What each rounding of a plan costs the outputs, and that of weights in other layers."""
         model = self.prepared.clone()
         parts = partition(model, plan.integer)
-        parameters = choose_parameters(model, parts, self._ranges, self._target)
-        return measure_sensitivity(model, parts, parameters, self._ranges, self._samples, progress)
+        parameters = choose_parameters(model, parts, self._ranges, self._target, self._coarser)
+        return measure_sensitivity(model, parameters, self._ranges, self._samples, progress)
 
     def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""

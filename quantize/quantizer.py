@@ -19,8 +19,9 @@ from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.errors import NothingToQuantizeError, QuantizeError
-from zoosmith.quantize.plan.partition import Partition, choose_parameters, partition, units
+from zoosmith.quantize.plan.partition import Partition, partition, units
 from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
+from zoosmith.quantize.plan.shared_scales import MUCH_COARSER, choose_parameters
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
@@ -149,6 +150,7 @@ def write_integer(
     ranges: Mapping[str, Range],
     target: Target = INTEGER,
     exact: Collection[str] = (),
+    coarser: float = MUCH_COARSER,
 ) -> dict[str, Encoding]:
     """Make the float model integer, in place.
 
@@ -158,11 +160,12 @@ def write_integer(
         ranges: of the values that become integer, by name.
         target: the form to write.
         exact: names of layers in float that keep their float weights; others in float store them as int8.
+        coarser: as for `choose_parameters`.
 
     Returns:
         The encoded values, by the names of the float ones.
     """
-    parameters = choose_parameters(model, parts, ranges, target)
+    parameters = choose_parameters(model, parts, ranges, target, coarser)
     writer = (
         IntegerWriter(model, ranges, contrib=target.contrib)
         if target.format == "integer"

@@ -32,10 +32,10 @@ def _is_channel_concat(node: ir.Node, _: int) -> bool:
 
 @integer_form("Concat", accepts=_is_channel_concat, moves=True, every_input=True)
 def concat(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """Concat of channels: each brings its scale and zero point along, so nothing is rescaled."""
+    """Concat of channels: each brings its scale and zero point along, unless the result was given one for all."""
     inputs = [value for value in node.inputs if value is not None]
     parts = [writer.parameters[value].spread((sizes(value) or (0, 0))[1] or 0) for value in inputs]
-    writer.announce(output, concatenate(parts))
+    writer.announce(output, None if output in writer.parameters else concatenate(parts))
     writer.move(node, inputs, output, {"axis": 1})
 
 

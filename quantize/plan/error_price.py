@@ -28,8 +28,7 @@ class Sensitivity:
 
     def of_moved(self, step: Step) -> float:
         """What it costs to encode what a step that moves values makes: the same as to encode what it reads."""
-        known = self.values.get(name_of(step.output))
-        return sum(self.values.get(name_of(value), 0.0) for value in step.sources) if known is None else known
+        return sum(self.values.get(name_of(value), 0.0) for value in step.sources)
 
     def of_layer(self, step: Step) -> float:
         """What it costs that a step alone is integer: to encode what it reads and makes, and to round its weights."""

@@ -1,17 +1,13 @@
-"""Which nodes become integer and which stay in float, and how each uint8 tensor between them is encoded."""
+"""Which nodes become integer and which stay in float."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
 
-from zoosmith.optimize.values import attribute, constant, is_standard, name_of, only_reader, opset, read_values
-from zoosmith.quantize.calibration import Range
+from zoosmith.optimize.values import attribute, constant, is_standard, name_of, only_reader, opset
 from zoosmith.quantize.integer_forms import IntegerForm, form_of
-from zoosmith.quantize.target import Target
-from zoosmith.quantize.writing import quantization_parameters
-from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 
 
 @dataclass(frozen=True)
@@ -135,62 +131,3 @@ def _bounds(node: ir.Node) -> tuple[float, float] | None:
         if bound is not None:
             bounds[position] = float(bound)
     return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None
-
-
-def choose_parameters(
-    model: ir.Model, parts: Partition, ranges: Mapping[str, Range], target: Target
-) -> dict[ir.Value, QuantizationParameters]:
-    """Choose the scale and zero point of each value of `parts.encoded`: as small a scale as those that read it allow.
-
-    Values that meet in a Concat share one only where a reader after it needs that. The QDQ form has one for all.
-    """
-    groups = _Groups(model.graph.outputs, parts, per_tensor=target.format == "qdq")
-    bounds = {step.output: (step.lowest, step.highest) for step in parts.steps if step.encodes}
-    result: dict[ir.Value, QuantizationParameters] = {}
-    for per_tensor, members in groups.members(parts.encoded):
-        lows, highs = [], []
-        for value in members:
-            found = ranges[name_of(value)]
-            lowest, highest = bounds.get(value, (-np.inf, np.inf))
-            low, high = np.clip(found.low, lowest, highest), np.clip(found.high, lowest, highest)
-            # values below the seen ones reach a lower bound, too
-            lows.append(np.full_like(low, lowest) if np.isfinite(lowest) else low)
-            highs.append(high)
-        if per_tensor:
-            shared = quantization_parameters.per_tensor(
-                np.concatenate(lows), np.concatenate(highs), symmetric=target.symmetric
-            )
-            result.update(dict.fromkeys(members, shared))
-        else:
-            result[members[0]] = quantization_parameters.per_channel(lows[0], highs[0])
-    return result
-
-
-class _Groups:
-    """Values that are moved into each other unchanged, and whether a reader of one needs one scale for all of them."""
-
-    def __init__(self, outputs: Iterable[ir.Value], parts: Partition, *, per_tensor: bool) -> None:
-        self._parent: dict[ir.Value, ir.Value] = {}
-        for step in parts.steps:
-            if step.form and step.form.moves:
-                for value in step.sources:
-                    self._parent[self._root(value)] = self._root(step.output)
-        self._per_tensor = {self._root(value) for value in (*outputs, *parts.entries)}
-        for step in parts.steps:
-            if per_tensor or not step.form or not step.form.per_channel:
-                self._per_tensor.update(map(self._root, step.sources if step.form else read_values(step.node)))
-            if step.form and (per_tensor or step.form.between):
-                self._per_tensor.add(self._root(step.output))
-
-    def members(self, values: list[ir.Value]) -> list[tuple[bool, list[ir.Value]]]:
-        """The values that need the same parameters, together (True), and the others, each alone (False)."""
-        groups: dict[ir.Value, list[ir.Value]] = {}
-        for value in values:
-            root = self._root(value)
-            groups.setdefault(root if root in self._per_tensor else value, []).append(value)
-        return [(self._root(found[0]) in self._per_tensor, found) for found in groups.values()]
-
-    def _root(self, value: ir.Value) -> ir.Value:
-        while self._parent.get(value, value) is not value:
-            value = self._parent[value]
-        return value

@@ -135,7 +135,8 @@ def _add_borders(
         pooled = isinstance(maker, Step) and maker.form is not None and maker.node.op_type == "MaxPool"
         graph.add_edge(entering, maker, **{} if pooled else {"capacity": to_integer})
         graph.add_edges_from((reader, entering) for reader in reading if reader is not _FLOAT)
-        if isinstance(maker, Step) and maker.form is not None and maker.form.moves:
+        known = name_of(value) in errors.sensitivity.values
+        if not known and isinstance(maker, Step) and maker.form is not None and maker.form.moves:
             _add_cost(graph, entering, maker, _nanoseconds(errors.of_moved(maker)))
         elif errors.microseconds:
             encoded = (value, "encoded")

@@ -20,7 +20,7 @@ from zoosmith.optimize.values import (
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.plan.error_price import Sensitivity
-from zoosmith.quantize.plan.partition import Partition, units
+from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 from zoosmith.quantize.writing.rounded_weights import round_weights
 from zoosmith.validation import OnnxRuntimeRunner
@@ -36,7 +36,6 @@ _NONE = -1
 
 def measure_sensitivity(
     model: ir.Model,
-    parts: Partition,
     parameters: Mapping[ir.Value, QuantizationParameters],
     ranges: Mapping[str, Range],
     samples: Samples,
@@ -49,8 +48,7 @@ def measure_sensitivity(
 
     Args:
         model: the float model, which is used up.
-        parts: the plan: values that it encodes are measured, and the weights of all layers.
-        parameters: of the encoded values of `parts`.
+        parameters: of the values that are encoded, which are measured, as are the weights of all layers.
         ranges: of the values, by name.
         samples: the model's inputs by name; the first SAMPLES are run.
         progress: notified of what was measured.
@@ -59,7 +57,7 @@ def measure_sensitivity(
         ValidationError: the model cannot be run.
     """
     chosen = samples[:SAMPLES]
-    values = {name_of(value): (value, _encoded(parameters[value])) for value in parts.encoded}
+    values = {name_of(value): (value, _encoded(found)) for value, found in parameters.items()}
     layers = {
         step.name: (step.node.outputs[0], _rounded(step.node, ranges.get(name_of(step.sources[0]))))
         for step in units(model)

@@ -54,6 +54,8 @@ class IntegerWriter:
         self._graph = model.graph
         self._ranges = ranges
         self._place: ir.Node | None = None
+        self._entries: set[ir.Value] = set()
+        self._encoded_again: dict[tuple[ir.Value, float, int], ir.Value] = {}
         self._dequantized: dict[ir.Value, ir.Value] = {}
         self._scalars: dict[tuple[str, float], ir.Value] = {}
         self._bounds: dict[ir.Value, tuple[float, float]] = {}
@@ -92,6 +94,7 @@ class IntegerWriter:
 
     def quantize(self, value: ir.Value, parameters: QuantizationParameters) -> None:
         """Write a QuantizeLinear of a float value."""
+        self._entries.add(value)
         output = self.announce(value, parameters)
         self.emit("QuantizeLinear", [value, *self.scale_and_zero_point(value)], output)
 
@@ -123,8 +126,22 @@ class IntegerWriter:
 
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
         """Write an operator that only moves values on the uint8 form of `sources`, to that of `output`."""
-        inputs: list[ir.Value | None] = [self.quantized[value] if value in sources else value for value in node.inputs]
+        inputs: list[ir.Value | None] = [
+            self._encoded_as(output, value) if value in sources else value for value in node.inputs
+        ]
         self.emit(node.op_type, inputs, self.quantized[output], node.name, **attributes)
+
+    def _encoded_as(self, other: ir.Value, value: ir.Value) -> ir.Value:
+        """The uint8 form of a value in the parameters of `other`, where that has one scale for all of its channels."""
+        wanted = self.parameters[other]
+        if len(wanted.scale) > 1 or wanted.same_as(self.parameters[value]):
+            return self.quantized[value]
+        key = (value, wanted.nominal_scale, wanted.nominal_zero_point)
+        if key not in self._encoded_again:
+            real = value if value in self._entries else self.real(value)
+            again = self._encoded_again[key] = self.new_value(f"{name_of(value)}_quantized")
+            self.emit("QuantizeLinear", [real, *self.scale_and_zero_point(other)], again)
+        return self._encoded_again[key]
 
     def between_borders(self, node: ir.Node, output: ir.Value) -> None:
         """Write the float node between DequantizeLinear and QuantizeLinear.

@@ -37,6 +37,10 @@ class QuantizationParameters:
         same = bool(np.all(self.zero_point == self.zero_point[0]))
         return int(self.zero_point[0]) if same and 0 <= self.zero_point[0] <= LEVELS else 0
 
+    def same_as(self, other: "QuantizationParameters") -> bool:
+        """Whether both encode every value alike."""
+        return np.array_equal(self.scale, other.scale) and np.array_equal(self.zero_point, other.zero_point)
+
     def spread(self, channels: int) -> "QuantizationParameters":
         """The same with one entry per channel; a channel of `n` flattened positions has `n` of them."""
         repeats = channels // len(self.scale)

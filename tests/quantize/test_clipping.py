@@ -6,8 +6,9 @@ from tests.optimize.nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.quantize.clipping import narrow_ranges
-from zoosmith.quantize.plan.partition import choose_parameters, partition, units
+from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.plan.planning import tensor_shapes
+from zoosmith.quantize.plan.shared_scales import choose_parameters
 from zoosmith.quantize.quantizer import prepare
 from zoosmith.quantize.target import INTEGER
 

@@ -8,9 +8,10 @@ from tests.optimize.nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Samples, calibrate
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
-from zoosmith.quantize.plan.partition import choose_parameters, partition, units
+from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
+from zoosmith.quantize.plan.shared_scales import choose_parameters
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import INTEGER
@@ -24,7 +25,7 @@ def measured(model: onnx.ModelProto, samples: Samples) -> Sensitivity:
     ranges = calibrate(exact, samples, tensors=tensor_shapes(prepared, exact, samples))
     parts = partition(prepared, {step.name for step in units(prepared) if step.form})
     parameters = choose_parameters(prepared, parts, ranges, INTEGER)
-    return measure_sensitivity(prepared, parts, parameters, ranges, samples)
+    return measure_sensitivity(prepared, parameters, ranges, samples)
 
 
 def error_of_integers(model: onnx.ModelProto, samples: Samples) -> float:
