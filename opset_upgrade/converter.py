@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, helper
 
 from zoosmith.onnx_model.external_data import external_tensors, load_small_tensors
 from zoosmith.onnx_model.names import Names
@@ -185,8 +185,7 @@ class _Run:
         if self.blockers:
             raise OpsetError(self._message(), self.blockers)
         self.versions.write(result)
-        if self.runtime_opset is not None:
-            fill_gaps(result, self.runtime_opset, self.overridable)
+        fill_gaps(result, source, self.runtime_opset, self.overridable)
         ir = choose_ir(result, source, self.target, self.ir)
         free_initializers(result, ir, facts.input_names, facts.initializer_names)
         drop_inputs(result, self.defaults)
@@ -326,8 +325,9 @@ class _Run:
             if replaced is not None:
                 waiting.extend(reversed(replaced))
                 continue
-            # a constant is written as an Identity, whatever made it, and what is written has to be of the target
-            if not (emitted and is_known(current.node, facts)) or current.node.op_type == "Identity":
+            if emitted and is_known(current.node, facts):
+                self._check_copies([name for name in current.node.output if name and name in results], facts)
+            else:
                 self._finish(current, facts, inside, emitted)
             done.append(current.node)
         if admitted:
@@ -397,6 +397,12 @@ class _Run:
         self._convert_subgraphs(node, current.body_opset, facts, None if emitted else path, emitted)
         if emitted:  # its graphs are not of the original
             del self.changes[recorded:]
+
+    def _check_copies(self, names: Iterable[str], facts: GraphFacts) -> None:
+        """Check constants that take the place of a node, whatever made them: each is written as an Identity."""
+        for name in names:
+            identity = helper.make_node("Identity", [name], [name])
+            check_types(identity, self.versions.after(identity), facts)
 
     def _take(
         self, step: Step, node: NodeProto, opset: int, facts: GraphFacts, admitted: list[Admitted]

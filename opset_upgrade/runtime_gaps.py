@@ -1,4 +1,4 @@
-"""Forms that an opset has, but that ONNX Runtimes of its time cannot run: written as others that mean the same.
+"""Forms that an opset has, but that ONNX Runtimes of its time cannot run, or compute wrongly: written as others.
 
 Measured with one model for each form in every release from 1.3 on; a rule serves up to the opset of the last release
 that fails.
@@ -6,6 +6,7 @@ that fails.
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
@@ -31,18 +32,29 @@ _FUSED = frozenset(
 """The activations that ONNX Runtime makes part of a Gemm."""
 
 
-def fill_gaps(model: ModelProto, runtime_opset: int, overridable: frozenset[str] = frozenset()) -> None:
+def fill_gaps(
+    model: ModelProto, source: int, runtime_opset: int | None, overridable: frozenset[str] = frozenset()
+) -> None:
     """Rewrite, in place, what ONNX Runtimes cannot run that know opsets up to `runtime_opset`.
 
     Args:
         model: at its final opset.
-        runtime_opset: the newest opset of the oldest runtime that the model is for.
+        source: the opset that it came from.
+        runtime_opset: the newest opset of the oldest runtime that the model is for; None where it is for those that
+            ran it at the opset that it came from: gaps of newer opsets are filled then.
         overridable: initializers that the caller may replace at run time.
     """
-    if (default_opset(model) or 0) < _OLDEST_RUN:
+    opset = default_opset(model) or 0
+    if opset < _OLDEST_RUN:
         return
     local = {function.name for function in model.functions if function.domain in DEFAULT_DOMAINS}
-    rules = {name: rule for name, (last, rule) in _GAPS.items() if runtime_opset <= last and name not in local}
+    rules = {
+        name: gap.rule
+        for name, gap in _GAPS.items()
+        if name not in local
+        and gap.first <= opset
+        and (source < gap.first if runtime_opset is None else runtime_opset <= gap.last)
+    }
     if not any(node.op_type in rules for node in all_nodes(model.graph)):
         return
     _Filler(model, rules).fill(model.graph, (), None, overridable)
@@ -153,13 +165,44 @@ def _is_double(g: Writer, name: str) -> bool:
     return known is not None and known.tensor_type.elem_type == TensorProto.DOUBLE
 
 
-_GAPS: dict[str, tuple[int, Rule]] = {
-    "Ceil": (17, _ceil),
-    "Floor": (17, _floor),
-    "Gemm": (17, _gemm),
-    "Min": (13, _min),
-    "Reshape": (15, _reshape),
-    "Trilu": (21, _trilu),
-    "Where": (13, _where),
+def _reduce_log_sum_exp(node: NodeProto, g: Writer) -> None:
+    """From opset 28 on 1.32 has no kernel: it sums exponentials in doubles, which overflow beyond 709."""
+    data, *axes = (name for name in node.input if name)
+    kind = g.element_type(data)
+    reduces = (g.shape(axes[0]) or (0,))[0] if axes else not g.attribute("noop_with_empty_axes")
+    if kind not in (TensorProto.FLOAT, TensorProto.DOUBLE) or not reduces:
+        return
+    largest = g.op("ReduceMax", data, *axes, keepdims=1)
+    # an infinity is what the sum of its exponentials gives
+    finite = g.op("Less", g.op("Abs", largest), g.scalar_like(largest, np.inf))
+    shift = g.op("Where", finite, largest, g.scalar_like(largest, 0))
+    total = g.op("ReduceLogSumExp", g.op("Sub", data, shift), *axes, keepdims=1)
+    result = g.op("Add", total, shift)
+    operator, names = ("Identity", []) if g.attribute("keepdims") else ("Squeeze", axes)
+    g.op(operator, result, *names, output=node.output[0])
+
+
+class _Gap(NamedTuple):
+    """A form that releases cannot run.
+
+    Attributes:
+        rule: writes it as another one.
+        last: the newest opset of the last release that needs it.
+        first: the opset from which on the form is not run.
+    """
+
+    rule: Rule
+    last: int
+    first: int = 0
+
+
+_GAPS: dict[str, _Gap] = {
+    "Ceil": _Gap(_ceil, 17),
+    "Floor": _Gap(_floor, 17),
+    "Gemm": _Gap(_gemm, 17),
+    "Min": _Gap(_min, 13),
+    "ReduceLogSumExp": _Gap(_reduce_log_sum_exp, 28, first=28),
+    "Reshape": _Gap(_reshape, 15),
+    "Trilu": _Gap(_trilu, 21),
+    "Where": _Gap(_where, 13),
 }
-"""The rule of each operator, and the newest opset of the last release that needs it."""

@@ -11,7 +11,6 @@ from onnx import (
     ModelProto,
     NodeProto,
     TensorProto,
-    TensorShapeProto,
     TypeProto,
     ValueInfoProto,
     helper,
@@ -109,7 +108,8 @@ def infer_outputs(
             continue
         known = {name: found for name, found in inferred.items() if found.WhichOneof("value")}
         if _gives_products(node) and node.output[3] in known:
-            known[node.output[3]].tensor_type.shape.dim[-1:] = [TensorShapeProto.Dimension()]
+            for seen in known[node.output[3]].tensor_type.shape.dim[-1:]:
+                seen.Clear()
         if known:  # else an old schema that has no inference: the next newer one tells the same
             return known
     return _stated_types(schema, node, types)

@@ -19,9 +19,17 @@ def test_some_nets_of_a_seed_are_converted_and_give_the_same_values() -> None:
 
 
 def test_another_value_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opset_search, "assert_same", lambda *values, **limits: pytest.fail("another value"))
-    monkeypatch.setattr(opset_search, "AssertionError", pytest.fail.Exception, raising=False)
+    monkeypatch.setattr(opset_search, "_difference", lambda one, other: "another value")
     assert "wrong" in [opset_search.search(1, number)[0] for number in range(20)]
+
+
+def test_a_value_is_disputed_where_the_reference_evaluator_makes_it_of_the_original(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = next(number for number in range(20) if opset_search.search(1, number)[0] == "same")
+    differences = iter(["another value"])
+    monkeypatch.setattr(opset_search, "_difference", lambda one, other: next(differences, ""))
+    assert opset_search.search(1, number)[0] == "disputed"
 
 
 @pytest.mark.slow

@@ -38,6 +38,21 @@ def _attention_25_to_24(node: NodeProto, g: Writer) -> None:
         inline_body(node, g)
 
 
+def _refuse_long_mask(node: NodeProto, g: Writer) -> None:
+    """Refuse a mask of more keys than there are: ONNX Runtime reads its beginning, which the text does not provide."""
+    mask, past = input_at(node, 3), input_at(node, 4)
+    masked = ((g.shape(mask) or (None,))[-1] or 0) if mask else 0
+    own, before = (_length(g, name) if name else 0 for name in (node.input[1], past))
+    if own is not None and before is not None and masked > max(own + before, 1):
+        g.refuse(f"its mask {mask!r} is of {masked} keys, and there are {own + before}")
+
+
+def _length(g: Writer, name: str) -> int | None:
+    """How many keys a tensor of keys has."""
+    shape = g.shape(name) or ()
+    return shape[-2] if len(shape) > 1 else None
+
+
 class _Heads(NamedTuple):
     """How many heads query and key have, and how wide those of query and value are."""
 
@@ -50,6 +65,7 @@ class _Heads(NamedTuple):
 @decomposition("Attention")
 def _attention(node: NodeProto, g: Writer) -> None:
     """softmax(scale * query * key' + bias) * value, without nodes for what is left out or what sizes settle."""
+    _refuse_long_mask(node, g)
     heads = _heads(node, g)
     if heads is None:
         inline_body(node, g)

@@ -19,6 +19,7 @@ _AXES_AS_INPUT_SINCE_18 = (
 )
 
 
+_SQUEEZE_READS_AXES = 13  # the opset from which on they are an input
 _FEW = 8  # sets of axes that an If each may choose between
 _MOST_SETS = 1 << 12  # sets of axes that are tried
 
@@ -107,6 +108,15 @@ def _reduce_at_run_time(node: NodeProto, g: Writer, axes: str, rank: int, stated
     if g.attribute("keepdims"):
         g.op("Identity", data, output=node.output[0])
         return
+    if g.target >= _SQUEEZE_READS_AXES:
+        g.op("Squeeze", data, axes, output=node.output[0])
+        return
+    # a size of 0 in the shape of a Reshape stands for the one that the data has there
+    sizes = g.shape(node.input[0]) or (None,)
+    if 0 in sizes:
+        g.refuse(f"axes ({axes!r}) are computed at run time, and its data is empty")
+    if None in sizes:
+        g.admit("empty tensors", f"axes ({axes!r}) are computed at run time")
     shape = g.shape(node.output[0])
     if shape is not None and None not in shape:
         wanted = g.constant(shape)

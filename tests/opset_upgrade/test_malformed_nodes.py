@@ -1,7 +1,8 @@
 """Nodes that lack what their operator requires: one clear error, whatever the operator."""
 
+import numpy as np
 import pytest
-from onnx import ModelProto, NodeProto, TensorProto, checker, defs, helper, parser
+from onnx import ModelProto, NodeProto, TensorProto, checker, defs, helper, numpy_helper, parser
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
@@ -174,6 +175,22 @@ def test_a_constant_of_a_type_that_the_target_lacks_is_refused() -> None:
     assert convert_version(model, 19).graph.node
     with pytest.raises(OpsetError, match="float8e5m2"):
         convert_version(model, 18)
+
+
+def test_a_constant_that_a_step_computes_in_another_type_is_refused_where_the_target_lacks_its_own() -> None:
+    value = helper.make_tensor("x", TensorProto.BFLOAT16, [2, 3], [1, 2, 3, 4, 5, 6])
+    lengths = numpy_helper.from_array(np.array([2, 3]), "lengths")
+    graph = helper.make_graph(
+        [helper.make_node("ReverseSequence", ["x", "lengths"], ["y"], batch_axis=0, time_axis=1)],
+        "g",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.BFLOAT16, [2, 3])],
+        [value, lengths],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 28)], ir_version=10)
+    assert convert_version(model, 13).graph.node
+    with pytest.raises(OpsetError, match="'y' is tensor\\(bfloat16\\), which Identity does not take there"):
+        convert_version(model, 12)
 
 
 def test_a_limit_of_non_max_suppression_that_is_no_scalar_is_refused() -> None:

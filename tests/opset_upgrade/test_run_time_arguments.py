@@ -14,7 +14,7 @@ from onnx import ModelProto, checker, helper
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import node_model, run
 from zoosmith.onnx_model.ports import required_inputs
-from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 from zoosmith.validation.reference import ReferenceRunner
 from zoosmith.validation.runners import runner_for
 
@@ -102,6 +102,21 @@ def test_a_reduction_over_axes_computed_at_run_time(operator: str, axes: list[in
     model = _model(operator, 18, inputs, expected.shape, keepdims=keepdims)
     for target in (17, 12, 8, 6, 3):
         assert_same(expected, _lowered(model, target, inputs))
+
+
+def test_empty_data_is_reduced_over_axes_computed_at_run_time_or_refused() -> None:
+    inputs = [np.zeros((5, 0, 1), np.float32), np.array([0])]
+    model = _model("ReduceL2", 18, inputs, (0, 1), keepdims=0)
+    for axis, dim in enumerate(model.graph.output[0].type.tensor_type.shape.dim):
+        dim.dim_param = f"y{axis}"
+    assert _lowered(model, 13, inputs).shape == (0, 1)
+    with pytest.raises(OpsetError, match=r"axes .* are computed at run time, and its data is empty"):
+        convert_version(model, 12)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "rows"
+    with pytest.raises(OpsetError, match="empty tensors"):
+        convert(model, 12, exact=True)
+    [caveat] = convert(model, 12).caveats
+    assert caveat.kind == "empty tensors"
 
 
 @given(st.data(), st.booleans(), st.booleans())

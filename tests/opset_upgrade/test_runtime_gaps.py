@@ -114,6 +114,44 @@ def test_a_model_that_goes_up_or_stays_is_left_as_it_is() -> None:
     assert len(of(convert(gemm("Tanh"), 18).model, "Gemm").input) == 2
 
 
+class TestLogSumExp:
+    """From opset 28 on ONNX Runtime sums exponentials in doubles, which overflow beyond 709."""
+
+    VALUES = np.array([[5e5, 400, 5e5], [-np.inf, -np.inf, -np.inf], [np.inf, 1, 2], [np.nan, 1, 2], [1, 2, 3]])
+
+    def model(self, kind: int, *inputs: str, opset: int = 27, **attributes: int) -> ModelProto:
+        node = helper.make_node("ReduceLogSumExp", ["x", *inputs], ["y"], **attributes)
+        rank = 2 if attributes.get("keepdims", 1) else len(inputs)
+        made = model_of(node, kind=kind, opset=opset, rank=rank)
+        if inputs:
+            made.graph.input.append(helper.make_tensor_value_info("axes", INT64, [1]))
+        return made
+
+    @pytest.mark.parametrize("keepdims", [0, 1])
+    @pytest.mark.parametrize("kind", [FLOAT, TensorProto.DOUBLE])
+    @pytest.mark.parametrize("inputs", [(), ("axes",)])
+    def test_large_values_do_not_overflow_in_a_model_that_goes_up(
+        self, inputs: tuple[str, ...], kind: int, keepdims: int
+    ) -> None:
+        model = self.model(kind, *inputs, keepdims=keepdims)
+        converted = convert(model, 28).model
+        checker.check_model(converted, full_check=True)
+        for values in self.VALUES if not inputs else [self.VALUES]:
+            feeds = {"x": values.reshape(-1, 3).astype(helper.tensor_dtype_to_np_dtype(kind)), "axes": np.array([1])}
+            feeds = {port.name: feeds[port.name] for port in model.graph.input}
+            expected, found = (runner_for(each).run(feeds)["y"] for each in (model, converted))
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_what_reduces_nothing_and_what_no_kernel_was_for_stays(self) -> None:
+        for model in (self.model(FLOAT, noop_with_empty_axes=1), self.model(TensorProto.FLOAT16)):
+            assert [node.op_type for node in convert(model, 28).model.graph.node] == ["ReduceLogSumExp"]
+
+    def test_it_stays_below_and_in_a_model_that_is_of_opset_28(self) -> None:
+        for model, target in ((self.model(FLOAT, opset=21), 27), (self.model(FLOAT, opset=28), 28)):
+            assert [node.op_type for node in convert(model, target).model.graph.node] == ["ReduceLogSumExp"]
+
+
 class TestDoubles:
     """ONNX Runtime got kernels of doubles for Where and Min in 1.7, for Floor and Ceil in 1.14."""
 
