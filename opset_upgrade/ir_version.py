@@ -1,53 +1,15 @@
-"""The IR version of a converted model, and what the model holds for it: graph inputs, imports, value_info.
+"""The IR version of a converted model, and what the model holds for it: graph inputs, imports, value_info."""
 
-An IR version is chosen by what a reader must understand. Fields that a reader may skip (metadata, quantization
-annotations, device hints) do not count. The versions at which features came are those that onnx.proto states.
-"""
-
-from collections.abc import Container, Iterable, Iterator, MutableSequence, Sequence
-from functools import cache
+from collections.abc import Container, Iterable, MutableSequence, Sequence
 
 import onnx
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
+from onnx import FunctionProto, GraphProto, ModelProto, ValueInfoProto, helper
 
+from zoosmith.onnx_model.ir_versions import INITIALIZERS_APART, lowered_ir, needed_ir, release_ir
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
-from zoosmith.onnx_model.ports import element_type_name, initializer_names
-from zoosmith.onnx_model.traversal import all_graphs, all_nodes, all_tensors
+from zoosmith.onnx_model.ports import initializer_names
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.opset_upgrade.errors import OpsetError
-
-_INITIALIZERS_APART = 4
-"""The first IR version in which an initializer need not be a graph input."""
-
-_ELEMENT_TYPES = {
-    4: ("BFLOAT16",),
-    9: ("FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"),
-    10: ("UINT4", "INT4"),
-    11: ("FLOAT4E2M1",),
-    12: ("FLOAT8E8M0",),
-    13: ("UINT2", "INT2"),
-}
-_TYPE_SINCE = {
-    TensorProto.DataType.Value(name): ir
-    for ir, names in _ELEMENT_TYPES.items()
-    for name in names
-    if name in TensorProto.DataType.keys()  # noqa: SIM118
-}
-
-_SPARSE_ATTRIBUTES = (AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS)
-
-Need = tuple[int, str]
-"""An IR version, and what a model has that came with it."""
-
-
-@cache
-def release_ir(opset: int) -> int:
-    """The IR version of the first onnx release that had an opset; the newest for an opset that none had."""
-    return min((row[1] for row in helper.VERSION_TABLE if row[2] >= opset), default=onnx.IR_VERSION)
-
-
-def needed_ir(model: ModelProto) -> Need:
-    """The lowest IR version that holds a model, and which of its features asks for it (empty for version 3 or less)."""
-    return max([(3, ""), *_needs(model)], key=lambda need: need[0])
 
 
 def choose_ir(model: ModelProto, source: int, target: int, ir: int | None) -> int:
@@ -68,9 +30,9 @@ def choose_ir(model: ModelProto, source: int, target: int, ir: int | None) -> in
         return model.ir_version
     if ir is None and target > source:
         return max(model.ir_version, release_ir(target))
-    needed, feature = needed_ir(model)
     if ir is None:
-        return max(needed, min(model.ir_version, release_ir(target)))
+        return lowered_ir(model, target)
+    needed, feature = needed_ir(model)
     if ir < needed:
         raise OpsetError(f"IR version {ir} does not hold {feature}, which came with IR version {needed}")
     return ir
@@ -85,7 +47,7 @@ def free_initializers(model: ModelProto, ir: int, inputs: Sequence[str], initial
         inputs: the names of its inputs.
         initializers: the names of the initializers that it came with.
     """
-    if model.ir_version < _INITIALIZERS_APART <= ir:
+    if model.ir_version < INITIALIZERS_APART <= ir:
         _drop(model.graph.input, [index for index, name in enumerate(inputs) if name in initializers])
 
 
@@ -97,7 +59,7 @@ def drop_inputs(model: ModelProto, names: Container[str]) -> None:
 def set_ir(model: ModelProto, ir: int) -> None:
     """Give a model an IR version; below 4 its initializers become graph inputs."""
     model.ir_version = ir
-    if ir < _INITIALIZERS_APART:
+    if ir < INITIALIZERS_APART:
         given = {value.name for value in model.graph.input}
         for tensor in model.graph.initializer:
             if tensor.name not in given:
@@ -134,56 +96,3 @@ def _drop(values: MutableSequence[ValueInfoProto], indices: list[int]) -> None:
         while indices and indices[-1] == first - 1:
             first = indices.pop()
         del values[first : last + 1]
-
-
-def _needs(model: ModelProto) -> Iterator[Need]:
-    graphs = list(all_graphs(model))
-    if any(graph.initializer for graph in graphs[1:]):
-        yield _INITIALIZERS_APART, "initializers in subgraphs"
-    if any(graph.sparse_initializer for graph in graphs) or _has_sparse_attributes(model):
-        yield 6, "sparse tensors"
-    if model.training_info:
-        yield 7, "training information"
-    yield from _function_needs(model.functions)
-    for element_type in {tensor.data_type for tensor in all_tensors(model)}:
-        yield _element_need(element_type)
-    for graph in graphs:
-        for value in _stated(graph):
-            yield from _type_needs(value.type)
-
-
-def _function_needs(functions: Iterable[FunctionProto]) -> Iterator[Need]:
-    for function in functions:
-        yield 8, "model-local functions"
-        if function.attribute_proto:
-            yield 9, "default values of function attributes"
-        if function.overload:
-            yield 10, "overloaded functions"
-
-
-def _has_sparse_attributes(model: ModelProto) -> bool:
-    return any(attribute.type in _SPARSE_ATTRIBUTES for node in all_nodes(model) for attribute in node.attribute)
-
-
-def _stated(graph: GraphProto) -> Iterator[ValueInfoProto]:
-    yield from graph.input
-    yield from graph.output
-    yield from graph.value_info
-
-
-def _type_needs(value_type: TypeProto) -> Iterator[Need]:
-    kind = value_type.WhichOneof("value")
-    if kind == "tensor_type":
-        yield _element_need(value_type.tensor_type.elem_type)
-    elif kind == "sparse_tensor_type":
-        yield 8, "values of sparse tensor type"
-    elif kind == "optional_type":
-        yield 8, "values of optional type"
-        yield from _type_needs(value_type.optional_type.elem_type)
-    elif kind == "sequence_type":
-        yield from _type_needs(value_type.sequence_type.elem_type)
-
-
-def _element_need(element_type: int) -> Need:
-    since = _TYPE_SINCE.get(element_type, 0)
-    return since, f"values of type {element_type_name(element_type)}" if since else ""

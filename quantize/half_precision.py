@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.ir_versions import lowered_ir
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.optimize import OptimizeError
@@ -69,7 +70,7 @@ def to_half(model: onnx.ModelProto, samples: Samples, kind: str) -> Half:
     except OptimizeError as error:
         raise QuantizeError(str(error)) from error
     if kind == BFLOAT16:
-        return Half(_weights_in_bfloat16(model), (), ())
+        return Half(_with_lowered_ir(_weights_in_bfloat16(model)), (), ())
     exact = list(Watched(model, None).run(samples[:MEASURED]))
     large = {name for values in exact for name, value in values.items() if is_beyond(value)}
     kept = {node.output[0] for node in model.graph.node if large & {*node.input, *node.output}}
@@ -82,7 +83,12 @@ def to_half(model: onnx.ModelProto, samples: Samples, kind: str) -> Half:
     if not layers:
         raise QuantizeError("no value in float32 that float16 can take the place of")
     order = [name for node in model.graph.node for name in node.output if name in kept]
-    return Half(Float16Writer(model, kept).model, tuple(order), tuple(layers.values()))
+    return Half(_with_lowered_ir(Float16Writer(model, kept).model), tuple(order), tuple(layers.values()))
+
+
+def _with_lowered_ir(model: onnx.ModelProto) -> onnx.ModelProto:
+    model.ir_version = lowered_ir(model)
+    return model
 
 
 def _without_overridable_initializers(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, helper
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.ir_versions import lowered_ir
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import required_inputs
@@ -41,7 +42,8 @@ def quantize_every_graph(
     """Quantize the graphs inside of nodes, the inner ones first, and then the model's own.
 
     A branch of an If, or the body of a Loop or Scan, becomes a model that reads what the graph reads; its samples are
-    what it reads in runs of the whole model. A graph that no sample comes to stays in float.
+    what it reads in runs of the whole model. A graph that no sample comes to stays in float. The IR version is lowered
+    to that of the opset: a runtime that knows its operators loads the result.
 
     Args:
         model: float32, without functions of its own; it is left as it was.
@@ -82,6 +84,7 @@ def quantize_every_graph(
     result = every_graph(model, samples, lambda found: found)
     if not done:
         raise missing
+    result.ir_version = lowered_ir(result)
     return result
 
 

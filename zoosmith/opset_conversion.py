@@ -12,6 +12,7 @@ from onnx import ModelProto, TypeProto
 from zoosmith.execution import SILENT, Job, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files, load_small_tensors
+from zoosmith.onnx_model.ir_versions import needed_ir, release_ir
 from zoosmith.onnx_model.loading import load_in_place, load_model
 from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
@@ -20,7 +21,6 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.onnx_model.shape_inference import refuse_incomplete
 from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
-from zoosmith.opset_upgrade.ir_version import needed_ir, release_ir
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
 from zoosmith.validation.ahead import loading_ahead

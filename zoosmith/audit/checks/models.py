@@ -12,9 +12,9 @@ from zoosmith.audit.registry import check
 from zoosmith.hub_ports import HubPort, hub_inputs, hub_outputs
 from zoosmith.onnx_model.checking import check_file
 from zoosmith.onnx_model.errors import InvalidModelError
+from zoosmith.onnx_model.ir_versions import needed_ir
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset, imported_version
 from zoosmith.onnx_model.traversal import all_nodes
-from zoosmith.opset_upgrade.ir_version import needed_ir
 
 _DOMAINS = {"", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
 
