@@ -15,7 +15,7 @@ def tell_activities(listener: Callable[[list[str]], None]) -> None:
     Args:
         listener: of the process. It is given one line for each call that is under way, and returns quickly.
     """
-    global _listener  # noqa: PLW0603
+    global _listener  # noqa: PLW0603 - one listener for the process
     _listener = listener
 
 

@@ -64,7 +64,7 @@ def cluster_executor(place: str, *, plain: bool = False) -> "ClusterExecutor":
             other versions than this machine.
     """
     try:
-        import distributed  # noqa: F401
+        import distributed  # noqa: F401 - whether it can be imported
     except ImportError as error:
         raise ClusterError(f"--cluster {place}: needs Dask: pip install 'zoosmith[cluster]'") from error
     for name in _LOGGERS:
@@ -180,7 +180,7 @@ def _recipe_plugin(key: str, recipe: bytes) -> Any:
     """A plugin that gives each worker what a value is made of."""
     from distributed import WorkerPlugin
 
-    class Recipe(WorkerPlugin):  # type: ignore[misc]
+    class Recipe(WorkerPlugin):  # type: ignore[misc]  # untyped
         def setup(self, worker: Any) -> None:
             keep_recipe(key, recipe)
 
@@ -194,7 +194,7 @@ def _interrupt_plugin() -> Any:
     """A plugin that leaves Ctrl-C to the owner of the workers, whose terminal sends it to them, too."""
     from distributed import WorkerPlugin
 
-    class Interrupts(WorkerPlugin):  # type: ignore[misc]
+    class Interrupts(WorkerPlugin):  # type: ignore[misc]  # untyped
         def setup(self, worker: Any) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -29,7 +29,7 @@ _TYPE_SINCE = {
     TensorProto.DataType.Value(name): ir
     for ir, names in _ELEMENT_TYPES.items()
     for name in names
-    if name in TensorProto.DataType.keys()  # noqa: SIM118
+    if name in TensorProto.DataType.keys()  # noqa: SIM118 - protobuf's wrapper has no `in`
 }
 
 _SPARSE_ATTRIBUTES = (AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS)

@@ -97,7 +97,7 @@ def _copy_span(source: IO[bytes], offset: int, length: int, target: IO[bytes]) -
     block = memoryview(bytearray(min(_BLOCK, length)))
     source.seek(offset)
     left = length
-    while left and (count := source.readinto(block[:left])):  # type: ignore[attr-defined]
+    while left and (count := source.readinto(block[:left])):  # type: ignore[attr-defined]  # IO lacks it
         target.write(block[:count])
         left -= count
     if left:

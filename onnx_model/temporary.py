@@ -20,7 +20,7 @@ def tell_temporary_paths(listener: Callable[[list[str]], None]) -> None:
     Args:
         listener: of the process; it returns quickly.
     """
-    global _listener  # noqa: PLW0603
+    global _listener  # noqa: PLW0603 - one listener for the process
     _listener = listener
 
 

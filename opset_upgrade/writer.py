@@ -263,7 +263,7 @@ class Writer:
         self.nodes.clear()
         self.admitted.clear()
         for name, value in zip(names, values, strict=True):
-            self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]
+            self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]  # none is None
         return True
 
     def inline(self, function: FunctionProto, opset: int) -> None:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from zoosmith.validation.runners import Runner
     from zoosmith.validation.runtimes.targets import Target
 
-ENGINES = ("native", "onnx")
-
 
 @dataclass(frozen=True)
 class Ports:

@@ -258,7 +258,7 @@ def _key(entry: Entry) -> str:
     choice = entry.choice
     parts: dict[str, Any] = {
         "versions": {name: version(name) for name in PACKAGES},
-        "options": [word for word in entry.options.arguments()],
+        "options": list(entry.options.arguments()),
         "name": choice.name,
         "dims": dict(choice.inputs.dims),
         "shapes": {name: [list(shape.sizes), shape.elem_type] for name, shape in choice.inputs.shapes.items()},

@@ -110,7 +110,7 @@ def bbox_transform(op: Operator) -> None:
     weights = op.numbers("weights") if op.has("weights") else [1.0] * 4
     if len(weights) != 4:
         op.refuse(f"argument weights has {len(weights)} numbers, expected 4")
-    ids = _image_of_each(op, rois, image_info) if given > numbers else None
+    ids = _image_of_each(op, rois) if given > numbers else None
     info = image_info if ids is None or op.shape(image_info)[0] == 1 else op.emit("Gather", image_info, ids)
     scale = columns(op, info, 1, 2, 3)
     boxes = columns(op, rois, 1, given - numbers, given)
@@ -123,7 +123,7 @@ def bbox_transform(op: Operator) -> None:
         op.bind(1, lambda: _count_images(op, rois, ids, image_info))
 
 
-def _image_of_each(op: Operator, rois: Value, image_info: Value) -> Value:
+def _image_of_each(op: Operator, rois: Value) -> Value:
     """The image of each RoI (m): Caffe2 counts the RoIs of each image, and takes them to be in order."""
     ids = squeeze(op, columns(op, rois, 1, 0, 1), [1])
     return cast(op, top(op, ids, size_of(op, ids, 0), largest=False)[0], TensorProto.INT64)

@@ -19,7 +19,7 @@ def pack_segments(op: Operator) -> None:
     shape = op.shape(rows)
     if not shape:
         op.refuse(f"{rows.name!r} is a scalar")
-    within = _places(op, lengths, rows)
+    within = _places(op, lengths)
     present = op.emit("Less", within, unsqueeze(op, cast(op, lengths, TensorProto.INT64), [1]))
     # the row after the last one holds what fills up
     filling = number(op, -np.inf if op.flag("pad_minf") and rows.elem_type == TensorProto.FLOAT else 0)
@@ -34,7 +34,7 @@ def pack_segments(op: Operator) -> None:
         op.bind(1, lambda: op.emit("Identity", present, to=1))
 
 
-def _places(op: Operator, lengths: Value, rows: Value) -> Value:
+def _places(op: Operator, lengths: Value) -> Value:
     """0, 1, … as far as the longest segment reaches, or as an argument says: (1, longest)."""
     longest = op.integer("max_length", -1)
     if longest >= 0:

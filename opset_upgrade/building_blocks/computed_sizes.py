@@ -6,7 +6,7 @@ A size is a number where it is fixed, else the name of an int64 tensor of shape 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import helper
 
 from zoosmith.opset_upgrade.building_blocks.axes import AXES_AS_INPUTS
 from zoosmith.opset_upgrade.building_blocks.constant_limits import counting
@@ -103,7 +103,3 @@ def reshaped(g: Writer, name: str, shape: Sequence[Size], output: str = "") -> s
         sizes = [size if isinstance(size, int) and size > 0 else None for size in shape]
         g.state_type(made, helper.make_tensor_type_proto(kind, sizes), kind)
     return made
-
-
-def _is_one(g: Writer, shape: str) -> str:
-    return g.op("Cast", g.op("Equal", shape, g.constant([1])), to=TensorProto.INT64)

@@ -166,7 +166,9 @@ def write_apart(trees: Sequence[Tree], dtype: Any) -> dict[str, Any]:
             branch, row = waiting.pop()
             rows[row][4:6] = place(branch.true)
             rows[row][6:8] = place(branch.false)
-    feature, mode, value, missing, true_leaf, true, false_leaf, false = (list(column) for column in zip(*rows))  # noqa: B905
+    feature, mode, value, missing, true_leaf, true, false_leaf, false = (
+        list(column) for column in zip(*rows, strict=True)
+    )
     return {
         "tree_roots": roots,
         "nodes_featureids": feature,
@@ -275,7 +277,7 @@ def write_numbered(trees: Sequence[Tree]) -> dict[str, Any]:
             nodes.append(row)
             waiting.extend(((current.false, used + 1), (current.true, used)))
             used += 2
-    columns = [list(column) for column in zip(*nodes)]  # noqa: B905
+    columns = [list(column) for column in zip(*nodes, strict=True)]
     names = ("treeids", "nodeids", "modes", "featureids", "values", "missing_value_tracks_true", "truenodeids")
     attributes = {f"nodes_{name}": column for name, column in zip((*names, "falsenodeids"), columns, strict=True)}
     if not any(attributes["nodes_missing_value_tracks_true"]):

@@ -15,7 +15,8 @@ class RemoveIdentities(ir.passes.InPlacePass):
         """Change the model in place."""
         bodies: list[ir.Graph | ir.Function] = [model.graph, *model.functions.values()]
         nodes = [node for body in bodies for node in ir.traversal.RecursiveGraphIterator(body)]
-        return ir.passes.PassResult(model, any([_remove(node) for node in nodes if is_standard(node, "Identity")]))
+        removed = [_remove(node) for node in nodes if is_standard(node, "Identity")]
+        return ir.passes.PassResult(model, any(removed))
 
 
 def _remove(node: ir.Node) -> bool:

@@ -65,7 +65,7 @@ def _encode(value: "Any", parts: "list[bytes]") -> "Any":
         return {key: _encode(element, parts) for key, element in value.items()}
     if isinstance(value, dict):
         return {"$map": [[_encode(key, parts), _encode(element, parts)] for key, element in value.items()]}
-    raise TypeError("a {} cannot be sent".format(type(value).__name__))  # noqa: UP032
+    raise TypeError(f"a {type(value).__name__} cannot be sent")
 
 
 def _encode_array(array: "np.ndarray", parts: "list[bytes]") -> "Any":
@@ -74,7 +74,7 @@ def _encode_array(array: "np.ndarray", parts: "list[bytes]") -> "Any":
         kind = "bytes" if any(isinstance(item, bytes) for item in array.ravel()) else "text"
         return {"$strings": [kind, list(array.shape), _add(json.dumps(texts).encode(), parts)]}
     if array.dtype.kind not in "biufc":
-        raise TypeError("an array of type {} cannot be sent".format(array.dtype))  # noqa: UP032
+        raise TypeError(f"an array of type {array.dtype} cannot be sent")
     content = np.ascontiguousarray(array).tobytes()
     return {"$array": [array.dtype.str, list(array.shape), _add(content, parts)]}
 

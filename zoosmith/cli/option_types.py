@@ -41,7 +41,7 @@ class PagePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click's stub asks for a str
         if path.suffix.lower() not in {".html", ".htm"}:
             self.fail(f"{str(path)!r}: expected a name that ends in .html", param, ctx)
         return path

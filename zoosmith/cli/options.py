@@ -53,7 +53,7 @@ def follow_links_option(*models: str) -> Callable[[Function], Function]:
             help="Read data of a model over links, as caches have them. Without, a link to it is refused.",
         )(with_links)
 
-    return decorate  # type: ignore[return-value]
+    return decorate  # type: ignore[return-value]  # the option takes what the inner function lacks
 
 
 def providers_option(function: Function) -> Function:

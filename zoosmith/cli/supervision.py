@@ -97,7 +97,7 @@ def _keep_apart(printed: int) -> None:
 
     shown = os.dup(2)
     os.dup2(printed, 2)
-    sys.stderr = open(  # noqa: SIM115
+    sys.stderr = open(  # noqa: SIM115 - lives as long as the process
         shown, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors, buffering=1, closefd=False
     )
     faulthandler.enable(2)

@@ -37,7 +37,7 @@ _KEPT = {
 def can_draw() -> bool:
     """Whether matplotlib, of the extra `report`, is installed."""
     try:
-        import matplotlib.figure  # noqa: F401
+        import matplotlib.figure  # noqa: F401 - whether it can be imported
     except ImportError:
         return False
     return True

@@ -60,7 +60,7 @@ class Values:
         if self._of(key, (int, float)) is None:
             return None
         try:
-            number = float(value)  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]  # `_of` has checked it
         except OverflowError:
             return None
         return number if math.isfinite(number) else None

@@ -77,19 +77,6 @@ def init_net_size(layout: InitLayout, shapes: Mapping[str, tuple[int, ...]]) -> 
     return total
 
 
-def write_init_net(name: str, parameters: Mapping[str, np.ndarray]) -> bytes:
-    """Serialise parameters as `init_net_parts` does.
-
-    Args:
-        name: of the net.
-        parameters: float32 arrays by blob name, in the order of the file.
-
-    Returns:
-        The content of an `init_net.pb`.
-    """
-    return b"".join(init_net_parts(InitLayout(name), parameters))
-
-
 def _around_values(blob: str, shape: tuple[int, ...]) -> tuple[bytes, bytes, bytes]:
     """What stands before the argument of the values, before them, and after it."""
     head = OperatorDef(output=[blob], name="", type="GivenTensorFill").SerializeToString()

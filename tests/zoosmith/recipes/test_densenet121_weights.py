@@ -6,6 +6,7 @@ import pytest
 from onnx import ModelProto, helper, numpy_helper
 
 from tests.shared_data import SHARED, needs_shared
+from tests.zoosmith.recipes.init_net_files import init_net_content
 from zoosmith.convert import read_net, write_net
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.models import read_parameters
@@ -17,7 +18,6 @@ from zoosmith.recipes.densenet121 import DENSENET121_NET
 from zoosmith.recipes.densenet121.net import parameter_shapes, predict_net
 from zoosmith.recipes.densenet121.pictures import SAMPLES
 from zoosmith.recipes.densenet121.synthetic import synthetic_parameters
-from zoosmith.recipes.init_nets import write_init_net
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +134,8 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
         DENSENET121_NET.open(tmp_path / "none.pb")
 
 
-def test_write_init_net_carries_lengths_of_every_varint_size() -> None:
+def test_an_init_net_carries_lengths_of_every_varint_size() -> None:
     parameters = {f"p{size}": np.arange(size, dtype=np.float32) for size in (1, 20, 30, 4000, 500_000)}
-    net = NetDef.FromString(write_init_net("net", parameters))
-    assert net.SerializeToString() == write_init_net("net", parameters)
+    net = NetDef.FromString(init_net_content("net", parameters))
+    assert net.SerializeToString() == init_net_content("net", parameters)
     assert [len(operator.arg[0].floats) for operator in net.op] == [1, 20, 30, 4000, 500_000]

@@ -9,6 +9,7 @@ import pytest
 
 import zoosmith
 from tests.shared_data import needs_shared
+from tests.zoosmith.recipes.init_net_files import init_net_content
 from tests.zoosmith.recipes.shared_nets import net_file, parameters, shapes
 from zoosmith import BuildOptions
 from zoosmith.convert import read_net, read_parameters, write_net
@@ -18,7 +19,7 @@ from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.densenet121.net import predict_net
 from zoosmith.recipes.families import family_recipe, recognised
 from zoosmith.recipes.given import net_recipe
-from zoosmith.recipes.init_nets import InitLayout, init_net_parts, init_net_size, write_init_net
+from zoosmith.recipes.init_nets import InitLayout, init_net_parts, init_net_size
 from zoosmith.recipes.published import families
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Report
@@ -72,7 +73,7 @@ def test_the_size_of_an_init_net_is_known_without_writing_it() -> None:
 def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recipe, Report]:
     """All published rows of one family, of seeded parameters."""
     folder = tmp_path_factory.mktemp("squeezenet")
-    (folder / "init_net.pb").write_bytes(write_init_net("any", parameters("squeezenet")))
+    (folder / "init_net.pb").write_bytes(init_net_content("any", parameters("squeezenet")))
     recipe = net_recipe(net_file("squeezenet"), {})
     return folder, recipe, zoosmith.build(folder, recipe, BuildOptions(weights=folder / "init_net.pb", sets=1))
 
@@ -119,7 +120,7 @@ def test_any_surviving_row_gives_the_init_net_and_the_other_rows_back(
 def test_weights_of_other_shapes_are_not_held_to_the_published_sizes(tmp_path: Path) -> None:
     made = parameters("squeezenet")
     made["conv10_w"], made["conv10_b"] = made["conv10_w"][:10], made["conv10_b"][:10]
-    (tmp_path / "init_net.pb").write_bytes(write_init_net("any", made))
+    (tmp_path / "init_net.pb").write_bytes(init_net_content("any", made))
     recipe = net_recipe(net_file("squeezenet"), {})
     report = zoosmith.build(tmp_path, recipe, BuildOptions(weights=tmp_path / "init_net.pb", rows="9", sets=1))
     assert report.passed
@@ -130,7 +131,7 @@ def test_weights_of_other_shapes_are_not_held_to_the_published_sizes(tmp_path: P
 def test_parameters_that_are_missing_are_named(tmp_path: Path) -> None:
     made = parameters("squeezenet")
     del made["conv10_b"]
-    (tmp_path / "init_net.pb").write_bytes(write_init_net("any", made))
+    (tmp_path / "init_net.pb").write_bytes(init_net_content("any", made))
     recipe = net_recipe(net_file("squeezenet"), {})
     with pytest.raises(ZoosmithError, match=r"expected the 52 parameters of SqueezeNet 1.0.*1 missing \(conv10_b\)"):
         zoosmith.build(tmp_path / "out", recipe, BuildOptions(weights=tmp_path / "init_net.pb"))

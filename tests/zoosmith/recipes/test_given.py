@@ -12,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import zoosmith
 from tests.zoosmith.recipes import small_recipe
+from tests.zoosmith.recipes.init_net_files import init_net_content
 from tests.zoosmith.small_models import identity_model, scaling_model
 from zoosmith import BuildOptions
 from zoosmith.bundles import validate
@@ -21,7 +22,6 @@ from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.choice import Choice
 from zoosmith.recipes.given import model_recipe, net_recipe
-from zoosmith.recipes.init_nets import write_init_net
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Report
 from zoosmith.validation.inputs import InputSource
@@ -33,7 +33,7 @@ DECLARED = small_recipe.NET.inputs
 def write_small_net(folder: Path) -> tuple[Path, Path]:
     predict, init = folder / "predict_net.pb", folder / "init_net.pb"
     predict.write_bytes(write_net(small_recipe.predict_net()))
-    init.write_bytes(write_init_net("init", small_recipe.parameters(0)))
+    init.write_bytes(init_net_content("init", small_recipe.parameters(0)))
     return predict, init
 
 

@@ -24,7 +24,7 @@ from zoosmith.validation.runners import Runner, onnx_runtime
 def members(file: AuditedFile) -> Iterable[str]:
     """It is an archive, and unpacks to files below its folder, no links, and no more than its size lets expect."""
     try:
-        file.contents  # noqa: B018
+        file.contents  # noqa: B018 - read, for the error that it may raise
     except UnreadableError as error:
         yield str(error).removeprefix(f"{file.path}: ")
 
@@ -56,7 +56,7 @@ def model_readable(file: AuditedFile) -> Iterable[str] | None:
     if pointer_at(file.model_path) is not None:
         return None
     try:
-        file.structure  # noqa: B018
+        file.structure  # noqa: B018 - read, for the error that it may raise
     except UnreadableError as error:
         return [str(error)]
     return []

@@ -23,7 +23,7 @@ _DOMAINS = {"", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
 def readable(file: AuditedFile) -> Iterable[str]:
     """It is an ONNX model, with all the files that hold its tensors."""
     try:
-        file.structure  # noqa: B018
+        file.structure  # noqa: B018 - read, for the error that it may raise
     except UnreadableError as error:
         yield str(error)
 
@@ -73,7 +73,7 @@ def operators(file: AuditedFile) -> Iterable[str]:
 @check("onnx checker", "model", "archive", of_lone_archives=True)
 def onnx_checker(file: AuditedFile) -> Iterable[str]:
     """onnx's checker takes it, with shape inference, and so do the rules that it leaves out."""
-    file.structure  # noqa: B018
+    file.structure  # noqa: B018 - read, for the error that it may raise
     try:
         check_file(file.model_path)
     except InvalidModelError as error:
