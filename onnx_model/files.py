@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside the target, renamed when complete."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -56,7 +57,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             return
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         mode = _mode_of_replaced(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         remove_leftovers(target.parent)
         temporary = _temporary_beside(target)
         with temporary_path(temporary):
@@ -158,7 +159,7 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
             return
         target = Path(os.path.realpath(target)) if target.is_symlink() else target
         missing = [parent for parent in target.parents if not parent.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         remove_leftovers(target.parent)
         folder = _temporary_beside(target)
         with ExitStack() as known:
@@ -170,6 +171,12 @@ def staged(path: str | os.PathLike[str]) -> Iterator[Staging]:
                 yield Staging(target, folder)
     except OSError as error:
         raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except ZoosmithError as error:
+        if folder is None or not str(error).startswith(str(folder)):
+            raise
+        # the user knows the place where it was to appear
+        where = "" if Path(path).parent == Path() else f"{Path(path).parent}{os.sep}"
+        raise type(error)(where + str(error).removeprefix(f"{folder}{os.sep}")) from error
     finally:
         if folder is not None:
             _remove_tree(folder)
@@ -199,6 +206,13 @@ def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
 def is_stream(path: Path) -> bool:
     """Whether writing to a path goes on in place, as to the standard output and the null device."""
     return path in _STREAMS
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is no folder") from None
 
 
 def _temporary_beside(target: Path) -> Path:

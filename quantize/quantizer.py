@@ -33,7 +33,7 @@ from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.float_layers import keep_in_float
 from zoosmith.quantize.writing.integer_writer import CONTRIB, Encoding, IntegerWriter
 from zoosmith.quantize.writing.qdq_writer import QdqWriter
-from zoosmith.quantize.writing.stored_weights import store_as_int8
+from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
 OLDEST_OPSET = 10
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
@@ -205,6 +205,8 @@ def refuse_quantized(model: onnx.ModelProto) -> None:
     for node in all_nodes(model):
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise QuantizeError(f"already quantized: it holds {node.op_type}; expected a float32 model")
+    if stores_int8(model):
+        raise QuantizeError("already quantized: it holds weights stored as int8; expected a float32 model")
 
 
 def _check(model: onnx.ModelProto) -> None:

@@ -1,11 +1,12 @@
 """How far calibration samples are from what a net was trained on, by the statistics that it carries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from zoosmith.onnx_model.constants import Array, constant_tensor
 from zoosmith.onnx_model.opsets import is_standard
@@ -27,6 +28,9 @@ _MEASURED = 32
 
 # what a channel adds to the divergence at the most, in nats
 _LARGEST = 10.0
+
+# input, mean, variance and type of a BatchNormalization
+_Stated = tuple[str, Array, Array, int]
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     """Compare what samples make of a net's inner values with what its BatchNormalizations state.
 
     Args:
-        model: float32, as trained: before its BatchNormalizations are folded into convolutions.
+        model: as trained, in float32 or half precision: before its BatchNormalizations are folded into convolutions.
         samples: the model's inputs by name.
 
     Returns:
@@ -80,12 +84,13 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     stated = list(_stated(model))
     if not stated:
         return None
-    count = min(_MEASURED, len(samples))
-    spread = [samples[index * len(samples) // count] for index in range(count)]
-    seen = calibrate(model, spread, tensors=dict.fromkeys(name for name, _, _ in stated))
+    measured = min(_MEASURED, len(samples))
+    spread = [samples[index * len(samples) // measured] for index in range(measured)]
+    model, names = _with_floats(model, stated)
+    seen = calibrate(model, spread, tensors=names.values())
     means, variances, divergences = [], [], []
-    for name, mean, variance in stated:
-        found = seen[name]
+    for name, mean, variance, _ in stated:
+        found = seen[names[name]]
         # a channel that never changed in training, or does not now, has no meaningful ratio
         changes = (variance > 0) & (found.deviation > 0)
         if not changes.any():
@@ -140,6 +145,9 @@ def refuse_far(distance: SampleDistance) -> None:
 def _check_values(samples: Samples) -> None:
     seen: dict[str, _Spread] = {}
     for number, sample in enumerate(samples, start=1):
+        if sample and not any(value.size for value in sample.values()):
+            shapes = ", ".join(f"{name!r} is {list(value.shape)}" for name, value in sample.items())
+            raise QuantizeError(f"calibration sample {number} holds no values: {shapes}; expected sizes above 0")
         for name, value in sample.items():
             if value.dtype.kind != "f" or not value.size:
                 continue
@@ -182,15 +190,32 @@ class _Spread:
         return ", ".join(f"{value:g}" for value in np.unique(np.asarray(self._low)))
 
 
-def _stated(model: onnx.ModelProto) -> Iterator[tuple[str, Array, Array]]:
-    """Input, mean and variance of each BatchNormalization, both float64 of shape (channels,)."""
+def _with_floats(model: onnx.ModelProto, stated: Sequence[_Stated]) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """A model with the inputs of BatchNormalizations in float32, and their names in it by those that they have."""
+    names = {name: name for name, *_ in stated}
+    halves = sorted({name for name, _, _, elem_type in stated if elem_type != TensorProto.FLOAT})
+    if halves:
+        taken = {name for node in model.graph.node for name in node.output}
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        model = copy
+        for name in halves:
+            names[name] = next(each for number in count() if (each := f"{name}_float{number}") not in taken)
+            model.graph.node.append(helper.make_node("Cast", [name], [names[name]], to=TensorProto.FLOAT))
+    return model, names
+
+
+def _stated(model: onnx.ModelProto) -> Iterator[_Stated]:
+    """Input, mean and variance of each BatchNormalization, both float64 of shape (channels,), and the input's type."""
     tensors = _constants(model.graph)
     for node in model.graph.node:
         if is_standard(node, "BatchNormalization") and all(name in tensors for name in node.input[3:5]):
             mean, variance = (numpy_helper.to_array(tensors[name]).astype(np.float64) for name in node.input[3:5])
             # `fold` writes mean 0 and variance 1, which state nothing
             if mean.ndim == 1 and (np.any(mean) or np.any(variance != 1)):
-                yield node.input[0], mean, variance
+                # the scale is of the type of the input, but for models that are trained in mixed precision
+                scale = tensors.get(node.input[1], tensors[node.input[3]])
+                yield node.input[0], mean, variance, scale.data_type
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
+from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.optimize.values import add_initializer, input_constant, input_value, name_of, new_names, new_node
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.writing.rounded_weights import round_weights
@@ -45,3 +47,14 @@ def store_as_int8(model: ir.Model, nodes: list[ir.Node], ranges: Mapping[str, Ra
         if bias is not None and added is not None and node.op_type == "Conv":
             moved = (added + rounded.shift).astype(np.float32)
             node.replace_input_with(2, add_initializer(model.graph, names.fresh(f"{name_of(bias)}_moved"), moved))
+
+
+def stores_int8(model: onnx.ModelProto) -> bool:
+    """Whether a model holds weights as `store_as_int8` writes them."""
+    integers = {tensor.name for tensor in all_tensors(model) if tensor.data_type == onnx.TensorProto.INT8}
+    if not integers:
+        return False
+    nodes = list(all_nodes(model))
+    whole = {node.output[0] for node in nodes if node.op_type == "Cast" and node.input[0] in integers}
+    real = {node.output[0] for node in nodes if node.op_type == "Mul" and node.input[0] in whole}
+    return any(node.input[1] in real for node in nodes if node.op_type in ("Conv", "Gemm", "MatMul"))

@@ -33,6 +33,19 @@ def test_a_file_that_is_not_published_leaves_nothing(target: str, tmp_path: Path
     assert listed(tmp_path) == []
 
 
+def test_an_error_while_it_is_staged_names_where_it_was_to_appear(tmp_path: Path) -> None:
+    with pytest.raises(ZoosmithError) as error, staged(tmp_path / "m.onnx") as stage:
+        raise ZoosmithError(f"{stage.path}: cannot be written: No space left on device")
+    assert str(error.value) == f"{tmp_path / 'm.onnx'}: cannot be written: No space left on device"
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    message = r"file/m\.onnx: cannot be written: .*/file is no folder"
+    with pytest.raises(ZoosmithError, match=message), staged(tmp_path / "file" / "m.onnx"):
+        pass
+
+
 def test_what_is_written_beside_it_appears_with_it_and_what_is_lent_stays(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "w").write_bytes(b"weights")

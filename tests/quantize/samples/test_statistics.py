@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper
 from tests.optimize.nets import Net
 from zoosmith.optimize import optimize
 from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.half_precision import to_half
 from zoosmith.quantize.samples.statistics import check_samples, measure_samples
 
 
@@ -77,6 +78,24 @@ def test_samples_with_nan_are_refused_by_number() -> None:
     samples[2]["data"][0, 0, 0, 0] = np.nan
     with pytest.raises(QuantizeError, match="calibration sample 3: input 'data' holds NaN"):
         check_samples(trained(2, 3), samples, force=True)
+
+
+def test_samples_without_any_value_are_refused() -> None:
+    with pytest.raises(QuantizeError, match=r"sample 1 holds no values: 'data' is \[0, 4, 32, 32\]; expected sizes"):
+        check_samples(trained(2, 3), [{"data": np.zeros((0, 4, 32, 32), np.float32)}], force=True)
+
+
+def test_a_net_in_half_precision_is_judged_as_in_float32() -> None:
+    model = trained(2, 3)
+    half = to_half(model, normal(2, 3), "float16").model
+    norms = {node.input[1] for node in half.graph.node if node.op_type == "BatchNormalization"}
+    assert {t.data_type for t in half.graph.initializer if t.name in norms} == {onnx.TensorProto.FLOAT16}
+    wanted, found = (measure_samples(each, normal(0, 1)) for each in (model, half))
+    assert wanted is not None
+    assert found is not None
+    assert found.layers == 2
+    assert found.mean == pytest.approx(wanted.mean, rel=1e-2)
+    assert found.variance == pytest.approx(wanted.variance, rel=1e-2)
 
 
 def test_a_net_without_statistics_cannot_be_judged() -> None:

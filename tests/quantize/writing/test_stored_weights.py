@@ -7,8 +7,9 @@ from onnx import numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.optimize import to_ir, to_proto
+from zoosmith.quantize import QuantizeError, quantize
 from zoosmith.quantize.calibration import calibrate
-from zoosmith.quantize.writing.stored_weights import store_as_int8
+from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 from zoosmith.validation import OnnxRuntimeRunner, random_inputs
 
 
@@ -60,3 +61,15 @@ def test_what_rounding_adds_on_average_goes_into_the_bias() -> None:
         [found] = OnnxRuntimeRunner(to_proto(changed)).run(sample).values()
         errors.append(float(np.abs((found - exact).mean(axis=(0, 2, 3))).max()))
     assert errors[1] < 0.02 * errors[0]
+
+
+def test_a_model_that_stores_its_weights_so_is_quantized_already() -> None:
+    net = Net([3, 32])
+    model = net.model(net.add("MatMul", "data", net.normal(32, 16)))
+    assert not stores_int8(model)
+    changed = to_ir(model)
+    store_as_int8(changed, list(changed.graph), {})
+    result = to_proto(changed)
+    assert stores_int8(result)
+    with pytest.raises(QuantizeError, match="already quantized: it holds weights stored as int8"):
+        quantize(result, [random_inputs(model, seed=0)])
