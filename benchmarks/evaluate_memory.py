@@ -43,7 +43,7 @@ def main() -> None:
     numbers = [int(number) for number in arguments.images.split(",")]
     if arguments.alone:
         found = _evaluate(arguments, numbers[0], state=arguments.state)
-        print(json.dumps({"found": found.to_dict(), "memory": _peak_memory()}))
+        print(json.dumps({"found": found.as_dict(), "memory": _peak_memory()}))
         return
     with tempfile.TemporaryDirectory() as folder:
         if arguments.model is None:
@@ -144,7 +144,7 @@ def _with_killed_workers(arguments: argparse.Namespace, images: int) -> tuple[in
     with cluster_executor("local:2") as cluster:
         progress = _Killing(moments)
         found = _evaluate(arguments, images, executor=cluster, progress=progress)
-    return progress.killed, progress.done, found.to_dict()
+    return progress.killed, progress.done, found.as_dict()
 
 
 def _with_killed_runs(arguments: argparse.Namespace, images: int, state: Path) -> tuple[int, int, dict]:

@@ -59,6 +59,9 @@ def cluster_executor(place: str, *, plain: bool = False) -> "ClusterExecutor":
             file that a scheduler wrote (`--scheduler-file`). Certificates are those of Dask's settings.
         plain: whether other machines may be reached without TLS.
 
+    Returns:
+        The executor; as a context manager it ends what it started.
+
     Raises:
         ClusterError: Dask is not installed, the address is wrong or refused, nothing answers there, or workers have
             other versions than this machine.

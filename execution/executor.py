@@ -222,6 +222,9 @@ def local_executor(workers: int | None = None, *, processes: bool = False) -> Ex
     Args:
         workers: how many functions run at the same time; one a core by default.
         processes: whether they run in processes instead of threads.
+
+    Returns:
+        The executor; as a context manager it ends its workers.
     """
     count = default_workers() if workers is None else workers
     return ProcessExecutor(count) if processes else ThreadExecutor(count)

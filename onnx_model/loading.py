@@ -29,6 +29,9 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
         external_data: whether tensors that lie in files beside the model are loaded into the message.
         follow_links: whether links may lead to these files, as for a `LinkedPath`.
 
+    Returns:
+        The model; the message itself where one was given.
+
     Raises:
         ModelError: the file is missing, not a regular file, no ONNX model, truncated or damaged (see `soundness`); a
             file of external data is missing, too short, or its location is refused (see `external_data`). The message

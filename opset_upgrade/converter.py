@@ -79,8 +79,24 @@ def convert_version(
 ) -> ModelProto:
     """Convert a model to another opset of the default domain, newer or older, with its meaning kept.
 
-    Takes the arguments of `onnx.version_converter.convert_version`, and more. Short for `convert(...).model`, which has
-    the arguments, the result and the errors in full.
+    Takes the arguments of `onnx.version_converter.convert_version`, and more. It is `convert(...).model`: caveats are
+    taken, and not told.
+
+    Args:
+        model: the model; it is left as it is.
+        target_version: the opset, 1 to the newest of the installed onnx; None: it stays.
+        ir: the IR version of the result; this and what follows as `convert` takes it.
+        domains: versions of other domains.
+        standard: express the operators of com.microsoft in standard ones.
+        folder: where the model's external files are.
+
+    Returns:
+        A new model.
+
+    Raises:
+        OpsetError: the target does not exist, or some node cannot be expressed there; see `convert`.
+        ModelError: an external file in `folder` cannot be read.
+        TypeError: `model` is no ModelProto, or `target_version` is not an integer.
     """
     return convert(model, target_version, ir=ir, domains=domains, standard=standard, folder=folder).model
 

@@ -30,6 +30,9 @@ def to_ir(model: onnx.ModelProto) -> ir.Model:
     Args:
         model: a model with its nodes in topological order; it is left as it was.
 
+    Returns:
+        The model as onnx-ir has it, for passes to change.
+
     Raises:
         ModelError: the model imports no opset of ONNX's own operators.
         OptimizeError: it holds sparse initializers, or something that onnx-ir does not read.

@@ -58,6 +58,9 @@ def calibrate(
         percentile: for the method of that name, in percent.
         progress: notified of the runs.
 
+    Returns:
+        The ranges by the names of the tensors.
+
     Raises:
         QuantizeError: there are no samples, the method is unknown or a tensor is not finite.
         ValidationError: a sample does not fit the model.

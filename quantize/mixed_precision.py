@@ -86,6 +86,10 @@ def quantize_within(
         cache: as for `quantize`.
         progress: notified of the calibration runs and of what was measured.
 
+    Returns:
+        The quantized model, its drop, and what was kept in float. Where no model keeps the limit it is the best one,
+        and `met` is false.
+
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """

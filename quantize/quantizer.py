@@ -65,6 +65,9 @@ def quantize(
         cache: folder in which ranges are kept for the next time; None for none.
         progress: notified of the calibration runs.
 
+    Returns:
+        The quantized model, a new one.
+
     Raises:
         ModelError: the model imports no opset of ONNX's own operators.
         QuantizeError: the model is quantized already, of an opset below 10, has weights or activations that are not

@@ -37,7 +37,7 @@ class Summary:
     cosine: float | None = None
     encoded: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 

@@ -52,7 +52,7 @@ class Share:
         low, high = (middle - reach) / (1 + _Z95**2 / n), (middle + reach) / (1 + _Z95**2 / n)
         return (0.0 if self.hits == 0 else low), (1.0 if self.hits == n else high)
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Give the share for JSON, in per cent."""
         low, high = self.interval
         return {
@@ -90,7 +90,7 @@ class Agreement:
         return {
             "first": self.first,
             "second": self.second,
-            "same_top1": self.same_top1.to_dict(),
+            "same_top1": self.same_top1.as_dict(),
             "mean_logit_error": self.mean_logit_error,
             "max_logit_error": self.max_logit_error,
         }
@@ -109,14 +109,14 @@ class Evaluation:
     agreements: list[Agreement]
     pictures: tuple[SamplePicture, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Give the evaluation for JSON, with the pictures where there are any."""
         pictures = {"pictures": [picture.as_dict() for picture in self.pictures]} if self.pictures else {}
         return {
             "images": self.images,
             "broken": self.broken,
             "models": [
-                {"model": entry.model, "top1": entry.top1.to_dict(), "top5": entry.top5.to_dict()}
+                {"model": entry.model, "top1": entry.top1.as_dict(), "top5": entry.top5.as_dict()}
                 for entry in self.accuracies
             ],
             "agreements": [entry.as_dict() for entry in self.agreements],
@@ -215,6 +215,9 @@ def evaluation_of(names: Sequence[str], counted: Iterable[Counts], origin: str) 
         names: of the models.
         counted: each portion once.
         origin: of the images, for messages.
+
+    Returns:
+        Top-1 and top-5 of each model, and how far each pair of models agrees.
 
     Raises:
         ValidationError: no image can be read.

@@ -25,6 +25,9 @@ def read_feed(path: Path, model: Model) -> list[dict[str, Any]]:
             `.tar` of a bundle.
         model: whose inputs they are.
 
+    Returns:
+        For each data set of the file, the values of a run by the names of the inputs.
+
     Raises:
         ValidationError: the file cannot be read, is none of these, or lacks an input.
     """

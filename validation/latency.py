@@ -34,7 +34,7 @@ class Latency:
     speed: float
     times_ms: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Give the measurement for JSON."""
         return asdict(self)
 
@@ -63,6 +63,9 @@ def measure(
         providers: execution providers of ONNX Runtime.
         timeout: seconds that loading a model may take, and its first run; the others are not watched, which takes time.
         progress: notified of every round, those before, too.
+
+    Returns:
+        The times of each model, in the order of `models`.
 
     Raises:
         ValidationError: a model cannot be loaded or run, or a count is out of range.
@@ -129,7 +132,7 @@ def measure_all(
         )
         for model, latency, size in zip(models, measured, sizes, strict=True):
             memory = peak_memory(model, threads=count, inputs=inputs, providers=providers, timeout=timeout)
-            rows.append({**latency.to_dict(), "bytes": size, "peak_memory_bytes": memory})
+            rows.append({**latency.as_dict(), "bytes": size, "peak_memory_bytes": memory})
     return rows
 
 

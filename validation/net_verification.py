@@ -62,6 +62,10 @@ def verify_net(
         meanwhile: called while the models are loaded; what it raises ends the verification.
         progress: told of each case.
 
+    Returns:
+        The proof: what ran each side, on which inputs, and how far outputs differ. A model that differs is no error:
+        `passed` is false then.
+
     Raises:
         StoppedError: the time is up.
         ValidationError: the net cannot be run on such inputs.

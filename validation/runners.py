@@ -236,6 +236,9 @@ def runner_for(
         timeout: for ONNX Runtime.
         structure: the model's graph, where it has been read already.
 
+    Returns:
+        What runs the model; its `runtime` says which of both it is.
+
     Raises:
         StoppedError: the time is up.
         ValidationError: ONNX Runtime's, where neither can.

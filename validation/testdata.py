@@ -68,6 +68,9 @@ def random_inputs(
         manner: `corners`: floats are uniform in [-4, 4), and a quarter of all numbers are those at which the operators
             of the model change their course; `small`: integers are 0 or 1.
 
+    Returns:
+        The values by the names of the inputs; the same arguments give the same bits everywhere.
+
     Raises:
         ValidationError: an input's type is none of these, or no rank is stated; a name in `dims` or `shapes` that no
             input has, or a shape that contradicts the model.

@@ -86,6 +86,10 @@ def verify_models(
         meanwhile: called while the models are loaded and the original runs; what it raises ends the verification.
         progress: told of each case.
 
+    Returns:
+        The proof: what ran each side, on which inputs, and how far outputs differ. Models that differ are no error:
+        `passed` is false then.
+
     Raises:
         StoppedError: the time is up.
         ValidationError: the original cannot be run, or draws random numbers.

@@ -82,6 +82,9 @@ def convert_net(
         providers: execution providers of ONNX Runtime for the verification.
         progress: shows how far it is.
 
+    Returns:
+        The converted model, and the file with how it was verified. Where outputs differ, no file is written.
+
     Raises:
         ZoosmithError: the net cannot be read, translated or run, the file cannot be written.
     """

@@ -89,6 +89,10 @@ def halve_file(
         providers: execution providers of ONNX Runtime for the verification.
         progress: notified of every stage.
 
+    Returns:
+        The model with what stayed in float32, and the file with how it was verified. Where a limit is exceeded, no file
+        is written.
+
     Raises:
         ZoosmithError: the model or the samples cannot be read, converted or run; the file cannot be written.
     """

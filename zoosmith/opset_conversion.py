@@ -171,6 +171,10 @@ def change_opset(
         providers: execution providers of ONNX Runtime for the verification.
         progress: shows how far it is.
 
+    Returns:
+        The converted model, what became of its operators, and the file with how it was verified. Where outputs differ,
+        no file is written.
+
     Raises:
         ZoosmithError: the model cannot be read, converted, verified or written, or opset and target do not agree.
     """

@@ -119,7 +119,7 @@ class Quantized:
             "calibrated_on": self.calibrated_on,
             "unreadable": self.unreadable,
             "sample_distance": None if self.distance is None else asdict(self.distance),
-            **self.summary.to_dict(),
+            **self.summary.as_dict(),
             "kept_in_float": list(self.kept),
             "relative_top1_drop": self.drop,
             "layers": [layer.as_dict() for layer in self.layers],
@@ -165,6 +165,9 @@ def quantize_file(
         providers: execution providers of ONNX Runtime for the verification and the drop; ranges are measured on the
             CPU, so that the file is the same everywhere.
         progress: notified of every stage.
+
+    Returns:
+        The file with how it was verified, and what was measured. Where a limit is exceeded, no file is written.
 
     Raises:
         ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.

@@ -128,7 +128,7 @@ class Accuracy:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, shares with their 95 % intervals."""
         shares = {
-            name: {row: share.to_dict() for row, share in getattr(self, name).items()} for name in ("top1", "top5")
+            name: {row: share.as_dict() for row, share in getattr(self, name).items()} for name in ("top1", "top5")
         }
         return {
             "data": self.data,

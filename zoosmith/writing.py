@@ -64,6 +64,9 @@ def write_verified(
         beside: names of files in the folder of the output that hold tensors of the model.
         optional: whether the command has an option to write the result unverified, which errors name then.
 
+    Returns:
+        The file, and how it was verified; without a file where it is not valid or did not pass.
+
     Raises:
         ZoosmithError: the source is not valid or cannot be run, and the result is to be verified; a file cannot be
             written.

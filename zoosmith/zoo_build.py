@@ -124,6 +124,9 @@ def build_zoo(
         executor: where models are built, with the same folders; None for processes of this machine.
         progress: notified of every model.
 
+    Returns:
+        What became of each model. One that fails does not stop the others.
+
     Raises:
         ZoosmithError: the zoo file is wrong, two models have the same folder, or a file cannot be written. A model that
             cannot be built, or that ends two processes, does not stop the others: it is in the result.

@@ -54,7 +54,7 @@ def test_real_times_are_positive_and_in_order(tmp_path: Path) -> None:
     results = measure([small, large], runs=5, threads=2, inputs=InputSource(dims={"batch": 64}))
     assert [(entry.model, entry.threads, entry.runs) for entry in results] == [(str(small), 2, 5), (str(large), 2, 5)]
     assert all(0 < entry.fastest_ms <= entry.median_ms for entry in results)
-    assert set(results[0].to_dict()) == {"model", "threads", "runs", "median_ms", "fastest_ms", "speed", "times_ms"}
+    assert set(results[0].as_dict()) == {"model", "threads", "runs", "median_ms", "fastest_ms", "speed", "times_ms"}
 
 
 @pytest.mark.parametrize("counts", [{"threads": 0}, {"runs": 0}, {"warmup": -1}])

@@ -84,9 +84,12 @@ def prove_in(
         expected: the original's outputs, where they are known already.
         process: a process of that runtime to use, see `ForeignRunner`.
         rtol: relative limit, as `compare` takes it.
-        atol: absolute limit.
+        atol: limit in standard deviations of the output, as `compare` takes it.
         timeout: seconds that loading, and running, may take there.
         memory: bytes of address space that the runtime's process may have.
+
+    Returns:
+        What became of the converted model there; a runtime that refuses it is no error.
 
     Raises:
         ValidationError: the runtime is not installed, or the original cannot be run here.

@@ -151,7 +151,7 @@ def _show_merged(terminal: Terminal, states: tuple[Path, ...]) -> None:
 
 def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation") -> None:
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
-    terminal.result({**settings, **evaluation.to_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
+    terminal.result({**settings, **evaluation.as_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:

@@ -108,6 +108,9 @@ def draw_command(command: str, version: str, result: Mapping[str, Any]) -> str:
         command: its name.
         version: of zoosmith.
         result: what its `--json` prints as `result`.
+
+    Returns:
+        The page, as HTML.
     """
     values = Values(json.loads(json.dumps(result)), command)  # lists for tuples, as a file has them
     sections = [Section("Results", found.parts) for found in command_sections(command, values)]

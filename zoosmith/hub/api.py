@@ -28,6 +28,9 @@ def list_models(
         model: a title, folder, file prefix or file's name, without regard to case; None for all.
         tags: words that a model has among its tags, all of them.
 
+    Returns:
+        The entries of the manifest that match, one for each file.
+
     Raises:
         HubError: the manifest cannot be read.
     """
@@ -41,6 +44,9 @@ def get_model_info(model: str, repo: str = DEFAULT_REPO, opset: int | None = Non
         model: as for `list_models`, with `:ROW` where a row is wanted: `densenet-121:12-int8`.
         repo: as for `list_models`.
         opset: of the file; None for the highest.
+
+    Returns:
+        The one entry that matches; its paths are relative to the tree.
 
     Raises:
         HubError: there is no such model, or more than one.
@@ -66,6 +72,9 @@ def load(
         force_reload: download it even where it is kept.
         cache: folder of the cache; None for the user's own.
         progress: told of every piece.
+
+    Returns:
+        The model, with its tensors.
 
     Raises:
         HubError: there is no such model, or its file is not what it should be.
