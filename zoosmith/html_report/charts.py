@@ -313,7 +313,7 @@ def ranges(layers: Sequence[tuple[str, float, float, float | None]]) -> Plot | N
     clipped = [layer for layer in layers if layer[3]]
     most = max(clipped, key=lambda layer: layer[3] or 0.0, default=None)
     lost = "none" if most is None else f"{len(clipped)} layers, most of all {most[0]} with {share(most[3])}"
-    text = f"Ranges of {len(shown)} of {len(layers)} layers, the worst signal-to-noise ratio first; clipped: {lost}."
+    text = f"Ranges of {len(shown)} of {len(layers)} layers, the worst layer first; clipped: {lost}."
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot()

@@ -83,19 +83,31 @@ def _reach(files: Sequence[Values]) -> Table:
     return Table("How far down each model goes", ("File", "Opset", "Lowest", "Blocked by", "Error"), rows)
 
 
+# of what `quantize` says, what a page lists where it is said
+_QUANTIZED = {
+    "to": "Type",
+    "convolutions": "Integer convolutions",
+    "products": "Integer products",
+    "encoded": "Layers between QuantizeLinear and DequantizeLinear",
+    "borders": "Borders to float",
+    "cosine": "Smallest cosine of an output",
+    "error": "Mean error (standard deviations of the output)",
+    "compared_on": "Outputs compared on",
+    "samples": "Calibration samples",
+    "calibrated_on": "Calibrated on",
+    "unreadable": "Unreadable images",
+    "sample_distance": "Distance of the samples from the training data",
+    "kept_in_float": "Layers kept in float",
+    "slow": "Speed",
+}
+
+
 def _quantize(result: Values) -> list[Part]:
     facts = _facts(
         result,
         model="Model",
         output="Written to",
-        convolutions="Integer convolutions",
-        borders="Borders to float",
-        error="Mean error (standard deviations of the output)",
-        samples="Calibration samples",
-        calibrated_on="Calibrated on",
-        unreadable="Unreadable images",
-        sample_distance="Distance of the samples from the training data",
-        kept_in_float="Layers kept in float",
+        **{key: name for key, name in _QUANTIZED.items() if key in result},
     )
     facts.insert(2, ("Size", f"{size(result.number('bytes'))} of {size(result.number('bytes_before'))}"))
     if "relative_top1_drop" in result:

@@ -88,11 +88,12 @@ def _lowest(files: Sequence[Values]) -> int | None:
 
 
 def _quantize(result: Values) -> list[KeyFigure]:
-    before, after = result.number("statedbefore"), result.number("bytes")
+    before, after = result.number("bytes_before"), result.number("bytes")
     times = "-" if not before or not after else f"{before / after:.2f} times"
     return [
         KeyFigure(size(after), f"Size, of {size(before)}"),
         KeyFigure(times, "Smaller"),
+        KeyFigure(number(result.number("cosine")), "Smallest cosine of an output"),
         KeyFigure(number(result.number("error")), "Mean error in standard deviations"),
         KeyFigure(number(result.number("borders")), "Borders to float"),
         KeyFigure(share(result.number("relative_top1_drop")), "Relative drop of top-1"),

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.zoosmith.html_report.reports import (
     write_folder,
 )
 from zoosmith.html_report import ReportError, draw_command, draw_folder, svg
+from zoosmith.quantize.report import Summary
 
 # without a closing tag
 VOID = {"meta", "br", "img", "input"}
@@ -120,6 +122,25 @@ def test_no_text_of_a_command_becomes_markup(command: str) -> None:
     assert all(str(image["src"]).startswith("data:image/jpeg;base64,") for image in page.all("img"))
     assert "alert(1)" in page.text
     assert not set(page.text) & {"\x1b", "\u202e", "\x00"}
+
+
+def test_a_page_of_quantize_has_what_the_command_says() -> None:
+    summary = Summary(
+        bytes=2_000_000, bytes_before=8_000_000, convolutions=3, borders=2, error=0.01, slow="e", cosine=0.9875
+    )
+    layers = [
+        {**LAYER, "name": name, "snr_db": 30.0, "alone_db": alone} for name, alone in (("cheap", 60.5), ("dear", 20.5))
+    ]
+    page = Elements(draw_command("quantize", "a", {"model": "a", "output": "b", **asdict(summary), "layers": layers}))
+    for words in (
+        "Size, of 8.0 MB",
+        "4.00 times",
+        "2.0 MB of 8.0 MB",
+        "0.9875",
+        "Of the outputs, this layer alone (dB)",
+    ):
+        assert words in page.text
+    assert page.text.index("20.5") < page.text.index("60.5")
 
 
 def test_no_text_of_a_zoo_becomes_markup(tmp_path: Path) -> None:
