@@ -178,7 +178,7 @@ def hard_sigmoids(channels: int, size: int) -> Trial:
     x = net.add("Tanh", net.conv("data", channels, channels))
     for _ in range(COUNT):
         x = net.add("HardSigmoid", x, alpha=1 / 6)
-    return Trial(net.model(x), channels * size**2, kernels=("HardSigmoid",))
+    return Trial(net.model(x), channels * size**2, kernels=("HardSigmoid", "Clip"))
 
 
 def hard_swish(net: Net, x: str, _: str) -> str:

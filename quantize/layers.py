@@ -25,6 +25,7 @@ def measure_layers(
     encodings: Mapping[str, Encoding],
     samples: Samples,
     *,
+    needed: Mapping[str, tuple[float, float]] | None = None,
     signed: bool = False,
 ) -> tuple[Layer, ...]:
     """Run both models, and compare the values of each layer that has an encoding of its own.
@@ -35,6 +36,7 @@ def measure_layers(
         parts: which nodes became integer.
         encodings: the uint8 values of the integer model, by name of the float value.
         samples: the inputs of both, by name; the first ones are run.
+        needed: bounds outside of which no reader sees how large a value is, by name.
         signed: the values are int8, of zero points that are 128 lower than the encodings say.
 
     Returns:
@@ -46,7 +48,7 @@ def measure_layers(
     steps = {
         name_of(step.output): step.node for step in parts.steps if step.form and step.encodes and not step.form.moves
     }
-    seen = {name: _Compared(encodings[name]) for name in steps}
+    seen = {name: _Compared(encodings[name], (needed or {}).get(name, (-np.inf, np.inf))) for name in steps}
     measured = samples[:MEASURED]
     floats = Watched(exact, seen)
     elem_type = onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8
@@ -68,8 +70,9 @@ def signal_to_noise(signal: float, noise: float) -> float | None:
 class _Compared:
     """What is kept of one layer while the samples go by."""
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, needed: tuple[float, float]) -> None:
         self._encoding = encoding
+        self._needed = needed
         self._signal = self._noise = 0.0
         self._low, self._high = np.inf, -np.inf
         self._outside = self.count = 0
@@ -79,7 +82,7 @@ class _Compared:
             # how many values there are depends on other values, as after a NonMaxSuppression
             return
         moved = 128 if found.dtype == np.int8 else 0
-        exact = by_channel(wanted).astype(np.float64)
+        exact = np.clip(by_channel(wanted).astype(np.float64), *self._needed)
         scale = self._encoding.parameters.scale[:, None]
         zero_point = self._encoding.parameters.zero_point[:, None]
         error = (by_channel(found).astype(np.float64) + moved - zero_point) * scale - exact

@@ -22,8 +22,10 @@ from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
 from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
+from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.writing.gates import needed_bounds
 from zoosmith.quantize.writing.integer_writer import Encoding
 
 # microseconds that the worst error costs at the lowest price: less than any operator gains
@@ -193,9 +195,11 @@ class _Calibrated:
         self.prepared = prepare(model)
         self._exact = to_proto(self.prepared)
         self._shapes = tensor_shapes(self.prepared, self._exact, samples)
-        self._ranges = kept_or_calibrated(
+        ranges = kept_or_calibrated(
             self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
         )
+        self._ranges = equalize_channels(self.prepared, self._shapes, ranges)
+        self._exact = to_proto(self.prepared)
         self._samples = samples
         self._coarser = MUCH_COARSER
 
@@ -265,8 +269,19 @@ class _Calibrated:
 
     def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""
+        needed = {
+            name_of(step.output): needed_bounds(step.output, self.prepared.graph.outputs)
+            for step in units(self.prepared)
+            if step.form
+        }
         layers = measure_layers(
-            self._exact, found.model, found.parts, found.encodings, self._samples, signed=self._target.signed
+            self._exact,
+            found.model,
+            found.parts,
+            found.encodings,
+            self._samples,
+            needed=needed,
+            signed=self._target.signed,
         )
         if sensitivity is None:
             return layers

@@ -24,6 +24,7 @@ from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.shared_scales import MUCH_COARSER, choose_parameters
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
+from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
 from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
@@ -81,6 +82,7 @@ def quantize(
         shapes = tensor_shapes(prepared, exact, given)
         parts = partition(prepared, integer_nodes(prepared, shapes, whole=target.whole))
         ranges = kept_or_calibrated(exact, given, method=method, tensors=shapes, cache=cache, progress=progress)
+        ranges = equalize_channels(prepared, shapes, ranges)
         write_integer(prepared, parts, ranges, target)
         return to_proto(prepared)
 

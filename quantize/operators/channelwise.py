@@ -9,6 +9,7 @@ from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
 from zoosmith.optimize.values import attribute, sizes
 from zoosmith.quantize.integer_forms import integer_form
+from zoosmith.quantize.writing.gates import gate_ends, is_gate, slope_and_shift
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
 
@@ -101,9 +102,12 @@ def _depthwise(
     writer.convolution(source, output, node, weights, shift, attributes)
 
 
-@integer_form("HardSigmoid", accepts=is_image, lowest=0.0, highest=1.0, between=True)
+@integer_form("HardSigmoid", accepts=is_image, per_channel=False, lowest=0.0, highest=1.0, between=True)
 def hard_sigmoid(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """HardSigmoid: an affine that is cut off at 0 and 1 by the lowest and highest uint8 value."""
+    """HardSigmoid: a Clip of the numbers that it reads, or an affine cut off by the lowest and highest uint8 value."""
     source, channels = _source(node)
-    slope, shift = (float(np.float32(attribute(node, *named))) for named in (("alpha", 0.2), ("beta", 0.5)))
+    if is_gate(node, writer.parameters[source], writer.parameters[output]):
+        writer.clip(source, output, *gate_ends(writer.parameters[output]))
+        return
+    slope, shift = slope_and_shift(node)
     _depthwise(writer, node, output, source, np.full(channels, slope), np.full(channels, shift), (1, 1), (1, 1))

@@ -44,7 +44,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "row": (Cost(1.66, 0, 0.0403), Cost(2.03, 1.74, 0.0116)),
     "product": (Cost(0.43, 0, 0.00884), Cost(2.27, 0.117, 0.00225)),
     "product of few rows": (Cost(0.378, 0, 0.0352), Cost(1.29, 0, 0.0119)),
-    "HardSigmoid": (Cost(0, 0.0335), Cost(3.55, 0.0826)),
+    "HardSigmoid": (Cost(0, 0.0335), Cost(1.84, 0.0148)),
     "Sigmoid": (Cost(0, 0.0405), Cost(2.62, 0.229)),
     "Mul of two": (Cost(0.736, 0.128), Cost(2.21, 0.183)),
     "Add of two": (Cost(0.193, 0.057), Cost(2.58, 0.0849)),
@@ -63,7 +63,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
 # the same where what is read comes from the other side: HardSigmoid is no part of a float convolution then, and MaxPool
 # gets its input in a layout that its integer kernel is slow for
 AT_BORDERS: dict[str, tuple[Cost, Cost]] = {
-    "HardSigmoid": (Cost(1.22, 0.0895), Cost(3.85, 0.0898)),
+    "HardSigmoid": (Cost(1.22, 0.0895), Cost(1.84, 0.0148)),
     "MaxPool": (Cost(1.36, 0.0657), Cost(1.64, 9.9)),
 }
 

@@ -21,6 +21,7 @@ from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.plan.error_price import Sensitivity
 from zoosmith.quantize.plan.partition import units
+from zoosmith.quantize.writing.gates import is_gate
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 from zoosmith.quantize.writing.rounded_weights import round_weights
 from zoosmith.validation import OnnxRuntimeRunner
@@ -57,7 +58,11 @@ def measure_sensitivity(
         ValidationError: the model cannot be run.
     """
     chosen = samples[:SAMPLES]
-    values = {name_of(value): (value, _encoded(found)) for value, found in parameters.items()}
+    values = {
+        name_of(value): (value, _encoded(found))
+        for value, found in parameters.items()
+        if not _is_exact(value.producer(), parameters, found)
+    }
     layers = {
         step.name: (step.node.outputs[0], _rounded(step.node, ranges.get(name_of(step.sources[0]))))
         for step in units(model)
@@ -79,6 +84,16 @@ def measure_sensitivity(
     # what was not seen on few samples is not nothing
     costs = [max(cost, _LEAST * max(costs)) for cost in costs]
     return Sensitivity(dict(zip(values, costs, strict=False)), dict(zip(layers, costs[len(values) :], strict=True)))
+
+
+def _is_exact(
+    node: ir.Node | None, parameters: Mapping[ir.Value, QuantizationParameters], found: QuantizationParameters
+) -> bool:
+    """Whether a value in uint8 has the numbers of another one, so that encoding it rounds nothing."""
+    if node is None or not is_standard(node, "HardSigmoid"):
+        return False
+    source = node.inputs[0]
+    return source is not None and source in parameters and is_gate(node, parameters[source], found)
 
 
 def _end_before_saturation(model: ir.Model) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.values import name_of, read_values
+from zoosmith.optimize.values import is_standard, name_of, opset, read_values
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.plan.partition import Partition, Step
 from zoosmith.quantize.target import Target
 from zoosmith.quantize.writing import quantization_parameters
+from zoosmith.quantize.writing.gates import UINT8_CLIP, gate_parameters, needed_range, with_gate_on_step
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 
 MUCH_COARSER = 4.0
@@ -49,7 +50,8 @@ def choose_parameters(
     bounds = {step.output: (step.lowest, step.highest) for step in parts.steps if step.encodes}
 
     def range_of(value: ir.Value) -> tuple[Array, Array]:
-        return _bounded(ranges[name_of(value)], *bounds.get(value, (-np.inf, np.inf)))
+        needed = needed_range(value, model.graph.outputs, ranges[name_of(value)])
+        return _bounded(needed, *bounds.get(value, (-np.inf, np.inf)))
 
     def shared(members: Iterable[ir.Value]) -> QuantizationParameters:
         lows, highs = zip(*map(range_of, members), strict=True)
@@ -74,7 +76,24 @@ def choose_parameters(
             result.update(dict.fromkeys(members, shared(members)))
         else:
             result[members[0]] = quantization_parameters.per_channel(*range_of(members[0]))
+    if target.format == "integer" and opset(model) >= UINT8_CLIP:
+        _share_numbers_with_gates(parts, result, groups)
     return result
+
+
+def _share_numbers_with_gates(
+    parts: Partition, parameters: dict[ir.Value, QuantizationParameters], groups: "_Groups"
+) -> None:
+    """Let each HardSigmoid have the numbers of what it reads, where both values have parameters of their own."""
+    for step in parts.steps:
+        if not step.form or not is_standard(step.node, "HardSigmoid") or step.output is not step.node.outputs[0]:
+            continue
+        [source] = step.sources
+        if source in parameters and groups.is_alone(source) and groups.is_alone(step.output):
+            fitted = with_gate_on_step(step.node, parameters[source])
+            gate = gate_parameters(step.node, fitted)
+            if gate is not None:
+                parameters[source], parameters[step.output] = fitted, gate
 
 
 def _bounded(found: Range, lowest: float, highest: float) -> tuple[Array, Array]:
@@ -145,6 +164,10 @@ class _Groups:
             root = self._root(value)
             groups.setdefault(root if root in self._per_tensor else value, []).append(value)
         return [(self._root(found[0]) in self._per_tensor, found) for found in groups.values()]
+
+    def is_alone(self, value: ir.Value) -> bool:
+        """Whether a value is moved nowhere, and nothing else into it."""
+        return value not in self._parent and value not in self._parent.values()
 
     def _root(self, value: ir.Value) -> ir.Value:
         while self._parent.get(value, value) is not value:

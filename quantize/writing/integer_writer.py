@@ -143,6 +143,11 @@ class IntegerWriter:
             self.emit("QuantizeLinear", [real, *self.scale_and_zero_point(other)], again)
         return self._encoded_again[key]
 
+    def clip(self, source: ir.Value, output: ir.Value, lowest: int, highest: int) -> None:
+        """Write a Clip of the uint8 form of `source`, to that of `output`."""
+        bounds = [self._scalar(name, np.uint8(end)) for name, end in (("lowest", lowest), ("highest", highest))]
+        self.emit("Clip", [self.quantized[source], *bounds], self.announce(output))
+
     def between_borders(self, node: ir.Node, output: ir.Value) -> None:
         """Write the float node between DequantizeLinear and QuantizeLinear.
 
