@@ -98,7 +98,7 @@ def floats(rng: np.random.Generator, *shape: int, dtype: Any = np.float32) -> np
 
 @pytest.mark.parametrize("operator", ["Gelu", "FastGelu", "QuickGelu"])
 @pytest.mark.parametrize("bias", [False, True])
-def test_gelus(rng: np.random.Generator, operator: str, bias: bool) -> None:
+def test_the_forms_of_gelu_keep_their_values(rng: np.random.Generator, operator: str, bias: bool) -> None:
     inputs = {"x": floats(rng, 2, 3, 8) * 3}
     if operator == "FastGelu" and bias:
         inputs["b"] = floats(rng, 8)
@@ -106,7 +106,7 @@ def test_gelus(rng: np.random.Generator, operator: str, bias: bool) -> None:
     assert_standard(operator, inputs, targets=(17, 12, 9, 20), **attributes)
 
 
-def test_bias_gelu(rng: np.random.Generator) -> None:
+def test_gelu_of_a_sum_with_a_bias_keeps_its_values(rng: np.random.Generator) -> None:
     assert_standard("BiasGelu", {"a": floats(rng, 2, 8), "b": floats(rng, 8)}, targets=(17, 9))
 
 
@@ -184,7 +184,9 @@ def test_group_norm_follows_its_definition(rng: np.random.Generator, last: int, 
     ],
 )
 @pytest.mark.parametrize("added", [False, True])
-def test_fused_conv(rng: np.random.Generator, activation: str, parameters: list[float], added: bool) -> None:
+def test_a_convolution_with_an_activation_keeps_its_values(
+    rng: np.random.Generator, activation: str, parameters: list[float], added: bool
+) -> None:
     inputs = {"x": floats(rng, 1, 4, 6, 6), "w": floats(rng, 4, 2, 3, 3), "b": floats(rng, 4)}
     if added:
         inputs["z"] = floats(rng, 1, 4, 3, 3)
@@ -201,7 +203,9 @@ def test_fused_conv(rng: np.random.Generator, activation: str, parameters: list[
         *(("HardSigmoid", {"activation_alpha": 0.3, "activation_beta": 0.4}), ("Elu", {"activation_alpha": 0.7})),
     ],
 )
-def test_fused_gemm(rng: np.random.Generator, activation: str, parameters: dict[str, float]) -> None:
+def test_a_gemm_with_an_activation_keeps_its_values(
+    rng: np.random.Generator, activation: str, parameters: dict[str, float]
+) -> None:
     inputs = {"a": floats(rng, 3, 4), "b": floats(rng, 5, 3), "c": floats(rng, 5)}
     attributes: dict[str, Any] = {"activation": activation, **parameters}
     assert_standard("FusedGemm", inputs, transA=1, transB=1, alpha=0.7, beta=0.4, targets=(17, 7), **attributes)
@@ -209,7 +213,9 @@ def test_fused_gemm(rng: np.random.Generator, activation: str, parameters: dict[
 
 @pytest.mark.parametrize("operator", ["FusedMatMul", "TransposeMatMul"])
 @pytest.mark.parametrize(("left", "right"), [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_fused_matmul(rng: np.random.Generator, operator: str, left: int, right: int) -> None:
+def test_a_product_of_transposed_matrices_keeps_its_values(
+    rng: np.random.Generator, operator: str, left: int, right: int
+) -> None:
     a, b = floats(rng, 2, 3, 4, 5), floats(rng, 3, 5, 6)
     inputs = {"a": a.swapaxes(2, 3).copy() if left else a, "b": b.swapaxes(1, 2).copy() if right else b}
     assert_standard(operator, inputs, transA=left, transB=right, alpha=0.25, targets=(17, 9))
@@ -279,7 +285,7 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("causal", [0, 1])
-def test_attention_masks(rng: np.random.Generator, mask: str, causal: int) -> None:
+def test_attention_takes_masks_of_every_form(rng: np.random.Generator, mask: str, causal: int) -> None:
     inputs = attention_inputs(rng) | {mask: MASKS[mask]}
     assert_standard("Attention", inputs, num_heads=2, unidirectional=causal, targets=(17, 12))
 

@@ -59,13 +59,13 @@ def test_functions_of_one_tensor(
     assert_standard(operator, inputs, steps=1, targets=(17, 13), **attributes)
 
 
-def test_a_concatenation(rng: np.random.Generator, kind: Any) -> None:
+def test_a_concatenation_of_different_scales_keeps_its_values(rng: np.random.Generator, kind: Any) -> None:
     inputs = result(kind, 0.05) | scaled(rng, kind, "a", 2, 3) | scaled(rng, kind, "b", 2, 4)
     assert_standard("QLinearConcat", inputs, axis=1, targets=(17, 13))
 
 
 @pytest.mark.parametrize("last", [0, 1])
-def test_poolings(rng: np.random.Generator, kind: Any, last: int) -> None:
+def test_pools_keep_their_values_in_either_layout(rng: np.random.Generator, kind: Any, last: int) -> None:
     shape = (1, 6, 6, 3) if last else (1, 3, 6, 6)
     inputs = scaled(rng, kind, "x", *shape) | result(kind, 0.03)
     assert_standard("QLinearGlobalAveragePool", inputs, steps=1, channels_last=last)
@@ -82,7 +82,9 @@ def test_a_convolution_with_the_channels_last(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("quantized", [False, True])
 @pytest.mark.parametrize("alpha", [1.0, 0.7])
-def test_a_gemm(rng: np.random.Generator, quantized: bool, alpha: float) -> None:
+def test_a_gemm_keeps_its_values_with_a_float_or_integer_result(
+    rng: np.random.Generator, quantized: bool, alpha: float
+) -> None:
     inputs = scaled(rng, np.uint8, "a", 4, 8) | scaled(rng, np.int8, "b", 8, 5)
     inputs["c"] = rng.integers(-500, 500, 5).astype(np.int32)
     inputs |= result(np.uint8, 0.5) if quantized else {}

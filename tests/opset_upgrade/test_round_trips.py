@@ -73,7 +73,9 @@ def test_softmax_over_all_axes_from_one_on(drawn: tuple[tuple[int, ...], int], o
     st.sampled_from(["ReduceSum", "ReduceMean", "ReduceMax", "ReduceL2", "ReduceLogSumExp", "ReduceSumSquare"]),
     st.booleans(),
 )
-def test_reductions(drawn: tuple[tuple[int, ...], int], operator: str, keep: bool) -> None:
+def test_reductions_keep_their_values_down_and_up(
+    drawn: tuple[tuple[int, ...], int], operator: str, keep: bool
+) -> None:
     shape, axis = drawn
     constants = [np.array([axis], dtype=np.int64)]
     check(one_node(operator, 18, [numbers(shape)], constants, keepdims=int(keep)), [numbers(shape)], 17, 12, 10, 7, 21)
@@ -109,7 +111,7 @@ def slices(draw: st.DrawFn) -> tuple[tuple[int, ...], list[tuple[int, int, int, 
 
 @BRIEF
 @given(slices())
-def test_slices(drawn: tuple[tuple[int, ...], list[tuple[int, int, int, int]]]) -> None:
+def test_slices_keep_their_values_down(drawn: tuple[tuple[int, ...], list[tuple[int, int, int, int]]]) -> None:
     shape, cuts = drawn
     columns = [np.array(column, dtype=np.int64) for column in zip(*cuts, strict=True)]
     check(one_node("Slice", 13, [numbers(shape)], columns), [numbers(shape)], 11, 9, 7)
@@ -117,7 +119,9 @@ def test_slices(drawn: tuple[tuple[int, ...], list[tuple[int, int, int, int]]]) 
 
 @BRIEF
 @given(shape_and_axis(), st.sampled_from(["constant", "edge", "wrap"]), st.integers(0, 3), st.integers(0, 3))
-def test_pads(drawn: tuple[tuple[int, ...], int], mode: str, begin: int, end: int) -> None:
+def test_pads_keep_their_values_down_and_up(
+    drawn: tuple[tuple[int, ...], int], mode: str, begin: int, end: int
+) -> None:
     shape, axis = drawn
     if mode == "wrap":  # ONNX Runtime reads beyond a tensor that is shorter than what is wrapped around it
         begin, end = min(begin, shape[axis]), min(end, shape[axis])
@@ -139,7 +143,7 @@ def test_pads(drawn: tuple[tuple[int, ...], int], mode: str, begin: int, end: in
     st.booleans(),
     st.data(),
 )
-def test_pools(
+def test_pools_keep_their_values_down(
     operator: str, size: int, kernel: int, stride: int, dilation: int, ceil: bool, data: st.DataObject
 ) -> None:
     reach = dilation * (kernel - 1) + 1

@@ -86,7 +86,7 @@ class TestConvolution:
         result = run("Conv", x, weights, row(0.5, -0.5), kernels=[1, 2], group=2, dilations=[1, 2])
         assert result.tolist() == [[[[20.5]], [[5299.5]]]]
 
-    def test_channels_last(self):
+    def test_a_convolution_is_the_same_with_channels_last(self):
         x, weights = np.random.RandomState(0).randn(1, 2, 4, 5), np.random.RandomState(1).randn(3, 2, 2, 2)
         first = run("Conv", x.astype("f4"), weights.astype("f4"), kernel=2)
         last = run(
@@ -198,7 +198,7 @@ class TestNumbers:
         assert base.ravel().tolist() == [3, 3, 2]
         np.testing.assert_allclose(y.ravel(), [1 / 3, 1 / 3, 1 / 2])
 
-    def test_batch_normalization(self):
+    def test_batch_normalization_uses_the_stated_statistics_and_refuses_training(self):
         x = row(1, 5).reshape(1, 1, 2)
         result = run("SpatialBN", x, row(2), row(1), row(3), row(3.0), is_test=1, epsilon=1.0)
         assert result.ravel().tolist() == [-1, 3]
@@ -310,7 +310,7 @@ class TestShapes:
         assert run("BatchToSpace", x, block_size=2).tolist() == [[[[0, 1], [2, 3]]]]
         assert run("BatchToSpace", x, block_size=2, pad_t=1, pad_l=1).tolist() == [[[[2, 3]]]]
 
-    def test_channel_shuffle(self):
+    def test_channel_shuffle_exchanges_groups_and_channels(self):
         assert run("ChannelShuffle", pixels(1, 4, 1), group=2).ravel().tolist() == [0, 2, 1, 3]
 
 

@@ -198,7 +198,7 @@ def test_the_same_report_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_plot_of_what_a_build_knows_is_drawn_with_its_text(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'zoosmith[report]'")
     drawn = draw_folder(write_folder(tmp_path, full_report(), bench_output()))
     page = Elements(drawn.html)
     titles = (
