@@ -29,7 +29,8 @@ from zoosmith.validation.run_limit import run_limit
 # what goes wrong is raised; it would be printed as well
 onnxruntime.set_default_logger_severity(4)
 
-_OLDEST_OF_ONNX_RUNTIME = 7
+OLDEST_OF_ONNX_RUNTIME = 7
+"""The first opset that ONNX Runtime has; what is older runs in the reference evaluator."""
 # of the IR versions that every ONNX Runtime of today reads
 _OLDEST_IR = 7
 
@@ -273,13 +274,13 @@ def _reference_runner(model: Model) -> Runner:
 @cache
 def onnx_runtime_has(opset: int) -> bool:
     """Whether the installed ONNX Runtime knows a version of ONNX's own operators."""
-    return opset >= _OLDEST_OF_ONNX_RUNTIME and _loads_identity(opset, TensorProto.FLOAT)
+    return opset >= OLDEST_OF_ONNX_RUNTIME and _loads_identity(opset, TensorProto.FLOAT)
 
 
 @cache
 def _onnx_runtime_moves(elem_type: int) -> bool:
     """Whether the installed ONNX Runtime knows an element type; 0, of what is no tensor, counts as known."""
-    newest = max(filter(onnx_runtime_has, range(_OLDEST_OF_ONNX_RUNTIME, onnx.defs.onnx_opset_version() + 1)))
+    newest = max(filter(onnx_runtime_has, range(OLDEST_OF_ONNX_RUNTIME, onnx.defs.onnx_opset_version() + 1)))
     return not elem_type or _loads_identity(newest, elem_type)
 
 

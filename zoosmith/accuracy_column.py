@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import Progress, Task
 from zoosmith.onnx_model.in_place import array_of
 from zoosmith.onnx_model.loading import load_in_place, load_model, model_name
@@ -14,6 +13,7 @@ from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Accuracy, RowReport
 from zoosmith.validation import ImageFolder, evaluate
 from zoosmith.validation.accuracy import PICTURES
+from zoosmith.validation.runners import OLDEST_OF_ONNX_RUNTIME
 
 
 def measure_accuracy(

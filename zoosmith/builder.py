@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from zoosmith.accuracy_column import measure_accuracy
 from zoosmith.build_options import BuildOptions
 from zoosmith.card import model_card
-from zoosmith.checks import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.html_report import PAGE, draw_folder
 from zoosmith.html_report.svg import can_draw
@@ -41,6 +40,7 @@ from zoosmith.validation import ImageFolder
 from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
 from zoosmith.validation.run_limit import runs_limited
+from zoosmith.validation.runners import OLDEST_OF_ONNX_RUNTIME
 
 REPORT = "report.json"
 

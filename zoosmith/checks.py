@@ -17,8 +17,6 @@ from zoosmith.validation import Comparison
 
 # of the outputs of an integer row with those of the source net: a mean error of about 5 % of their standard deviation
 LEAST_COSINE = 0.999
-# what is older runs in the reference evaluator
-OLDEST_OF_ONNX_RUNTIME = 7
 
 
 def check_row_file(row: Row, path: Path, model: ModelProto, *, size: int | None) -> list[Check]:

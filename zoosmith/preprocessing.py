@@ -6,6 +6,7 @@ from onnx import ModelProto
 
 from zoosmith.execution import Progress
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.loading import load_model, model_name
 from zoosmith.quantize.samples.preprocessing_ranking import IMAGES, RankedPreprocessing, clear_best, rank_preprocessings
 from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation import ImageFolder, preprocessing
@@ -15,12 +16,30 @@ from zoosmith.validation.preprocess import Preprocess
 AUTO = "auto"
 
 
-def rank(model: ModelProto, data: Path, images: int = IMAGES, *, on_broken: OnBroken) -> list[RankedPreprocessing]:
-    """Rank all preprocessings on images spread evenly over a folder, as `rank_preprocessings` does.
+def rank_file(source: Path, data: Path, images: int = IMAGES, *, progress: Progress) -> list[RankedPreprocessing]:
+    """Rank all preprocessings for a model's file, on images spread evenly over a folder.
+
+    Args:
+        source: the ONNX file.
+        data: folder of images like the training data.
+        images: how many of them to use.
+        progress: told of images that cannot be read.
+
+    Returns:
+        The nearest to the training data first.
 
     Raises:
-        ZoosmithError: the model states no statistics, or images cannot be read.
+        ZoosmithError: the model cannot be read or states no statistics, or images cannot be read.
     """
+    model = load_model(source)
+    try:
+        return _rank(model, data, images, lambda path, reason: progress.note(f"skipped: {path}: {reason}"))
+    except ZoosmithError as error:
+        text = str(error).removeprefix(f"{model_name(model)}: ")
+        raise ZoosmithError(text if text.startswith(str(data)) else f"{source}: {text}") from error
+
+
+def _rank(model: ModelProto, data: Path, images: int, on_broken: OnBroken) -> list[RankedPreprocessing]:
     ranking = rank_preprocessings(model, ImageFolder(data, limit=images), on_broken=on_broken)
     if not ranking:
         raise ZoosmithError(
@@ -49,7 +68,7 @@ def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) 
         return told
     if data is None:
         raise ZoosmithError("--preprocess auto compares preprocessings on images: give a folder of them, or a name")
-    ranking = rank(model, data, on_broken=lambda path, reason: None)
+    ranking = _rank(model, data, IMAGES, lambda path, reason: None)
     best = clear_best(ranking)
     if best is None:
         first, second = (f"{each.preprocess.name} ({each.distance})" for each in ranking[:2])

@@ -8,6 +8,7 @@ import pytest
 
 from tests.optimize.nets import Net
 from tests.quantize.trained import picture_folder, trained_net
+from tests.zoosmith.small_models import identity_model
 from zoosmith.cli import main
 
 
@@ -58,6 +59,15 @@ def test_a_net_without_statistics_is_refused(
     code, _, err = run(capsys, "evaluate", without_statistics, "--data", images, "--preprocess", "auto")
     assert code == 2
     assert "the model states no statistics" in err
+
+
+def test_a_model_that_reads_no_images_is_named_by_its_file_alone(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(identity_model((onnx.TensorProto.FLOAT, [1, 8])), tmp_path / "flat.onnx")
+    code, out, err = run(capsys, "preprocess", tmp_path / "flat.onnx", "--data", images)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path / 'flat.onnx'}: input 'x0' is float [1, 8]; expected ")
 
 
 def test_evaluate_takes_what_is_found_and_says_so(net: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,7 @@
 """`zoosmith evaluate`: accuracy of classifiers on a folder of images, and their agreement."""
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Column
 
     from zoosmith.cli.tables import Table
+    from zoosmith.evaluation import Evaluated
     from zoosmith.execution import Executor
     from zoosmith.validation.accuracy import Evaluation, Share
     from zoosmith.validation.evaluation_state import Shard
@@ -93,65 +93,38 @@ def evaluate(
       zoosmith evaluate --merge *.state
     """
     if merge:
-        _show_merged(terminal, models)
+        from zoosmith.evaluation import merge_files
+
+        _show(terminal, merge_files(models))
         return
     if data is None:
         raise click.UsageError("Missing option '--data'")
     if shard is not None and state is None:
         raise click.UsageError("--shard needs --state, the file from which --merge puts all shards together")
-    from zoosmith.onnx_model.loading import load_model
-    from zoosmith.preprocessing import choose
-    from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
-    from zoosmith.quantize.samples.statistics import states_statistics
-    from zoosmith.validation.accuracy import PICTURES, WHOLE
-    from zoosmith.validation.accuracy import evaluate as run
-    from zoosmith.validation.images import ImageFolder
-    from zoosmith.validation.preprocess import Disturbed
-    from zoosmith.validation.run_limit import runs_limited
+    from zoosmith.evaluation import Images, evaluate_files
 
-    progress = terminal.progress()
-    loaded = [load_model(model) for model in models]
-    stating = next((model for model in loaded if states_statistics(model)), loaded[0])
-    folder = ImageFolder(data, labels, limit)
-    with runs_limited(timeout):
-        convention = choose(stating, preprocess, data, progress)
-        for known, seen in [(each, stated_digests(each)) for each in loaded]:
-            if seen:
-                refuse_seen(known, seen, folder, convention)
-        del loaded, stating, known
-        to_array = convention if disturb is None else Disturbed(convention, disturb, seed)
-        settings = {"data": str(data), "preprocess": convention.name, "disturb": disturb, "seed": seed}
-        with workers() as executor:
-            start = time.monotonic()
-            evaluation = run(
-                models,
-                folder,
-                to_array,
-                on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
-                providers=providers,
-                threads=threads,
-                executor=executor,
-                shard=shard or WHOLE,
-                state=state,
-                settings=settings,
-                pictures=PICTURES if terminal.writes_page else 0,
-                progress=progress,
-            )
-    seconds = time.monotonic() - start
-    terminal.note(f"{evaluation.images} images in {seconds:.1f} s, {evaluation.images / seconds:.1f} images/s")
-    _show(terminal, settings, evaluation)
+    found = evaluate_files(
+        models,
+        Images(data, labels, limit, preprocess, disturb, seed),
+        providers=providers,
+        threads=threads,
+        workers=workers,
+        shard=shard,
+        state=state,
+        pictures=terminal.writes_page,
+        timeout=timeout,
+        progress=terminal.progress(),
+    )
+    if found.seconds is not None:
+        images = found.evaluation.images
+        terminal.note(f"{images} images in {found.seconds:.1f} s, {images / found.seconds:.1f} images/s")
+    _show(terminal, found)
 
 
-def _show_merged(terminal: Terminal, states: tuple[Path, ...]) -> None:
-    from zoosmith.validation.accuracy import merge
-
-    evaluation, settings = merge(states)
-    _show(terminal, {key: settings.get(key) for key in ("data", "preprocess", "disturb", "seed")}, evaluation)
-
-
-def _show(terminal: Terminal, settings: dict[str, Any], evaluation: "Evaluation") -> None:
+def _show(terminal: Terminal, found: "Evaluated") -> None:
+    evaluation = found.evaluation
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
-    terminal.result({**settings, **evaluation.as_dict()}, *_tables(evaluation), f"{evaluation.images} images{skipped}")
+    terminal.result(found.as_dict(), *_tables(evaluation), f"{evaluation.images} images{skipped}")
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:

@@ -32,23 +32,12 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeou
     Example:
       zoosmith preprocess densenet-12.onnx --data photographs/
     """
-    from zoosmith.onnx_model.errors import ZoosmithError
-    from zoosmith.onnx_model.loading import load_model
-    from zoosmith.preprocessing import rank
+    from zoosmith.preprocessing import rank_file
     from zoosmith.quantize.samples.preprocessing_ranking import clear_best
     from zoosmith.validation.run_limit import runs_limited
 
-    progress = terminal.progress()
-    try:
-        with runs_limited(timeout):
-            ranking = rank(
-                load_model(model),
-                data,
-                samples,
-                on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
-            )
-    except ZoosmithError as error:
-        raise ZoosmithError(str(error) if str(error).startswith(str(data)) else f"{model}: {error}") from error
+    with runs_limited(timeout):
+        ranking = rank_file(model, data, samples, progress=terminal.progress())
     best = clear_best(ranking)
     name = None if best is None else best.preprocess.name
     rows = [
