@@ -132,7 +132,7 @@ def _add_borders(
             graph.add_edge(maker, leaving, capacity=to_float)
             graph.add_edges_from((leaving, reader) for reader in reading)
         # ONNX Runtime moves a QuantizeLinear behind a MaxPool before it, which makes the MaxPool one of integers
-        pooled = isinstance(maker, Step) and maker.form is not None and maker.node.op_type == "MaxPool"
+        pooled = isinstance(maker, Step) and maker.node.op_type == "MaxPool" and not _stays_float(graph, maker)
         graph.add_edge(entering, maker, **{} if pooled else {"capacity": to_integer})
         graph.add_edges_from((reader, entering) for reader in reading if reader is not _FLOAT)
         known = name_of(value) in errors.sensitivity.values
@@ -142,6 +142,12 @@ def _add_borders(
             encoded = (value, "encoded")
             graph.add_edge(encoded, _FLOAT, capacity=_nanoseconds(errors.of_value(name_of(value))))
             graph.add_edges_from((side, encoded) for side in (maker, *reading) if side is not _FLOAT)
+
+
+def _stays_float(graph: "networkx.DiGraph[Hashable]", step: Step) -> bool:
+    """Whether a step has no integer form, or reads what uint8 does not hold, as -inf in the padding of a MaxPool."""
+    edge = graph.get_edge_data(step, _FLOAT)
+    return edge is not None and "capacity" not in edge
 
 
 def _add_cost(graph: "networkx.DiGraph[Hashable]", integer: Hashable, other: Hashable, cost: int) -> None:

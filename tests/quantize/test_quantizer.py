@@ -193,6 +193,18 @@ def test_a_mask_of_minus_infinity_stays_in_float(shape: tuple[int, ...], axis: i
     assert (exact == 0).any() and np.array_equal(found == 0, exact == 0)
 
 
+@pytest.mark.parametrize("form", ["integer", "qdq"])
+def test_a_max_pool_of_what_was_padded_with_minus_infinity_stays_in_float(form: str) -> None:
+    net = Net([1, 3, 8, 8], opset=17)
+    padding, lowest = net.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), net.constant(np.array(-np.inf, np.float32))
+    x = net.add("Pad", net.conv("data", 3, 8), padding, lowest)
+    model = net.model(net.conv(net.add("MaxPool", x, kernel_shape=[3, 3]), 8, 8))
+    samples = random_samples(model, 20)
+    result = quantize(model, samples, target=Target(form, every_layer=True))
+    [exact], [found] = (OnnxRuntimeRunner(each).run(samples[0]).values() for each in (model, result))
+    assert np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
+
+
 @pytest.mark.parametrize("axes", [1, 3])
 @pytest.mark.parametrize("group", [1, 6])
 def test_convolutions_of_one_and_three_axes_are_integer(axes: int, group: int) -> None:
