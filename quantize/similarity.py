@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from zoosmith.quantize.calibration import Samples
-from zoosmith.validation import runner_for
+from zoosmith.validation import OnnxRuntimeRunner, runner_for
 
 Outputs = Sequence[Mapping[str, Any]]
 
@@ -46,13 +46,29 @@ class CosineLoss:
     Args:
         exact: the float model.
         samples: the inputs by name.
+        more: others that are looked at as well where `samples` are few; the loss is that of `samples` alone or of all,
+            whichever is larger.
+        node_by_node: the model is one for other runtimes, too, which may run its nodes one by one: the loss is that of
+            ONNX Runtime with its joined operators or without, whichever is larger.
     """
 
-    def __init__(self, exact: onnx.ModelProto, samples: Samples) -> None:
-        self._samples = samples
-        self._wanted = run(exact, samples)
+    def __init__(
+        self, exact: onnx.ModelProto, samples: Samples, more: Samples = (), *, node_by_node: bool = False
+    ) -> None:
+        self._count = len(samples)
+        self._samples = [*samples, *more] if more else samples
+        self._node_by_node = node_by_node
+        self._wanted = run(exact, self._samples)
 
     def __call__(self, model: onnx.ModelProto) -> float:
         """The loss of a model; 0 where no outputs can be compared."""
-        found = cosine(self._wanted, run(model, self._samples))
-        return 0.0 if found is None else 1 - found
+        losses = self._losses(run(model, self._samples))
+        if self._node_by_node:
+            runner = OnnxRuntimeRunner(model, node_by_node=True)
+            losses += self._losses([runner.run(sample) for sample in self._samples])
+        return max(losses)
+
+    def _losses(self, found: Outputs) -> list[float]:
+        counts = sorted({self._count, len(self._samples)})
+        cosines = [cosine(self._wanted[:count], found[:count]) for count in counts]
+        return [0.0 if each is None else 1 - each for each in cosines]

@@ -123,6 +123,7 @@ class OnnxRuntimeRunner:
             layout, nor the whole graph in this machine's (all fusions are done), nor threads that wait for work while
             they keep the cores busy.
         timeout: seconds after which loading is stopped; None for those of `runs_limited`.
+        node_by_node: run the nodes of the file as they stand, no two of them joined.
 
     Raises:
         UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
@@ -138,6 +139,7 @@ class OnnxRuntimeRunner:
         providers: Sequence[str] | None = None,
         few_runs: bool = False,
         timeout: float | None = None,
+        node_by_node: bool = False,
     ):
         self.name = model_name(model)
         self.runtime = onnx_runtime()
@@ -150,6 +152,8 @@ class OnnxRuntimeRunner:
             options.add_session_config_entry("session.disable_prepacking", "1")
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        if node_by_node:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         chosen = list(dict.fromkeys([*wanted, _CPU]))
         try:
             with in_native_code(str(self.runtime), f"loading {self.name}"):

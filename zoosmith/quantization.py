@@ -190,7 +190,11 @@ def quantize_file(
     parts = split(gathered.samples, gathered.source)
     limit = 1.0 if max_drop is None else max_drop
     try:
-        drop_of = _drop_of(original, parts.compared, labelled, gathered.to_array, providers)
+        drop_of = (
+            CosineLoss(original, parts.compared, parts.more, node_by_node=target.format == "qdq")
+            if labelled is None
+            else _drop(original, labelled, gathered.to_array, providers)
+        )
         result = quantize_within(
             integer_source,
             parts.calibrated,
@@ -419,19 +423,6 @@ def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:
         shape = None if port.shape is None else [sizes.get(str(size), size) for size in port.shape]
         result.graph.input.append(helper.make_tensor_value_info(port.name, port.elem_type, shape))
     return result
-
-
-def _drop_of(
-    original: ModelProto,
-    samples: Samples,
-    labelled: ImageFolder | None,
-    to_array: ToArray,
-    providers: Sequence[str] | None,
-) -> Callable[[ModelProto], float]:
-    """What a quantized model loses: of top-1 on labelled images, or without them of the cosine on the samples."""
-    if labelled is not None:
-        return _drop(original, labelled, to_array, providers)
-    return CosineLoss(original, samples)
 
 
 def _drop(

@@ -25,6 +25,19 @@ class Split:
     compared: Samples
     held_out: bool
 
+    @property
+    def more(self) -> Samples:
+        """Samples that were calibrated on, up to `COMPARED` with those held out, which tell little where they are few.
+
+        One decision in six that changes is seen or not by chance: of two trained nets that read text, 6 samples stated
+        cosines of 0.994 and 0.996, and 12 others 0.986 and 0.980.
+        """
+        return (
+            part_of(self.calibrated, 0, min(len(self.calibrated), COMPARED - len(self.compared)))
+            if self.held_out
+            else ()
+        )
+
     def __str__(self) -> str:
         """What outputs are compared on."""
         return f"{len(self.compared)} samples {'not calibrated on' if self.held_out else 'calibrated on'}"

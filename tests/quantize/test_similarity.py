@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from tests.optimize.nets import Net
+from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.similarity import CosineLoss, cosine
+from zoosmith.quantize.target import Target
+from zoosmith.validation import OnnxRuntimeRunner
 
 
 def rows(*values: object, name: str = "y") -> list[dict[str, np.ndarray]]:
@@ -46,3 +49,32 @@ def test_a_model_loses_nothing_of_itself() -> None:
     other = Net([1, 3, 8, 8], seed=1)
     assert loss(model) == pytest.approx(0, abs=1e-9)
     assert loss(other.model(other.conv("data", 3, 4, 3))) > 0.1
+
+
+def test_where_samples_are_few_others_are_looked_at_as_well() -> None:
+    net = Net([1, 4])
+    model = net.model(net.add("Relu", "data"))
+    other = Net([1, 4])
+    found = other.model(other.add("Abs", "data"))
+    same, unlike = {"data": np.ones((1, 4), np.float32)}, {"data": np.full((1, 4), -1, np.float32)}
+    assert CosineLoss(model, [same])(found) == pytest.approx(0)
+    both = CosineLoss(model, [same], [unlike])(found)
+    assert both == pytest.approx(1 - 4 / np.sqrt(4 * 8))
+    # the few alone count where they are worse
+    assert CosineLoss(model, [unlike], [same])(found) == 1
+
+
+def test_the_qdq_form_is_run_with_joined_operators_and_node_by_node() -> None:
+    net = Net([1, 8, 24, 24])
+    x = net.conv("data", 8, 8, 3)
+    model = net.model(net.conv(net.add("Add", x, net.conv(x, 8, 8)), 8, 8))
+    samples = random_samples(model, 3)
+    found = quantize(model, samples, target=Target("qdq"))
+    exact = [OnnxRuntimeRunner(model).run(sample) for sample in samples]
+    runners = OnnxRuntimeRunner(found), OnnxRuntimeRunner(found, node_by_node=True)
+    joined, single = (cosine(exact, [runner.run(sample) for sample in samples]) for runner in runners)
+    assert joined is not None
+    assert single is not None
+    assert joined != single
+    assert CosineLoss(model, samples)(found) == pytest.approx(1 - joined, rel=1e-6)
+    assert CosineLoss(model, samples, node_by_node=True)(found) == pytest.approx(1 - min(joined, single), rel=1e-6)

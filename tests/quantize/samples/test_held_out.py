@@ -26,6 +26,14 @@ def test_the_last_quarter_is_held_out(count: int, calibrated: int) -> None:
     assert str(parts) == f"{min(count - calibrated, COMPARED)} samples not calibrated on"
 
 
+def test_few_that_are_held_out_are_made_more_by_those_calibrated_on() -> None:
+    assert numbers(split(numbered(24), "photographs").more) == list(range(18))
+    assert len(split(numbered(60), "photographs").more) == COMPARED - 15
+    assert not split(numbered(200), "photographs").more
+    assert not split(numbered(5), "photographs").more
+    assert not split(numbered(with_held_out("random", 3)), "random").more
+
+
 def test_few_samples_are_calibrated_on_and_compared() -> None:
     parts = split(numbered(5), "photographs")
     assert numbers(parts.calibrated) == numbers(parts.compared) == [0, 1, 2, 3, 4]
