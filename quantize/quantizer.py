@@ -1,5 +1,6 @@
 """Float32 models to integer ones."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
-from zoosmith.optimize.values import name_of, read_values
+from zoosmith.optimize.values import is_standard, name_of, read_values
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.errors import NothingToQuantizeError, QuantizeError
 from zoosmith.quantize.plan.partition import Partition, partition, units
@@ -26,6 +27,7 @@ from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
+from zoosmith.quantize.rewrites.gelu import ScalarsBeforeErf
 from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
@@ -120,6 +122,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     _check(model)
     result = _folded(model)
     GatedActivations()(result)
+    ScalarsBeforeErf()(result)
     PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
     SignalConvolutions()(result)
@@ -179,12 +182,18 @@ def write_integer(
     if any(step.form and step.form.gives_float for step in parts.steps) and target.contrib:
         model.opset_imports[CONTRIB] = 1
     computed = {step.output for step in parts.steps if step.encodes}
+    read = Counter(
+        value
+        for step in parts.steps
+        if step.form is None and not is_standard(step.node, "Shape")
+        for value in set(read_values(step.node))
+    )
     for step in parts.steps:
         writer.go_to(step.node)
         if step.form is None:
             for value in read_values(step.node):
                 if value in computed:
-                    writer.dequantize(value)
+                    writer.dequantize(value, once=read[value] > 1)
             continue
         for value in step.sources:
             if value not in writer.quantized:

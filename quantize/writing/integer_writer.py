@@ -98,11 +98,22 @@ class IntegerWriter:
         output = self.announce(value, parameters)
         self.emit("QuantizeLinear", [value, *self.scale_and_zero_point(value)], output)
 
-    def dequantize(self, value: ir.Value) -> None:
-        """Write a DequantizeLinear, unless there is one; `finish` makes its result replace the float value."""
-        if value not in self._dequantized:
-            inputs: list[ir.Value | None] = [self.quantized[value], *self.scale_and_zero_point(value)]
-            self._dequantized[value] = self.emit("DequantizeLinear", inputs, ir.Value(name=value.name))
+    def dequantize(self, value: ir.Value, *, once: bool = False) -> None:
+        """Write a DequantizeLinear, unless there is one; `finish` makes its result replace the float value.
+
+        ONNX Runtime writes it again for each of its readers, and then does not see that a GELU or LayerNormalization
+        reads one value. With `once`, a Clip that changes nothing stands between.
+        """
+        if value in self._dequantized:
+            return
+        result = ir.Value(name=value.name)
+        self._dequantized[value] = result
+        real = self.new_value(f"{name_of(value)}_dequantized") if once else result
+        self.emit("DequantizeLinear", [self.quantized[value], *self.scale_and_zero_point(value)], real)
+        if once:
+            parameters = self.parameters[value]
+            lowest = np.float32(parameters.nominal_scale) * np.float32(-parameters.nominal_zero_point)
+            self._clip_real(real, result, {"min": float(lowest)})
 
     def float_result(self, value: ir.Value) -> ir.Value:
         """A new float value for what integer nodes make; `finish` makes it replace `value`."""
@@ -178,9 +189,13 @@ class IntegerWriter:
         result = self.new_value(f"{name_of(value)}_cut")
         if given == {"min": 0.0}:
             return self.emit("Relu", [real], result)
+        return self._clip_real(real, result, given)
+
+    def _clip_real(self, real: ir.Value, result: ir.Value, ends: Mapping[str, Any]) -> ir.Value:
+        """Write the Clip of a float value between `min` and `max`, where they are given."""
         if self.opset < _CLIP_READS_BOUNDS:
-            return self.emit("Clip", [real], result, **given)
-        bounds = [self._scalar(name, np.float32(given[name])) if name in given else None for name in ends]
+            return self.emit("Clip", [real], result, **ends)
+        bounds = [self._scalar(name, np.float32(ends[name])) if name in ends else None for name in ("min", "max")]
         return self.emit("Clip", [real, *bounds], result)
 
     def finish(self, replaced: Iterable[ir.Node]) -> None:
