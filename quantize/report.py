@@ -11,6 +11,7 @@ from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.plan.expected_speed import slow_reason
+from zoosmith.quantize.selection import before_selection
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
 
@@ -65,6 +66,8 @@ def summarize(
             errors.append(np.abs(error))
     values, error = np.concatenate(exact), np.concatenate(errors)
     spread = float(np.std(values)) or 1.0 if values.size else 1.0
+    if (compared := before_selection(original)) is not original:
+        before, after = run(compared, samples), run(before_selection(quantized), samples)
     counts = Counter(node.op_type for node in all_nodes(quantized))
     return Summary(
         quantized.ByteSize(),

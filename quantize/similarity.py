@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.selection import before_selection
 from zoosmith.validation import OnnxRuntimeRunner, runner_for
 
 Outputs = Sequence[Mapping[str, Any]]
@@ -41,7 +42,7 @@ def _comparable(exact: Any, found: Any) -> bool:
 
 
 class CosineLoss:
-    """What a quantized model loses: 1 less its cosine to the float one, on a few samples.
+    """What a quantized model loses: 1 less its cosine to the float one, on a few samples, before boxes are selected.
 
     Args:
         exact: the float model.
@@ -58,10 +59,11 @@ class CosineLoss:
         self._count = len(samples)
         self._samples = [*samples, *more] if more else samples
         self._node_by_node = node_by_node
-        self._wanted = run(exact, self._samples)
+        self._wanted = run(before_selection(exact), self._samples)
 
     def __call__(self, model: onnx.ModelProto) -> float:
         """The loss of a model; 0 where no outputs can be compared."""
+        model = before_selection(model)
         losses = self._losses(run(model, self._samples))
         if self._node_by_node:
             runner = OnnxRuntimeRunner(model, node_by_node=True)
