@@ -1,14 +1,13 @@
 """Which form of a net or of parameters a file is, by its content."""
 
 import os
-import re
 from collections.abc import Iterator
 from enum import Enum
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.meta_net import PREDICT_NET
 from zoosmith.convert.minidb import is_minidb
-from zoosmith.convert.nets import is_text, open_buffer
+from zoosmith.convert.nets import TEXT_TOKEN, is_text, open_buffer
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto
 from zoosmith.onnx_model.errors import WireFormatError
 from zoosmith.onnx_model.reading import reading
@@ -37,7 +36,6 @@ _TOP_FIELDS = {
     "blobs": Form.META_NET,
     "protos": Form.TENSORS,
 }
-_TOKEN = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*|[{}<>]|[A-Za-z_]\w*(?=\s*[:{<])""")
 # fields of a NetDef, a NetParameter and a MetaNetDef
 _OP_OR_LAYERS_OR_NETS, _LAYER = 2, 100
 _TENSOR_FIELDS = {field.number: field.cpp_type >= field.CPPTYPE_STRING for field in TensorProto.DESCRIPTOR.fields}
@@ -81,7 +79,7 @@ def form_of_file(path: str | os.PathLike[str]) -> Form:
 def _form_of_text(buffer: memoryview) -> Form:
     depth = 0
     # decoded by pieces: an init net in text form can be large, and tells what it is at its beginning
-    for token in _TOKEN.finditer(bytes(buffer[: 1 << 20]).decode(errors="replace")):
+    for token in TEXT_TOKEN.finditer(bytes(buffer[: 1 << 20]).decode(errors="replace")):
         word = token.group()
         if word in "{<":
             depth += 1

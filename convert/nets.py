@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 from collections.abc import Iterable
 from typing import TypeAlias, TypeVar
 
@@ -23,6 +24,9 @@ Text = TypeVar("Text", bound=Message)
 _ONNX = b"\x08"
 _LONGEST_REASON = 200
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
+
+TEXT_TOKEN = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*|[{}<>]|[A-Za-z_]\w*(?=\s*[:{<])""")
+"""What tells fields in the text form of a message: a string, a comment, a bracket, the name of a field."""
 
 
 def read_net(source: NetSource) -> NetDef:

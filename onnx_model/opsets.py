@@ -7,6 +7,9 @@ from zoosmith.onnx_model.errors import ModelError
 DEFAULT_DOMAINS = ("", "ai.onnx")
 """Both spellings of the domain of ONNX's own operators."""
 
+CONTRIB_DOMAIN = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
+
 
 def default_opset(model: ModelProto | FunctionProto) -> int | None:
     """The version of ONNX's own operators that a model or a model-local function imports.

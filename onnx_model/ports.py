@@ -6,9 +6,13 @@ from functools import cache
 
 from onnx import GraphProto, TensorProto, TypeProto, ValueInfoProto
 
+from zoosmith.onnx_model.errors import ModelError
+
 Dimension = int | str | None
 """A size, the name of a symbolic one, or None for one that is neither known nor named."""
 
+# where ONNX's own name differs from numpy's
+_NUMPY_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
 _KINDS = {"tensor_type": "tensor", "sequence_type": "sequence", "optional_type": "optional"}
 
 
@@ -110,3 +114,15 @@ def symbolic_sizes(ports: Iterable[Port]) -> list[str]:
 def element_type_name(elem_type: int) -> str:
     """`float`, `int64`, …: the name by which schemas call an element type."""
     return TensorProto.DataType.Name(elem_type).lower()
+
+
+def element_type(name: str) -> int:
+    """The element type of a name, ONNX's or numpy's: `float`, `float32`, `int64`.
+
+    Raises:
+        ModelError: there is none of this name.
+    """
+    try:
+        return TensorProto.DataType.Value(_NUMPY_NAMES.get(name, name.upper()))
+    except ValueError as error:
+        raise ModelError(f"{name!r} is no type; expected float32, int64, bool, ...") from error

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from onnx import FunctionProto, ModelProto, NodeProto, helper
 
-from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset, imported_version
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, DEFAULT_DOMAINS, default_opset, imported_version
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.opset_upgrade.errors import OpsetError
 from zoosmith.opset_upgrade.registry import STANDARD_FORMS
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN, NEWEST_OPSET, NEWEST_VERSIONS, schema_at
 
 _OLDEST_IN_USE = 7  # the opset from which on ONNX Runtime runs models
-_RUNTIME_DOMAINS = ("com.microsoft", "com.ms.")
+_RUNTIME_DOMAINS = (CONTRIB_DOMAIN, "com.ms.")
 """How the names of ONNX Runtime's own domains begin."""
 
 

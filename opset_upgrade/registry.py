@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN
 from zoosmith.onnx_model.registry import Registry
 from zoosmith.opset_upgrade.schemas import qualified
 
@@ -37,9 +38,6 @@ _OPERATORS = "zoosmith.opset_upgrade.operators"
 ADAPTERS: Registry[VersionStep, Adapter] = Registry(_OPERATORS, "adapter")
 DECOMPOSITIONS: Registry[str, Rule] = Registry(_OPERATORS, "decomposition")
 TYPE_FALLBACKS: Registry[str, Rule] = Registry(_OPERATORS, "type fallback")
-
-CONTRIB_DOMAIN = "com.microsoft"
-"""The domain of ONNX Runtime's own operators."""
 
 STANDARD_OPSET = 21
 """The opset at which the standard operators are valid that a rule for an operator of ONNX Runtime emits."""

@@ -19,6 +19,7 @@ from onnx import (
 from onnx.defs import OpSchema
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN
 from zoosmith.onnx_model.shape_inference import INFERENCE_ERRORS, infer_node_outputs, infer_shapes
 from zoosmith.onnx_model.traversal import read_names, subgraphs
 from zoosmith.opset_upgrade.constant_folding import SMALL
@@ -287,10 +288,10 @@ def _leave_products_open(body: GraphProto | FunctionProto) -> None:
 
 
 def _copy_node(node: NodeProto, bare: NodeProto) -> None:
-    if node.domain == "com.microsoft" and node.op_type in _TYPED_LIKE_INPUT:
+    if node.domain == CONTRIB_DOMAIN and node.op_type in _TYPED_LIKE_INPUT:
         bare.op_type, bare.input[:], bare.output[:] = "Identity", node.input[:1], node.output[:1]
         return
-    if node.domain == "com.microsoft" and node.op_type == "FusedConv":
+    if node.domain == CONTRIB_DOMAIN and node.op_type == "FusedConv":
         bare.op_type, bare.input[:], bare.output[:] = "Conv", node.input[:3], node.output[:1]
         bare.attribute.extend(each for each in node.attribute if not each.name.startswith("activation"))
         return

@@ -35,6 +35,11 @@ def constant(value: ir.Value | None) -> Array | None:
     return value.const_value.numpy()
 
 
+def pads(node: ir.Node) -> bool:
+    """Whether a convolution or pooling puts padding around its input, or may do so."""
+    return any(attribute(node, "pads", ())) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+
+
 def input_constant(node: ir.Node, index: int) -> Array | None:
     """The array of the initializer that an input of the node is; None for other inputs and missing ones."""
     return constant(input_value(node, index))

@@ -13,7 +13,7 @@ from onnx.external_data_helper import uses_external_data
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
-from zoosmith.onnx_model.opsets import required_opset
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, required_opset
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
@@ -34,7 +34,7 @@ from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.float_layers import keep_in_float
-from zoosmith.quantize.writing.integer_writer import CONTRIB, Encoding, IntegerWriter
+from zoosmith.quantize.writing.integer_writer import Encoding, IntegerWriter
 from zoosmith.quantize.writing.qdq_writer import QdqWriter
 from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
@@ -180,7 +180,7 @@ def write_integer(
         else QdqWriter(model, ranges, target)
     )
     if any(step.form and step.form.gives_float for step in parts.steps) and target.contrib:
-        model.opset_imports[CONTRIB] = 1
+        model.opset_imports[CONTRIB_DOMAIN] = 1
     computed = {step.output for step in parts.steps if step.encodes}
     read = Counter(
         value

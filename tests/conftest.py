@@ -27,6 +27,16 @@ threadpool_limits(1)
 
 
 @pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a valid file of every kind, for commands that only read it."""
+    from tests.attacks.commands import make_sound_files
+
+    folder = tmp_path_factory.mktemp("sound")
+    make_sound_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def caffe2_environment() -> Path:
     """The Python that has the real Caffe2; installed (half a minute) where a Python 3.9 is there to install it with."""
     caffe2 = runtime_for("caffe2")

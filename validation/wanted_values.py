@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.inliner import inline_local_functions
 
 from zoosmith.onnx_model.constants import constant_tensor, values_at_hand
-from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import input_ports
 from zoosmith.onnx_model.shape_inference import infer_shapes
 from zoosmith.onnx_model.traversal import subgraphs
@@ -343,7 +343,7 @@ _RANGES: dict[tuple[str, str], Callable[[_Node], Iterator[Range]]] = {
     ("", "Div"): _divisor,
     ("", "Mod"): _divisor,
     ("ai.onnx.ml", "ArrayFeatureExtractor"): lambda node: iter([(1, 0, node.size(0, -1) - 1)]),
-    ("com.microsoft", "EmbedLayerNormalization"): _embedding_layer,
+    (CONTRIB_DOMAIN, "EmbedLayerNormalization"): _embedding_layer,
 }
 
 Corner = tuple[int, Sequence[float]]

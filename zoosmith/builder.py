@@ -16,7 +16,7 @@ from zoosmith.accuracy_column import measure_accuracy
 from zoosmith.build_options import BuildOptions
 from zoosmith.card import model_card
 from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
-from zoosmith.html_report import PAGE, draw_folder
+from zoosmith.html_report import PAGE, REPORT, draw_folder
 from zoosmith.html_report.svg import can_draw
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.manifest import CONTENTS, manifest_entries, write_manifest
@@ -41,8 +41,6 @@ from zoosmith.validation.datasets import DataSet
 from zoosmith.validation.preprocess import Preprocess
 from zoosmith.validation.run_limit import runs_limited
 from zoosmith.validation.runners import OLDEST_OF_ONNX_RUNTIME
-
-REPORT = "report.json"
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200

@@ -20,17 +20,17 @@ def proof_texts(recipe: Recipe, report: Report) -> Iterator[str]:
     """
     failed = [row.name for row in report.rows if not row.passed]
     if failed:
-        yield f"**Checks failed** for {_and(failed)}; `report.json` says which."
+        yield f"**Checks failed** for {and_list(failed)}; `report.json` says which."
     lost = [row.name for row in report.rows if row.model is None]
     if lost:
-        yield f"There is no file of {_and(lost)}: it could not be made, or not be run."
+        yield f"There is no file of {and_list(lost)}: it could not be made, or not be run."
     passed = [row for row in report.written if row.passed]
     texts = [_held(recipe, report, [row for row in passed if row.exact])]
     others = [row.name for row in passed if not row.exact]
     if others:
         one = len(others) == 1
         texts.append(
-            f"{_and(others)} {'is' if one else 'are'} held to a cosine of {LEAST_COSINE} with the outputs of the "
+            f"{and_list(others)} {'is' if one else 'are'} held to a cosine of {LEAST_COSINE} with the outputs of the "
             f"{report.kind}; {'its archive holds its' if one else 'their archives hold their'} own."
         )
     yield " ".join(text for text in [*texts, _ran_in(report)] if text)
@@ -41,11 +41,11 @@ def _held(recipe: Recipe, report: Report, rows: Sequence[RowReport]) -> str:
     if not rows:
         return ""
     every = len(rows) == sum(row.exact for row in report.rows)
-    subject = "Every row" if every else f"Each of the rows {_and(row.name for row in rows)}"
+    subject = "Every row" if every else f"Each of the rows {and_list(row.name for row in rows)}"
     samples = f"each of the {report.sets} sample inputs" if report.sets > 1 else "the sample input"
     agreed = ", with the same top-1" if recipe.classifies else ""
     others = [row.name for row in report.rows if not row.exact]
-    exact = f" but {'the integer one' if others == [INTEGER_ROW] else _and(others)}" if every and others else ""
+    exact = f" but {'the integer one' if others == [INTEGER_ROW] else and_list(others)}" if every and others else ""
     return (
         f"{subject}{exact} is valid for `onnx.checker` with `full_check=True`, declares the opset of its name, and "
         f"gives on {samples} what the {report.kind} itself gives{_computed_by(report)}: within 1e-3 of the value plus "
@@ -69,10 +69,11 @@ def _ran_in(report: Report) -> str:
     texts = []
     for runtime, names in rows.items():
         operators = " with the operators of their opsets" if "reference evaluator" in runtime else ""
-        texts.append(f"{_and(names)} ran in {runtime}{operators}")
+        texts.append(f"{and_list(names)} ran in {runtime}{operators}")
     return f"In this build {'; '.join(texts)} (versions in `report.json`)." if texts else ""
 
 
-def _and(names: Iterable[str]) -> str:
+def and_list(names: Iterable[str]) -> str:
+    """`a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,7 +1,8 @@
 """What a model card says of the rows in integers and half precision: what they are, and what they rest on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from zoosmith.card_proof import and_list
 from zoosmith.escaping import markdown
 from zoosmith.quantize.samples.statistics import MEAN_LIMIT, VARIANCE_LIMIT
 from zoosmith.recipes.recipe import Recipe
@@ -102,7 +103,7 @@ def _calibration(report: Report, rows: Sequence[RowReport]) -> Iterator[str]:
     else:
         others = "the very ones that were calibrated on" if same else "others than those that were calibrated on"
         yield (
-            f"Checked on {markdown(report.samples)} only, {others}: {_and(unproved)}. The accuracy on real "
+            f"Checked on {markdown(report.samples)} only, {others}: {and_list(unproved)}. The accuracy on real "
             "data was not measured in this build."
         )
 
@@ -115,8 +116,3 @@ def _distance(row: RowReport) -> str:
         f" Against the outputs of the source the cosine is {row.cosine:.6f} at the least, the largest error "
         f"{row.max_scaled:.2g} standard deviations."
     )
-
-
-def _and(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

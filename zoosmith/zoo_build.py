@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zoosmith.builder import PACKAGES, REPORT, build_model, write_page, write_report
+from zoosmith.builder import PACKAGES, build_model, write_page, write_report
 from zoosmith.execution import (
     SILENT,
     Executor,
@@ -23,6 +23,7 @@ from zoosmith.execution import (
     default_workers,
     local_executor,
 )
+from zoosmith.html_report import REPORT
 from zoosmith.manifest import manifest_entries, write_manifest
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.onnx_source import OnnxSource

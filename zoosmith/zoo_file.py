@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnx import TensorProto
-
 from zoosmith.build_options import BuildOptions
-from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.errors import ModelError, ZoosmithError
+from zoosmith.onnx_model.ports import element_type
 from zoosmith.recipes.card_file import read_toml
 from zoosmith.recipes.choice import Choice
 from zoosmith.validation.inputs import InputSource
@@ -18,8 +17,6 @@ _TEXTS = ("rows", "name", "reference", "dataset")
 _NUMBERS = ("sets", "seed")
 _OTHERS = ("force", "input", "dim")
 _KEYS = (*_FILES, *_TEXTS, *_NUMBERS, *_OTHERS)
-# where ONNX's own name differs from numpy's
-_NUMPY_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +122,6 @@ def _shape(value: Any, origin: str) -> InputShape:
     if kind is None:
         return InputShape(tuple(sizes))
     try:
-        return InputShape(tuple(sizes), TensorProto.DataType.Value(_NUMPY_NAMES.get(kind, str(kind).upper())))
-    except ValueError as error:
-        raise ZoosmithError(f"{origin}: {kind!r} is no type; expected float32, int64, bool, ...") from error
+        return InputShape(tuple(sizes), element_type(str(kind)))
+    except ModelError as error:
+        raise ZoosmithError(f"{origin}: {error}") from error

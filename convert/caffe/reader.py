@@ -1,6 +1,5 @@
 """Caffe's files: the net as text (`.prototxt`), its parameters as a serialized message (`.caffemodel`)."""
 
-import re
 from collections.abc import Iterator
 from math import prod
 from typing import Any
@@ -11,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
-from zoosmith.convert.nets import parse_text
+from zoosmith.convert.nets import TEXT_TOKEN, parse_text
 from zoosmith.convert.proto.caffe_net_pb2 import (
     BlobProto,
     LayerParameter,
@@ -23,7 +22,6 @@ from zoosmith.convert.proto.caffe_net_pb2 import (
 )
 from zoosmith.onnx_model.wire_format import BYTES, fields
 
-_TOKEN = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\#[^\n]*|[{}<>]|[A-Za-z_]\w*(?=\s*[:{<])""")
 # messages in which a field that is not read says nothing of a result
 _OPEN = {"NetParameter", "LayerParameter", "V1LayerParameter", "NetState", "FillerParameter"}
 # types of old layers, which are numbers, by their later names where those are not the same but for case
@@ -172,7 +170,7 @@ def _fields_of(text: str, top: Descriptor) -> Iterator[tuple[Descriptor, str]]:
     """Every field that the text states in a message that is known: the message and the field's name."""
     path: list[Descriptor | None] = [top]
     name = ""
-    for token in _TOKEN.finditer(text):
+    for token in TEXT_TOKEN.finditer(text):
         word = token.group()
         if word in "{<":
             outer = path[-1]

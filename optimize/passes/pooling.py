@@ -4,7 +4,7 @@ from math import prod
 
 import onnx_ir as ir
 
-from zoosmith.optimize.values import attribute, input_constant, is_standard, only_reader
+from zoosmith.optimize.values import attribute, input_constant, is_standard, only_reader, pads
 
 
 class PoolBeforeConvolution(ir.passes.InPlacePass):
@@ -49,12 +49,11 @@ def _is_pointwise(node: ir.Node) -> bool:
     if not is_standard(node, "Conv") or weights is None:
         return False
     one = prod(weights.shape[2:]) == 1 and all(step == 1 for step in attribute(node, "strides", ()))
-    return one and not any(attribute(node, "pads", ())) and attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
+    return one and not pads(node)
 
 
 def _shrinks(pool: ir.Node) -> bool:
     """Whether the pooling has a stride, and divides by the positions that it sums, so that a bias passes through."""
     if pool.op_type == "GlobalAveragePool":
         return True
-    padded = any(attribute(pool, "pads", ())) or attribute(pool, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-    return prod(attribute(pool, "strides", (1,))) > 1 and not (padded and attribute(pool, "count_include_pad", 0))
+    return prod(attribute(pool, "strides", (1,))) > 1 and not (pads(pool) and attribute(pool, "count_include_pad", 0))

@@ -15,6 +15,7 @@ from zoosmith.optimize.values import (
     name_of,
     new_names,
     only_reader,
+    pads,
     replace_value,
 )
 
@@ -48,7 +49,7 @@ class FoldIntoNextConvolution(ir.passes.InPlacePass):
             reader = None if affine is None else only_reader(node.outputs[0])
             if affine is None or reader is None or not is_standard(reader, "Conv"):
                 continue
-            if has_float_constants(reader) and not _pads(reader):
+            if has_float_constants(reader) and not pads(reader):
                 _scale_inputs(model.graph, names, reader, affine)
                 model.graph.remove(node, safe=True)
                 changed = True
@@ -92,10 +93,6 @@ def _scale_inputs(graph: ir.Graph, names: Names, node: ir.Node, affine: ChannelA
     added = (weights * shift).sum(axis=tuple(range(1, weights.ndim)))
     node.replace_input_with(0, affine.source)
     _set_weights(graph, names, node, weights * scale, added if bias is None else added + bias)
-
-
-def _pads(node: ir.Node) -> bool:
-    return any(attribute(node, "pads", ())) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
 
 
 def _set_weights(graph: ir.Graph, names: Names, node: ir.Node, weights: Array, bias: Array) -> None:

@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
-from zoosmith.optimize.values import attribute, sizes
+from zoosmith.optimize.values import attribute, pads, sizes
 from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.writing.gates import gate_ends, is_gate, slope_and_shift
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
@@ -52,8 +52,7 @@ def is_plain_pool(node: ir.Node, opset: int) -> bool:
     known = {"kernel_shape", "strides", "pads", "count_include_pad", "auto_pad", "ceil_mode", "dilations"}
     return (
         is_image(node, opset)
-        and not any(attribute(node, "pads", ()))
-        and attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
+        and not pads(node)
         and not attribute(node, "ceil_mode", 0)
         and set(node.attributes) <= known
     )

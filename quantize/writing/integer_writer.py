@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN
 from zoosmith.optimize.values import add_initializer, name_of, new_names, new_node, opset, replace_value
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters, round_up
@@ -21,8 +22,6 @@ class Encoding:
     tensor: str
     parameters: QuantizationParameters
 
-
-CONTRIB = "com.microsoft"
 
 # by how many steps of a scale rounding takes the range of a value beyond its bounds, at the most
 _SLACK = 3
@@ -313,7 +312,7 @@ class IntegerWriter:
                 self.constant(f"{name}_scale", packed.scale.astype(np.float32)),
             )
             inputs: list[ir.Value | None] = [read, integer, one, scale, zero_point]
-            self._place_node(ir.node("MatMulIntegerToFloat", inputs, domain=CONTRIB, outputs=[output]))
+            self._place_node(ir.node("MatMulIntegerToFloat", inputs, domain=CONTRIB_DOMAIN, outputs=[output]))
             return
         sums = self.emit("MatMulInteger", [read, integer, zero_point], self.new_value(f"{name}_sums"))
         real = self.emit("Cast", [sums], self.new_value(f"{name}_real_sums"), to=ir.DataType.FLOAT.value)

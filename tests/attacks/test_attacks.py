@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.attack import ATTACKS, Attack
-from tests.attacks.commands import COMMANDS, make_sound_files
+from tests.attacks.commands import COMMANDS
 from tests.attacks.worker import Outcome, Worker
 
 from tests.attacks import archives, arrays, external, models, nets, pictures  # isort: skip  # noqa: F401
@@ -78,13 +78,6 @@ def _content(folder: Path, without: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if without not in (path, *path.parents)
     }
-
-
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    make_sound_files(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.commands import make_sound_files
-
 COMMANDS = {
     "inspect": "inspect conv.onnx",
     "opset": "opset conv.onnx -o {out}/o.onnx --to 14 --json",
@@ -20,13 +18,6 @@ COMMANDS = {
     "convert": "convert plain.pb -o {out}/c.onnx --input x=2,3",
     "bench": "bench conv.onnx --runs 2000",
 }
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    make_sound_files(folder)
-    return folder
 
 
 def interrupted(words: list[str], folder: Path, delay: float) -> tuple[int, str, str]:

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.attacks.commands import make_sound_files
 from zoosmith.onnx_model import load_model
 from zoosmith.onnx_model.links import LinkedPath
 
@@ -18,13 +17,6 @@ from zoosmith.onnx_model.links import LinkedPath
 def zoosmith(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "zoosmith", *words]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    make_sound_files(folder)
-    return folder
 
 
 @pytest.mark.parametrize(

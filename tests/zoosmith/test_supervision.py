@@ -11,8 +11,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.attacks.commands import make_sound_files
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are supervised on Linux alone")
 
 # the kernels of ONNX Runtime end the process
@@ -36,13 +34,6 @@ COMMANDS = {
     "bench": "bench conv.onnx --runs 3",
     "build": "build --net predict.pb --weights init.pb --input x=2,3 --rows 9 --sets 1 --out {out}/new",
 }
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    make_sound_files(folder)
-    return folder
 
 
 def started(code: str, words: str, folder: Path, temporary: Path) -> subprocess.Popen[str]:

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 
-# where ONNX's own name differs from numpy's
-_NUMPY_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
-
 
 class OutputPath(click.Path):
     """A file to write; `-` is the standard output."""
@@ -140,8 +137,8 @@ class NamedShape(click.ParamType):
         """Return the input's name and its shape."""
         if isinstance(value, tuple):
             return value
-        from onnx import TensorProto
-
+        from zoosmith.onnx_model.errors import ModelError
+        from zoosmith.onnx_model.ports import element_type
         from zoosmith.validation.testdata import InputShape
 
         name, _, description = value.rpartition("=")
@@ -149,9 +146,9 @@ class NamedShape(click.ParamType):
         if not name:
             self.fail(f"{value!r}: expected NAME=SHAPE, as in data=1,3,224,224", param, ctx)
         try:
-            elem_type = TensorProto.DataType.Value(_NUMPY_NAMES.get(kind, kind.upper())) if kind else None
-        except ValueError:
-            self.fail(f"{value!r}: {kind!r} is no type; expected float32, int64, bool, ...", param, ctx)
+            elem_type = element_type(kind) if kind else None
+        except ModelError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
         parts = [size.strip() for size in sizes.split(",") if size]
         return name, InputShape(tuple(self._size(part, value, param, ctx) for part in parts), elem_type)
 
