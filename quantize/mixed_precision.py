@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 from zoosmith.execution import SILENT, Progress
+from zoosmith.onnx_model.traversal import all_graphs
 from zoosmith.optimize import to_proto
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples
@@ -17,13 +18,14 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
 from zoosmith.quantize.plan.partition import Partition, Step, partition, units
+from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
 from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
-from zoosmith.quantize.subgraphs import Within, quantize_every_graph
+from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.gates import needed_bounds
 from zoosmith.quantize.writing.integer_writer import Encoding
@@ -46,6 +48,7 @@ class Limited:
             that they make, the costliest first.
         met: whether the drop is inside the limit; where it is not, this is the best that was found.
         layers: the integer layers of that model.
+        time: of that model and of the float one, by the table of costs.
     """
 
     model: onnx.ModelProto
@@ -53,6 +56,7 @@ class Limited:
     kept: tuple[str, ...]
     met: bool
     layers: tuple[Layer, ...]
+    time: PlannedTime
 
 
 def quantize_within(
@@ -96,16 +100,20 @@ def quantize_within(
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
     every: list[Limited] = []
+    graphs = sum(any(node.op_type in WEIGHTED for node in graph.node) for graph in all_graphs(model))
 
     def quantize_graph(graph: onnx.ModelProto, given: Samples, within: Within) -> onnx.ModelProto:
         calibrated = _Calibrated(graph, given, method, target, cache, progress)
-        every.append(_limited(calibrated, lambda found: drop_of(within(found)), limit, keep, rank, progress))
+        # what one graph loses is lost for those after it: each may add an equal part
+        share = min((len(every) + 1) / max(graphs, 1), 1.0)
+        every.append(_limited(calibrated, lambda found: drop_of(within(found)), limit * share, keep, rank, progress))
         return every[-1].model
 
     whole = quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
     kept = tuple(name for each in every for name in each.kept)
     layers = tuple(layer for each in every for layer in each.layers)
-    return Limited(whole, every[-1].drop, kept, every[-1].met, layers)
+    time = sum((each.time for each in every), PlannedTime())
+    return Limited(whole, every[-1].drop, kept, every[-1].drop <= limit, layers, time)
 
 
 def _limited(
@@ -145,7 +153,12 @@ def _limited(
     left = {*kept, *without_price.integer} - found.plan.integer
     in_float = tuple(step.name for step in ranked if step.name in left)
     return Limited(
-        found.integer.model, found.drop, in_float, found.drop <= limit, calibrated.measured(found.integer, sensitivity)
+        found.integer.model,
+        found.drop,
+        in_float,
+        found.drop <= limit,
+        calibrated.measured(found.integer, sensitivity),
+        calibrated.time(found.plan),
     )
 
 
@@ -218,6 +231,10 @@ class _Calibrated:
         )
         exact = {step.name for step in steps if step.name in kept or errors.wants_float_weights(step)}
         return _Plan(frozenset(integer), frozenset(exact - integer))
+
+    def time(self, plan: _Plan) -> PlannedTime:
+        """What a plan takes, by the table of costs."""
+        return planned_time(self.prepared, self._shapes, plan.integer)
 
     def layers(self, plan: _Plan) -> list[Step]:
         """The integer steps that make values of their own: all but those that move values."""

@@ -10,7 +10,8 @@ import onnx
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.output_errors import output_error
-from zoosmith.quantize.plan.expected_speed import slow_reason
+from zoosmith.quantize.plan.expected_speed import slow_plan, slow_reason
+from zoosmith.quantize.plan.planned_time import PlannedTime
 from zoosmith.quantize.selection import before_selection
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
@@ -54,9 +55,24 @@ class Summary:
 
 
 def summarize(
-    original: onnx.ModelProto, quantized: onnx.ModelProto, samples: Samples, target: Target = INTEGER
+    original: onnx.ModelProto,
+    quantized: onnx.ModelProto,
+    samples: Samples,
+    target: Target = INTEGER,
+    time: PlannedTime | None = None,
 ) -> Summary:
-    """Count and measure. Raises ValidationError where a model cannot be run."""
+    """Count and measure.
+
+    Args:
+        original: the float model.
+        quantized: the integer one.
+        samples: inputs by name, to compare the outputs on.
+        target: the form of the integer model.
+        time: what its plan takes, where it has one.
+
+    Raises:
+        ValidationError: a model cannot be run.
+    """
     errors, exact = [], []
     before, after = run(original, samples), run(quantized, samples)
     for wanted, found in zip(before, after, strict=True):
@@ -76,7 +92,7 @@ def summarize(
         sum(counts[name] for name in BORDERS),
         float(np.mean(error)) / spread if error.size else 0.0,
         counts["MatMulInteger"],
-        slow_reason(quantized, planned=not target.whole),
+        slow_reason(quantized) if time is None or target.whole else slow_plan(time),
         _rounded(cosine(before, after)),
         _encoded(quantized) if target.format == "qdq" else 0,
     )

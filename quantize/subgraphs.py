@@ -25,7 +25,7 @@ QuantizeGraph = Callable[[ModelProto, Samples, Within], ModelProto]
 
 # operators whose graphs become models
 _BRANCHES, _LOOPS = ("If",), ("Loop", "Scan")
-_WEIGHTED = {"Conv", "Gemm", "MatMul"}
+WEIGHTED = {"Conv", "Gemm", "MatMul"}
 # of the runs of a loop's body in one sample, so many are looked at, spread evenly
 _RUNS = 8
 # bytes of samples that are kept
@@ -110,7 +110,7 @@ def _places(model: ModelProto) -> Iterator[_Place]:
     for index, node in enumerate(model.graph.node):
         if node.domain in DEFAULT_DOMAINS and node.op_type in (*_BRANCHES, *_LOOPS):
             for name, graph in subgraphs(node):
-                if any(inner.op_type in _WEIGHTED for inner in all_nodes(graph)):
+                if any(inner.op_type in WEIGHTED for inner in all_nodes(graph)):
                     yield _Place(index, name)
 
 

@@ -19,9 +19,11 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
-from zoosmith.quantize.samples.held_out import split, with_held_out
+from zoosmith.quantize.samples.graph_inputs import signal_input
+from zoosmith.quantize.samples.held_out import most_compared, split, with_held_out
+from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
 from zoosmith.quantize.samples.made_pictures import KINDS
-from zoosmith.quantize.samples.reading import MADE_UP, SYNTHETIC, LazySamples, read_samples, takes_images
+from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, read_samples, takes_images
 from zoosmith.quantize.samples.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
 from zoosmith.quantize.similarity import CosineLoss
@@ -34,15 +36,11 @@ from zoosmith.validation import (
     ValidationError,
     evaluate,
     preprocessing,
-    runner_for,
     verify_models,
 )
-from zoosmith.validation.clock import Clock
-from zoosmith.validation.fitting import fitting_cases
 from zoosmith.validation.images import OnBroken
 from zoosmith.validation.preprocess import PREPROCESSINGS, Preprocess, ToArray
 from zoosmith.validation.testdata import described_inputs
-from zoosmith.validation.verification import loaded
 from zoosmith.writing import Written, write_verified
 
 # what older models are raised to: the first opset whose MaxPool takes integers
@@ -187,7 +185,7 @@ def quantize_file(
         raise QuantizeError(f"{source}: {error}") from error
     except ValidationError as error:
         raise of_file(error, original, source) from error
-    parts = split(gathered.samples, gathered.source)
+    parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
     limit = 1.0 if max_drop is None else max_drop
     try:
         drop_of = (
@@ -228,7 +226,7 @@ def quantize_file(
             progress=progress,
         )
 
-    summary = summarize(original, result.model, parts.compared, target)
+    summary = summarize(original, result.model, parts.compared, target, result.time)
     written = Written(None, None)
     if result.met or labelled is None:
         written = write_verified(
@@ -305,7 +303,7 @@ def gather(
         progress.note(f"skipped: {path}: {why}")
 
     to_array = _preprocessing(model, calibration, progress)
-    source = calibration.source or _default_source(model)
+    source = _source(model, calibration)
     calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
     samples = _samples(model, calibration, inputs, to_array, skip)
     may_choose = source == SYNTHETIC or (calibration.preprocess is None and Path(source).is_dir())
@@ -379,11 +377,16 @@ def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progre
     return choose(model, AUTO, folder if folder is not None and folder.is_dir() else None, progress)
 
 
-def _default_source(model: ModelProto) -> str:
-    if not takes_images(model):
+def _source(model: ModelProto, calibration: Calibration) -> str:
+    """What samples are made of: for `synthetic` and where none is named, pictures or sound."""
+    if calibration.source not in (None, SYNTHETIC):
+        return str(calibration.source)
+    if signal_input(model) is not None:
+        return SOUND
+    if calibration.source is None and not takes_images(model):
         raise QuantizeError(
-            "no samples to calibrate on: pictures are made up only for one float32 input of three channels; "
-            "give --calibrate an NPZ file, or random"
+            "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
+            "for one that a Fourier transform reads; give --calibrate NPZ files, or random"
         )
     return SYNTHETIC
 
@@ -396,19 +399,9 @@ def _samples(
     skip: OnBroken,
     kind: str | None = None,
 ) -> Samples:
-    if calibration.source == "random":
-        random = replace(inputs, feed=None)
-        # with sizes on which it runs
-        clock = Clock(calibration.timeout)
-        runner = loaded(lambda: runner_for(model, timeout=clock.left()), clock)
-        (case,) = fitting_cases(model, lambda case: runner.run(case, timeout=clock.left()), random, 1, same_sizes=True)
-        fitting = replace(random, dims=case.sizes)
-
-        def make(index: int) -> dict[str, Any]:
-            [made] = replace(fitting, seed=fitting.seed + index).cases(model)
-            return made
-
-        return LazySamples(calibration.samples, make)
+    made = {"random": random_cases, SOUND: sound_cases}.get(str(calibration.source))
+    if made is not None:
+        return made(model, calibration.samples, replace(inputs, feed=None), calibration.timeout)
     sized = _sized(model, inputs)
     return read_samples(sized, str(calibration.source), calibration.samples, to_array, kind=kind, on_broken=skip)
 

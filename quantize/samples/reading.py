@@ -23,7 +23,8 @@ from zoosmith.validation.preprocess import ToArray
 
 # sources that are no data of a user
 SYNTHETIC = "synthetic"
-MADE_UP = (SYNTHETIC, "random")
+SOUND = "synthetic sound"
+MADE_UP = (SYNTHETIC, SOUND, "random")
 
 Item = TypeVar("Item")
 

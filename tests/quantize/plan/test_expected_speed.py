@@ -3,8 +3,9 @@
 import numpy as np
 
 from tests.optimize.nets import Net, dense_block
-from zoosmith.quantize import quantize
-from zoosmith.quantize.plan.expected_speed import slow_reason
+from zoosmith.quantize import quantize, quantize_within
+from zoosmith.quantize.plan.expected_speed import slow_plan, slow_reason
+from zoosmith.quantize.plan.planned_time import PlannedTime
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
 
@@ -50,13 +51,18 @@ def test_a_model_of_which_most_weights_stay_in_float_says_so() -> None:
     assert found == "the model stays mostly float: expect no speed-up"
 
 
+def test_a_plan_that_saves_next_to_nothing_says_so() -> None:
+    found = slow_plan(PlannedTime(100.0, 99.5))
+    assert found == "most layers are as fast in float, integers save 0.5 % of the time: expect no speed-up"
+    assert slow_plan(PlannedTime(100.0, 97.0)) is None
+
+
 def test_layers_that_the_table_of_costs_leaves_in_float_are_named() -> None:
     net = Net([1, 32, 6, 6])
     model = net.model(net.conv("data", 32, 32))
-    found = slow_reason(quantize(model, random_samples(model, 2)), planned=True)
-    assert found == "most layers are as fast in float, where they stay with weights stored as int8: expect no speed-up"
+    assert "expect no speed-up" in str(slow_plan(quantize_within(model, random_samples(model, 2)).time))
 
 
 def test_small_layers_that_pay_by_the_table_of_costs_are_nothing_to_speak_of() -> None:
     model = dense_block()
-    assert slow_reason(quantize(model, random_samples(model, 2)), planned=True) is None
+    assert slow_plan(quantize_within(model, random_samples(model, 2)).time) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.optimize.nets import Net
-from zoosmith.quantize.samples.held_out import COMPARED, split, with_held_out
+from zoosmith.quantize.samples.held_out import COMPARED, OF_SMALL, most_compared, split, with_held_out
 from zoosmith.quantize.samples.reading import LazySamples, array_samples, random_samples
 
 
@@ -40,11 +40,22 @@ def test_few_samples_are_calibrated_on_and_compared() -> None:
     assert str(parts) == "5 samples calibrated on"
 
 
-@pytest.mark.parametrize("source", ["synthetic", "random"])
+@pytest.mark.parametrize("source", ["synthetic", "synthetic sound", "random"])
 def test_made_up_samples_are_as_many_as_wanted_and_others_are_compared(source: str) -> None:
     parts = split(numbered(with_held_out(source, 3)), source)
     assert numbers(parts.calibrated) == [0, 1, 2]
     assert numbers(parts.compared) == list(range(3, 3 + COMPARED))
+
+
+def test_outputs_of_small_nets_are_compared_on_more_samples() -> None:
+    model = Net([1, 3]).model("data")
+    most = most_compared(model, random_samples(model, 1))
+    assert most == OF_SMALL
+    parts = split(numbered(with_held_out("random", 3)), "random", most)
+    assert numbers(parts.compared) == list(range(3, 3 + OF_SMALL))
+    assert not parts.more
+    large = Net([1, 3, 2000, 2000]).model("data")
+    assert most_compared(large, random_samples(large, 1)) == COMPARED
 
 
 def test_one_sample_is_both() -> None:
