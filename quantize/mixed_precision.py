@@ -87,7 +87,7 @@ def quantize_within(
         limit: the largest drop to accept.
         method: as for `calibrate`.
         target: the form of the result.
-        keep: how many of the layers of each graph whose errors cost most stay in float in any case.
+        keep: how many of the layers whose errors cost most stay in float in any case, of all graphs together.
         rank: measure what each layer's errors cost even where nothing has to be chosen by it.
         cache: as for `quantize`.
         progress: notified of the calibration runs and of what was measured.
@@ -99,41 +99,76 @@ def quantize_within(
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
+    model = without_functions(model)
     every: list[Limited] = []
     graphs = sum(any(node.op_type in WEIGHTED for node in graph.node) for graph in all_graphs(model))
 
+    def calibrated(graph: onnx.ModelProto, given: Samples) -> _Calibrated:
+        return _Calibrated(graph, given, method, target, cache, progress)
+
+    kept_in = _costliest(model, samples, calibrated, keep, progress) if keep else []
+
     def quantize_graph(graph: onnx.ModelProto, given: Samples, within: Within) -> onnx.ModelProto:
-        calibrated = _Calibrated(graph, given, method, target, cache, progress)
+        floats = calibrated(graph, given)
         # what one graph loses is lost for those after it: each may add an equal part
         share = min((len(every) + 1) / max(graphs, 1), 1.0)
-        every.append(_limited(calibrated, lambda found: drop_of(within(found)), limit * share, keep, rank, progress))
+        kept = kept_in[len(every)] if keep else []
+        every.append(_limited(floats, lambda found: drop_of(within(found)), limit * share, kept, rank, progress))
         return every[-1].model
 
-    whole = quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
+    whole = quantize_every_graph(model, samples, simplified, quantize_graph, progress)
     kept = tuple(name for each in every for name in each.kept)
     layers = tuple(layer for each in every for layer in each.layers)
     time = sum((each.time for each in every), PlannedTime())
     return Limited(whole, every[-1].drop, kept, every[-1].drop <= limit, layers, time)
 
 
+def _costliest(
+    model: onnx.ModelProto,
+    samples: Samples,
+    calibrated: Callable[[onnx.ModelProto, Samples], "_Calibrated"],
+    count: int,
+    progress: Progress,
+) -> list[list[str]]:
+    """The layers whose errors cost the outputs of their graph most, of all graphs together.
+
+    Returns:
+        For each graph, in the order of `quantize_every_graph`, names of layers, the costliest first.
+    """
+    costs: list[tuple[float, int, str]] = []
+    graphs = 0
+
+    def look(graph: onnx.ModelProto, given: Samples, _: Within) -> onnx.ModelProto:
+        nonlocal graphs
+        floats = calibrated(graph, given)
+        fastest = floats.plan()
+        sensitivity = floats.sensitivity(fastest, progress)
+        costs.extend((-sensitivity.of_layer(step), graphs, step.name) for step in floats.layers(fastest))
+        graphs += 1
+        return graph
+
+    quantize_every_graph(model, samples, simplified, look)
+    if count >= len(costs) > 0:
+        raise QuantizeError(
+            f"{count} layers to keep in float of {len(costs)} in all; expected at most {len(costs) - 1}"
+        )
+    chosen = sorted(costs)[:count]
+    return [[name for _, number, name in chosen if number == graph] for graph in range(graphs)]
+
+
 def _limited(
     calibrated: "_Calibrated",
     drop_of: Callable[[onnx.ModelProto], float],
     limit: float,
-    keep: int,
+    kept: list[str],
     rank: bool,
     progress: Progress,
 ) -> Limited:
-    """Quantize one graph."""
+    """Quantize one graph; the layers `kept` stay in float in any case."""
     fastest = calibrated.plan()
     layers = calibrated.layers(fastest)
-    if keep >= len(layers) > 0:
-        raise QuantizeError(
-            f"{keep} layers to keep in float of {len(layers)} in all; expected at most {len(layers) - 1}"
-        )
-    sensitivity = calibrated.sensitivity(fastest, progress) if keep or rank else None
+    sensitivity = calibrated.sensitivity(fastest, progress) if kept or rank else None
     ranked = layers if sensitivity is None else _ranked(layers, sensitivity)
-    kept = [step.name for step in ranked[:keep]]
     found = _tried(calibrated, calibrated.plan(kept), drop_of)
     without_price = found.plan
     for changed in (_Calibrated.with_own_scales, _Calibrated.narrowed):

@@ -26,7 +26,7 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.samples.reading import array_files, read_samples
 from zoosmith.quantize.samples.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.samples.statistics import check_samples
 from zoosmith.recipes.densenet121 import DENSENET121
@@ -136,7 +136,8 @@ class _Build:
         self._seen: frozenset[str] = frozenset()
         self._drawn: Drawn = []
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
-        images_read = self._images is not None or (options.calibrate is not None and options.calibrate.is_dir())
+        given = options.calibrate
+        images_read = self._images is not None or (given is not None and given.is_dir() and not array_files(given))
         if images_read and recipe.preprocessing is None:
             raise ZoosmithError(f"{recipe.title}: the recipe names no preprocessing, so that images cannot be read")
 

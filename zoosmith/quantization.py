@@ -23,7 +23,7 @@ from zoosmith.quantize.samples.graph_inputs import signal_input
 from zoosmith.quantize.samples.held_out import most_compared, split, with_held_out
 from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
 from zoosmith.quantize.samples.made_pictures import KINDS
-from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, read_samples, takes_images
+from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, array_files, read_samples, takes_images
 from zoosmith.quantize.samples.seen_samples import refuse_seen, sample_digests, state_digests, stated_digests
 from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
 from zoosmith.quantize.similarity import CosineLoss
@@ -306,7 +306,7 @@ def gather(
     source = _source(model, calibration)
     calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
     samples = _samples(model, calibration, inputs, to_array, skip)
-    may_choose = source == SYNTHETIC or (calibration.preprocess is None and Path(source).is_dir())
+    may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
     distance = check_samples(model, samples, force=calibration.force or may_choose)
     if may_choose and distance is not None and distance.far and not calibration.force:
         choice = _nearest(model, calibration, to_array, partial(_samples, model, calibration, inputs, skip=_told))
@@ -373,8 +373,13 @@ def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progre
     """The convention that is named or found; one that does not fit is refused with the samples that it makes."""
     if calibration.preprocess != AUTO:
         return preprocessing(calibration.preprocess or DEFAULT_PREPROCESSING)
-    folder = None if calibration.source is None else Path(calibration.source)
-    return choose(model, AUTO, folder if folder is not None and folder.is_dir() else None, progress)
+    source = calibration.source
+    return choose(model, AUTO, Path(source) if source is not None and _holds_images(source) else None, progress)
+
+
+def _holds_images(source: str) -> bool:
+    """Whether a source is a folder of images, and not one of arrays."""
+    return Path(source).is_dir() and not array_files(source)
 
 
 def _source(model: ModelProto, calibration: Calibration) -> str:

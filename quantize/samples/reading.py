@@ -233,9 +233,63 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
                 yield {name: value.reshape(()) if name in self._scalars else value for name, value in entries.items()}
 
 
+def array_files(source: str | os.PathLike[str]) -> list[Path]:
+    """The NPZ files of a folder, by name; none where it is none."""
+    folder = Path(source)
+    return sorted(path for path in folder.glob("*.npz") if path.name[0] != ".") if folder.is_dir() else []
+
+
+class _MergedSamples(Sequence[Mapping[str, Array]]):
+    """Samples of several sources, each spread evenly over all, so that every part has some of each."""
+
+    def __init__(self, sources: Sequence[Samples], places: Sequence[tuple[int, int]]) -> None:
+        self._sources, self._places = sources, places
+
+    @classmethod
+    def of(cls, sources: Sequence[Samples]) -> "_MergedSamples":
+        """All samples of the sources."""
+        spread = [
+            ((index + 0.5) / len(samples), number, index)
+            for number, samples in enumerate(sources)
+            for index in range(len(samples))
+        ]
+        return cls(sources, [(number, index) for _, number, index in sorted(spread)])
+
+    def part(self, first: int, last: int) -> "_MergedSamples":
+        """Those from `first` to before `last`."""
+        return _MergedSamples(self._sources, self._places[first:last])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Mapping[str, Array]]:
+        # of each source a stretch in order: files are opened once
+        numbers = dict.fromkeys(number for number, _ in self._places)
+        stretches = {number: [place for other, place in self._places if other == number] for number in numbers}
+        streams = {
+            number: iter(part_of(self._sources[number], places[0], places[-1] + 1))
+            for number, places in stretches.items()
+        }
+        return (next(streams[number]) for number, _ in self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        number, place = self._places[index]
+        return self._sources[number][place]
+
+
 def part_of(samples: Samples, first: int, last: int) -> Samples:
     """The samples from `first` to before `last`, read or made when they are asked for, as all of them are."""
-    return samples.part(first, last) if isinstance(samples, LazySamples | _ArraySamples) else samples[first:last]
+    if isinstance(samples, LazySamples | _ArraySamples | _MergedSamples):
+        return samples.part(first, last)
+    return samples[first:last]
 
 
 def _batch(port: Port) -> int:
@@ -271,8 +325,8 @@ def read_samples(
 
     Args:
         model: what reads them.
-        source: `random`, `synthetic` (pictures of natural statistics), an NPZ file, or a folder of images, spread
-            evenly over it.
+        source: `random`, `synthetic` (pictures of natural statistics), an NPZ file, a folder of them, whose samples may
+            differ in shape from file to file, or a folder of images; samples are spread evenly over a folder.
         count: the most samples to take.
         preprocess: makes the model's input of a picture.
         kind: of `synthetic` pictures, as for `synthetic_samples`.
@@ -287,7 +341,12 @@ def read_samples(
     if source == SYNTHETIC:
         return synthetic_samples(model, count, preprocess, kind=kind)
     if not Path(source).exists():
-        raise QuantizeError(f"{source}: does not exist; expected a folder of images, an NPZ file, synthetic or random")
+        raise QuantizeError(
+            f"{source}: does not exist; expected a folder of images or NPZ files, an NPZ file, synthetic or random"
+        )
+    files = array_files(source)
+    if files:
+        return _MergedSamples.of([array_samples(model, path, count) for path in files]).part(0, count)
     if Path(source).is_dir():
         return image_samples(model, ImageFolder(source, limit=count), preprocess, on_broken=on_broken)
     return array_samples(model, source, count)

@@ -251,3 +251,16 @@ def test_what_cannot_be_quantized_is_refused_in_one_line(make: Callable[[], Mode
     with pytest.raises(QuantizeError, match=reason) as refused:
         quantize(make(), samples(4, 16000, 8000))
     assert "\n" not in str(refused.value)
+
+
+def test_layers_to_keep_in_float_are_counted_over_all_graphs() -> None:
+    model, given = two_rates(before=True), samples(8, 16000, 8000)
+    every = quantize_within(model, given, target=WHOLE, rank=True).layers
+    assert len(every) == 5
+    for count in (1, 3):
+        found = quantize_within(model, given, target=WHOLE, keep=count)
+        assert len(found.kept) == count and len(found.layers) == 5 - count
+    costs = sorted((layer.alone_db, layer.name) for layer in every if layer.alone_db is not None)
+    assert sorted(layer.name for layer in found.layers) == sorted(name for _, name in costs[3:])
+    with pytest.raises(QuantizeError, match="5 layers to keep in float of 5 in all; expected at most 4"):
+        quantize_within(model, given, target=WHOLE, keep=5)

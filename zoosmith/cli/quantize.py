@@ -47,8 +47,9 @@ _INT8_OPTIONS = (
     "--calibrate",
     "source",
     metavar="FOLDER|NPZ|synthetic|random",
-    help="Images, arrays by input name with samples along axis 0, made-up pictures or sound of natural statistics, or "
-    "noise.  [default: synthetic, where the model takes images or sound]",
+    help="Images, arrays by input name with samples along axis 0 (several NPZ files in a folder: of several shapes), "
+    "made-up pictures or sound of natural statistics, or noise.  [default: synthetic, where the model takes images or "
+    "sound]",
 )
 @click.option("--samples", type=click.IntRange(1), default=200, show_default=True, help="How many of them to use.")
 @click.option(

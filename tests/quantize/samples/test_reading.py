@@ -14,7 +14,7 @@ from zoosmith.onnx_model import ZoosmithError
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.samples.made_pictures import MadePictures
 from zoosmith.quantize.samples.natural_images import natural_images
-from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.samples.reading import part_of, read_samples
 from zoosmith.quantize.samples.text_pictures import text_pictures
 from zoosmith.validation import ValidationError, preprocessing
 from zoosmith.validation.array_files import open_arrays
@@ -45,6 +45,21 @@ def test_arrays_are_split_by_the_models_batch(tmp_path: Path) -> None:
     assert [sample["data"].shape[0] for sample in read(tmp_path / "a.npz", batch=3)] == [3, 3]
     assert len(read(tmp_path / "a.npz", count=2)) == 2
     assert np.array_equal(read(tmp_path / "a.npz", batch="N")[4]["data"], data[4:5])
+
+
+def test_the_files_of_a_folder_may_hold_samples_of_several_shapes(tmp_path: Path) -> None:
+    model = Net([1, 3, "length"]).model("data")
+    for name, count, length in (("a", 6, 4), ("b", 3, 8)):
+        data = np.arange(count, dtype=np.float32)[:, None, None] * np.ones((1, 3, length), np.float32)
+        np.savez(tmp_path / f"{name}.npz", data=data)
+    samples = read_samples(model, str(tmp_path), 100, NONE)  # type: ignore[arg-type]
+    shapes = [(int(sample["data"][0, 0, 0]), sample["data"].shape[2]) for sample in samples]
+    # each file in order, and spread evenly
+    assert shapes == [(0, 4), (0, 8), (1, 4), (2, 4), (1, 8), (3, 4), (4, 4), (2, 8), (5, 4)]
+    assert [int(samples[index]["data"][0, 0, 0]) for index in range(9)] == [number for number, _ in shapes]
+    late = part_of(samples, 4, 8)
+    assert [(int(sample["data"][0, 0, 0]), sample["data"].shape[2]) for sample in late] == shapes[4:8]
+    assert len(read_samples(model, str(tmp_path), 4, NONE)) == 4  # type: ignore[arg-type]
 
 
 def test_an_array_of_a_scalar_input_has_one_axis(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
         ("other.npz", "no array 'data', the model's input; it has image"),
         ("shape.npz", r"'data' is \[4, 1, 8, 8\]; expected \[N, 3, 8, 8\]"),
         ("junk.npz", "damaged or unsupported: expected numpy's arrays"),
-        ("absent.npz", "does not exist; expected a folder of images, an NPZ file, synthetic or random"),
+        ("absent.npz", "does not exist; expected a folder of images or NPZ files, an NPZ file, synthetic or random"),
     ):
         with pytest.raises(ZoosmithError, match=message) as caught:
             read(tmp_path / name)
