@@ -24,6 +24,7 @@ from zoosmith.quantize.plan.partition import Partition, partition, units
 from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.shared_scales import MUCH_COARSER, choose_parameters
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
+from zoosmith.quantize.rewrites.affines_before_convolutions import AffinesBeforeConvolutions
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
@@ -123,6 +124,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     result = _folded(model)
     GatedActivations()(result)
     ScalarsBeforeErf()(result)
+    AffinesBeforeConvolutions()(result)
     PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
     SignalConvolutions()(result)
