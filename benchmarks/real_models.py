@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from zoosmith.execution import ProcessDied, call_in_process, local_executor
+from zoosmith.execution import ProcessDiedError, call_in_process, local_executor
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
@@ -86,7 +86,7 @@ def in_process(path: Path, opsets: list[int], options: Any) -> list[Outcome]:
         return call_in_process(
             real_models.try_model, options.timeout, path, opsets, exact=options.exact, latency=options.latency
         )
-    except (TimeoutError, ProcessDied) as error:
+    except (TimeoutError, ProcessDiedError) as error:
         return [Outcome(opset, "fails", [str(error)]) for opset in opsets]
 
 

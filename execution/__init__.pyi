@@ -12,7 +12,7 @@ from .executor import default_workers as default_workers
 from .executor import local_executor as local_executor
 from .freed_memory import give_back as give_back
 from .freed_memory import keep_freed as keep_freed
-from .isolation import ProcessDied as ProcessDied
+from .isolation import ProcessDiedError as ProcessDiedError
 from .isolation import call_in_process as call_in_process
 from .progress import SILENT as SILENT
 from .progress import Progress as Progress

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from zoosmith.execution.executor import Executor, Job, interrupts_held
 from zoosmith.execution.shared import Shared, SharedElsewhere, forget, keep_recipe, recipe_of
+from zoosmith.onnx_model.errors import ZoosmithError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -40,7 +41,7 @@ _LOCAL_SETTINGS = {
 _LOGGERS = ("distributed", "tornado", "asyncio")
 
 
-class ClusterError(ConnectionError):
+class ClusterError(ZoosmithError, ConnectionError):
     """A cluster cannot be used, or is gone. The message is one line."""
 
 

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from zoosmith.onnx_model.errors import ZoosmithError
+
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _CHILD = Path(__file__).with_name("child.py")
 
 
-class ProcessDied(RuntimeError):
+class ProcessDiedError(ZoosmithError, RuntimeError):
     """The process ended without an answer: it was killed, ran out of memory or crashed. The message is one line."""
 
 
@@ -31,7 +33,7 @@ def call_in_process(
 
     Raises:
         TimeoutError: the process was killed at `timeout`.
-        ProcessDied: it ended without an answer.
+        ProcessDiedError: it ended without an answer.
         Exception: what the function raises.
     """
     task = pickle.dumps([entry or os.getcwd() for entry in sys.path]) + pickle.dumps((function, args, kwargs))
@@ -53,7 +55,7 @@ def _result(code: int, answer: bytes, complaint: bytes) -> Any:
     if code or not answer:
         lines = complaint.decode(errors="replace").strip().splitlines()
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise ProcessDied(f"the process ended with {reason}" + (f": {lines[-1]}" if lines else ""))
+        raise ProcessDiedError(f"the process ended with {reason}" + (f": {lines[-1]}" if lines else ""))
     succeeded, value = pickle.loads(answer)
     if not succeeded:
         raise value

@@ -18,7 +18,7 @@ PACKAGE = Path(zoosmith.__file__).parent
 # Room -> rooms and libraries that it may import beside itself and the standard library.
 ALLOWED = {
     "onnx_model": {"numpy", "onnx", "google.protobuf"},
-    "execution": {"dask", "distributed"},
+    "execution": {"zoosmith.onnx_model", "dask", "distributed"},
     "convert": {"zoosmith.onnx_model", "numpy", "onnx", "google.protobuf"},
     "opset_upgrade": {"zoosmith.onnx_model", "numpy", "onnx"},
     "optimize": {"zoosmith.onnx_model", "numpy", "onnx", "onnx_ir", "onnxsim"},

@@ -26,6 +26,15 @@ def test_every_public_name_loads_and_is_listed(name: str) -> None:
         assert getattr(room, public) is not None
 
 
+@pytest.mark.parametrize("name", [f"zoosmith.{room}" for room in ROOMS])
+def test_every_exception_that_is_published_has_the_one_base_of_ours(name: str) -> None:
+    room = import_module(name)
+    published = [getattr(room, public) for public in room.__all__]
+    errors = [each for each in published if isinstance(each, type) and issubclass(each, Exception)]
+    assert all(issubclass(error, zoosmith.ZoosmithError) for error in errors)
+    assert all(error.__name__.endswith("Error") for error in errors)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         zoosmith.no_such_name  # type: ignore[attr-defined]  # noqa: B018

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoosmith.execution import ProcessDied, call_in_process
+from zoosmith.execution import ProcessDiedError, call_in_process
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs import InputSource
 from zoosmith.validation.run_limit import runs_limited
@@ -41,7 +41,7 @@ def peak_memory(
     fed = (inputs or InputSource()).cases(model)[0]
     try:
         return call_in_process(_growth, None, model, threads, providers, fed, timeout) or None
-    except (ProcessDied, ValidationError) as error:
+    except (ProcessDiedError, ValidationError) as error:
         raise ValidationError(f"{os.fspath(model)}: its memory cannot be measured: {error}") from error
 
 

@@ -15,7 +15,7 @@ import onnxruntime
 from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
-from zoosmith.execution import Deadline, ProcessDied, ThreadExecutor, call_in_process, in_native_code
+from zoosmith.execution import Deadline, ProcessDiedError, ThreadExecutor, call_in_process, in_native_code
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import LinkedPath
@@ -321,7 +321,7 @@ def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
         return call_in_process(function, timeout, *args)
     except TimeoutError as error:
         raise _stopped(name, timeout) from error
-    except ProcessDied as error:
+    except ProcessDiedError as error:
         raise ValidationError(f"{name}: {error}") from error
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor, give_back
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.validation.ahead import is_small
@@ -42,7 +43,7 @@ Draw = Callable[[Callable[[Mapping[str, Any]], dict[str, Any]]], list[Case]]
 """Makes the cases of a verification, given how to run the original."""
 
 
-class RefusedResult(Exception):
+class RefusedResultError(ZoosmithError):
     """A runtime does not load what was made."""
 
     def __init__(self, runtime: Runtime, reason: str) -> None:
@@ -191,7 +192,7 @@ def prove(
                     after = finished(converted, clock)
                 else:
                     after = loaded(partial(make_converted, lambda: runtime), clock)
-            except RefusedResult as refusal:
+            except RefusedResultError as refusal:
                 return replace(proof, converted=refusal.runtime, failure=str(refusal)), drawn
             return _compared(replace(proof, converted=after.runtime), after, drawn, clock, task), drawn
 
@@ -244,7 +245,7 @@ def converted_runner(
 
     Raises:
         StoppedError: the time is up.
-        RefusedResult: the runtime does not load it.
+        RefusedResultError: the runtime does not load it.
         ValidationError: the installed ONNX Runtime lacks a provider.
     """
     structure = load_structure(model) if structure is None else structure
@@ -265,7 +266,7 @@ def converted_runner(
         raise
     except ValidationError as error:
         name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else f"model {structure.graph.name!r}"
-        raise RefusedResult(
+        raise RefusedResultError(
             reference_evaluator() if in_reference else onnx_runtime(), _without_name(error, name)
         ) from error
 

@@ -16,7 +16,7 @@ from zoosmith.execution import (
     SILENT,
     Executor,
     Job,
-    ProcessDied,
+    ProcessDiedError,
     Progress,
     WorkersDiedError,
     call_in_process,
@@ -217,7 +217,7 @@ def _build_apart(build: _Build) -> BuiltEntry:
     """Build one model in a process of its own, which it may end."""
     try:
         return call_in_process(_build_entry, None, build)
-    except ProcessDied as error:
+    except ProcessDiedError as error:
         reason = f"the process that built it died, and so did the next: {error}; has the machine enough memory?"
         return BuiltEntry(build.name, build.key, None, (), reason)
 

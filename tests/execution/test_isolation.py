@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoosmith.execution import ProcessDied, call_in_process
+from zoosmith.execution import ProcessDiedError, call_in_process
 
 
 def test_the_result_comes_from_another_process() -> None:
@@ -31,9 +31,9 @@ def test_a_call_without_an_end_is_stopped() -> None:
 
 
 def test_a_process_that_dies_is_told_in_one_line() -> None:
-    with pytest.raises(ProcessDied, match="exit code 3"):
+    with pytest.raises(ProcessDiedError, match="exit code 3"):
         call_in_process(os._exit, None, 3)
-    with pytest.raises(ProcessDied, match="signal 6"):
+    with pytest.raises(ProcessDiedError, match="signal 6"):
         call_in_process(os.abort, None)
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.zoosmith.recipes.test_given import write_small_net
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.cli.application import run
-from zoosmith.execution import ProcessDied, ProcessExecutor
+from zoosmith.execution import ProcessDiedError, ProcessExecutor
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.zoo_build import BuiltZoo, build_zoo
@@ -113,7 +113,7 @@ def test_a_model_that_ends_two_processes_is_told_and_the_others_are_built(
 ) -> None:
     def apart(function: Callable[..., Any], timeout: float | None, build: Any) -> Any:
         if build.name == "small/small":
-            raise ProcessDied("the process ended with signal 9")
+            raise ProcessDiedError("the process ended with signal 9")
         return function(build)
 
     monkeypatch.setattr("zoosmith.zoo_build.call_in_process", apart)

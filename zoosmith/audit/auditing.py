@@ -13,7 +13,15 @@ from zoosmith.audit.files import AuditedFile, NotCheckedError, Subject, Unreadab
 from zoosmith.audit.names import UNCLAIMED, opset_in, published_name
 from zoosmith.audit.registry import CHECKS, Check
 from zoosmith.audit.report import AuditReport, FileReport, Finding
-from zoosmith.execution import SILENT, Executor, ProcessDied, Progress, call_in_process, default_workers, local_executor
+from zoosmith.execution import (
+    SILENT,
+    Executor,
+    ProcessDiedError,
+    Progress,
+    call_in_process,
+    default_workers,
+    local_executor,
+)
 from zoosmith.onnx_model.errors import ZoosmithError, first_line
 from zoosmith.onnx_model.links import as_path
 from zoosmith.validation.proof import Limits
@@ -109,7 +117,7 @@ def _audit_apart(subject: Subject, limits: Limits) -> FileReport:
     """Audit a file in a process of its own, which it may end."""
     try:
         return call_in_process(audit_file, None, subject, limits)
-    except ProcessDied as error:
+    except ProcessDiedError as error:
         finding = Finding(_SURVIVED, (f"the process that audited it died: {error}",))
         return FileReport(os.fspath(subject.path), subject.kind, None, (finding,))
 

@@ -25,7 +25,7 @@ from zoosmith.audit import AuditReport, audit, auditing
 from zoosmith.audit.names import opset_in
 from zoosmith.audit.registry import CHECKS
 from zoosmith.cli.application import run
-from zoosmith.execution import Executor, ProcessDied, ThreadExecutor
+from zoosmith.execution import Executor, ProcessDiedError, ThreadExecutor
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.hub.pins import pinned_infos
 from zoosmith.recipes.published import families
@@ -298,7 +298,7 @@ def test_where_a_file_ends_the_process_the_others_are_audited_all_the_same(
 ) -> None:
     def apart(function: Any, timeout: float | None, subject: Any, limits: Any) -> Any:
         if subject.path == zoo.model("9"):
-            raise ProcessDied("the process ended with signal 6")
+            raise ProcessDiedError("the process ended with signal 6")
         return function(subject, limits)
 
     monkeypatch.setattr(auditing, "call_in_process", apart)
