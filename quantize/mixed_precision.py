@@ -27,8 +27,8 @@ from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
-from zoosmith.quantize.writing.gates import needed_bounds
 from zoosmith.quantize.writing.integer_writer import Encoding
+from zoosmith.quantize.writing.same_numbers import needed_bounds
 
 # microseconds that the worst error costs at the lowest price: less than any operator gains
 _LOWEST = 0.1

@@ -9,8 +9,8 @@ from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
 from zoosmith.optimize.values import attribute, pads, sizes
 from zoosmith.quantize.integer_forms import integer_form
-from zoosmith.quantize.writing.gates import gate_ends, is_gate, slope_and_shift
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
+from zoosmith.quantize.writing.same_numbers import gate_ends, has_same_numbers, is_gate, slope_and_shift
 
 
 def _is_affine(node: ir.Node, _: int) -> bool:
@@ -24,6 +24,9 @@ def affine(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """A per-channel affine: a 1 x 1 convolution, whose one weight per channel is exactly 127 of its scale."""
     found = read_affine(node)
     assert found is not None
+    if has_same_numbers(node, writer.parameters[found.source], writer.parameters[output]):
+        writer.share(found.source, output)
+        return
     _depthwise(writer, node, output, found.source, found.scale, found.shift, (1, 1), (1, 1))
 
 

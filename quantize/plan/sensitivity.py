@@ -9,6 +9,7 @@ import onnx_ir as ir
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_proto
+from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import (
     add_initializer,
     is_standard,
@@ -21,9 +22,9 @@ from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.plan.error_price import Sensitivity
 from zoosmith.quantize.plan.partition import units
-from zoosmith.quantize.writing.gates import is_gate
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 from zoosmith.quantize.writing.rounded_weights import round_weights
+from zoosmith.quantize.writing.same_numbers import has_same_numbers, is_gate
 from zoosmith.validation import OnnxRuntimeRunner
 
 # samples that sensitivity is measured on
@@ -90,10 +91,14 @@ def _is_exact(
     node: ir.Node | None, parameters: Mapping[ir.Value, QuantizationParameters], found: QuantizationParameters
 ) -> bool:
     """Whether a value in uint8 has the numbers of another one, so that encoding it rounds nothing."""
-    if node is None or not is_standard(node, "HardSigmoid"):
+    if node is None:
         return False
-    source = node.inputs[0]
-    return source is not None and source in parameters and is_gate(node, parameters[source], found)
+    if is_standard(node, "HardSigmoid"):
+        source = node.inputs[0]
+        return source is not None and source in parameters and is_gate(node, parameters[source], found)
+    affine = read_affine(node)
+    source = None if affine is None else affine.source
+    return source is not None and source in parameters and has_same_numbers(node, parameters[source], found)
 
 
 def _end_before_saturation(model: ir.Model) -> None:

@@ -6,13 +6,20 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
+from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import is_standard, name_of, opset, read_values
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.plan.partition import Partition, Step
 from zoosmith.quantize.target import Target
 from zoosmith.quantize.writing import quantization_parameters
-from zoosmith.quantize.writing.gates import UINT8_CLIP, gate_parameters, needed_range, with_gate_on_step
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
+from zoosmith.quantize.writing.same_numbers import (
+    UINT8_CLIP,
+    affine_parameters,
+    gate_parameters,
+    needed_range,
+    with_gate_on_step,
+)
 
 MUCH_COARSER = 4.0
 """How many times as coarse as its own scale a shared one is before a value keeps its own.
@@ -78,6 +85,8 @@ def choose_parameters(
             result[members[0]] = quantization_parameters.per_channel(*range_of(members[0]))
     if target.format == "integer" and opset(model) >= UINT8_CLIP:
         _share_numbers_with_gates(parts, result, groups)
+    if target.format == "integer":
+        _share_numbers_with_affines(parts, result, groups)
     return result
 
 
@@ -94,6 +103,23 @@ def _share_numbers_with_gates(
             gate = gate_parameters(step.node, fitted)
             if gate is not None:
                 parameters[source], parameters[step.output] = fitted, gate
+
+
+def _share_numbers_with_affines(
+    parts: Partition, parameters: dict[ir.Value, QuantizationParameters], groups: "_Groups"
+) -> None:
+    """Let each affine of one scale that integer convolutions alone read have the numbers of what it reads."""
+    makers = {step.node: step for step in parts.steps if step.form}
+    for step in parts.steps:
+        affine = read_affine(step.node) if step.form else None
+        if affine is None or step.output is not step.node.outputs[0] or step.output.is_graph_output():
+            continue
+        readers = [makers.get(use.node) for use in step.output.uses()]
+        if not all(reader is not None and reader.node.op_type == "Conv" for reader in readers):
+            continue
+        if affine.source in parameters and groups.is_alone(affine.source) and groups.is_alone(step.output):
+            found = affine_parameters(step.node, parameters[affine.source])
+            parameters[step.output] = found or parameters[step.output]
 
 
 def _bounded(found: Range, lowest: float, highest: float) -> tuple[Array, Array]:

@@ -153,6 +153,10 @@ class IntegerWriter:
             self.emit("QuantizeLinear", [real, *self.scale_and_zero_point(other)], again)
         return self._encoded_again[key]
 
+    def share(self, source: ir.Value, output: ir.Value) -> None:
+        """Let the uint8 form of `output` be that of `source`, read otherwise."""
+        self.quantized[output] = self.quantized[source]
+
     def clip(self, source: ir.Value, output: ir.Value, lowest: int, highest: int) -> None:
         """Write a Clip of the uint8 form of `source`, to that of `output`."""
         bounds = [self._scalar(name, np.uint8(end)) for name, end in (("lowest", lowest), ("highest", highest))]

@@ -20,7 +20,8 @@ class QuantizationParameters:
 
     Attributes:
         scale: float64 of shape (channels,), or (1,) for all channels alike.
-        zero_point: float64 of the same shape, whole numbers, not always inside uint8.
+        zero_point: float64 of the same shape, not always inside uint8; whole numbers, but for values that have the
+            numbers of another one and that convolutions alone read.
     """
 
     scale: Array
@@ -35,7 +36,7 @@ class QuantizationParameters:
     def nominal_zero_point(self) -> int:
         """The zero point that the file states: that of the channels, or 0 where they differ."""
         same = bool(np.all(self.zero_point == self.zero_point[0]))
-        return int(self.zero_point[0]) if same and 0 <= self.zero_point[0] <= LEVELS else 0
+        return round(float(self.zero_point[0])) if same and 0 <= self.zero_point[0] <= LEVELS else 0
 
     def same_as(self, other: "QuantizationParameters") -> bool:
         """Whether both encode every value alike."""

@@ -1,4 +1,4 @@
-"""HardSigmoid and HardSwish on the numbers of what they read."""
+"""HardSigmoid, HardSwish and affines on the numbers of what they read."""
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ from zoosmith.quantize import quantize
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
-from zoosmith.quantize.writing.gates import needed_bounds
+from zoosmith.quantize.writing.same_numbers import needed_bounds
 
 EVERY_LAYER = Target(every_layer=True)
 
@@ -78,3 +78,31 @@ def test_the_bounds_of_what_a_gate_alone_reads_are_those_of_its_slope() -> None:
     value = model.graph[0].outputs[0]
     assert needed_bounds(value, model.graph.outputs) == (-3.0, 1.0)
     assert needed_bounds(value, [value]) == (-np.inf, np.inf)
+
+
+def shifted(shift: float, padding: int) -> onnx.ModelProto:
+    """A HardSwish, times 2 plus a shift, between convolutions."""
+    net = Net([1, 64, 28, 28], opset=14)
+    x = net.add("HardSwish", net.conv("data", 64, 64, bias=True), name="source")
+    x = net.add("Add", x, net.constant(np.array(shift, np.float32)), name="affine")
+    return net.model(net.conv(x, 64, 64, 3, pads=[padding] * 4))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("shift", [0.3, -0.1])
+def test_an_affine_of_one_shift_has_the_numbers_of_what_it_reads(shift: float, padding: int) -> None:
+    model = shifted(shift, padding)
+    result = quantize(model, random_samples(model, 16), target=EVERY_LAYER)
+    onnx.checker.check_model(result, full_check=True)
+    assert [node.op_type for node in result.graph.node if node.op_type == "QLinearConv"] == ["QLinearConv"] * 2
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.02
+
+
+def test_an_affine_that_float_operators_read_as_well_is_written() -> None:
+    net = Net([1, 64, 28, 28], opset=14)
+    x = net.add("HardSwish", net.conv("data", 64, 64, bias=True))
+    x = net.add("Add", x, net.constant(np.array(0.3, np.float32)), name="affine")
+    model = net.model(net.conv(x, 64, 64, 3), net.add("Erf", x))
+    result = quantize(model, random_samples(model, 16), target=EVERY_LAYER)
+    assert [node.op_type for node in result.graph.node if node.op_type == "QLinearConv"] == ["QLinearConv"] * 3
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.02

@@ -1,7 +1,8 @@
-"""HardSigmoid on uint8: the same numbers, cut off where it is 0 and 1, and read with another scale and zero point.
+"""Operators on uint8 that change no number: HardSigmoid and affines of one scale.
 
-`slope * x + shift`, where `x = scale * (q - zero_point)`, is `slope * scale * (q - gate_zero_point)`: no number
-changes, and none is rounded where the gate's zero, at `x = -shift / slope`, lies on a step of `x`.
+`slope * x + shift`, where `x = scale * (q - zero_point)`, is `slope * scale * (q - other)`: the same numbers read with
+another scale and zero point, so nothing is rounded. HardSigmoid cuts them off where it is 0 and 1; its zero, at
+`x = -shift / slope`, has to lie on a step of `x`.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
+from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import attribute, is_standard
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters
@@ -96,6 +98,28 @@ def is_gate(node: ir.Node, source: QuantizationParameters, output: QuantizationP
     if found is None:
         return False
     return np.array_equal(found.scale, output.scale) and np.array_equal(found.zero_point, output.zero_point)
+
+
+def affine_parameters(node: ir.Node, parameters: QuantizationParameters) -> QuantizationParameters | None:
+    """Those of an affine of one positive scale and one shift whose numbers are what it reads; None for others.
+
+    Its zero point may lie between two numbers: a convolution that reads it takes the difference into its bias, but for
+    what it pads, which is off by up to half a step.
+    """
+    affine = read_affine(node)
+    if affine is None or len(parameters.scale) != 1 or affine.scale[0] <= 0:
+        return None
+    if np.ptp(affine.scale) != 0 or np.ptp(affine.shift) != 0:
+        return None
+    scale = affine.scale[:1] * parameters.scale
+    zero_point = parameters.zero_point - affine.shift[:1] / scale
+    return QuantizationParameters(scale, zero_point) if 0 <= zero_point[0] <= LEVELS else None
+
+
+def has_same_numbers(node: ir.Node, source: QuantizationParameters, output: QuantizationParameters) -> bool:
+    """Whether what an affine makes has the numbers of what it reads."""
+    found = affine_parameters(node, source)
+    return found is not None and found.same_as(output)
 
 
 def gate_ends(parameters: QuantizationParameters) -> tuple[int, int]:
