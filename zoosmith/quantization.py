@@ -391,7 +391,7 @@ def _source(model: ModelProto, calibration: Calibration) -> str:
     if calibration.source is None and not takes_images(model):
         raise QuantizeError(
             "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
-            "for one that a Fourier transform reads; give --calibrate NPZ files, or random"
+            "for one that a Fourier transform reads; give --calibrate an NPZ file, or random"
         )
     return SYNTHETIC
 

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.optimize.nets import Net, dense_block
+from tests.quantize.samples.sound_nets import detector, fourier
 from tests.quantize.test_mixed_precision import fragile
 from tests.quantize.trained import picture_folder, trained_net
 from zoosmith.cli import main
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.quantize import calibrate
 from zoosmith.quantize.samples.reading import read_samples
 from zoosmith.validation import preprocessing
@@ -59,7 +61,7 @@ def test_random_samples_make_an_integer_model(model: Path, tmp_path: Path, capsy
     assert code == 0
     assert out.startswith(f"{output}: ")
     assert "12 integer convolutions, 2 borders to float" in out
-    assert " on 32 samples not calibrated on" in out
+    assert " on 256 samples not calibrated on" in out
     assert sum(node.op_type == "QLinearConv" for node in onnx.load(output).graph.node) == 12
 
 
@@ -431,3 +433,14 @@ def test_half_precision_refuses_options_that_it_has_no_use_for(
     code, _, err = run(capsys, "quantize", model, "-o", output, *options)
     assert code == 2 and not output.exists()
     assert f"--keep-float, --format, --symmetric: of --to int8 only; found --to {kind}" in err
+
+
+def test_a_net_of_sound_is_calibrated_on_made_up_sound_of_each_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(detector({"then": fourier(64), "else": fourier(32)}), tmp_path / "sound.onnx")
+    output = tmp_path / "int8.onnx"
+    code, out, err = run(capsys, "quantize", tmp_path / "sound.onnx", "-o", output, "--samples", 20, "--every-layer")
+    assert code == 0 and "stays in float" not in err
+    assert "calibrated on 20 samples of synthetic sound, which cannot be judged" in out
+    assert sum(node.op_type == "QLinearConv" for node in all_nodes(onnx.load(output))) == 2
