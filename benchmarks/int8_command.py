@@ -29,6 +29,7 @@ from net_samples import NetSamples, samples_of
 
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.quantize.selection import before_selection
 from zoosmith.validation.runtimes import runtime_for, targets
 from zoosmith.validation.runtimes.runner import ForeignRunner
 
@@ -105,7 +106,7 @@ def measured(net: Net, form: str, output: Path, arguments: argparse.Namespace) -
     if failed is not None:
         return f"REFUSED {failed.replace(str(net.path), net.name)} | {seconds:.0f} s"
     found = session(output)
-    alike = cosine(net.float, found, net.others)
+    alike = cosine(compared(net.path), compared(output), net.others)
     [_, ratio] = speeds([net.float, found], net.others[:1] * repeats(net), arguments.rounds)
     notice = next((line for line in printed if "expect no speed-up" in line), None)
     quantized = FORMS[form][:1] != ["--to"]
@@ -116,6 +117,15 @@ def measured(net: Net, form: str, output: Path, arguments: argparse.Namespace) -
         *places(net, output, alike, arguments),
     ]
     return " | ".join(parts)
+
+
+def compared(path: Path) -> onnxruntime.InferenceSession:
+    """A model as its outputs are compared: of a detector, before it selects boxes."""
+    model = onnx.load(path)
+    selecting = before_selection(model)
+    if selecting is model:
+        return session(path)
+    return onnxruntime.InferenceSession(selecting.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 def repeats(net: Net) -> int:

@@ -7,7 +7,14 @@ from onnx import ModelProto
 from zoosmith.execution import Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model, model_name
-from zoosmith.quantize.samples.preprocessing_ranking import IMAGES, RankedPreprocessing, clear_best, rank_preprocessings
+from zoosmith.quantize.samples.preprocessing_ranking import (
+    IMAGES,
+    MORE_IMAGES,
+    RankedPreprocessing,
+    clear_best,
+    not_clearly_farther,
+    rank_preprocessings,
+)
 from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation import ImageFolder, preprocessing
 from zoosmith.validation.images import OnBroken
@@ -70,6 +77,10 @@ def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) 
         raise ZoosmithError("--preprocess auto compares preprocessings on images: give a folder of them, or a name")
     ranking = _rank(model, data, IMAGES, lambda path, reason: None)
     best = clear_best(ranking)
+    if best is None and not ranking[0].distance.far:
+        near, more = not_clearly_farther(ranking), ImageFolder(data, limit=MORE_IMAGES)
+        ranking = rank_preprocessings(model, more, near, on_broken=lambda path, reason: None)
+        best = clear_best(ranking)
     if best is None:
         first, second = (f"{each.preprocess.name} ({each.distance})" for each in ranking[:2])
         raise ZoosmithError(f"--preprocess auto finds no clear best: {first}, then {second}; name one")

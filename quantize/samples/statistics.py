@@ -23,8 +23,8 @@ VARIANCE_LIMIT = 0.6
 _FEW = 10
 _VARIANCE_LIMIT_OF_FEW = 0.9
 
-# samples that are run, spread evenly over those given: medians over all layers need no more
-_MEASURED = 32
+MEASURED = 32
+"""Samples that are run, spread evenly over those given: medians over all layers need no more."""
 
 # what a channel adds to the divergence at the most, in nats
 _LARGEST = 10.0
@@ -67,12 +67,13 @@ class SampleDistance:
         )
 
 
-def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance | None:
+def measure_samples(model: onnx.ModelProto, samples: Samples, most: int = MEASURED) -> SampleDistance | None:
     """Compare what samples make of a net's inner values with what its BatchNormalizations state.
 
     Args:
         model: as trained, in float32 or half precision: before its BatchNormalizations are folded into convolutions.
         samples: the model's inputs by name.
+        most: how many of them are run at the most, spread evenly.
 
     Returns:
         The distance; None where the model states no statistics, so that samples cannot be judged.
@@ -84,7 +85,7 @@ def measure_samples(model: onnx.ModelProto, samples: Samples) -> SampleDistance 
     stated = list(_stated(model))
     if not stated:
         return None
-    measured = min(_MEASURED, len(samples))
+    measured = min(most, len(samples))
     spread = [samples[index * len(samples) // measured] for index in range(measured)]
     model, names = _with_floats(model, stated)
     seen = calibrate(model, spread, tensors=names.values())

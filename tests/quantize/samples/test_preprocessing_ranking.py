@@ -11,7 +11,13 @@ from tests.optimize.nets import Net
 from tests.quantize.trained import picture_folder, trained_net
 from tests.shared_data import SHARED, needs_shared
 from zoosmith.convert import caffe2_to_onnx
-from zoosmith.quantize.samples.preprocessing_ranking import clear_best, rank_preprocessings
+from zoosmith.quantize.samples.preprocessing_ranking import (
+    RankedPreprocessing,
+    clear_best,
+    not_clearly_farther,
+    rank_preprocessings,
+)
+from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.validation import ImageFolder
 from zoosmith.validation.preprocess import PREPROCESSINGS
 
@@ -42,6 +48,13 @@ def test_the_best_of_wrong_ones_is_no_clear_best(tmp_path: Path) -> None:
     ranking = rank_preprocessings(trained_net(), ImageFolder(picture_folder(tmp_path)), wrong)
     assert [each.preprocess.name for each in ranking] == ["unit", "none"]
     assert clear_best(ranking) is None
+
+
+def test_those_that_are_nearly_as_near_as_the_first_may_as_well_be_the_best() -> None:
+    named = zip(("torchvision", "unit", "none"), (0.02, 0.025, 0.1), strict=True)
+    ranking = [RankedPreprocessing(PREPROCESSINGS[name], SampleDistance(0.1, 0.1, near, 10)) for name, near in named]
+    assert [each.name for each in not_clearly_farther(ranking)] == ["torchvision", "unit"]
+    assert [each.name for each in not_clearly_farther(ranking[1:])] == ["unit"]
 
 
 def test_a_net_without_statistics_ranks_nothing(tmp_path: Path) -> None:
