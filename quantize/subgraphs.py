@@ -38,6 +38,7 @@ def quantize_every_graph(
     simplified: Callable[[ModelProto], ModelProto],
     quantize_graph: QuantizeGraph,
     progress: Progress = SILENT,
+    weighted: Collection[str] = WEIGHTED,
 ) -> ModelProto:
     """Quantize the graphs inside of nodes, the inner ones first, and then the model's own.
 
@@ -52,6 +53,7 @@ def quantize_every_graph(
         quantize_graph: quantizes the graph of a model and leaves those inside of nodes as they are. It gets a model,
             its samples, and what puts its result into the whole model.
         progress: told of graphs that stay in float.
+        weighted: operators that a graph inside of a node must have one of to be looked at.
 
     Raises:
         NothingToQuantizeError: no graph has something to quantize.
@@ -63,7 +65,7 @@ def quantize_every_graph(
         nonlocal done, missing
         if any(subgraphs(node) for node in current.graph.node):
             current = simplified(current)
-        for place in _places(current):
+        for place in _places(current, weighted):
             inner = _Inner.at(current, place)
             if inner is None:
                 continue
@@ -105,12 +107,12 @@ class _Place:
         return found
 
 
-def _places(model: ModelProto) -> Iterator[_Place]:
+def _places(model: ModelProto, weighted: Collection[str]) -> Iterator[_Place]:
     """The graphs that may have something to quantize."""
     for index, node in enumerate(model.graph.node):
         if node.domain in DEFAULT_DOMAINS and node.op_type in (*_BRANCHES, *_LOOPS):
             for name, graph in subgraphs(node):
-                if any(inner.op_type in WEIGHTED for inner in all_nodes(graph)):
+                if any(inner.op_type in weighted for inner in all_nodes(graph)):
                     yield _Place(index, name)
 
 

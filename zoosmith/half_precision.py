@@ -14,10 +14,11 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.quantization import Calibration, gather, of_file
 from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import BFLOAT16, OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
-from zoosmith.validation import InputSource, Limits, ValidationError, verify_models
+from zoosmith.validation import InputSource, Limits, ValidationError, compare, runner_for, verify_models
 from zoosmith.writing import Written, write_verified
 
 # samples that choose what stays in float32, and that the result is verified on
@@ -64,6 +65,28 @@ class Halved:
         return f"{self.bytes:,} bytes of {self.bytes_before:,} in {self.kind}{kept}, {self.written.verified}"
 
 
+class _Accepted:
+    """Whether the outputs of a model are within limits of the original's.
+
+    Args:
+        original: the float32 model.
+        samples: its inputs by name.
+        limits: as for the verification.
+    """
+
+    def __init__(self, original: ModelProto, samples: Samples, limits: Limits) -> None:
+        self._samples, self._limits = samples, limits
+        runner = runner_for(original)
+        self._wanted = [runner.run(sample) for sample in samples]
+
+    def __call__(self, model: ModelProto) -> bool:
+        runner, limits = runner_for(model), self._limits
+        return all(
+            compare(wanted, runner.run(sample), rtol=limits.rtol, atol=limits.atol).passed
+            for wanted, sample in zip(self._wanted, self._samples, strict=True)
+        )
+
+
 def halve_file(
     source: Path,
     output: Path,
@@ -104,7 +127,8 @@ def halve_file(
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
         float_source = _raised(original, kind, source, progress)
         state_digests(float_source, gathered.seen)
-        half = to_half(float_source, gathered.samples, kind)
+        accepted = _Accepted(original, gathered.samples[:_SAMPLES], limits or _LIMITS[kind])
+        half = to_half(float_source, gathered.samples, kind, accepted=accepted, progress=progress)
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     except ValidationError as error:

@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.optimize.nets import Net, dense_block
+from zoosmith.onnx_model.traversal import all_graphs
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import to_half
 from zoosmith.quantize.samples.reading import random_samples
@@ -107,6 +108,117 @@ def test_an_output_that_is_stated_as_a_scalar_is_no_obstacle(kind: str) -> None:
     made = to_half(model, random_samples(model, 2), kind).model
     onnx.checker.check_model(made, full_check=True)
     assert len(made.graph.output[0].type.tensor_type.shape.dim) == 4
+
+
+def branched(*, steps: bool = False) -> onnx.ModelProto:
+    """A branch with weights of its own and of the outer graph, or a loop of three steps."""
+    stream = np.random.RandomState(0)
+
+    def weights(name: str) -> onnx.TensorProto:
+        return numpy_helper.from_array((stream.randn(32, 32) / 6).astype(np.float32), name)
+
+    def body(name: str, inputs: list[onnx.ValueInfoProto], source: str) -> onnx.GraphProto:
+        nodes = [
+            helper.make_node("MatMul", [source, f"{name}_w"], [f"{name}_a"]),
+            helper.make_node("Tanh", [f"{name}_a"], [f"{name}_b"]),
+            helper.make_node("MatMul", [f"{name}_b", "shared"], [f"{name}_y"]),
+        ]
+        outputs = [helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, [4, 32])]
+        if inputs:
+            nodes.append(helper.make_node("Identity", ["go"], ["again"]))
+            outputs.insert(0, helper.make_tensor_value_info("again", TensorProto.BOOL, []))
+        return helper.make_graph(nodes, name, inputs, outputs, [weights(f"{name}_w")])
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 32])
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        helper.make_node("Less", ["sum", "sum_limit"], ["positive"]),
+        helper.make_node("If", ["positive"], ["y"], then_branch=body("t", [], "x"), else_branch=body("e", [], "x")),
+    ]
+    if steps:
+        own = [("i", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("carried", TensorProto.FLOAT, [4, 32])]
+        inputs = [helper.make_tensor_value_info(*each) for each in own]
+        nodes = [helper.make_node("Loop", ["three", "", "x"], ["y"], body=body("t", inputs, "carried"))]
+    constants = [
+        weights("shared"),
+        numpy_helper.from_array(np.float32(1e6), "sum_limit"),
+        numpy_helper.from_array(np.int64(3), "three"),
+    ]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 32])
+    graph = helper.make_graph(nodes, "net", [x], [y], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_values_in_branches_and_loops_are_float16(steps: bool) -> None:
+    model = branched(steps=steps)
+    half = to_half(model, random_samples(model, 3), "float16")
+    [inner] = [graph for graph in all_graphs(half.model) if graph.name == "t"]
+    assert {tensor.data_type for tensor in inner.initializer} == {TensorProto.FLOAT16}
+    assert [layer.op_type for layer in half.layers][:3] == ["MatMul", "Tanh", "MatMul"]
+    assert largest_error(model, half.model) < 0.01
+
+
+def test_a_branch_that_no_sample_comes_to_stays_in_float32() -> None:
+    model = branched()
+    half = to_half(model, random_samples(model, 3), "float16")
+    types = {tensor.name: tensor.data_type for graph in all_graphs(half.model) for tensor in graph.initializer}
+    assert types["e_w"] == TensorProto.FLOAT
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_weights_in_branches_and_loops_are_bfloat16(steps: bool) -> None:
+    model = branched(steps=steps)
+    half = to_half(model, random_samples(model, 3), "bfloat16")
+    assert half.model.ByteSize() < 0.65 * model.ByteSize()
+    assert largest_error(model, half.model) < 0.1
+
+
+def test_functions_are_halved() -> None:
+    function = helper.make_function(
+        "local",
+        "Twice",
+        ["x", "w"],
+        ["y"],
+        [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "w"], ["y"])],
+        [helper.make_opsetid("", 17)],
+    )
+    weights = (np.random.RandomState(0).randn(16, 16) / 4).astype(np.float32)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [3, 16]) for name in "xy")
+    node = helper.make_node("Twice", ["x", "w"], ["y"], domain="local")
+    graph = helper.make_graph([node], "net", [x], [y], [numpy_helper.from_array(weights, "w")])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=[function])
+    half = to_half(model, random_samples(model, 2), "float16")
+    assert types_of_weights(half.model) == {TensorProto.FLOAT16}
+    assert largest_error(model, half.model) < 0.01
+
+
+def test_what_a_value_in_float32_was_made_of_stays_too_where_its_rounding_shows() -> None:
+    # squares of small numbers have no digits in float16, which a logarithm shows
+    net = Net([1, 4, 8, 8], opset=13)
+    small = net.add("Mul", net.conv("data", 4, 4), net.constant(np.float32(1e-4)), name="little")
+    power = net.add("Add", net.add("Mul", small, small, name="power"), net.constant(np.float32(1e-12)), name="moved")
+    model = net.model(net.conv(net.add("Log", power, name="log"), 4, 4))
+    half = to_half(model, random_samples(model, 3), "float16")
+    assert {"power", "moved", "log"} <= set(half.kept)
+    assert largest_error(model, half.model) < 0.05
+
+
+def test_more_stays_in_float32_where_the_model_is_not_accepted() -> None:
+    model = dense_block()
+    samples = random_samples(model, 2)
+    usual = to_half(model, samples, "float16")
+    asked: list[int] = []
+
+    def accepted(found: onnx.ModelProto) -> bool:
+        asked.append(found.ByteSize())
+        return len(asked) == 3
+
+    found = to_half(model, samples, "float16", accepted=accepted)
+    assert len(asked) == 3
+    assert len(found.kept) > len(usual.kept)
+    assert asked == sorted(asked)
 
 
 def test_bfloat16_below_opset_13_is_refused() -> None:
