@@ -168,18 +168,18 @@ def _is_double(g: Writer, name: str) -> bool:
 def _reduce_log_sum_exp(node: NodeProto, g: Writer) -> None:
     """From opset 28 on 1.32 has no kernel: it sums exponentials in doubles, which overflow beyond 709."""
     data, *axes = (name for name in node.input if name)
-    kind = g.element_type(data)
-    reduces = (g.shape(axes[0]) or (0,))[0] if axes else not g.attribute("noop_with_empty_axes")
-    if kind not in (TensorProto.FLOAT, TensorProto.DOUBLE) or not reduces:
+    if g.element_type(data) not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         return
-    largest = g.op("ReduceMax", data, *axes, keepdims=1)
+    keep, nothing = g.attribute("keepdims"), g.attribute("noop_with_empty_axes")
+    largest = g.op("ReduceMax", data, *axes, keepdims=1, noop_with_empty_axes=nothing)
     # an infinity is what the sum of its exponentials gives
     finite = g.op("Less", g.op("Abs", largest), g.scalar_like(largest, np.inf))
     shift = g.op("Where", finite, largest, g.scalar_like(largest, 0))
-    total = g.op("ReduceLogSumExp", g.op("Sub", data, shift), *axes, keepdims=1)
-    result = g.op("Add", total, shift)
-    operator, names = ("Identity", []) if g.attribute("keepdims") else ("Squeeze", axes)
-    g.op(operator, result, *names, output=node.output[0])
+    shifted = g.op("Sub", data, shift)
+    total = g.op("ReduceLogSumExp", shifted, *axes, keepdims=keep, noop_with_empty_axes=nothing)
+    if not keep:
+        shift = g.op("Reshape", shift, g.op("Shape", total), allowzero=1)
+    g.op("Add", total, shift, output=node.output[0])
 
 
 class _Gap(NamedTuple):

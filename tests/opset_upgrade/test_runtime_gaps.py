@@ -124,7 +124,7 @@ class TestLogSumExp:
         rank = 2 if attributes.get("keepdims", 1) else len(inputs)
         made = model_of(node, kind=kind, opset=opset, rank=rank)
         if inputs:
-            made.graph.input.append(helper.make_tensor_value_info("axes", INT64, [1]))
+            made.graph.input.append(helper.make_tensor_value_info("axes", INT64, ["count"]))
         return made
 
     @pytest.mark.parametrize("keepdims", [0, 1])
@@ -143,9 +143,18 @@ class TestLogSumExp:
             assert found.shape == expected.shape
             np.testing.assert_allclose(found, expected, rtol=1e-6)
 
-    def test_what_reduces_nothing_and_what_no_kernel_was_for_stays(self) -> None:
-        for model in (self.model(FLOAT, noop_with_empty_axes=1), self.model(TensorProto.FLOAT16)):
-            assert [node.op_type for node in convert(model, 28).model.graph.node] == ["ReduceLogSumExp"]
+    @pytest.mark.parametrize("axes", [[], [0], [0, 1]])
+    def test_without_axes_all_or_nothing_is_reduced(self, axes: list[int]) -> None:
+        values = self.VALUES[[0, 4]].astype(np.float32)
+        for nothing in (0, 1):
+            model = self.model(FLOAT, "axes", keepdims=1, noop_with_empty_axes=nothing)
+            feeds = {"x": values, "axes": np.array(axes, np.int64)}
+            expected, found = (runner_for(each).run(feeds)["y"] for each in (model, convert(model, 28).model))
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_a_type_that_no_kernel_was_for_stays(self) -> None:
+        converted = convert(self.model(TensorProto.FLOAT16), 28).model
+        assert [node.op_type for node in converted.graph.node] == ["ReduceLogSumExp"]
 
     def test_it_stays_below_and_in_a_model_that_is_of_opset_28(self) -> None:
         for model, target in ((self.model(FLOAT, opset=21), 27), (self.model(FLOAT, opset=28), 28)):
