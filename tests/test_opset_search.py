@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from tests import opset_search
+from zoosmith.validation import OnnxRuntimeRunner
+
+ONES = np.ones(2, np.float32)
 
 
 def test_a_net_of_a_number_is_always_the_same() -> None:
@@ -20,6 +25,7 @@ def test_some_nets_of_a_seed_are_converted_and_give_the_same_values() -> None:
 
 def test_another_value_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opset_search, "_difference", lambda one, other: "another value")
+    monkeypatch.setattr(opset_search, "_is_unstable", lambda model, fed, expected: False)
     assert "wrong" in [opset_search.search(1, number)[0] for number in range(20)]
 
 
@@ -30,6 +36,17 @@ def test_a_value_is_disputed_where_the_reference_evaluator_makes_it_of_the_origi
     differences = iter(["another value"])
     monkeypatch.setattr(opset_search, "_difference", lambda one, other: next(differences, ""))
     assert opset_search.search(1, number)[0] == "disputed"
+
+
+def test_a_net_whose_results_change_with_the_last_digits_of_its_values_is_unstable() -> None:
+    nodes = [onnx.helper.make_node("Mul", ["x", "w"], ["p"]), onnx.helper.make_node("Hardmax", ["p"], ["y"])]
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy"]
+    graph = onnx.helper.make_graph(nodes, "g", ports[:1], ports[1:], [onnx.numpy_helper.from_array(ONES, "w")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    for second, unstable in ((1.0, True), (1.5, False)):
+        fed = {"x": np.array([1, second], np.float32)}
+        expected = OnnxRuntimeRunner(model).run(fed)
+        assert opset_search._is_unstable(model, fed, expected) == unstable
 
 
 @pytest.mark.slow

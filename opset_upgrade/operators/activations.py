@@ -19,11 +19,20 @@ from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, i
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("Celu", "HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
-type_fallback("Celu")(inline_body)
+decomposition("HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
 type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Selu", "Softplus")(cast_to_single)
 type_fallback("PRelu")(multiply_integers_in_double)
 type_fallback("Softsign", "ThresholdedRelu")(cast_to_single)
+
+
+@decomposition("Celu")
+@type_fallback("Celu")
+def _celu(node: NodeProto, g: Writer) -> None:
+    alpha = g.attribute("alpha")
+    if alpha <= 0:
+        # the operator's text takes positive numbers for 0, its body does not
+        g.refuse(f"alpha={alpha:g}, for which its text and its definition by other operators differ")
+    inline_body(node, g)
 
 
 @decomposition("Gelu")

@@ -30,6 +30,35 @@ def _rotary_embedding(node: NodeProto, g: Writer) -> None:
 def _attention_24_to_23(node: NodeProto, g: Writer) -> None:
     if len(node.input) > 6:
         inline_body(node, g)
+    else:
+        _pad_mask(node, g)
+
+
+def _pad_mask(node: NodeProto, g: Writer) -> None:
+    """From 24 on a mask that is shorter than the keys hides the rest; before, a mask of one key is broadcast."""
+    mask, past = input_at(node, 3), input_at(node, 4)
+    if not mask:
+        return
+    last, length = g.rank(mask) - 1, g.rank(node.input[1]) - 2
+    if not past and same_size(g, Size(mask, last), Size(node.input[1], length)):
+        return
+    own, *before = (each for name in (node.input[1], past) if name for each in sizes(g, name, [-2]))
+    [given] = sizes(g, mask, [-1])
+    known = [each for each in (given, own, *before) if isinstance(each, int)]
+    if len(known) == 2 + len(before):
+        missing = sum(known[1:]) - known[0]
+        if missing <= 0:
+            return
+        added = g.constant([missing])
+    else:
+        keys = as_vector(g, [own])
+        for each in before:
+            keys = g.op("Add", keys, as_vector(g, [each]))
+        added = g.op("Sub", keys, as_vector(g, [given]))
+    pads = g.op("Concat", g.constant([0] * (2 * last + 1)), added, axis=0)
+    hidden = g.scalar_like(mask, 0 if g.element_type(mask) == TensorProto.BOOL else -np.inf)
+    node.input[3] = g.op("Pad", mask, pads, hidden)
+    g.keep()
 
 
 @adapter("Attention", source=25, target=24)

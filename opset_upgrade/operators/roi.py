@@ -35,6 +35,8 @@ def _align_by_gather(node: NodeProto, g: Writer, *, shifted: bool) -> None:
     """Gather the four elements around each sample, and average the samples of each bin."""
     data, _, images = node.input
     samples = g.attribute("sampling_ratio")
+    if not (g.attribute("output_height") and g.attribute("output_width")):
+        g.refuse("its regions are of no rows or no columns")
     if g.attribute("mode") != "avg" or not samples or g.element_type(data) != TensorProto.FLOAT:
         form = f"mode={g.attribute('mode')!r}, sampling_ratio={samples} of {g.type_string(data)}"
         g.refuse(f"RoiAlign of these regions with {form} does not exist there")

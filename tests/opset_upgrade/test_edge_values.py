@@ -117,6 +117,22 @@ def test_the_number_of_keys_that_attention_saw_is_not_guessed(ports: str | None)
     np.testing.assert_allclose(run(converted, **values), run(model, **values), atol=1e-5)
 
 
+@pytest.mark.parametrize("alpha", [-2.0, 0.0])
+def test_a_celu_whose_text_and_definition_differ_is_refused(alpha: float) -> None:
+    model = one_node("Celu", TensorProto.FLOAT, "x", 12, alpha=alpha)
+    with pytest.raises(OpsetError, match=f"alpha={alpha:g}, for which its text and its definition"):
+        convert_version(model, 11)
+
+
+def test_regions_of_no_columns_are_refused() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 16]> g (float[1, 1, 3, 3] x, float[1, 4] r, int64[1] b)
+        => (float[1, 1, 5, 0] y) { y = RoiAlign <output_height = 5, output_width = 0, sampling_ratio = 2> (x, r, b) }"""
+    )
+    with pytest.raises(OpsetError, match="its regions are of no rows or no columns"):
+        convert_version(model, 13)
+
+
 def test_data_of_zeros_is_quantized_with_scale_1() -> None:
     model = parser.parse_model(
         """<ir_version: 8, opset_import: ["": 13]> g (float[N] x) => (uint8[N] y, float s, uint8 z) {

@@ -130,6 +130,22 @@ def test_a_mask_of_more_keys_than_there_are_is_refused() -> None:
         convert_version(model, 22)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+@pytest.mark.parametrize("past", [True, False])
+@pytest.mark.parametrize("free", [True, False])
+def test_a_mask_of_fewer_keys_than_there_are_hides_the_rest(free: bool, past: bool, dtype: Any) -> None:
+    mask = np.ones((HEADS.shape[2], 1), dtype)
+    inputs = [HEADS, HEADS, HEADS, mask, *([PAST, PAST] if past else [])]
+    model, feeds = node_model("Attention", 25, *inputs, outputs=3 if past else 1)
+    if free:
+        for value in (*model.graph.input, *model.graph.output):
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+                dim.dim_param = f"{value.name}_{axis}"
+    for target in (23, 22, 13):
+        for name, expected in run(model, feeds).items():
+            assert_same(expected, run(convert_version(model, target), feeds)[name])
+
+
 def test_products_of_an_attention_that_are_an_output_have_an_open_number_of_keys() -> None:
     inputs = [HEADS, HEADS, HEADS, None, PAST, PAST]
     model, feeds = node_model("Attention", 24, *inputs, outputs=4)
