@@ -1,6 +1,7 @@
 """Made-up pictures of three kinds, by number: of natural statistics, lines of text, and text in natural pictures."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -28,6 +29,13 @@ _WIDE = 2
 _MOST_LINES = 5
 _LOWEST, _HIGHEST = 0.05, 0.17
 _SHORTEST, _LONGEST = 2, 12
+
+
+def made_pictures(size: tuple[int, int], seed: int = 0, kind: str | None = None) -> "MadePictures":
+    """The made-up pictures of these arguments, which are those of `MadePictures`: those of each kind are made once."""
+    kind = kind or usual_kind(size)
+    # natural ones are of one size, whatever the input's
+    return _of_kind((256, 256) if kind == NATURAL else size, seed, kind)
 
 
 def usual_kind(size: tuple[int, int]) -> str:
@@ -66,6 +74,11 @@ class MadePictures:
         with_margin = round(height * MARGIN), round(width * MARGIN)
         make = text_pictures if self._kind == LINES else scenes
         return make(1, with_margin, seed=self._seed, first=number)
+
+
+@lru_cache(len(KINDS))
+def _of_kind(size: tuple[int, int], seed: int, kind: str) -> MadePictures:
+    return MadePictures(size, seed, kind)
 
 
 def scenes(count: int, size: tuple[int, int], *, seed: int = 0, first: int = 0) -> Iterator[Image.Image]:

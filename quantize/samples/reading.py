@@ -14,7 +14,7 @@ from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.digests import PixelDigest
-from zoosmith.quantize.samples.made_pictures import MadePictures
+from zoosmith.quantize.samples.made_pictures import made_pictures
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.array_files import open_arrays
 from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
@@ -55,7 +55,7 @@ def synthetic_samples(
     Raises ValidationError where the model does not read images.
     """
     reads = image_input(model)
-    pictures = MadePictures(reads.size, seed, kind)
+    pictures = made_pictures(reads.size, seed, kind)
     return _in_batches(range(count), lambda number: preprocess(pictures[number], reads.size), reads)
 
 

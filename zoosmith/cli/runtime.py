@@ -1,5 +1,6 @@
 """`zoosmith runtime`: environments with other runtimes."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,9 +58,13 @@ def list_command(terminal: Terminal) -> None:
     from zoosmith.validation import runtimes
 
     rows = []
+    # many runtimes are for the same Pythons, and each of those is started to see its version
+    bases: dict[tuple[str, ...], Path | None] = {}
     for known in runtimes.supported():
         python = runtimes.find_environment(known)
-        base = None if python is not None else runtimes.base_python(known)
+        if python is None and known.pythons not in bases:
+            bases[known.pythons] = runtimes.base_python(known)
+        base = None if python is not None else bases[known.pythons]
         rows.append(
             {
                 "runtime": str(known),

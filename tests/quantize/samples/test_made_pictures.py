@@ -5,7 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 
-from zoosmith.quantize.samples.made_pictures import KINDS, LINES, NATURAL, MadePictures, scenes, usual_kind
+from zoosmith.quantize.samples.made_pictures import (
+    KINDS,
+    LINES,
+    NATURAL,
+    MadePictures,
+    made_pictures,
+    scenes,
+    usual_kind,
+)
 from zoosmith.quantize.samples.natural_images import natural_images
 
 SHA256 = "ff0b6bd13a027b1109a7d1e24d2213a458e00cc314e8c54ed5d4b5456c774236"
@@ -40,3 +48,12 @@ def test_a_picture_is_of_its_kind_and_number(kind: str) -> None:
     assert made[3] is made[3]
     assert made[3].tobytes() != made[4].tobytes()
     assert made[3].tobytes() == MadePictures((32, 32), kind=kind)[3].tobytes()
+
+
+def test_pictures_are_made_once_for_all_who_ask_for_them() -> None:
+    once = made_pictures((32, 32), seed=5)
+    assert once is made_pictures((64, 64), seed=5, kind=NATURAL)
+    assert once is not made_pictures((32, 32), seed=6)
+    assert made_pictures((32, 32), kind=LINES) is not made_pictures((32, 64), kind=LINES)
+    assert once[2] is once[2]
+    assert once[2].tobytes() == MadePictures((32, 32), seed=5)[2].tobytes()

@@ -182,6 +182,8 @@ def test_memory_does_not_grow_with_the_number_of_samples(
     source: str, some: int, many: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zoosmith.quantize.samples.made_pictures._KEPT", 0)
+    # not those that other tests have had made
+    monkeypatch.setattr("zoosmith.quantize.samples.reading.made_pictures", MadePictures)
     wide = Net([1, 3, 192, 192])
     model = wide.model(wide.add("Relu", "data"))
 
