@@ -328,6 +328,27 @@ def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.Captur
     assert "junk.onnx" in err
 
 
+@pytest.mark.parametrize("kind", ["int8", "float16"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_model_is_made(
+    model: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(
+        capsys,
+        "quantize",
+        model,
+        "-o",
+        tmp_path / "o.onnx",
+        "--to",
+        kind,
+        "--calibrate",
+        "random",
+        "--report",
+        tmp_path,
+    )
+    assert (code, out, err) == (2, "", f"error: {tmp_path}: is a folder; expected a file for --report\n")
+    assert not (tmp_path / "o.onnx").exists()
+
+
 def test_a_report_says_what_each_layer_costs_and_the_worst_stay_in_float(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -185,6 +185,7 @@ def quantize(
     from zoosmith.validation.run_limit import runs_limited
 
     calibration = Calibration(source, samples, method, preprocess, force, timeout)
+    _refuse_report_in_vain(report)
     if kind != "int8":
         _refuse_int8_options(kind)
         with runs_limited(timeout):
@@ -273,6 +274,14 @@ def _halve(
     if not written:
         terminal.failure(f"{model}: the model in {kind} {found.written.verified}; nothing written")
     return 0 if written else 1
+
+
+def _refuse_report_in_vain(path: Path | None) -> None:
+    """Raise ZoosmithError where a report cannot be written: before the model is made, not behind it."""
+    from zoosmith.onnx_model.errors import ZoosmithError
+
+    if path is not None and path.is_dir():
+        raise ZoosmithError(f"{path}: is a folder; expected a file for --report")
 
 
 def _write_report(path: Path | None, result: dict[str, Any]) -> None:
