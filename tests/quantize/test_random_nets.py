@@ -1,0 +1,131 @@
+"""Small random nets in every form: the file loads, and is as near to the float net as stated, node by node as well."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.optimize.nets import Net
+from zoosmith.quantize import quantize_within
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.errors import NothingToQuantizeError
+from zoosmith.quantize.half_precision import to_half
+from zoosmith.quantize.samples.reading import random_samples
+from zoosmith.quantize.similarity import CosineLoss, cosine
+from zoosmith.quantize.target import Target
+from zoosmith.validation import OnnxRuntimeRunner
+
+CHANNELS = 8
+# every operator keeps the number of channels; height and width are kept as well, so that any two values can meet
+Grow = Callable[[Net, str, str], str]
+
+
+def _convolution(net: Net, x: str, _: str) -> str:
+    kernel, group = int(net.stream.choice([1, 3])), int(net.stream.choice([1, 2, CHANNELS]))
+    spread = float(np.exp(net.stream.uniform(-4, 4)))
+    weights = net.normal(CHANNELS, CHANNELS // group, kernel, kernel, spread=spread)
+    bias = net.normal(CHANNELS, spread=spread)
+    return net.add("Conv", x, weights, bias, group=group, pads=[kernel // 2] * 4)
+
+
+def _joined(net: Net, x: str, y: str) -> str:
+    return net.conv(net.add("Concat", x, y, axis=1), 2 * CHANNELS, CHANNELS)
+
+
+def _gate(net: Net, x: str, _: str) -> str:
+    pooled = net.add("GlobalAveragePool", x)
+    return net.add("Mul", x, net.add("Sigmoid", net.conv(pooled, CHANNELS, CHANNELS)))
+
+
+def _turned(net: Net, x: str, _: str) -> str:
+    rows = net.add("Transpose", x, perm=[0, 2, 3, 1])
+    product = net.add("MatMul", rows, net.normal(CHANNELS, CHANNELS, spread=0.3))
+    return net.add("Transpose", product, perm=[0, 3, 1, 2])
+
+
+def _pooled(op_type: str) -> Grow:
+    return lambda net, x, _: net.add(op_type, x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+
+def _simple(op_type: str, **values: object) -> Grow:
+    return lambda net, x, _: net.add(op_type, x, **values)
+
+
+OPERATORS: dict[str, Grow] = {
+    "convolution": _convolution,
+    "another convolution": _convolution,
+    "concat": _joined,
+    "gate": _gate,
+    "matrix": _turned,
+    "add": lambda net, x, y: net.add("Add", x, y),
+    "silu": lambda net, x, _: net.add("Mul", x, net.add("Sigmoid", x)),
+    "normalization": lambda net, x, _: net.batch_normalization(x, CHANNELS),
+    "max": _pooled("MaxPool"),
+    "average": _pooled("AveragePool"),
+    "relu": _simple("Relu"),
+    "leaky": _simple("LeakyRelu", alpha=0.1),
+    "hard": _simple("HardSigmoid"),
+    "tanh": _simple("Tanh"),
+    "softmax": _simple("Softmax", axis=1),
+}
+
+TARGETS = {"integer": Target(), "every layer": Target(every_layer=True), "qdq": Target("qdq")}
+
+
+def random_net(names: list[str], seed: int, opset: int) -> onnx.ModelProto:
+    """A net of a convolution and the named operators, each on one of the last two values, and of two outputs."""
+    net = Net([1, CHANNELS, 7, 7], seed=seed, opset=opset)
+    values = ["data", _convolution(net, "data", "data")]
+    for name in names:
+        x, y = (values[-int(net.stream.choice([1, 1, 2]))] for _ in range(2))
+        values.append(OPERATORS[name](net, x, y))
+    return net.model(*dict.fromkeys([values[-1], values[len(values) // 2]]))
+
+
+def stated_and_measured(model: onnx.ModelProto, form: str, samples: Samples) -> tuple[onnx.ModelProto, float]:
+    """A form of a model, and what it loses at the most as is stated."""
+    if form == "float16":
+        return to_half(model, samples, form).model, 1e-3
+    found = quantize_within(model, samples, CosineLoss(model, samples), limit=0.01, target=TARGETS[form])
+    return found.model, found.drop
+
+
+def check(names: list[str], seed: int, opset: int, form: str) -> None:
+    model = random_net(names, seed, opset)
+    samples = random_samples(model, 2, seed=seed)
+    exact = [OnnxRuntimeRunner(model).run(sample) for sample in samples]
+    try:
+        made, stated = stated_and_measured(model, form, samples)
+    except NothingToQuantizeError:
+        pytest.fail("the first convolution can be quantized")
+    onnx.checker.check_model(made, full_check=True)
+    for node_by_node in (False, True):
+        runner = OnnxRuntimeRunner(made, node_by_node=node_by_node)
+        found = cosine(exact, [runner.run(sample) for sample in samples])
+        assert found is not None
+        assert 1 - found <= stated + 2e-3
+        assert 1 - found <= 0.1
+
+
+nets = given(
+    names=st.lists(st.sampled_from(sorted(OPERATORS)), min_size=1, max_size=7),
+    seed=st.integers(0, 10_000),
+    opset=st.sampled_from([10, 11, 12, 13, 17]),
+    form=st.sampled_from([*TARGETS, "float16"]),
+)
+
+
+@nets
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_a_random_net_loads_and_is_as_near_as_stated(names: list[str], seed: int, opset: int, form: str) -> None:
+    check(names, seed, opset, form)
+
+
+@pytest.mark.slow
+@nets
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_many_random_nets_load_and_are_as_near_as_stated(names: list[str], seed: int, opset: int, form: str) -> None:
+    check(names, seed, opset, form)
