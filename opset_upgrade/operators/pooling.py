@@ -187,6 +187,8 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     if channels is None:
         g.refuse("dilations do not exist there, and the number of channels is not fixed")
     kind, data, power = g.element_type(node.input[0]), node.input[0], get_attribute(node, "p", 2)
+    if not power:
+        g.refuse("p=0, of which there is no root")
     if node.op_type == "LpPool":
         data = g.op("Pow", g.op("Abs", data), g.scalar_like(data, power))
     limit_list(channels * prod(kernel), g)

@@ -133,6 +133,15 @@ def test_regions_of_no_columns_are_refused() -> None:
         convert_version(model, 13)
 
 
+def test_a_pool_of_no_power_is_refused_where_its_root_is_needed() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 18]> g (float[1, 1, 4, 4] x) => (float[1, 1, 2, 2] y) {
+        y = LpPool <p = 0, kernel_shape = [2, 2], dilations = [2, 2]> (x) }"""
+    )
+    with pytest.raises(OpsetError, match="p=0, of which there is no root"):
+        convert_version(model, 12)
+
+
 def test_data_of_zeros_is_quantized_with_scale_1() -> None:
     model = parser.parse_model(
         """<ir_version: 8, opset_import: ["": 13]> g (float[N] x) => (uint8[N] y, float s, uint8 z) {
