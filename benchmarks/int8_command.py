@@ -215,8 +215,8 @@ def main() -> None:
                     line = f"NOT MEASURED {type(error).__name__}: {first_line(error)}"[:200]
                 lines.append(line)
                 print(f"{path.stem} | {form} | {line}", flush=True)
-    for word in ("REFUSED", "NOT MEASURED", "LOW", "SLOWER AND UNSAID", "notice though faster", "OTHER", "FAILS"):
-        print(f"{word}: {sum(word in line for line in lines)} of {len(lines)}")
+    for word in ("REFUSED", "NOT MEASURED", " LOW", "SLOWER AND UNSAID", "notice though faster", "OTHER", "FAILS"):
+        print(f"{word.strip()}: {sum(word in line for line in lines)} of {len(lines)}")
 
 
 if __name__ == "__main__":
