@@ -31,8 +31,8 @@ LEAST_DB = (40.0, 50.0, 60.0, 70.0)
 # the first opset whose Cast takes bfloat16
 OLDEST_OF_BFLOAT16 = 13
 
-# rounds of keeping what loses too much; each finds at least one layer more
-_ROUNDS = 12
+# rounds of keeping what loses too much, at each limit; each round finds at least one layer more
+_ROUNDS = 5
 # operators for whose weights graphs inside of nodes are looked at
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 
