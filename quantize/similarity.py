@@ -1,11 +1,12 @@
 """How alike the outputs of a float model and of an integer one are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 
+from zoosmith.onnx_model.constants import Array
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.selection import before_selection
 from zoosmith.validation import OnnxRuntimeRunner, runner_for
@@ -24,17 +25,47 @@ def cosine(exact: Outputs, found: Outputs) -> float | None:
 
     Values that are not finite are left out, and outputs whose shape depends on the values: None where none are left.
     """
-    results = []
+    return min((_of_sums(sums.sum(axis=0)) for sums in _sums_of_outputs(exact, found)), default=None)
+
+
+def probable_cosine(exact: Outputs, found: Outputs) -> float | None:
+    """As `cosine`, and less by its standard error: what other samples are likely to have.
+
+    The standard error is the jackknife's, over samples (Efron and Stein, The jackknife estimate of variance, 1981).
+    """
+    return min((_of_sums(sums.sum(axis=0)) - _error(sums) for sums in _sums_of_outputs(exact, found)), default=None)
+
+
+def _error(sums: Array) -> float:
+    """The standard error of the cosine of samples with these sums."""
+    count = len(sums)
+    without_one = np.array([_of_sums(each) for each in sums.sum(axis=0) - sums])
+    return float(np.sqrt((count - 1) * without_one.var())) if count > 1 else 0.0
+
+
+def _of_sums(sums: Array) -> float:
+    """The cosine of two vectors by their dot product and the square of each length; 1 where both are of zeros."""
+    product, of_exact, of_found = sums
+    length = float(np.sqrt(of_exact) * np.sqrt(of_found))
+    return float(product) / length if length else float(of_exact == of_found)
+
+
+def _sums_of_outputs(exact: Outputs, found: Outputs) -> Iterator[Array]:
+    """For each output that can be compared, sums of each sample.
+
+    Yields:
+        float64 of shape (samples, 3): the dot product, and the square of the length of either side.
+    """
     for name in exact[0] if exact else ():
         pairs = [(a[name], b[name]) for a, b in zip(exact, found, strict=True)]
-        if not all(_comparable(a, b) for a, b in pairs):
-            continue
-        wanted, given = (np.concatenate([pair[side].reshape(-1) for pair in pairs]) for side in (0, 1))
-        usable = np.isfinite(wanted) & np.isfinite(given)
-        wanted, given = wanted[usable].astype(np.float64), given[usable].astype(np.float64)
-        length = float(np.linalg.norm(wanted) * np.linalg.norm(given))
-        results.append(float(wanted @ given) / length if length else float(np.array_equal(wanted, given)))
-    return min(results, default=None)
+        if all(_comparable(a, b) for a, b in pairs):
+            yield np.array([_sums(a, b) for a, b in pairs])
+
+
+def _sums(exact: Array, found: Array) -> tuple[float, float, float]:
+    usable = np.isfinite(exact) & np.isfinite(found)
+    wanted, given = exact[usable].astype(np.float64), found[usable].astype(np.float64)
+    return float(wanted @ given), float(wanted @ wanted), float(given @ given)
 
 
 def _comparable(exact: Any, found: Any) -> bool:
@@ -42,7 +73,7 @@ def _comparable(exact: Any, found: Any) -> bool:
 
 
 class CosineLoss:
-    """What a quantized model loses: 1 less its cosine to the float one, on a few samples, before boxes are selected.
+    """What a quantized model loses: 1 less its probable cosine to the float one, before boxes are selected.
 
     Args:
         exact: the float model.
@@ -72,5 +103,5 @@ class CosineLoss:
 
     def _losses(self, found: Outputs) -> list[float]:
         counts = sorted({self._count, len(self._samples)})
-        cosines = [cosine(self._wanted[:count], found[:count]) for count in counts]
+        cosines = [probable_cosine(self._wanted[:count], found[:count]) for count in counts]
         return [0.0 if each is None else 1 - each for each in cosines]

@@ -1,12 +1,14 @@
 """Outputs of a float and an integer model are held against each other by their cosine."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.reading import random_samples
-from zoosmith.quantize.similarity import CosineLoss, cosine
+from zoosmith.quantize.similarity import CosineLoss, cosine, probable_cosine
 from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
 
@@ -19,6 +21,34 @@ def test_the_cosine_is_that_over_all_samples_together() -> None:
     exact, found = rows([1, 0], [0, 2]), rows([1, 1], [0, 2])
     assert cosine(exact, found) == pytest.approx(5 / np.sqrt(5 * 6))
     assert cosine(exact, exact) == pytest.approx(1)
+
+
+def test_a_standard_error_is_taken_off_where_samples_differ() -> None:
+    exact, found = rows([1, 0], [0, 1], [1, 1]), rows([1, 0.5], [0, 1], [1, 1])
+    without_one = [
+        cosine([a, b], [c, d]) for (a, b), (c, d) in zip(combinations(exact, 2), combinations(found, 2), strict=True)
+    ]
+    standard_error = np.sqrt(2 * np.var(without_one))
+    assert standard_error > 0.01
+    assert probable_cosine(exact, found) == pytest.approx(cosine(exact, found) - standard_error)
+
+
+def test_alike_samples_leave_the_cosine_as_it_is() -> None:
+    exact, found = rows([1, 0], [1, 0]), rows([1, 1], [1, 1])
+    assert probable_cosine(exact, found) == pytest.approx(cosine(exact, found))
+    assert probable_cosine(exact[:1], found[:1]) == pytest.approx(cosine(exact, found))
+
+
+def test_the_standard_error_is_of_the_spread_between_draws_of_samples() -> None:
+    random = np.random.default_rng(0)
+
+    def drawn(count: int) -> tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]]:
+        exact = random.normal(size=(count, 8)) * random.uniform(0.5, 2, size=(count, 1))
+        return rows(*exact), rows(*(exact + random.normal(size=(count, 8)) * random.uniform(0, 0.4, size=(count, 1))))
+
+    draws = [drawn(24) for _ in range(100)]
+    stated = np.mean([cosine(*draw) - probable_cosine(*draw) for draw in draws])
+    assert stated == pytest.approx(np.std([cosine(*draw) for draw in draws]), rel=0.25)
 
 
 def test_the_worst_output_counts() -> None:
@@ -58,8 +88,8 @@ def test_where_samples_are_few_others_are_looked_at_as_well() -> None:
     found = other.model(other.add("Abs", "data"))
     same, unlike = {"data": np.ones((1, 4), np.float32)}, {"data": np.full((1, 4), -1, np.float32)}
     assert CosineLoss(model, [same])(found) == pytest.approx(0)
-    both = CosineLoss(model, [same], [unlike])(found)
-    assert both == pytest.approx(1 - 4 / np.sqrt(4 * 8))
+    exact, given = ([OnnxRuntimeRunner(each).run(sample) for sample in (same, unlike)] for each in (model, found))
+    assert CosineLoss(model, [same], [unlike])(found) == pytest.approx(1 - probable_cosine(exact, given))
     # the few alone count where they are worse
     assert CosineLoss(model, [unlike], [same])(found) == 1
 
@@ -72,7 +102,7 @@ def test_the_qdq_form_is_run_with_joined_operators_and_node_by_node() -> None:
     found = quantize(model, samples, target=Target("qdq"))
     exact = [OnnxRuntimeRunner(model).run(sample) for sample in samples]
     runners = OnnxRuntimeRunner(found), OnnxRuntimeRunner(found, node_by_node=True)
-    joined, single = (cosine(exact, [runner.run(sample) for sample in samples]) for runner in runners)
+    joined, single = (probable_cosine(exact, [runner.run(sample) for sample in samples]) for runner in runners)
     assert joined is not None
     assert single is not None
     assert joined != single
