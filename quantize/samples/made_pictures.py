@@ -22,7 +22,7 @@ KINDS = {
 _KEPT = 256
 
 # widths in heights from which an input is one of lines of text. Calibrated on such pictures, three PP-OCR nets come
-# nearer to their float outputs on lines of real text (the cosines are in docs/integer-models.md)
+# nearer to their float outputs on lines of real text (the cosines are in docs/integer-models-measured.md)
 _WIDE = 2
 
 # lines of a scene, their heights in heights of the picture, and widths in heights of the line
