@@ -332,21 +332,15 @@ def test_simplify_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.Captur
 def test_a_report_that_cannot_be_written_is_refused_before_the_model_is_made(
     model: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(
-        capsys,
-        "quantize",
-        model,
-        "-o",
-        tmp_path / "o.onnx",
-        "--to",
-        kind,
-        "--calibrate",
-        "random",
-        "--report",
-        tmp_path,
-    )
-    assert (code, out, err) == (2, "", f"error: {tmp_path}: is a folder; expected a file for --report\n")
-    assert not (tmp_path / "o.onnx").exists()
+    result, file = tmp_path / "o.onnx", tmp_path / "file"
+    file.touch()
+    for report, why in (
+        (tmp_path, f"{tmp_path}: is a folder; expected a file for --report"),
+        (file / "new" / "r.json", f"{file / 'new' / 'r.json'}: {file} is a file; expected a folder for --report"),
+    ):
+        command = ("quantize", model, "-o", result, "--to", kind, "--calibrate", "random", "--report", report)
+        assert run(capsys, *command) == (2, "", f"error: {why}\n")
+        assert not result.exists()
 
 
 def test_a_report_says_what_each_layer_costs_and_the_worst_stay_in_float(

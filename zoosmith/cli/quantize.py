@@ -280,8 +280,13 @@ def _refuse_report_in_vain(path: Path | None) -> None:
     """Raise ZoosmithError where a report cannot be written: before the model is made, not behind it."""
     from zoosmith.onnx_model.errors import ZoosmithError
 
-    if path is not None and path.is_dir():
+    if path is None:
+        return
+    if path.is_dir():
         raise ZoosmithError(f"{path}: is a folder; expected a file for --report")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ZoosmithError(f"{path}: {above} is a file; expected a folder for --report")
 
 
 def _write_report(path: Path | None, result: dict[str, Any]) -> None:
