@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.ir_versions import lowered_ir
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_graphs
 from zoosmith.optimize import OptimizeError
@@ -88,7 +89,9 @@ def to_half(
     except OptimizeError as error:
         raise QuantizeError(str(error)) from error
     if kind == BFLOAT16:
-        return _in_bfloat16(whole, samples[:MEASURED], accepted)
+        half = _in_bfloat16(whole, samples[:MEASURED], accepted)
+        half.model.ir_version = lowered_ir(half.model)
+        return half
     every: list[Half] = []
 
     def halve(graph: onnx.ModelProto, given: Samples, within: Within) -> onnx.ModelProto:
