@@ -150,9 +150,9 @@ def quantize_file(
         calibration: what ranges are measured on.
         max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
         labelled: images to measure the drop on.
-        min_cosine: the smallest cosine between the outputs of both models on samples that are held out; layers stay in
-            float until it is kept, and where that does not help the best model is written. Not on `labelled`, where the
-            drop counts.
+        min_cosine: the smallest cosine between the outputs of both models on samples that are held out, its standard
+            error taken off; layers stay in float until it is kept, and where that does not help the best model is
+            written. Not on `labelled`, where the drop counts.
         keep_float: how many of the layers that cost most stay in float in any case.
         rank: measure what each layer alone costs even where nothing is chosen by it.
         target: the form of the file.

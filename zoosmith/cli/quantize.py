@@ -83,8 +83,8 @@ _INT8_OPTIONS = (
     type=click.FloatRange(0, 1),
     default=0.99,
     show_default=True,
-    help="Smallest cosine between float and integer outputs on samples that are held out: layers stay in float until "
-    "it is kept. Not with --data, where the drop counts.",
+    help="Smallest cosine between float and integer outputs on samples that are held out, its standard error "
+    "taken off: layers stay in float until it is kept. Not with --data, where the drop counts.",
 )
 @click.option(
     "--keep-float",
