@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
+from networkx.utils import UnionFind
 
 from zoosmith.onnx_model.names import Names
 from zoosmith.optimize.values import (
@@ -74,23 +75,23 @@ class PadDepthwiseConvolutions(ir.passes.InPlacePass):
 
 def _independent_channels(model: ir.Model) -> Iterator[_Channels]:
     """The channels that nothing but convolutions makes and reads."""
-    joined = _Joined()
+    joined: UnionFind[ir.Value] = UnionFind()
     fixed: set[ir.Value] = {*model.graph.inputs, *model.graph.outputs}
     for node in model.graph:
         output, source = node.outputs[0], node.inputs[0] if node.inputs else None
         same = _same_channels(node)
         if same is not None:
             for value in same:
-                joined.join(value, output)
+                joined.union(value, output)
         elif not _is_dense(node):
             fixed.update((*read_values(node), *node.outputs))
         elif source is not None:
-            joined.add(source)
-            joined.add(output)
-    fixed_roots = {joined.root(value) for value in fixed}
+            joined.union(source)
+            joined.union(output)
+    fixed_roots = {joined[value] for value in list(joined) if value in fixed}
     found: dict[ir.Value, _Channels] = {}
-    for value in joined:
-        shape, root = sizes(value), joined.root(value)
+    for value in list(joined):
+        shape, root = sizes(value), joined[value]
         if shape is None or len(shape) != 4 or shape[1] is None:
             fixed_roots.add(root)
             continue
@@ -107,8 +108,8 @@ def _independent_channels(model: ir.Model) -> Iterator[_Channels]:
     return (channels for root, channels in found.items() if root not in fixed_roots)
 
 
-def _channels_of(found: dict[ir.Value, _Channels], joined: "_Joined", value: ir.Value) -> _Channels:
-    return found.get(joined.root(value), _Channels(0))
+def _channels_of(found: dict[ir.Value, _Channels], joined: "UnionFind[ir.Value]", value: ir.Value) -> _Channels:
+    return found.get(joined[value], _Channels(0))
 
 
 def _has_known_weights(node: ir.Node) -> bool:
@@ -137,29 +138,6 @@ def _same_channels(node: ir.Node) -> list[ir.Value] | None:
     weights, group = input_constant(node, 1), attribute(node, "group", 1)
     depthwise = _has_known_weights(node) and weights is not None and group > 1 and len(weights) == group
     return [first] if depthwise and weights is not None and weights.shape[1] == 1 else None
-
-
-class _Joined:
-    """Values in groups."""
-
-    def __init__(self) -> None:
-        self._parent: dict[ir.Value, ir.Value] = {}
-
-    def add(self, value: ir.Value) -> None:
-        self._parent.setdefault(value, value)
-
-    def join(self, one: ir.Value, other: ir.Value) -> None:
-        self.add(one)
-        self.add(other)
-        self._parent[self.root(one)] = self.root(other)
-
-    def root(self, value: ir.Value) -> ir.Value:
-        while self._parent.get(value, value) is not value:
-            value = self._parent[value]
-        return value
-
-    def __iter__(self) -> Iterator[ir.Value]:
-        return iter(self._parent)
 
 
 def _pad(graph: ir.Graph, names: Names, channels: _Channels) -> None:
