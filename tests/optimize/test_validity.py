@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tests.attacks import models
 from tests.optimize.nets import Net
@@ -53,3 +54,18 @@ def test_a_stride_of_0_does_not_end_the_process(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert "OptimizeError: the model is not valid: " in ended.stderr
+
+
+def test_an_output_of_unknown_rank_needs_no_shape() -> None:
+    nodes = [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3]),
+        helper.make_tensor_value_info("axes", TensorProto.INT64, [None]),
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    result = to_proto(fold_to_ir(model))
+    assert not result.graph.output[0].type.tensor_type.HasField("shape")
+    fed = {"x": np.ones((2, 3), np.float32), "axes": np.array([0, 1])}
+    assert runner_for(result).run(fed)["y"] == 6
