@@ -103,6 +103,7 @@ class Killing(Recording):
             os.kill(self.workers.pop(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_nothing_is_lost_or_counted_twice(
     tmp_path: Path, pictures: ImageFolder
 ) -> None:

@@ -125,7 +125,8 @@ def test_lengths_of_an_attention_may_be_free(target: int) -> None:
 def test_a_mask_of_more_keys_than_there_are_is_refused() -> None:
     # ONNX Runtime reads its beginning; by the operator's text it has to broadcast
     keys = HEADS.shape[2]
-    model, _ = node_model("Attention", 25, HEADS, HEADS, HEADS, np.zeros((keys, keys + 3), np.float32))
+    model, _ = node_model("Attention", 25, HEADS, HEADS, HEADS, np.zeros((keys, keys), np.float32))
+    model.graph.input[3].type.tensor_type.shape.dim[1].dim_value = keys + 3
     with pytest.raises(OpsetError, match="is of 6 keys, and there are 3"):
         convert_version(model, 22)
 

@@ -380,6 +380,7 @@ def test_a_row_in_float16_is_made_on_request(default_build: Built, tmp_path: Pat
     assert row.layers
 
 
+@pytest.mark.slow
 def test_given_images_calibrate_the_int8_row_and_fill_the_accuracy_column(default_build: Built, tmp_path: Path) -> None:
     images = tmp_path / "pictures"
     images.mkdir()
@@ -441,6 +442,7 @@ def test_the_int8_row_is_calibrated_and_checked_on_different_pictures_and_the_ca
     assert "was checked on made-up pictures of natural statistics only, others than those that it was" in card
 
 
+@pytest.mark.slow
 def test_samples_far_from_the_training_data_are_refused_before_anything_is_written(
     default_build: Built, tmp_path: Path
 ) -> None:

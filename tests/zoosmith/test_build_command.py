@@ -173,6 +173,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.slow
 def test_a_killed_build_leaves_whole_files_or_none_and_the_next_goes_on(
     delay: float, default_build: Built, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
+@pytest.mark.slow
 def test_a_zoo_is_built_and_audited_as_on_one_machine(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here, there = zoo.parent / "here", zoo.parent / "there"
     result(capsys, "build", zoo, "--out", here)
@@ -81,6 +82,7 @@ def test_rows_of_one_model_are_not_spread(zoo: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.slow
 def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     for name, colour in (("0red", "red"), ("1green", "green")):
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -19,8 +19,8 @@ RUNNABLE = [
     if any(block.language in {"shell", "python"} and block.reason is None for block in blocks_of(read_page(name)))
 ]
 FILES_OF_A_MODEL = {"net", "weights", "model", "card", "calibrate", "data", "labels", "feed"}
-# these build rows of DenseNet-121, or start a cluster
-SLOW = {"audit.md", "cluster.md", "compiler-ci.md", "fetch.md", "report.md"}
+# these build rows of DenseNet-121, start a cluster, or quantize several times
+SLOW = {"audit.md", "cluster.md", "compiler-ci.md", "fetch.md", "quantize-without-images.md", "report.md"}
 KNOWN = {"shell", "python", "text", "toml", "json", "yaml"}
 REASONS = {"needs a network", "needs another runtime", "needs other data", "needs another machine", "takes hours"}
 

@@ -395,6 +395,7 @@ def test_a_quantized_model_is_not_quantized_again(
         assert f"{tmp_path / 'int8.onnx'}: already quantized: it holds QuantizeLinear; expected a float32 model" in err
 
 
+@pytest.mark.slow
 def test_ranges_are_kept_in_a_cache_and_make_the_same_bytes(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -411,6 +412,7 @@ def test_ranges_are_kept_in_a_cache_and_make_the_same_bytes(
     assert code == 2 and "--cache and --no-cache exclude each other" in err
 
 
+@pytest.mark.slow
 def test_layers_stay_in_float_until_the_outputs_are_as_alike_as_wanted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
