@@ -27,16 +27,16 @@ class ChannelAffine:
 def read_affine(node: ir.Node) -> ChannelAffine | None:
     """What `node` computes as a float32 affine of each channel (axis 1); None where that is not so or not known.
 
-    Scale and shift are finite: a mask of -inf is none.
+    Scale and shift are finite: a mask of -inf is none. There is a channel.
     """
     found = None
     if is_standard(node, "BatchNormalization"):
         found = _batch_normalization(node)
     elif is_standard(node, *ARITHMETIC) and len(node.inputs) == 2:
         found = _arithmetic(node)
-    if found is None or not (np.isfinite(found.scale).all() and np.isfinite(found.shift).all()):
+    if found is None or not found.scale.size:
         return None
-    return found
+    return found if np.isfinite(found.scale).all() and np.isfinite(found.shift).all() else None
 
 
 def _batch_normalization(node: ir.Node) -> ChannelAffine | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.optimize import to_ir, to_proto
@@ -66,3 +67,12 @@ def test_a_scale_of_zero_in_front_of_padding_divides_nothing() -> None:
     x = net.add("Mul", net.add("Tanh", "data"), net.constant(np.zeros((8, 1, 1), np.float32)))
     x = net.add("Add", x, net.normal(8, 1, 1))
     assert rewritten(net.model(net.conv(x, 8, 8, 3, pads=[1, 1, 1, 1]))) == ["Tanh", "Mul", "Add", "Conv"]
+
+
+def test_an_affine_of_no_channels_is_left_as_it_is() -> None:
+    node = helper.make_node("BatchNormalization", ["data", "empty", "empty", "empty", "empty"], ["y"])
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 0, 4, 4]) for name in ("data", "y")]
+    empty = numpy_helper.from_array(np.zeros(0, np.float32), "empty")
+    graph = helper.make_graph([node], "g", value[:1], value[1:], [empty])
+    model = to_ir(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8))
+    assert not AffinesBeforeConvolutions()(model).modified
