@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import overload
 
 import numpy as np
 import onnx
@@ -18,6 +17,7 @@ from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.onnx_model.traversal import all_graphs, all_names, all_nodes, read_names, subgraphs
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import NothingToQuantizeError
+from zoosmith.quantize.samples.sequence import SampleSequence
 from zoosmith.validation import OnnxRuntimeRunner, ValidationError
 
 Within = Callable[[ModelProto], ModelProto]
@@ -265,7 +265,7 @@ class _Watched:
         return [{**captured, **{name: value[index] for name, value in stacked.items()}} for index in chosen]
 
 
-class _InnerSamples(Sequence[Mapping[str, Array]]):
+class _InnerSamples(SampleSequence):
     """Samples of a graph inside of a node: the first ones are kept, others made by a run of the whole model."""
 
     def __init__(self, watched: _Watched, samples: Samples) -> None:
@@ -284,15 +284,7 @@ class _InnerSamples(Sequence[Mapping[str, Array]]):
     def __len__(self) -> int:
         return len(self._runs)
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
-
-    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+    def sample(self, index: int) -> Mapping[str, Array]:
         number, run = self._runs[index]
         if 0 <= index < len(self._kept):
             return self._kept[index]

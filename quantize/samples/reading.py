@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.digests import PixelDigest
 from zoosmith.quantize.samples.made_pictures import made_pictures
+from zoosmith.quantize.samples.sequence import SampleSequence
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
 from zoosmith.validation.array_files import open_arrays
 from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
@@ -87,7 +88,7 @@ def image_samples(
     return _in_batches(paths, lambda path: load_image(path, preprocess, reads.size), reads, digests=frozenset(digests))
 
 
-class LazySamples(Sequence[Mapping[str, Array]]):
+class LazySamples(SampleSequence):
     """Samples that are made when they are asked for, and not kept; a slice of them is a list.
 
     Args:
@@ -113,15 +114,8 @@ class LazySamples(Sequence[Mapping[str, Array]]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
-
-    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
-        if isinstance(index, slice):
-            return [self._make(each) for each in range(*index.indices(self._count))]
+    def sample(self, index: int) -> Mapping[str, Array]:
+        """As made for this index. Raises IndexError where there is none."""
         if not 0 <= index < self._count:
             raise IndexError(index)
         return self._make(index)
@@ -182,7 +176,7 @@ def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: i
     return _ArraySamples(path, batches, scalars, min([count, *numbers]))
 
 
-class _ArraySamples(Sequence[Mapping[str, Array]]):
+class _ArraySamples(SampleSequence):
     """Arrays of an NPZ file in whole batches, read when they are asked for."""
 
     def __init__(
@@ -209,15 +203,7 @@ class _ArraySamples(Sequence[Mapping[str, Array]]):
     def __iter__(self) -> Iterator[Mapping[str, Array]]:
         return self._read(0, self._count)
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
-
-    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+    def sample(self, index: int) -> Mapping[str, Array]:
         if not 0 <= index < len(self):
             raise IndexError(index)
         return next(self._read(index, index + 1))
@@ -239,7 +225,7 @@ def array_files(source: str | os.PathLike[str]) -> list[Path]:
     return sorted(path for path in folder.glob("*.npz") if path.name[0] != ".") if folder.is_dir() else []
 
 
-class _MergedSamples(Sequence[Mapping[str, Array]]):
+class _MergedSamples(SampleSequence):
     """Samples of several sources, each spread evenly over all, so that every part has some of each."""
 
     def __init__(self, sources: Sequence[Samples], places: Sequence[tuple[int, int]]) -> None:
@@ -272,15 +258,7 @@ class _MergedSamples(Sequence[Mapping[str, Array]]):
         }
         return (next(streams[number]) for number, _ in self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Array]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Array]]: ...
-
-    def __getitem__(self, index: int | slice) -> Mapping[str, Array] | Sequence[Mapping[str, Array]]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+    def sample(self, index: int) -> Mapping[str, Array]:
         number, place = self._places[index]
         return self._sources[number][place]
 
