@@ -122,7 +122,8 @@ class OnnxRuntimeRunner:
         few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
             layout, nor the whole graph in this machine's (all fusions are done), nor threads that wait for work while
             they keep the cores busy.
-        timeout: seconds after which loading is stopped; None for those of `runs_limited`.
+        timeout: seconds after which loading is stopped; None for those of `runs_limited`. ONNX Runtime below 1.31 holds
+            Python's lock while it loads: there it is stopped late, or not at all.
         node_by_node: run the nodes of the file as they stand, no two of them joined.
 
     Raises:

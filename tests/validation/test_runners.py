@@ -3,6 +3,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -213,6 +214,10 @@ def test_scalars_of_types_that_numpy_lacks_stay_scalars():
     assert result.shape == () and result == -1
 
 
+@pytest.mark.skipif(
+    tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 31),
+    reason="ONNX Runtime below 1.31 holds Python's lock while it loads: whether it is stopped is chance",
+)
 def test_loading_is_stopped_when_the_time_is_up() -> None:
     count = 30_000  # nodes, on which ONNX Runtime's passes take seconds
     names = ["x", *(f"v{index}" for index in range(count - 1)), "y"]
