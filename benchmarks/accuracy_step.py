@@ -24,7 +24,7 @@ from zoosmith.execution import SILENT
 from zoosmith.onnx_model.loading import model_name
 from zoosmith.recipes.choice import Choice
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.run_limit import runs_limited
+from zoosmith.validation.running.run_limit import runs_limited
 
 
 def main() -> None:

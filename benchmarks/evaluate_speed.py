@@ -20,7 +20,7 @@ import numpy as np
 
 from zoosmith.execution import Executor, cluster_executor, default_workers
 from zoosmith.validation import Evaluation, ImageFolder, OnnxRuntimeRunner, evaluate, preprocessing
-from zoosmith.validation.classifier import image_input
+from zoosmith.validation.accuracy.classifier import image_input
 
 _SECONDS = 3.0
 

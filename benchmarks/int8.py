@@ -24,9 +24,9 @@ from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize as quantize_integer
 from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
-from zoosmith.validation.classifier import Classifier
-from zoosmith.validation.latency import measure
-from zoosmith.validation.preprocess import DISTURBANCES, Disturbed
+from zoosmith.validation.accuracy.classifier import Classifier
+from zoosmith.validation.reading.preprocess import DISTURBANCES, Disturbed
+from zoosmith.validation.running.latency import measure
 
 PREPROCESS = preprocessing("caffe-densenet")
 

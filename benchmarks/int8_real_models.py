@@ -34,7 +34,7 @@ from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.quantize.target import FORMATS, Target
 from zoosmith.validation import InputSource, preprocessing, runner_for
-from zoosmith.validation.fitting import fitting_cases
+from zoosmith.validation.inputs.fitting import fitting_cases
 
 MODELS = Path(__file__).resolve().parents[2] / "shared/models"
 

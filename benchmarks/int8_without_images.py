@@ -20,8 +20,8 @@ import zoosmith
 from zoosmith import BuildOptions
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.validation import ImageFolder, load_images, preprocessing
-from zoosmith.validation.classifier import Classifier
-from zoosmith.validation.latency import measure
+from zoosmith.validation.accuracy.classifier import Classifier
+from zoosmith.validation.running.latency import measure
 
 SHARED = Path(__file__).resolve().parents[2] / "shared/densenet121"
 PREPROCESS = preprocessing("caffe-densenet")

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation import InputSource, preprocessing, runner_for
-from zoosmith.validation.fitting import fitting_cases
+from zoosmith.validation.inputs.fitting import fitting_cases
 
 # parts of names -> preprocessing, and height and width where the model leaves them open
 PICTURES = {

@@ -25,8 +25,8 @@ from zoosmith.opset_upgrade import convert, convert_version
 from zoosmith.validation import random_inputs, runner_for
 from zoosmith.validation.runtimes import PinnedRuntime, find_environment, runtime_for, supported, targets
 from zoosmith.validation.runtimes.process import WorkerProcess
-from zoosmith.validation.runtimes.proving import prove_in
 from zoosmith.validation.runtimes.runner import start
+from zoosmith.validation.verification.other_runtimes import prove_in
 
 MODELS = Path(__file__).resolve().parents[2] / "shared/models"
 

@@ -5,6 +5,7 @@ room or library through; here is listed what is allowed.
 """
 
 import ast
+import graphlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,16 @@ def test_no_module_of_a_room_loads_the_command_line() -> None:
         if _within(module, own)
     ]
     assert own and wrong == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_cycle_of_imports_runs_through_the_folders_of_a_room(room: str) -> None:
+    """Modules that stand in no folder are left out: the folders share them."""
+    arrows: dict[str, set[str]] = {}
+    for path in _modules(room):
+        parts = path.relative_to(PACKAGE / room).parts
+        if len(parts) > 1:
+            within = (module.split(".")[2] for module, _ in _imports(path) if module.startswith(f"zoosmith.{room}."))
+            arrows.setdefault(parts[0], set()).update(name for name in within if name != parts[0])
+    folders = {name: imported & arrows.keys() for name, imported in arrows.items()}
+    tuple(graphlib.TopologicalSorter(folders).static_order())  # raises CycleError, which names the folders

@@ -12,8 +12,8 @@ from zoosmith.preprocessing import warn_if_far
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Accuracy, RowReport
 from zoosmith.validation import ImageFolder, evaluate
-from zoosmith.validation.accuracy import PICTURES
-from zoosmith.validation.runners import OLDEST_OF_ONNX_RUNTIME
+from zoosmith.validation.accuracy.evaluation import PICTURES
+from zoosmith.validation.running.runners import OLDEST_OF_ONNX_RUNTIME
 
 
 def measure_accuracy(

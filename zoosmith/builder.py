@@ -37,10 +37,10 @@ from zoosmith.recipes.source import Source, SourceFacts, facts_of
 from zoosmith.report import Calibration, Report, RowReport
 from zoosmith.row_verification import failed_row, verify_row
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.datasets import DataSet
-from zoosmith.validation.preprocess import Preprocess
-from zoosmith.validation.run_limit import runs_limited
-from zoosmith.validation.runners import OLDEST_OF_ONNX_RUNTIME
+from zoosmith.validation.reading.datasets import DataSet
+from zoosmith.validation.reading.preprocess import Preprocess
+from zoosmith.validation.running.run_limit import runs_limited
+from zoosmith.validation.running.runners import OLDEST_OF_ONNX_RUNTIME
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200

@@ -15,12 +15,12 @@ from zoosmith.onnx_model.files import is_stream
 from zoosmith.onnx_model.loading import load_in_place, load_structure
 from zoosmith.onnx_model.ports import output_ports
 from zoosmith.validation import Comparison, InputSource, Limits, ValidationError, compare, runner_for
-from zoosmith.validation.clock import Clock
-from zoosmith.validation.datasets import DataSet, data_files, read_data_sets
-from zoosmith.validation.fitting import fed_cases, fitting_cases
-from zoosmith.validation.randomness import refuse_random
-from zoosmith.validation.unpacking import unpacked
-from zoosmith.validation.verification import loaded, timed_run
+from zoosmith.validation.inputs.fitting import fed_cases, fitting_cases
+from zoosmith.validation.reading.datasets import DataSet, data_files, read_data_sets
+from zoosmith.validation.reading.unpacking import unpacked
+from zoosmith.validation.running.clock import Clock
+from zoosmith.validation.verification.models import loaded, timed_run
+from zoosmith.validation.verification.randomness import refuse_random
 
 
 def bundle(

@@ -12,7 +12,7 @@ from zoosmith.escaping import markdown, markdown_block, markdown_code, markdown_
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import INTEGER_ROW
 from zoosmith.report import Report, RowReport
-from zoosmith.validation.accuracy import Share
+from zoosmith.validation.accuracy.evaluation import Share
 
 # whose accuracy the zoo's column means
 _ZOO_DATA_SET = "ILSVRC2012"

@@ -17,9 +17,9 @@ from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.reading import read_regular, reading
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.onnx_model.tensor_data import ELEMENT_TYPES, check_shape
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.proof import Limits, Proof
-from zoosmith.validation.testdata import InputShape
+from zoosmith.validation.inputs.random_values import InputShape
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.verification.proof import Limits, Proof
 from zoosmith.writing import Written, write_verified
 
 # of a file of types and shapes, in bytes

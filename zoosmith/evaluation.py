@@ -12,11 +12,11 @@ from zoosmith.onnx_model.loading import load_model
 from zoosmith.preprocessing import choose
 from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
 from zoosmith.quantize.samples.statistics import states_statistics
-from zoosmith.validation.accuracy import PICTURES, WHOLE, Evaluation, evaluate, merge
-from zoosmith.validation.evaluation_state import Shard
-from zoosmith.validation.images import ImageFolder
-from zoosmith.validation.preprocess import Disturbed, Preprocess
-from zoosmith.validation.run_limit import runs_limited
+from zoosmith.validation.accuracy.evaluation import PICTURES, WHOLE, Evaluation, evaluate, merge
+from zoosmith.validation.accuracy.state import Shard
+from zoosmith.validation.reading.images import ImageFolder
+from zoosmith.validation.reading.preprocess import Disturbed, Preprocess
+from zoosmith.validation.running.run_limit import runs_limited
 
 _SETTINGS = ("data", "preprocess", "disturb", "seed")
 

@@ -14,7 +14,7 @@ from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 from zoosmith.onnx_model.reading import open_regular
-from zoosmith.validation.unpacking import archive_members, is_archive
+from zoosmith.validation.reading.unpacking import archive_members, is_archive
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Description:

@@ -23,13 +23,13 @@ from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
-from zoosmith.validation.ahead import loading_ahead
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.proof import Limits, Proof
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.verification.ahead import loading_ahead
+from zoosmith.validation.verification.proof import Limits, Proof
 from zoosmith.writing import Written, write_verified
 
 if TYPE_CHECKING:
-    from zoosmith.validation.runners import Runner
+    from zoosmith.validation.running.runners import Runner
     from zoosmith.validation.runtimes.targets import Target
 
 

@@ -17,8 +17,8 @@ from zoosmith.quantize.samples.preprocessing_ranking import (
 )
 from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation import ImageFolder, preprocessing
-from zoosmith.validation.images import OnBroken
-from zoosmith.validation.preprocess import Preprocess
+from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.preprocess import Preprocess
 
 AUTO = "auto"
 

@@ -38,9 +38,9 @@ from zoosmith.validation import (
     preprocessing,
     verify_models,
 )
-from zoosmith.validation.images import OnBroken
-from zoosmith.validation.preprocess import PREPROCESSINGS, Preprocess, ToArray
-from zoosmith.validation.testdata import described_inputs
+from zoosmith.validation.inputs.random_values import described_inputs
+from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, ToArray
 from zoosmith.writing import Written, write_verified
 
 # what older models are raised to: the first opset whose MaxPool takes integers

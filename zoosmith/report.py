@@ -7,8 +7,8 @@ from typing import Any
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.source import FileFacts
-from zoosmith.validation.accuracy import Agreement, Share
-from zoosmith.validation.sample_pictures import SamplePicture
+from zoosmith.validation.accuracy.evaluation import Agreement, Share
+from zoosmith.validation.accuracy.sample_pictures import SamplePicture
 
 
 @dataclass(frozen=True)

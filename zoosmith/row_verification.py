@@ -21,7 +21,7 @@ from zoosmith.recipes.rows import Row, release_that_reads
 from zoosmith.recipes.source import SourceFacts
 from zoosmith.report import BuiltArchive, BuiltFile, Check, RanIn, RowReport
 from zoosmith.validation import ValidationError, compare, runner_for
-from zoosmith.validation.datasets import DataSet
+from zoosmith.validation.reading.datasets import DataSet
 
 # bytes of a file that is worth looking for
 _LARGE = 100 << 20

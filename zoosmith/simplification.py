@@ -10,8 +10,8 @@ from zoosmith.onnx_model.external_data import external_tensors, load_external_da
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.optimize import OptimizeError, optimize
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.proof import Limits, Proof
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.verification.proof import Limits, Proof
 from zoosmith.writing import Written, write_verified
 
 

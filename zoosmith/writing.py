@@ -10,7 +10,7 @@ from zoosmith.onnx_model.checking import check_file
 from zoosmith.onnx_model.errors import InvalidModelError, ModelError, ZoosmithError
 from zoosmith.onnx_model.files import staged
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.proof import Proof
+from zoosmith.validation.verification.proof import Proof
 
 Prove = Callable[[Path, Callable[[], None]], Proof]
 """Verifies the model at a path; calls the function, which checks the file, while the models are loaded."""

@@ -9,8 +9,8 @@ from zoosmith.onnx_model.errors import ModelError, ZoosmithError
 from zoosmith.onnx_model.ports import element_type
 from zoosmith.recipes.card_file import read_toml
 from zoosmith.recipes.choice import Choice
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.testdata import InputShape
+from zoosmith.validation.inputs.random_values import InputShape
+from zoosmith.validation.inputs.source import InputSource
 
 _FILES = ("net", "model", "weights", "value-info", "card", "feed", "calibrate", "data", "labels")
 _TEXTS = ("rows", "name", "reference", "dataset")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.reading.preprocess import ToArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,7 @@ from zoosmith.onnx_model.constants import Array, constant_tensor, values_at_hand
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.onnx_model.traversal import all_nodes, subgraphs
-from zoosmith.validation.wanted_values import wanted_values
+from zoosmith.validation.inputs.wanted_values import wanted_values
 
 # what leaves a signal as it is
 _MOVES = {

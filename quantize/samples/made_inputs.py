@@ -16,12 +16,12 @@ from zoosmith.quantize.samples.graph_inputs import Signal, choices, signal_input
 from zoosmith.quantize.samples.made_sounds import MadeSound
 from zoosmith.quantize.samples.reading import LazySamples
 from zoosmith.validation import InputSource, ValidationError, runner_for
-from zoosmith.validation.clock import Clock
 from zoosmith.validation.errors import StoppedError
-from zoosmith.validation.fitting import Case, fitting_cases
-from zoosmith.validation.runners import Runner
-from zoosmith.validation.testdata import InputShape
-from zoosmith.validation.verification import loaded
+from zoosmith.validation.inputs.fitting import Case, fitting_cases
+from zoosmith.validation.inputs.random_values import InputShape
+from zoosmith.validation.running.clock import Clock
+from zoosmith.validation.running.runners import Runner
+from zoosmith.validation.verification.models import loaded
 
 # a frame of sound in widths of the Fourier transform that reads it: 576 and 288 values for those of silero-vad
 _FRAME = 9 / 4

@@ -8,7 +8,7 @@ from PIL import Image
 
 from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.quantize.samples.text_pictures import text_pictures
-from zoosmith.validation.preprocess import MARGIN
+from zoosmith.validation.reading.preprocess import MARGIN
 
 NATURAL, LINES, SCENES = "natural", "lines", "scenes"
 KINDS = {

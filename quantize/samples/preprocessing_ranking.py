@@ -8,8 +8,8 @@ import onnx
 from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.quantize.samples.statistics import SampleDistance, measure_samples
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.images import OnBroken
-from zoosmith.validation.preprocess import PREPROCESSINGS, Preprocess
+from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess
 
 IMAGES = 24
 """Images that a ranking needs: two different sets of so many photographs gave the same order."""

@@ -17,10 +17,10 @@ from zoosmith.quantize.samples.digests import PixelDigest
 from zoosmith.quantize.samples.made_pictures import made_pictures
 from zoosmith.quantize.samples.sequence import SampleSequence
 from zoosmith.validation import ImageFolder, ValidationError, random_inputs
-from zoosmith.validation.array_files import open_arrays
-from zoosmith.validation.classifier import ImageInput, channel_axis, image_input
-from zoosmith.validation.images import OnBroken, load_image
-from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.accuracy.classifier import ImageInput, channel_axis, image_input
+from zoosmith.validation.reading.array_files import open_arrays
+from zoosmith.validation.reading.images import OnBroken, load_image
+from zoosmith.validation.reading.preprocess import ToArray
 
 # sources that are no data of a user
 SYNTHETIC = "synthetic"

@@ -9,9 +9,9 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.digests import DIGITS, PixelDigest, array_digest
 from zoosmith.quantize.samples.reading import LazySamples
 from zoosmith.validation import ImageFolder, ValidationError
-from zoosmith.validation.classifier import image_input
-from zoosmith.validation.images import load_image
-from zoosmith.validation.preprocess import ToArray
+from zoosmith.validation.accuracy.classifier import image_input
+from zoosmith.validation.reading.images import load_image
+from zoosmith.validation.reading.preprocess import ToArray
 
 # of a model's metadata: the hashes, sorted, each of as many digits
 _KEY = "zoosmith.calibrated_on"

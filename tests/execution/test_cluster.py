@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.progress import Recording
-from tests.validation.test_accuracy import RAW, WEIGHTS, classifier
+from tests.validation.accuracy.test_evaluation import RAW, WEIGHTS, classifier
 from zoosmith.execution import ClusterError, Executor, Task, WorkersDiedError, cluster_executor
 from zoosmith.validation import ImageFolder, ValidationError, evaluate
 

@@ -32,11 +32,11 @@ from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.validation import interpret
-from zoosmith.validation.array_files import is_single_array, open_arrays, read_array
-from zoosmith.validation.datasets import read_data_sets
-from zoosmith.validation.images import load_image, read_labels
-from zoosmith.validation.preprocess import preprocessing
-from zoosmith.validation.unpacking import archive_members, unpacked
+from zoosmith.validation.reading.array_files import is_single_array, open_arrays, read_array
+from zoosmith.validation.reading.datasets import read_data_sets
+from zoosmith.validation.reading.images import load_image, read_labels
+from zoosmith.validation.reading.preprocess import preprocessing
+from zoosmith.validation.reading.unpacking import archive_members, unpacked
 
 _OPSETS = (1, 7, 9, 11, 13, 18, 24)
 _IMAGE = (TensorProto.FLOAT, (1, 3, 8, 8))

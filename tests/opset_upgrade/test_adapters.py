@@ -15,8 +15,8 @@ from tests.opset_upgrade.hand_cases import CASES, REFUSED, Key
 from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, run, run_original
 from zoosmith.opset_upgrade import OpsetError, convert_version, version_steps
 from zoosmith.opset_upgrade.registry import ADAPTERS
-from zoosmith.validation.comparison import compare
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.verification.comparison import compare
 
 REGISTERED = sorted(key for key in ADAPTERS if not key[0].startswith("ai.onnx.ml."))  # those: test_ml_domain.py
 

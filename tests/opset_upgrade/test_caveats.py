@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version, summarize
-from zoosmith.validation.reference import ReferenceRunner
+from zoosmith.validation.running.reference import ReferenceRunner
 
 
 def reshaping(*shape: str, axes: tuple[str | int, ...] = ("batch", "seq", 6), name: str = "") -> ModelProto:

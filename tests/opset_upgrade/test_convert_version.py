@@ -11,7 +11,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, checker, h
 from tests.opset_upgrade.nodes import run
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
-from zoosmith.validation.comparison import compare
+from zoosmith.validation.verification.comparison import compare
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 

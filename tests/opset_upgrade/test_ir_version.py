@@ -9,7 +9,7 @@ from onnx import IR_VERSION, ModelProto, TensorProto, checker, helper, numpy_hel
 from tests.opset_upgrade.nodes import run
 from zoosmith.onnx_model.ir_versions import needed_ir, release_ir
 from zoosmith.opset_upgrade import OpsetError, convert_version
-from zoosmith.validation.comparison import compare
+from zoosmith.validation.verification.comparison import compare
 
 X = np.linspace(-2, 3, 24, dtype=np.float32).reshape(2, 3, 4)
 

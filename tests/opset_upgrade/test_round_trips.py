@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from onnx import ModelProto, checker, helper, numpy_helper
 
 from zoosmith.opset_upgrade import convert_version
-from zoosmith.validation.comparison import compare
-from zoosmith.validation.runners import runner_for
+from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.verification.comparison import compare
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 BRIEF = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

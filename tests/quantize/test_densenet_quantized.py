@@ -13,8 +13,8 @@ from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.validation import ImageFolder, load_images, preprocessing
-from zoosmith.validation.classifier import Classifier
-from zoosmith.validation.preprocess import Disturbed
+from zoosmith.validation.accuracy.classifier import Classifier
+from zoosmith.validation.reading.preprocess import Disturbed
 
 PREPROCESS = preprocessing("caffe-densenet")
 

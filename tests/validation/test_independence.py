@@ -18,7 +18,7 @@ from zoosmith.validation import OnnxRuntimeRunner, ValidationError, compare, int
 
 # Module -> the names that may be taken from it; None for any.
 _COMMON = {"zoosmith.onnx_model.registry": None, "zoosmith.validation.errors": None}
-_TIME = {"zoosmith.validation.clock": {"Clock"}, "zoosmith.validation.run_limit": {"run_limit"}}
+_TIME = {"zoosmith.validation.running.clock": {"Clock"}, "zoosmith.validation.running.run_limit": {"run_limit"}}
 _READER = {"zoosmith.convert": {"NetSource", "read_net"}, "zoosmith.convert.proto.caffe2_pb2": None}
 ALLOWED = {
     zoosmith.validation.interpreter: {**_COMMON, **_TIME, **_READER},

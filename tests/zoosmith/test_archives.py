@@ -8,7 +8,7 @@ import pytest
 
 from zoosmith.archives import Member, write_archive
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
 
 
 def test_what_is_packed_is_unpacked(tmp_path: Path) -> None:

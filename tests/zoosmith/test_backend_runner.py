@@ -17,7 +17,7 @@ from tests.zoosmith.small_models import scaling_model
 from zoosmith.bundles import bundle
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation import OnnxRuntimeRunner
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
 
 
 class _Prepared(BackendRep):

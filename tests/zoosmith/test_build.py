@@ -29,8 +29,8 @@ from zoosmith.recipes.given import model_recipe
 from zoosmith.recipes.published import PublishedFile
 from zoosmith.recipes.rows import RowMaker
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.preprocess import preprocessing
-from zoosmith.validation.unpacking import unpacked_size
+from zoosmith.validation.reading.preprocess import preprocessing
+from zoosmith.validation.reading.unpacking import unpacked_size
 
 SIZES = {
     "3": 32_718_955,

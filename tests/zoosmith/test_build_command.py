@@ -24,7 +24,7 @@ from zoosmith.convert import write_net
 from zoosmith.onnx_model import saving
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.densenet121.net import predict_net
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from zoosmith.bundles import bundle, validate
 from zoosmith.onnx_model import saving
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.reading.unpacking import unpacked
 
 CONTENT = "4ff16331422ee6e39923e1572171a8deadbe398e315d293d55793a59e30cec5a"
 

@@ -9,7 +9,7 @@ from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.report import Accuracy, BuiltFile, Calibration, Report, RowReport
 from zoosmith.row_verification import failed_row
-from zoosmith.validation.accuracy import Share
+from zoosmith.validation.accuracy.evaluation import Share
 
 PICTURES = "made-up pictures of natural statistics"
 DISTANCE = SampleDistance(0.23, 0.17, 0.07, 121)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from zoosmith.cli import main
-from zoosmith.validation.preprocess import DISTURBANCES, PREPROCESSINGS
+from zoosmith.validation.reading.preprocess import DISTURBANCES, PREPROCESSINGS
 
 
 def red_green_blue(path: Path, weights: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from zoosmith.preprocessing import choose
 from zoosmith.quantize.samples.preprocessing_ranking import IMAGES, MORE_IMAGES, RankedPreprocessing
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.preprocess import PREPROCESSINGS, Preprocess
+from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess
 
 
 def test_the_one_that_a_net_was_trained_with_is_taken(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are su
 ENDS = """
 import os, sys, tempfile
 tempfile.gettempdir()  # which tries it once by a file
-from zoosmith.validation import runners
+from zoosmith.validation.running import runners
 def end(*arguments):
     sys.stderr.flush()
     os.write(2, b"free(): invalid pointer")
@@ -115,7 +115,7 @@ def test_a_process_that_runs_out_of_memory_is_named_as_killed(sound: Path, tmp_p
 # what runs a model says so, and goes on
 WAITS = """
 import os, signal, time
-from zoosmith.validation import runners
+from zoosmith.validation.running import runners
 # below nohup it is ignored, which is passed on
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def wait(*arguments):

@@ -12,7 +12,7 @@ from tests.zoosmith.endless import endless_classifier, endless_model, long_net
 from zoosmith.cli.application import run
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.execution import ThreadExecutor
-from zoosmith.validation.run_limit import run_limit, runs_limited
+from zoosmith.validation.running.run_limit import run_limit, runs_limited
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ def test_a_net_that_cannot_be_run_writes_nothing_unless_unverified(monkeypatch: 
     def refuse(*args: Any, **named: Any) -> Any:
         raise ValidationError("it cannot be run")
 
-    monkeypatch.setattr("zoosmith.validation.net_verification.NetInterpreter", refuse)
-    monkeypatch.setattr("zoosmith.validation.net_verification.run_apart", refuse)
+    monkeypatch.setattr("zoosmith.validation.verification.nets.NetInterpreter", refuse)
+    monkeypatch.setattr("zoosmith.validation.verification.nets.run_apart", refuse)
     arguments = ["convert", "net.pb", "-o", "o.onnx", "--input", "x=2,3"]
     assert run(arguments) == 2
     assert not Path("o.onnx").exists()

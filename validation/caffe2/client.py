@@ -12,7 +12,7 @@ from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.input_checks import check_inputs, check_tensor
+from zoosmith.validation.inputs.checks import check_inputs, check_tensor
 from zoosmith.validation.interpreter.nested import blobs_read, blobs_written
 from zoosmith.validation.runtimes.environment import installed_python
 from zoosmith.validation.runtimes.pins import runtime_for

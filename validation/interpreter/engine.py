@@ -10,7 +10,6 @@ import numpy as np
 
 from zoosmith.convert import NetSource, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
-from zoosmith.validation.clock import Clock
 from zoosmith.validation.errors import StoppedError, ValidationError
 from zoosmith.validation.interpreter.arguments import Operator
 from zoosmith.validation.interpreter.liveness import needed_operators
@@ -20,7 +19,8 @@ from zoosmith.validation.interpreter.registry import KERNELS, Kernel
 from zoosmith.validation.interpreter.training import without_training
 from zoosmith.validation.interpreter.values import QuantizedTensor, Value, widen
 from zoosmith.validation.interpreter.workspace import Workspace
-from zoosmith.validation.run_limit import run_limit
+from zoosmith.validation.running.clock import Clock
+from zoosmith.validation.running.run_limit import run_limit
 
 # of the run that goes on, asked before each operator, those of nets inside of operators too
 _CLOCK: ContextVar[Clock] = ContextVar("clock")

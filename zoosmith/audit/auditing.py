@@ -24,7 +24,7 @@ from zoosmith.execution import (
 )
 from zoosmith.onnx_model.errors import ZoosmithError, first_line
 from zoosmith.onnx_model.links import as_path
-from zoosmith.validation.proof import Limits
+from zoosmith.validation.verification.proof import Limits
 
 # each process may have a model in memory
 _MOST_WORKERS = 4

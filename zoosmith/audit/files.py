@@ -14,8 +14,8 @@ from zoosmith.hub.store import sha256_of
 from zoosmith.onnx_model.errors import ModelError, ZoosmithError
 from zoosmith.onnx_model.lfs import LARGEST_POINTER, Pointer, parse_pointer
 from zoosmith.onnx_model.loading import load_in_place
-from zoosmith.validation.proof import Limits
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
+from zoosmith.validation.verification.proof import Limits
 
 Got = TypeVar("Got")
 Kind: TypeAlias = Literal["manifest", "model", "archive", "card"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoosmith.audit.report import AuditReport
     from zoosmith.cli.tables import Table
     from zoosmith.execution import Executor
-    from zoosmith.validation.proof import Limits
+    from zoosmith.validation.verification.proof import Limits
 
 
 @click.command(cls=Command)

@@ -12,7 +12,7 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
-    from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.inputs.source import InputSource
 
 
 @click.command(cls=Command)
@@ -46,7 +46,7 @@ def bench(
     Example:
       zoosmith bench densenet-12.onnx densenet-12-int8.onnx --threads 1,2
     """
-    from zoosmith.validation.latency import measure_all
+    from zoosmith.validation.running.latency import measure_all
 
     rows = measure_all(
         models,

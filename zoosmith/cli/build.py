@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoosmith.execution import Executor
     from zoosmith.recipes.recipe import Recipe
     from zoosmith.report import Report
-    from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.inputs.source import InputSource
 
 # parameters that a whole zoo takes as well as one model
 _OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_cache")

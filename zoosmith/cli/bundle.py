@@ -11,7 +11,7 @@ from zoosmith.cli.options import follow_links_option, input_options, output_opti
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.validation.inputs import InputSource
+    from zoosmith.validation.inputs.source import InputSource
 
 
 @click.command(cls=Command)

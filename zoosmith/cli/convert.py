@@ -18,8 +18,8 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.proof import Limits
+    from zoosmith.validation.inputs.source import InputSource
+    from zoosmith.validation.verification.proof import Limits
 
 
 @click.command(cls=Command)

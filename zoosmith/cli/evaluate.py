@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
     from zoosmith.evaluation import Evaluated
     from zoosmith.execution import Executor
-    from zoosmith.validation.accuracy import Evaluation, Share
-    from zoosmith.validation.evaluation_state import Shard
+    from zoosmith.validation.accuracy.evaluation import Evaluation, Share
+    from zoosmith.validation.accuracy.state import Shard
 
 
 @click.command(cls=Command)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
     from zoosmith.opset_conversion import Ports
     from zoosmith.opset_upgrade import Change, Reach
-    from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.proof import Limits
+    from zoosmith.validation.inputs.source import InputSource
     from zoosmith.validation.runtimes.targets import Target
+    from zoosmith.validation.verification.proof import Limits
 
 # reasons of one model in the table of a dry run
 _LISTED = 2

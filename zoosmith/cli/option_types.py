@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from zoosmith.validation.evaluation_state import Shard
+    from zoosmith.validation.accuracy.state import Shard
+    from zoosmith.validation.inputs.random_values import InputShape
     from zoosmith.validation.runtimes.targets import Target
-    from zoosmith.validation.testdata import InputShape
 
 PATH = click.Path(path_type=Path)
 
@@ -139,7 +139,7 @@ class NamedShape(click.ParamType):
             return value
         from zoosmith.onnx_model.errors import ModelError
         from zoosmith.onnx_model.ports import element_type
-        from zoosmith.validation.testdata import InputShape
+        from zoosmith.validation.inputs.random_values import InputShape
 
         name, _, description = value.rpartition("=")
         kind, _, sizes = description.rpartition(":")
@@ -200,7 +200,7 @@ class ShardOf(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Shard":
         """Return the part."""
         from zoosmith.validation import ValidationError
-        from zoosmith.validation.evaluation_state import Shard
+        from zoosmith.validation.accuracy.state import Shard
 
         if isinstance(value, Shard):
             return value

@@ -13,8 +13,8 @@ from zoosmith.cli.option_types import OUTPUT_PATH, PAGE_PATH, PATH, Dimension, F
 
 if TYPE_CHECKING:
     from zoosmith.execution import Executor
-    from zoosmith.validation.proof import Limits
-    from zoosmith.validation.testdata import InputShape
+    from zoosmith.validation.inputs.random_values import InputShape
+    from zoosmith.validation.verification.proof import Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -163,7 +163,7 @@ def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
         seed: int,
         **named: Any,
     ) -> Any:
-        from zoosmith.validation.inputs import InputSource
+        from zoosmith.validation.inputs.source import InputSource
 
         return function(*args, inputs=InputSource(seed, dict(dims), dict(shapes), feed), **named)
 
@@ -242,7 +242,7 @@ def limit_options(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def with_limits(*args: Any, rtol: float | None, atol: float | None, timeout: float, **named: Any) -> Any:
-            from zoosmith.validation.proof import Limits
+            from zoosmith.validation.verification.proof import Limits
 
             limits = None if rtol is atol is None else Limits(rtol or 0.0, atol or 0.0, timeout)
             if apart:

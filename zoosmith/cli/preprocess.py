@@ -34,7 +34,7 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeou
     """
     from zoosmith.preprocessing import rank_file
     from zoosmith.quantize.samples.preprocessing_ranking import clear_best
-    from zoosmith.validation.run_limit import runs_limited
+    from zoosmith.validation.running.run_limit import runs_limited
 
     with runs_limited(timeout):
         ranking = rank_file(model, data, samples, progress=terminal.progress())

@@ -22,8 +22,8 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.quantization import Calibration, Quantized
-    from zoosmith.validation.inputs import InputSource
-    from zoosmith.validation.proof import Limits
+    from zoosmith.validation.inputs.source import InputSource
+    from zoosmith.validation.verification.proof import Limits
 
 # what half precision has no use for
 _INT8_OPTIONS = (
@@ -181,8 +181,8 @@ def quantize(
     """
     from zoosmith.quantization import Calibration, quantize_file
     from zoosmith.quantize.target import Target
-    from zoosmith.validation.images import ImageFolder
-    from zoosmith.validation.run_limit import runs_limited
+    from zoosmith.validation.reading.images import ImageFolder
+    from zoosmith.validation.running.run_limit import runs_limited
 
     calibration = Calibration(source, samples, method, preprocess, force, timeout)
     _refuse_report_in_vain(report)

@@ -11,7 +11,7 @@ from zoosmith.cli.options import follow_links_option, html_option, limit_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.validation.proof import Limits
+    from zoosmith.validation.verification.proof import Limits
 
 
 @click.command(cls=Command)

@@ -12,7 +12,7 @@ from zoosmith.hub.manifest import ModelInfo
 from zoosmith.hub.store import default_cache
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.temporary import temporary_folder
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
 
 DEFAULT_REPO = DEFAULT_SOURCE
 """The mirror of the ONNX Model Zoo's files."""

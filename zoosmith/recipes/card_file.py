@@ -12,7 +12,7 @@ from zoosmith.onnx_model.reading import read_regular, reading
 from zoosmith.recipes.card_prose import check_prose
 from zoosmith.recipes.recipe import CardFacts, Recipe
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.preprocess import Preprocess, preprocessing
+from zoosmith.validation.reading.preprocess import Preprocess, preprocessing
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,7 +10,7 @@ from zoosmith.recipes.card_file import Card, read_card, with_card
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.given import model_recipe, net_recipe
 from zoosmith.recipes.recipe import Recipe
-from zoosmith.validation.inputs import InputSource
+from zoosmith.validation.inputs.source import InputSource
 
 # as part of a file's name it means the same on every operating system, and needs no quotes in a shell
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")

@@ -38,7 +38,7 @@ from zoosmith.recipes.rows import (
     translated,
     upgraded_to_12,
 )
-from zoosmith.validation.preprocess import preprocessing
+from zoosmith.validation.reading.preprocess import preprocessing
 
 if sys.version_info >= (3, 11):
     import tomllib

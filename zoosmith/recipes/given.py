@@ -34,8 +34,8 @@ from zoosmith.recipes.rows import (
     translated_or_converted,
 )
 from zoosmith.recipes.samples import GivenInputs
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.net_verification import with_image_sizes
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.verification.nets import with_image_sizes
 
 _ZOO_OPSETS = (3, 6, 7, 8, 9)
 _DEFAULT_ROWS = "9,12"

@@ -17,7 +17,7 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.recipes.source import FileFacts, Run
 from zoosmith.validation import ValidationError, runner_for
-from zoosmith.validation.randomness import refuse_random
+from zoosmith.validation.verification.randomness import refuse_random
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.recipes.samples import SampleInputs
 from zoosmith.recipes.source import Arrays
-from zoosmith.validation.preprocess import Preprocess
+from zoosmith.validation.reading.preprocess import Preprocess
 
 KIND = "made-up pictures of natural statistics"
 

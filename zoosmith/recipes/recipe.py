@@ -10,7 +10,7 @@ from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.rows import Row, converted_row
 from zoosmith.recipes.samples import Inputs
 from zoosmith.recipes.source import Source
-from zoosmith.validation.preprocess import Preprocess
+from zoosmith.validation.reading.preprocess import Preprocess
 
 
 @dataclass(frozen=True)

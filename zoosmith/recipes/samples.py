@@ -10,10 +10,10 @@ from onnx import ModelProto
 from zoosmith.execution import Executor, Job
 from zoosmith.quantize.calibration import Samples
 from zoosmith.recipes.source import Arrays, Run
-from zoosmith.validation.datasets import DataSet
-from zoosmith.validation.fitting import fed_cases, fitting_cases
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.testdata import InputShape
+from zoosmith.validation.inputs.fitting import fed_cases, fitting_cases
+from zoosmith.validation.inputs.random_values import InputShape
+from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.reading.datasets import DataSet
 
 # far from the data sets, so that a row does not depend on their number
 FIRST_CALIBRATION_SAMPLE = 10_000

@@ -55,7 +55,7 @@ def test_states_are_those_that_the_model_made_of_the_frame_before() -> None:
 
 
 def test_sizes_that_a_user_gives_are_kept() -> None:
-    from zoosmith.validation.testdata import InputShape
+    from zoosmith.validation.inputs.random_values import InputShape
 
     source = InputSource(shapes={"x": InputShape((2, 300))})
     assert sound_cases(SOUND, 1, source, None)[0]["x"].shape == (2, 300)

@@ -19,7 +19,7 @@ from zoosmith.quantize.samples.preprocessing_ranking import (
 )
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.preprocess import PREPROCESSINGS
+from zoosmith.validation.reading.preprocess import PREPROCESSINGS
 
 
 def names(model: onnx.ModelProto, folder: ImageFolder) -> tuple[list[str], str | None]:

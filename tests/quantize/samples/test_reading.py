@@ -17,7 +17,7 @@ from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.quantize.samples.reading import part_of, read_samples
 from zoosmith.quantize.samples.text_pictures import text_pictures
 from zoosmith.validation import ValidationError, preprocessing
-from zoosmith.validation.array_files import open_arrays
+from zoosmith.validation.reading.array_files import open_arrays
 
 NONE = preprocessing("none")
 

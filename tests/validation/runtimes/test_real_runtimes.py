@@ -25,8 +25,8 @@ from zoosmith.validation.runtimes import (
     target_for,
 )
 from zoosmith.validation.runtimes.process import WorkerProcess
-from zoosmith.validation.runtimes.proving import ForeignResult, prove_in
 from zoosmith.validation.runtimes.runner import ForeignRunner, start
+from zoosmith.validation.verification.other_runtimes import ForeignResult, prove_in
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, parser
 
 from zoosmith.validation import ValidationError, runner_for
 from zoosmith.validation.runtimes import runner
-from zoosmith.validation.runtimes.proving import prove_in
 from zoosmith.validation.runtimes.runner import ForeignRunner, start
+from zoosmith.validation.verification.other_runtimes import prove_in
 
 MODEL = parser.parse_model("""
     <ir_version: 8, opset_import: ["": 17]>

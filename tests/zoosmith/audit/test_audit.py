@@ -29,7 +29,7 @@ from zoosmith.execution import Executor, ProcessDiedError, ThreadExecutor
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.hub.pins import pinned_infos
 from zoosmith.recipes.published import families
-from zoosmith.validation.unpacking import unpacked_size
+from zoosmith.validation.reading.unpacking import unpacked_size
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from zoosmith.bundles import bundle
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.hub.store import sha256_of
 from zoosmith.hub_ports import hub_inputs, hub_outputs
-from zoosmith.validation.unpacking import unpacked
+from zoosmith.validation.reading.unpacking import unpacked
 
 FOLDER = "vision/small"
 RELEASES = {6: "1.1.2", 9: "1.4", 10: "1.5", 12: "1.7", 17: "1.12"}

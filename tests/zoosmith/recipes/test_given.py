@@ -24,8 +24,8 @@ from zoosmith.recipes.choice import Choice
 from zoosmith.recipes.given import model_recipe, net_recipe
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.report import Report
-from zoosmith.validation.inputs import InputSource
-from zoosmith.validation.testdata import InputShape
+from zoosmith.validation.inputs.random_values import InputShape
+from zoosmith.validation.inputs.source import InputSource
 
 DECLARED = small_recipe.NET.inputs
 
@@ -199,7 +199,7 @@ def test_a_users_own_inputs_are_what_the_archives_hold(tmp_path: Path) -> None:
     recipe = model_recipe(tmp_path / "lookup.onnx", inputs=InputSource(feed=tmp_path / "own.npz"))
     report = zoosmith.build(tmp_path, recipe, BuildOptions(rows="9,13"))
     assert report.passed and report.sets == 1 and report.samples == "the inputs of own.npz"
-    with zoosmith.validation.unpacking.unpacked(tmp_path / "lookup" / "model" / "lookup-9.tar.gz") as folder:
+    with zoosmith.validation.reading.unpacking.unpacked(tmp_path / "lookup" / "model" / "lookup-9.tar.gz") as folder:
         stored = TensorProto.FromString((folder / "lookup-9" / "test_data_set_0" / "input_0.pb").read_bytes())
     np.testing.assert_array_equal(numpy_helper.to_array(stored), numbers)
 

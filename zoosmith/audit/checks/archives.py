@@ -16,8 +16,8 @@ from zoosmith.onnx_model.errors import ZoosmithError, first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 from zoosmith.validation import ValidationError, compare, runner_for
-from zoosmith.validation.datasets import DataSet, list_data_sets, read_data_set
-from zoosmith.validation.runners import Runner, onnx_runtime
+from zoosmith.validation.reading.datasets import DataSet, list_data_sets, read_data_set
+from zoosmith.validation.running.runners import Runner, onnx_runtime
 
 
 @check("members", "archive")

@@ -14,7 +14,7 @@ from zoosmith.hub.manifest import ModelInfo
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.opsets import default_opset
-from zoosmith.validation.unpacking import unpacked_size
+from zoosmith.validation.reading.unpacking import unpacked_size
 
 _LARGEST_CARD = 4 << 20
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

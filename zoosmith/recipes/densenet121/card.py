@@ -4,7 +4,7 @@ from textwrap import fill
 
 from zoosmith.recipes.published import LICENSE_SOURCE
 from zoosmith.recipes.recipe import CardFacts
-from zoosmith.validation.preprocess import Preprocess
+from zoosmith.validation.reading.preprocess import Preprocess
 
 _DESCRIPTION = """\
 DenseNet-121 classifies an image into the 1,000 classes of ILSVRC2012. Each of its layers reads the outputs of all \

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from zoosmith.recipes.densenet121.net import INPUT, INPUT_SHAPE
 from zoosmith.recipes.pictures import picture_inputs
 from zoosmith.recipes.pictures import pictures as preprocessed
-from zoosmith.validation.preprocess import preprocessing
+from zoosmith.validation.reading.preprocess import preprocessing
 
 PREPROCESSING = preprocessing("caffe-densenet")
 _SIZE = INPUT_SHAPE[2], INPUT_SHAPE[3]

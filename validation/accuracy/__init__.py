@@ -1,0 +1,1 @@
+"""How often classifiers are right on folders of images."""

@@ -1,0 +1,409 @@
+"""Run a model in ONNX Runtime, or choose what else runs it."""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+from zoosmith.execution import Deadline, ProcessDiedError, ThreadExecutor, call_in_process, in_native_code
+from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.links import LinkedPath
+from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
+from zoosmith.onnx_model.opsets import default_opset
+from zoosmith.onnx_model.ports import Port, input_ports, output_ports
+from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
+from zoosmith.validation.inputs.checks import checked_inputs
+from zoosmith.validation.running.run_limit import run_limit
+
+# what goes wrong is raised; it would be printed as well
+onnxruntime.set_default_logger_severity(4)
+
+OLDEST_OF_ONNX_RUNTIME = 7
+"""The first opset that ONNX Runtime has; what is older runs in the reference evaluator."""
+# of the IR versions that every ONNX Runtime of today reads
+_OLDEST_IR = 7
+
+# ONNX Runtime moves these in and out as bits of the same size only.
+_AS_BITS: dict[int, Any] = {
+    TensorProto.BFLOAT16: np.uint16,
+    TensorProto.FLOAT8E4M3FN: np.uint8,
+    TensorProto.FLOAT8E4M3FNUZ: np.uint8,
+    TensorProto.FLOAT8E5M2: np.uint8,
+    TensorProto.FLOAT8E5M2FNUZ: np.uint8,
+}
+# Its kernels know these, but no numpy array of them goes in or comes out.
+_IMMOVABLE = {
+    getattr(TensorProto, name)
+    for name in ("INT4", "UINT4", "INT2", "UINT2", "FLOAT4E2M1", "FLOAT8E8M0")
+    if hasattr(TensorProto, name)
+}
+_TYPE_NAMES = {
+    "float": TensorProto.FLOAT,
+    **{key.lower(): value for key, value in TensorProto.DataType.items() if key != "FLOAT"},
+}
+
+
+_CPU = "CPUExecutionProvider"
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a model: its name and version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def onnx_runtime() -> Runtime:
+    """The installed ONNX Runtime."""
+    return Runtime("ONNX Runtime", onnxruntime.__version__)
+
+
+def reference_evaluator() -> Runtime:
+    """The reference evaluator of the installed onnx."""
+    return Runtime("onnx's reference evaluator", onnx.__version__)
+
+
+class Runner(Protocol):
+    """A model made ready to be run.
+
+    Attributes:
+        name: what an error message calls the model.
+        runtime: what runs it.
+        output_names: names of the outputs in their order.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def runtime(self) -> Runtime: ...  # noqa: D102
+
+    @property
+    def output_names(self) -> list[str]: ...  # noqa: D102
+
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name.
+
+        Args:
+            inputs: values by the names of the inputs.
+            timeout: seconds after which the run is stopped; None for those of `runs_limited`.
+
+        Raises:
+            ValidationError: an input is missing, unknown or does not fit, an operator fails, or the run was stopped.
+        """
+        ...
+
+
+class OnnxRuntimeRunner:
+    """Runs a model in ONNX Runtime.
+
+    Args:
+        model: a path (data in files beside it is found), the file's content or a message.
+        threads: inside an operator; None leaves it to ONNX Runtime.
+        providers: execution providers, the preferred first, such as `CUDA` or `CUDAExecutionProvider`; the CPU's by
+            default, which also runs what the others cannot.
+        few_runs: whether the model is run so few times that weights are not worth a second copy in the kernels' own
+            layout, nor the whole graph in this machine's (all fusions are done), nor threads that wait for work while
+            they keep the cores busy.
+        timeout: seconds after which loading is stopped; None for those of `runs_limited`. ONNX Runtime below 1.31 holds
+            Python's lock while it loads: there it is stopped late, or not at all.
+        node_by_node: run the nodes of the file as they stand, no two of them joined.
+
+    Raises:
+        UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
+        StoppedError: the time is up.
+        ValidationError: ONNX Runtime cannot load the model, or has not one of the providers.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        few_runs: bool = False,
+        timeout: float | None = None,
+        node_by_node: bool = False,
+    ):
+        self.name = model_name(model)
+        self.runtime = onnx_runtime()
+        wanted = available_providers(providers or [_CPU])
+        source = _onnx_runtime_source(model, self.name)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads or 0
+        if few_runs:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        if node_by_node:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        chosen = list(dict.fromkeys([*wanted, _CPU]))
+        try:
+            with in_native_code(str(self.runtime), f"loading {self.name}"):
+                self.session = _watched(
+                    lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
+                    run_limit() if timeout is None else timeout,
+                    lambda: options.set_load_cancellation_flag(True),
+                    self.name,
+                )
+        except StoppedError:
+            raise
+        except Exception as error:
+            # ONNX Runtime's exceptions share no base class
+            kind = UnsupportedError if isinstance(error, NoKernel) else ValidationError
+            raise kind(f"{self.name}: ONNX Runtime cannot load it: {first_line(error)}") from error
+        for provider in wanted:
+            if provider not in self.session.get_providers():
+                raise ValidationError(f"{self.name}: ONNX Runtime could not start {provider} on this machine")
+        optional = [(value, False) for value in self.session.get_overridable_initializers()]
+        self.inputs = [_session_port(v, r) for v, r in [(v, True) for v in self.session.get_inputs()] + optional]
+        self.output_names: list[str] = [value.name for value in self.session.get_outputs()]
+        moved = [*self.session.get_inputs(), *self.session.get_outputs()]
+        types = {_session_port(value, True).elem_type for value in moved}
+        if types & _IMMOVABLE:
+            kinds = ", ".join(TensorProto.DataType.Name(kind) for kind in sorted(types & _IMMOVABLE))
+            raise UnsupportedError(f"{self.name}: ONNX Runtime moves no tensors of type {kinds} in or out")
+        self._by_bits = bool(types & set(_AS_BITS))
+
+    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the outputs by name: arrays (of `ml_dtypes` where numpy has no such type), lists for sequences.
+
+        Args:
+            inputs: values by the names of the inputs.
+            timeout: seconds after which ONNX Runtime stops before the next operator; None for those of
+                `runs_limited`.
+
+        Raises:
+            ValidationError: as `Runner.run` does.
+        """
+        feeds = checked_inputs(self.inputs, inputs, self.name)
+        timeout = run_limit() if timeout is None else timeout
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
+        try:
+            with in_native_code(str(self.runtime), f"running {self.name}"):
+                return _watched(
+                    lambda: self._run(feeds, options), timeout, lambda: setattr(options, "terminate", True), self.name
+                )
+        except StoppedError:
+            raise
+        except Exception as error:
+            raise ValidationError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
+
+    def _run(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
+        if self._by_bits:
+            return self._run_by_bits(feeds, options)
+        return dict(zip(self.output_names, self.session.run(None, feeds, options), strict=True))
+
+    def _run_by_bits(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
+        types = {port.name: port.elem_type for port in self.inputs}
+        values = {name: _to_ort(value, types[name]) for name, value in feeds.items()}
+        results = self.session.run_with_ort_values(self.output_names, values, options)
+        return {name: _from_ort(value) for name, value in zip(self.output_names, results, strict=True)}
+
+
+def runner_for(
+    model: Model,
+    *,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
+    few_runs: bool = False,
+    timeout: float | None = None,
+    structure: onnx.ModelProto | None = None,
+) -> Runner:
+    """Return a runner that can run a model: ONNX Runtime, or the reference evaluator for what that does not have.
+
+    That is an opset that it lacks (below 7, or newer than it), an operator without a kernel, a type that it does not
+    move in or out. What ONNX Runtime refuses for another reason is not run.
+
+    Args:
+        model: as for OnnxRuntimeRunner.
+        threads: for ONNX Runtime.
+        providers: for ONNX Runtime, and nothing but it may run the model then.
+        few_runs: for ONNX Runtime.
+        timeout: for ONNX Runtime.
+        structure: the model's graph, where it has been read already.
+
+    Returns:
+        What runs the model; its `runtime` says which of both it is.
+
+    Raises:
+        StoppedError: the time is up.
+        ValidationError: ONNX Runtime's, where neither can.
+    """
+    if providers:
+        return OnnxRuntimeRunner(model, threads=threads, providers=providers, few_runs=few_runs, timeout=timeout)
+    structure = load_structure(model) if structure is None else structure
+    opset = default_opset(structure)
+    if opset is not None and not onnx_runtime_has(opset):
+        return _reference_runner(model)
+    try:
+        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs, timeout=timeout)
+    except StoppedError:
+        raise
+    except ValidationError as refusal:
+        types = {port.elem_type for port in (*input_ports(structure.graph), *output_ports(structure.graph))}
+        if not isinstance(refusal, UnsupportedError) and all(map(_onnx_runtime_moves, types)):
+            raise
+        try:
+            return _reference_runner(model)
+        except ValidationError:
+            raise refusal from None
+
+
+def _reference_runner(model: Model) -> Runner:
+    # loading it takes longer than most commands take
+    from zoosmith.validation.running.reference import ReferenceRunner
+
+    return ReferenceRunner(model)
+
+
+@cache
+def onnx_runtime_has(opset: int) -> bool:
+    """Whether the installed ONNX Runtime knows a version of ONNX's own operators."""
+    return opset >= OLDEST_OF_ONNX_RUNTIME and _loads_identity(opset, TensorProto.FLOAT)
+
+
+@cache
+def _onnx_runtime_moves(elem_type: int) -> bool:
+    """Whether the installed ONNX Runtime knows an element type; 0, of what is no tensor, counts as known."""
+    newest = max(filter(onnx_runtime_has, range(OLDEST_OF_ONNX_RUNTIME, onnx.defs.onnx_opset_version() + 1)))
+    return not elem_type or _loads_identity(newest, elem_type)
+
+
+def _loads_identity(opset: int, elem_type: int) -> bool:
+    ports = [onnx.helper.make_tensor_value_info(name, elem_type, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", ports[:1], ports[1:])
+    probe = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=_OLDEST_IR)
+    try:
+        OnnxRuntimeRunner(probe, threads=1)
+    except ValidationError:
+        return False
+    return True
+
+
+def available_providers(names: Sequence[str]) -> list[str]:
+    """Full names of execution providers. Raises ValidationError where the installed ONNX Runtime lacks one."""
+    known = onnxruntime.get_available_providers()
+    full = [name if name.endswith("ExecutionProvider") else f"{name}ExecutionProvider" for name in names]
+    for name, spelled in zip(names, full, strict=True):
+        if spelled not in known:
+            have = ", ".join(provider.removesuffix("ExecutionProvider") for provider in known)
+            raise ValidationError(
+                f"provider {name!r}: the installed ONNX Runtime {onnxruntime.__version__} lacks it; it has {have}"
+            )
+    return full
+
+
+def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
+    """Call a function of an importable module in a process that is stopped at `timeout`.
+
+    Raises ValidationError, which names the model `name`, where it was stopped or died; and what the function raises.
+    """
+    try:
+        return call_in_process(function, timeout, *args)
+    except TimeoutError as error:
+        raise _stopped(name, timeout) from error
+    except ProcessDiedError as error:
+        raise ValidationError(f"{name}: {error}") from error
+
+
+def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[], None], name: str) -> Made:
+    """Call a function of ONNX Runtime's; end it by `stop` when the time is over or at an interrupt.
+
+    Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread calls.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call() if timeout is None else _before_deadline(call, timeout, stop, name)
+    with ThreadExecutor(1) as executor:
+        job = executor.submit(call)
+        try:
+            return job.result(timeout)
+        except Exception as error:
+            if job.done():  # the error is its own, or it ended just now
+                return job.result()
+            stop()
+            raise _stopped(name, timeout) from error
+        except BaseException:
+            stop()
+            raise
+
+
+def _before_deadline(call: Callable[[], Made], timeout: float, stop: Callable[[], None], name: str) -> Made:
+    with Deadline(timeout, stop) as deadline:
+        try:
+            return call()
+        except Exception as error:
+            if not deadline.passed:
+                raise
+            raise _stopped(name, timeout) from error
+
+
+def _stopped(name: str, timeout: float | None) -> StoppedError:
+    return StoppedError(f"{name}: stopped: no result after {timeout:g} s; --timeout gives it longer")
+
+
+def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
+    if isinstance(model, bytes):
+        return model
+    if isinstance(model, onnx.ModelProto):
+        try:
+            return model.SerializeToString()
+        except Exception as error:
+            raise ValidationError(
+                f"{name}: beyond protobuf's 2 GB; save it with external data, give the path"
+            ) from error
+    if not Path(model).is_file():
+        raise ValidationError(f"{name}: no such file; an ONNX model is expected")
+    if isinstance(model, LinkedPath) and any(
+        (model.parent / each).is_symlink() for each in external_files(load_structure(model))
+    ):
+        # ONNX Runtime follows a link to a data file only where the model is one into the same folder
+        return _onnx_runtime_source(load_model(model), name)
+    return os.fspath(model)
+
+
+def _session_port(value: Any, required: bool) -> Port:
+    # ONNX Runtime spells types tensor(float), seq(tensor(int64)), optional(tensor(float))
+    kind, _, rest = value.type.partition("(")
+    kind = {"seq": "sequence"}.get(kind, kind)
+    elem_type = _TYPE_NAMES.get(rest.rpartition("(")[2].rstrip(")"), 0)
+    shape = tuple(value.shape) if kind == "tensor" else None
+    return Port(value.name, kind, elem_type, shape, required)
+
+
+def _to_ort(value: Any, elem_type: int) -> Any:
+    make = onnxruntime.OrtValue
+    if elem_type in _AS_BITS:
+        bits = np.asarray(value, order="C").view(_AS_BITS[elem_type])
+        return make.ortvalue_from_numpy_with_onnx_type(bits, elem_type)
+    return make.ortvalue_from_numpy(value)
+
+
+def _from_ort(value: Any) -> Any:
+    elem_type = value.element_type() if value.is_tensor() else 0
+    if elem_type not in _AS_BITS:
+        return value.numpy()
+    bits = np.dtype(_AS_BITS[elem_type])
+    shape = value.shape()
+    content = ctypes.string_at(value.data_ptr(), int(np.prod(shape, dtype=np.int64)) * bits.itemsize)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+    return np.frombuffer(content, bits).view(dtype).reshape(shape).copy()

@@ -1,0 +1,1 @@
+"""Run the original and what was made of it on the same inputs, compare, and keep what was found as a proof."""
