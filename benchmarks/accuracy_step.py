@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from zoosmith import builder
-from zoosmith.accuracy_column import measure_accuracy
-from zoosmith.build_options import BuildOptions
+from zoosmith.building import builder
+from zoosmith.building.accuracy_column import measure_accuracy
 from zoosmith.cli.application import run
 from zoosmith.execution import SILENT
 from zoosmith.onnx_model.loading import model_name
+from zoosmith.recipes.build_options import BuildOptions
 from zoosmith.recipes.choice import Choice
 from zoosmith.validation import ImageFolder
 from zoosmith.validation.running.run_limit import runs_limited

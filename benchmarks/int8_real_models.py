@@ -25,11 +25,11 @@ from int8_nets import NETS
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from zoosmith.files.quantization import MIN_COSINE, Calibration, quantize_file
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.opset_upgrade import convert_version
-from zoosmith.quantization import MIN_COSINE, Calibration, quantize_file
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.natural_images import natural_images
 from zoosmith.quantize.target import FORMATS, Target

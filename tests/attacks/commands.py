@@ -9,7 +9,7 @@ import onnx
 from onnx import helper
 from PIL import Image
 
-from zoosmith.archives import Member, write_archive
+from zoosmith.archives.packing import Member, write_archive
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.convert.proto.caffe_net_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
 

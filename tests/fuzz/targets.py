@@ -24,7 +24,7 @@ from zoosmith.convert import caffe2_to_onnx, read_model, read_parameters
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, TensorProtos
 from zoosmith.convert.proto.caffe_net_pb2 import NetParameter
 from zoosmith.hub.manifest import parse_manifest
-from zoosmith.inspection import inspect_file
+from zoosmith.inspection.files import inspect_file
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.opset_upgrade import convert

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoosmith.report import Report
+from zoosmith.results.report import Report
 
 FOLDER = "vision/classification/densenet-121"
 

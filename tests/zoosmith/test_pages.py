@@ -6,11 +6,11 @@ import pytest
 
 from tests.zoosmith.page_blocks import blocks_of
 from tests.zoosmith.pages import DOCS, ROOT, check_page, read_page
+from zoosmith.building.zoo_file import read_zoo
 from zoosmith.cli.application import COMMANDS
 from zoosmith.convert.docs_table import table
 from zoosmith.convert.registry import translators
 from zoosmith.recipes.card_file import read_card, read_toml
-from zoosmith.zoo_file import read_zoo
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 RUNNABLE = [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
     from zoosmith.execution import Executor
     from zoosmith.recipes.recipe import Recipe
-    from zoosmith.report import Report
+    from zoosmith.results.report import Report
     from zoosmith.validation.inputs.source import InputSource
 
 # parameters that a whole zoo takes as well as one model
@@ -114,8 +114,8 @@ def build(
       zoosmith build --model model.onnx --rows 9,13,17 --dim batch=1
       zoosmith build zoo.toml -o zoo --cluster local:4
     """
-    from zoosmith.build_options import BuildOptions
-    from zoosmith.builder import build as run
+    from zoosmith.building.builder import build as run
+    from zoosmith.recipes.build_options import BuildOptions
     from zoosmith.recipes.choice import Choice
 
     if zoo is not None:
@@ -163,7 +163,7 @@ def _build_zoo(
     cache: Path | None,
     executor: "Executor | None",
 ) -> int:
-    from zoosmith.zoo_build import build_zoo
+    from zoosmith.building.zoo_build import build_zoo
 
     if executor is not None:
         # workers have working folders of their own

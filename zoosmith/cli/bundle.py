@@ -41,7 +41,7 @@ def bundle(
     Example:
       zoosmith bundle squeezenet.onnx -o squeezenet.tar.gz --dim batch=2
     """
-    from zoosmith.bundles import bundle as pack
+    from zoosmith.archives.bundles import bundle as pack
 
     made = pack(
         model, output, sets=sets, inputs=inputs, timeout=timeout, providers=providers, progress=terminal.progress()

@@ -82,7 +82,7 @@ def convert(
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=1,3,224,224
       zoosmith convert predict_net.pb init_net.pb -o net.onnx --input data=N,3,224,224 --input ids=int64:N
     """
-    from zoosmith.conversion import convert_net, declared_inputs
+    from zoosmith.files.conversion import convert_net, declared_inputs
 
     found = convert_net(
         predict_net,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Column
 
     from zoosmith.cli.tables import Table
-    from zoosmith.evaluation import Evaluated
     from zoosmith.execution import Executor
+    from zoosmith.files.evaluation import Evaluated
     from zoosmith.validation.accuracy.evaluation import Evaluation, Share
     from zoosmith.validation.accuracy.state import Shard
 
@@ -93,7 +93,7 @@ def evaluate(
       zoosmith evaluate --merge *.state
     """
     if merge:
-        from zoosmith.evaluation import merge_files
+        from zoosmith.files.evaluation import merge_files
 
         _show(terminal, merge_files(models))
         return
@@ -101,7 +101,7 @@ def evaluate(
         raise click.UsageError("Missing option '--data'")
     if shard is not None and state is None:
         raise click.UsageError("--shard needs --state, the file from which --merge puts all shards together")
-    from zoosmith.evaluation import Images, evaluate_files
+    from zoosmith.files.evaluation import Images, evaluate_files
 
     found = evaluate_files(
         models,

@@ -28,7 +28,7 @@ def inspect(terminal: Terminal, files: tuple[Path, ...]) -> None:
     Example:
       zoosmith inspect predict_net.pb init_net.pb densenet-9.onnx
     """
-    from zoosmith.inspection import inspect_file
+    from zoosmith.inspection.files import inspect_file
     from zoosmith.onnx_model.errors import ZoosmithError
 
     descriptions: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
-    from zoosmith.opset_conversion import Ports
+    from zoosmith.files.opset_conversion import Ports
     from zoosmith.opset_upgrade import Change, Reach
     from zoosmith.validation.inputs.source import InputSource
     from zoosmith.validation.runtimes.targets import Target
@@ -113,7 +113,7 @@ def opset(
         return _dry_run(terminal, files, exact)
     if len(files) != 1 or output is None:
         raise click.UsageError("expected one IN.onnx and -o OUT.onnx")
-    from zoosmith.opset_conversion import Wanted, change_opset
+    from zoosmith.files.opset_conversion import Wanted, change_opset
 
     source, domains = files[0], dict(versions)
     if len(domains) < len(versions):
@@ -158,7 +158,7 @@ def _operators(changes: "Iterable[Change]") -> "Table":
 
 
 def _dry_run(terminal: Terminal, places: tuple[Path, ...], exact: bool) -> int:
-    from zoosmith.opset_reach import reach_files
+    from zoosmith.inspection.opset_reach import reach_files
 
     found = reach_files(places, exact=exact, progress=terminal.progress())
     table = _table("file", "opset", "reaches", "the next one is blocked by")

@@ -198,7 +198,7 @@ def port_options(function: Callable[..., Any]) -> Callable[..., Any]:
         rename: tuple[tuple[str, str], ...],
         **named: Any,
     ) -> Any:
-        from zoosmith.opset_conversion import Ports
+        from zoosmith.files.opset_conversion import Ports
 
         return function(*args, ports=Ports(dict(fix), free, dict(rename)), **named)
 

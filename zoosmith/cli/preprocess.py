@@ -32,7 +32,7 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeou
     Example:
       zoosmith preprocess densenet-12.onnx --data photographs/
     """
-    from zoosmith.preprocessing import rank_file
+    from zoosmith.files.preprocessing import rank_file
     from zoosmith.quantize.samples.preprocessing_ranking import clear_best
     from zoosmith.validation.running.run_limit import runs_limited
 

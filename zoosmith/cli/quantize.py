@@ -21,7 +21,7 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.quantization import Calibration, Quantized
+    from zoosmith.files.quantization import Calibration, Quantized
     from zoosmith.validation.inputs.source import InputSource
     from zoosmith.validation.verification.proof import Limits
 
@@ -179,7 +179,7 @@ def quantize(
       zoosmith quantize net.onnx -o net-qdq.onnx --format qdq --symmetric --int8-activations
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
-    from zoosmith.quantization import Calibration, quantize_file
+    from zoosmith.files.quantization import Calibration, quantize_file
     from zoosmith.quantize.target import Target
     from zoosmith.validation.reading.images import ImageFolder
     from zoosmith.validation.running.run_limit import runs_limited
@@ -255,7 +255,7 @@ def _halve(
     limits: "Limits | None",
     providers: list[str] | None,
 ) -> int:
-    from zoosmith.half_precision import halve_file
+    from zoosmith.files.half_precision import halve_file
 
     found = halve_file(
         model,

@@ -56,7 +56,7 @@ def simplify(
     Example:
       zoosmith simplify densenet-12.onnx -o densenet-12-opt.onnx
     """
-    from zoosmith.simplification import simplify_file
+    from zoosmith.files.simplification import simplify_file
 
     found = simplify_file(
         model,

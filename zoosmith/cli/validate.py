@@ -31,7 +31,7 @@ def validate(terminal: Terminal, bundle: Path, limits: "Limits", providers: list
     Example:
       zoosmith validate densenet-9.tar.gz
     """
-    from zoosmith.bundles import validate as run
+    from zoosmith.archives.bundles import validate as run
 
     comparisons = run(bundle, limits=limits, providers=providers, progress=terminal.progress())
     passed = all(comparison.passed for comparison in comparisons.values())

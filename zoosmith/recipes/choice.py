@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zoosmith.conversion import declared_inputs
+from zoosmith.files.conversion import declared_inputs
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.card_file import Card, read_card, with_card
 from zoosmith.recipes.densenet121 import DENSENET121

@@ -8,11 +8,11 @@ from typing import Any
 
 from onnx import TensorProto
 
-from zoosmith.build_options import file_name
 from zoosmith.convert import read_model
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
+from zoosmith.recipes.build_options import file_name
 from zoosmith.recipes.caffe2_source import Caffe2Net, Inputs
 from zoosmith.recipes.card_file import Card, with_card
 from zoosmith.recipes.families import family_recipe, recognised

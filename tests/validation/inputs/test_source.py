@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto
 
 from tests.zoosmith.small_models import identity_model, scaling_model
-from zoosmith.bundles import bundle
+from zoosmith.archives.bundles import bundle
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.validation import InputSource, ValidationError, random_inputs, read_feed
 from zoosmith.validation.inputs.random_values import InputShape

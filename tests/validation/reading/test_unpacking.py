@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoosmith.archives import Member, write_archive
+from zoosmith.archives.packing import Member, write_archive
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.validation.reading import unpacking
 from zoosmith.validation.reading.unpacking import ArchiveMember, archive_members, unpacked, unpacked_size

@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from zoosmith.bundles import bundle
+from zoosmith.archives.bundles import bundle
 from zoosmith.hub.manifest import MANIFEST_NAME
+from zoosmith.hub.ports import hub_inputs, hub_outputs
 from zoosmith.hub.store import sha256_of
-from zoosmith.hub_ports import hub_inputs, hub_outputs
 from zoosmith.validation.reading.unpacking import unpacked
 
 FOLDER = "vision/small"

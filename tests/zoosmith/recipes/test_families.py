@@ -22,7 +22,7 @@ from zoosmith.recipes.given import net_recipe
 from zoosmith.recipes.init_nets import InitLayout, init_net_parts, init_net_size
 from zoosmith.recipes.published import families
 from zoosmith.recipes.recipe import Recipe
-from zoosmith.report import Report
+from zoosmith.results.report import Report
 
 NETS = {
     "bvlc_alexnet": "bvlcalexnet",

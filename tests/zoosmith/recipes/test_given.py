@@ -15,7 +15,7 @@ from tests.zoosmith.recipes import small_recipe
 from tests.zoosmith.recipes.init_net_files import init_net_content
 from tests.zoosmith.small_models import identity_model, scaling_model
 from zoosmith import BuildOptions
-from zoosmith.bundles import validate
+from zoosmith.archives.bundles import validate
 from zoosmith.cli import main
 from zoosmith.convert import write_net
 from zoosmith.onnx_model.errors import ZoosmithError
@@ -23,7 +23,7 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.choice import Choice
 from zoosmith.recipes.given import model_recipe, net_recipe
 from zoosmith.recipes.recipe import Recipe
-from zoosmith.report import Report
+from zoosmith.results.report import Report
 from zoosmith.validation.inputs.random_values import InputShape
 from zoosmith.validation.inputs.source import InputSource
 

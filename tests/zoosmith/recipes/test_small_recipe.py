@@ -12,13 +12,14 @@ from PIL import Image
 
 import zoosmith
 from tests.zoosmith.recipes.small_recipe import NET, SMALL, inputs
-from zoosmith import BuildOptions, archives
-from zoosmith.bundles import validate
+from zoosmith import BuildOptions
+from zoosmith.archives import packing
+from zoosmith.archives.bundles import validate
 from zoosmith.execution import Progress
 from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.quantize.samples.seen_samples import stated_digests
-from zoosmith.report import Calibration, Report
+from zoosmith.results.report import Calibration, Report
 
 ROWS = ["8", "9", "12", "12-int8", "14", "6"]
 FOLDER = "vision/classification/small"
@@ -126,7 +127,7 @@ def test_contents_and_card_do_not_depend_on_how_archives_are_compressed(
 ) -> None:
     texts = {}
     for level in (1, 3):
-        monkeypatch.setattr(archives, "_LEVEL", level)
+        monkeypatch.setattr(packing, "_LEVEL", level)
         out = tmp_path / str(level)
         zoosmith.build(out, SMALL, BuildOptions(rows="9,12", sets=1))
         texts[level] = {

@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto, defs, helper
 from zoosmith.audit.files import AuditedFile, UnreadableError
 from zoosmith.audit.names import opset_in
 from zoosmith.audit.registry import check
-from zoosmith.hub_ports import HubPort, hub_inputs, hub_outputs
+from zoosmith.hub.ports import HubPort, hub_inputs, hub_outputs
 from zoosmith.onnx_model.checking import check_file
 from zoosmith.onnx_model.errors import InvalidModelError
 from zoosmith.onnx_model.ir_versions import needed_ir
