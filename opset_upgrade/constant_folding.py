@@ -35,9 +35,10 @@ _GROWING = {
 _EVALUATED_SINCE = {
     operator: opset
     for opset, operators in {
-        NEWEST_OPSET + 1: "Upsample",
+        # LogSoftmax: of probabilities that underflow; LRN: of as many channels as there are rows
+        NEWEST_OPSET + 1: "LogSoftmax LRN Upsample",
         14: "BatchNormalization",
-        13: "Hardmax LRN LogSoftmax Resize Softmax",
+        13: "Hardmax Resize Softmax",
         12: "Dropout",
         11: "Clip Conv LpPool Pad",
         10: "TopK",

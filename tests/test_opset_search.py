@@ -38,6 +38,19 @@ def test_a_value_is_disputed_where_the_reference_evaluator_makes_it_of_the_origi
     assert opset_search.search(1, number)[0] == "disputed"
 
 
+def test_a_result_that_does_not_run_is_a_finding_though_the_reference_evaluator_cannot_run_the_original(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = next(number for number in range(20) if opset_search.search(1, number)[0] == "same")
+
+    def fails(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(opset_search, "_held", lambda *_: ("does not run", ""))
+    monkeypatch.setattr(opset_search, "ReferenceEvaluator", fails)
+    assert opset_search.search(1, number)[0] == "does not run"
+
+
 def test_a_net_whose_results_change_with_the_last_digits_of_its_values_is_unstable() -> None:
     nodes = [onnx.helper.make_node("Mul", ["x", "w"], ["p"]), onnx.helper.make_node("Hardmax", ["p"], ["y"])]
     ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy"]

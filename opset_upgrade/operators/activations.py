@@ -13,13 +13,14 @@ from zoosmith.opset_upgrade.building_blocks.type_casts import (
     SINGLE,
     cast_through,
     cast_to_single,
+    hold_in_floats,
     multiply_integers_in_double,
 )
 from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, input_at, set_attribute, set_inputs
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("HardSwish", "Mish", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
+decomposition("HardSwish", "Mish", "SwiGLU", "Swish", "ThresholdedRelu")(inline_body)
 type_fallback("Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Selu", "Softplus")(cast_to_single)
 type_fallback("PRelu")(multiply_integers_in_double)
 type_fallback("Softsign", "ThresholdedRelu")(cast_to_single)
@@ -33,6 +34,23 @@ def _celu(node: NodeProto, g: Writer) -> None:
         # the operator's text takes positive numbers for 0, its body does not
         g.refuse(f"alpha={alpha:g}, for which its text and its definition by other operators differ")
     inline_body(node, g)
+
+
+@decomposition("Shrink")
+def _shrink(node: NodeProto, g: Writer) -> None:
+    """Integers are compared and moved as fractions, as kernels do it; the schema's body rounds the attributes."""
+    kind = g.element_type(node.input[0])
+    if kind in (*HALF_FLOATS, TensorProto.FLOAT, TensorProto.DOUBLE):
+        inline_body(node, g)
+        return
+    bias, limit = g.attribute("bias"), g.attribute("lambd")
+    opset = g.opset + 1  # that of Where
+    data = g.op("Cast", node.input[0], to=hold_in_floats(g, kind))
+    low = g.op("Less", data, g.scalar_like(data, -limit))
+    high = g.op("Greater", data, g.scalar_like(data, limit))
+    raised, lowered = (g.op(way, data, g.scalar_like(data, bias)) for way in ("Add", "Sub"))
+    moved = g.op("Where", high, lowered, g.scalar_like(data, 0), opset=opset)
+    g.op("Cast", g.op("Where", low, raised, moved, opset=opset), to=kind, output=node.output[0])
 
 
 @decomposition("Gelu")

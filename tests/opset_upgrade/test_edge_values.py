@@ -63,6 +63,17 @@ def test_the_largest_numbers_of_uint64_are_compared(operator: str, target: int) 
     ]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8"])
+@pytest.mark.parametrize(("bias", "limit"), [(1.5, 1.5), (-2.75, 0.5), (2.0, -1.5), (3.0, 2.0)])
+def test_integers_are_shrunk_by_fractions(dtype: str, bias: float, limit: float) -> None:
+    data = np.arange(4, 20) if dtype == "uint8" else np.arange(-10, 10)
+    elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    model = one_node("Shrink", elem_type, "x", 13, bias=bias, lambd=limit)
+    expected = np.where(data < -limit, data + bias, np.where(data > limit, data - bias, 0)).astype(dtype)
+    for checked in (model, convert_version(model, 8)):
+        assert run(checked, x=data.astype(dtype)).tolist() == expected.tolist()
+
+
 def test_affine_grid_in_a_function_takes_a_constant_size() -> None:
     model = parser.parse_model(
         """<ir_version: 9, opset_import: ["": 20, "my": 1]> g (float[N, 2, 3] theta) => (float[N, H, W, 2] y)
