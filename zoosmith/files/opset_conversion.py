@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnx
 from onnx import ModelProto, TypeProto
 
 from zoosmith.execution import SILENT, Job, Progress
@@ -19,9 +18,9 @@ from zoosmith.onnx_model.opsets import default_opset, imported_versions
 from zoosmith.onnx_model.port_editing import FreedSize, fix_sizes, free_sizes, name_sizes, rename_ports
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes, tensor_shape
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.onnx_model.shape_inference import refuse_incomplete
 from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.opset_upgrade import Caveat, Change, Conversion, OpsetError, convert, explain, summarize
+from zoosmith.opset_upgrade.onnx_converter import convert_by_onnx
 from zoosmith.opset_upgrade.schemas import ML_DOMAIN
 from zoosmith.opset_upgrade.type_inference import infer_types
 from zoosmith.validation.inputs.source import InputSource
@@ -291,7 +290,10 @@ def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversi
     if not wanted.moves:
         return Conversion(model, (), ())
     if wanted.engine == "onnx":
-        return Conversion(_by_onnx(model, opset or 0), (), ())
+        try:
+            return Conversion(convert_by_onnx(model, opset or 0), (), ())
+        except OpsetError as error:
+            raise OpsetError(f"{error}; try --engine native") from error
     domains = chosen_domains(model, wanted)
     found = convert(
         model,
@@ -309,15 +311,6 @@ def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversi
         return replace(found, model=convert(found.model, opset, ir=highest, domains=domains).model)
     except OpsetError as error:
         raise OpsetError(f"{wanted.target} loads IR versions up to {highest}: {error}") from None
-
-
-def _by_onnx(model: ModelProto, opset: int) -> ModelProto:
-    try:
-        refuse_incomplete(model)
-        return onnx.version_converter.convert_version(model, opset)
-    except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
-        reason = str(error).strip().split("\n", 1)[0].rpartition("failed: ")[2].removeprefix("Warning: ")
-        raise ZoosmithError(f"onnx's converter failed: {reason}; try --engine native") from error
 
 
 def _with_other_ports(original: ModelProto, ports: Ports) -> tuple[ModelProto, ModelProto, dict[str, int]]:

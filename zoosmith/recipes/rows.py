@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
 from onnx import ModelProto
 from onnx.external_data_helper import uses_external_data
 from onnx.helper import VERSION_TABLE
@@ -12,10 +11,10 @@ from onnx.helper import VERSION_TABLE
 from zoosmith import opset_upgrade, optimize, quantize
 from zoosmith.convert import ConvertError
 from zoosmith.execution import SILENT, Progress
-from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_tensors, load_external_data, load_small_tensors
 from zoosmith.onnx_model.in_place import load_spans
 from zoosmith.onnx_model.loading import load_in_place
+from zoosmith.opset_upgrade.onnx_converter import convert_by_onnx
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.target import Target
@@ -128,10 +127,7 @@ def translated_or_converted(opset: int) -> Make:
 def upgraded_to_12(maker: RowMaker) -> ModelProto:
     """Make the row of opset 12 as the zoo made it: onnx's own converter on opset 9, then no parameters as inputs."""
     original = maker.model(9)
-    try:
-        model = onnx.version_converter.convert_version(original, 12)
-    except Exception as error:  # its C++ core raises RuntimeError, ValueError and types of its own
-        raise ZoosmithError(f"onnx's converter does not take it to opset 12: {error}") from error
+    model = convert_by_onnx(original, 12)
     in_files = {tensor.name: tensor for tensor in original.graph.initializer if uses_external_data(tensor)}
     for tensor in model.graph.initializer:
         # the converter carries the names of tensors, and their data where it is in the model
