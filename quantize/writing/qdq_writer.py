@@ -1,13 +1,13 @@
 """The writer of the QDQ form: float operators between DequantizeLinear and QuantizeLinear."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.values import name_of
+from zoosmith.optimize.values import is_standard, name_of, new_node
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.target import Target
 from zoosmith.quantize.writing.integer_writer import IntegerWriter, by_input_channel
@@ -18,6 +18,10 @@ from zoosmith.quantize.writing.weights import LIMIT, quantize_weights, smallest_
 _PER_CHANNEL = 13
 # what activations are moved by to be int8
 _MIDDLE = 128
+# Behind such nodes that read an int8 border ONNX Runtime writes another one, from opset 21 on with an attribute for its
+# type. 1.30 and 1.32 (not 1.26) then make int8 uint8, leave the attribute, and do not load the model. Ours they leave.
+_STATES_TYPE = 21
+_BORDERED = ("MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 
 
 class QdqWriter(IntegerWriter):
@@ -37,6 +41,34 @@ class QdqWriter(IntegerWriter):
             stated = self.parameters[value].nominal_zero_point - _MIDDLE
             zero_point = self._scalar("zero_point", np.int8(stated))
         return [scale, zero_point]
+
+    def finish(self, replaced: Iterable[ir.Node]) -> None:
+        """As in `IntegerWriter`; int8 values that only move get borders behind each move."""
+        super().finish(replaced)
+        if not self._target.signed or self.opset < _STATES_TYPE:
+            return
+        read: dict[ir.Value, list[ir.Value | None]] = {}
+        for node in list(self._graph):
+            source = node.inputs[0] if node.inputs else None
+            if source is None:
+                continue
+            if is_standard(node, "DequantizeLinear") and not source.is_initializer():
+                read[node.outputs[0]] = list(node.inputs[1:])
+            elif is_standard(node, *_BORDERED) and source in read:
+                moved = self._between_borders_again(node, read[source])
+                read[moved] = read[source]
+
+    def _between_borders_again(self, node: ir.Node, scale_and_zero_point: list[ir.Value | None]) -> ir.Value:
+        """Encode and decode what a node makes, for the float nodes that read it."""
+        output = node.outputs[0]
+        readers = [use for use in output.uses() if not is_standard(use.node, "QuantizeLinear")]
+        encoded, real = (self.new_value(f"{name_of(output)}_{word}") for word in ("quantized", "dequantized"))
+        if readers:
+            into = new_node("QuantizeLinear", [output, *scale_and_zero_point], encoded)
+            self._graph.insert_after(node, [into, new_node("DequantizeLinear", [encoded, *scale_and_zero_point], real)])
+        for reader, index in readers:
+            reader.replace_input_with(index, real)
+        return real
 
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
         """Write an operator that only moves values, in float."""

@@ -71,6 +71,19 @@ def test_int8_activations_are_int8_everywhere() -> None:
     assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.12
 
 
+@pytest.mark.parametrize("opset", [20, 21])
+def test_int8_activations_load_where_they_are_moved_in_float(opset: int) -> None:
+    net = Net([1, 5, 16], opset=opset)
+    product = net.add("MatMul", "data", net.normal(16, 12, spread=0.3))
+    halves = net.add("Reshape", product, net.constant(np.array([5, 2, 6])))
+    turned = net.add("Transpose", halves, perm=[1, 0, 2])
+    model = net.model(
+        net.add("MatMul", net.add("Softmax", turned, axis=-1), net.add("Transpose", halves, perm=[1, 2, 0]))
+    )
+    result = in_qdq(model, Target("qdq", signed=True))
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.06
+
+
 def test_symmetric_zero_points_stand_in_the_middle() -> None:
     model = dense_block()
     for signed, middle in ((False, 128), (True, 0)):
