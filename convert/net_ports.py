@@ -6,6 +6,7 @@ from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.convert.unread_operators import unread_operators
+from zoosmith.onnx_model.argument_names import argument
 
 # operators whose outputs beyond the first serve their gradient or describe the result
 _ONE_RESULT = {
@@ -50,7 +51,7 @@ def with_outputs(net: NetDef, outputs: Sequence[str] | None = None) -> NetDef:
         if not found:
             raise ConvertError(
                 f"the net {net.name!r} names no external output, and every blob that it writes is read again; "
-                "name the outputs (--output-blob)"
+                f"name the outputs ({argument('outputs')})"
             )
         complete = NetDef()
         complete.CopyFrom(net)

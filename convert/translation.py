@@ -21,6 +21,7 @@ from zoosmith.convert.subnets import all_operators, with_stated_blobs, written_i
 from zoosmith.convert.training_operators import for_inference
 from zoosmith.convert.unread_operators import without_unread_operators
 from zoosmith.convert.value_names import Step, ValueNames
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.ports import Dimension
 
 InputInfo: TypeAlias = Mapping[str, tuple[int, Sequence[Dimension]]]
@@ -138,7 +139,7 @@ def _check_stand_ins(net: NetDef, parameters: Mapping[str, Tensor], inputs: Inpu
     misspelt = f"the net has no input {_listed(wrong)}; " if wrong else ""
     raise ConvertError(
         f"{misspelt}the init net fills {_listed(data)} with one zero of shape {list(parameters[blob].shape)} that only "
-        f"stands in for data: declare its shape (--input {blob}=1,3,224,224)"
+        f"stands in for data: declare its shape ({argument('inputs', f'{blob}=1,3,224,224')})"
     )
 
 
@@ -199,7 +200,7 @@ class _Translation:
         if missing:
             raise ConvertError(
                 f"nothing gives {_listed(missing)}: neither the init net nor a declared input "
-                f"(--input {missing[0]}=SIZES where it is data)"
+                f"({argument('inputs', f'{missing[0]}=SIZES')} where it is data)"
             )
         return blobs
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from zoosmith.execution.executor import Executor, Job, interrupts_held
 from zoosmith.execution.shared import Shared, SharedElsewhere, forget, keep_recipe, recipe_of
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def cluster_executor(place: str, *, plain: bool = False) -> "ClusterExecutor":
     try:
         import distributed  # noqa: F401 - whether it can be imported
     except ImportError as error:
-        raise ClusterError(f"--cluster {place}: needs Dask: pip install 'zoosmith[cluster]'") from error
+        raise ClusterError(f"{place}: needs Dask: pip install 'zoosmith[cluster]'") from error
     for name in _LOGGERS:
         # what goes wrong is raised; it would be printed as well
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if place.startswith(_LOCAL):
         number = place.removeprefix(_LOCAL)
         if not number.isdecimal() or not int(number):
-            raise ClusterError(f"--cluster {place}: expected local:N with a number of processes from 1")
+            raise ClusterError(f"{place}: expected local:N with a number of processes from 1")
         return _started(int(number))
     return _connected(place, plain)
 
@@ -244,7 +245,7 @@ def _connected(place: str, plain: bool) -> ClusterExecutor:
     try:
         client = Client(address, timeout=_CONNECTING, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise ClusterError(f"--cluster {place}: cannot be reached: {_line(error)}") from error
+        raise ClusterError(f"{place}: cannot be reached: {_line(error)}") from error
     try:
         client.wait_for_workers(1, timeout=_CONNECTING)
         _check_versions(place, client.run(versions))
@@ -252,7 +253,7 @@ def _connected(place: str, plain: bool) -> ClusterExecutor:
         client.close(timeout=5)
         if isinstance(error, ClusterError):
             raise
-        raise ClusterError(f"--cluster {place}: no worker joined within {_CONNECTING:g} s") from error
+        raise ClusterError(f"{place}: no worker joined within {_CONNECTING:g} s") from error
     return ClusterExecutor(client)
 
 
@@ -262,7 +263,7 @@ def _address(place: str) -> str:
     try:
         return str(json.loads(Path(place).read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ClusterError(f"--cluster {place}: expected the file that `dask scheduler` writes") from error
+        raise ClusterError(f"{place}: expected the file that `dask scheduler` writes") from error
 
 
 def _check_encrypted(address: str, plain: bool) -> None:
@@ -272,11 +273,11 @@ def _check_encrypted(address: str, plain: bool) -> None:
     except ValueError:
         host = port = None
     if host is None or port is None:
-        raise ClusterError(f"--cluster {address}: expected local:N, or a scheduler, as in tls://host:8786")
+        raise ClusterError(f"{address}: expected local:N, or a scheduler, as in tls://host:8786")
     if parts.scheme != "tls" and not plain and not _is_here(host):
         raise ClusterError(
-            f"--cluster {address}: not encrypted: whoever reaches it could run programs on the workers and read all "
-            "that is sent; start the cluster with TLS and give tls://..., or accept it by --no-tls"
+            f"{address}: not encrypted: whoever reaches it could run programs on the workers and read all "
+            f"that is sent; start the cluster with TLS and give tls://..., or accept it by {argument('plain')}"
         )
 
 
@@ -304,7 +305,7 @@ def _check_versions(place: str, workers: Mapping[str, Mapping[str, str]]) -> Non
         for name, here in own.items():
             if theirs.get(name) != here:
                 raise ClusterError(
-                    f"--cluster {place}: worker {worker} has {name} {theirs.get(name)}, this machine {here}: "
+                    f"{place}: worker {worker} has {name} {theirs.get(name)}, this machine {here}: "
                     "results could differ; install the same"
                 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ModelError, PathError
 from zoosmith.onnx_model.in_place import MOST_LOADED_ELEMENTS, span_of
 from zoosmith.onnx_model.links import LinkedPath
@@ -126,9 +127,5 @@ def _data_path(location: str, folder: Path) -> Path:
     except OSError as error:
         raise ModelError(f"external data at {location!r}: {os.strerror(error.errno or 0)}") from error
     except PathError as error:
-        linked = (
-            ", which only --follow-links (in Python: follow_links=True) follows"
-            if str(error).endswith("is a link")
-            else ""
-        )
+        linked = f", which only {argument('follow_links')} follows" if str(error).endswith("is a link") else ""
         raise ModelError(f"external data at {location!r}: {error}{linked}") from error

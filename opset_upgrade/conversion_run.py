@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, helper
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import initializer_names, input_ports, symbolic_sizes
@@ -405,7 +406,7 @@ class ConversionRun:
         heads = [each.lowest for each in self.blockers if each.lowest is not None and not each.domain]
         enough = f" (opset {max(heads)} would do for all)" if len(heads) == len(self.blockers) > 1 else ""
         symbols = symbolic_sizes(port for port in input_ports(self.model.graph) if port.required)
-        fixed = ", ".join(f"--fix {symbol}=N" for symbol in symbols) if self.for_sizes else ""
+        fixed = ", ".join(argument("fix_sizes", f"{symbol}=N") for symbol in symbols) if self.for_sizes else ""
         hint = f". Fixed sizes may do: {fixed}" if fixed else ""
         return f"cannot express the model in {self.versions}{enough}: {list_blockers(self.blockers)}{hint}"
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.constants import Array, constant_tensor
 from zoosmith.onnx_model.opsets import is_standard
 from zoosmith.quantize.calibration import Samples, by_channel, calibrate
@@ -139,7 +140,7 @@ def refuse_far(distance: SampleDistance) -> None:
         raise QuantizeError(
             f"calibration samples unlike the training data: {distance}; expected at most {MEAN_LIMIT:g} and "
             f"{distance.variance_limit:g}: calibrate on real data, pre-processed as in training (zoosmith preprocess "
-            "compares preprocessings), or go on with --force"
+            f"compares preprocessings), or go on with {argument('force')}"
         )
 
 

@@ -262,7 +262,7 @@ def test_what_the_real_caffe2_saves_computes_what_it_computed(files: tuple[str, 
 @pytest.mark.caffe2
 def test_the_data_of_a_mobile_export_is_asked_for(saved: Path) -> None:
     model = read_model(saved / "mobile_predict.pb", saved / "mobile_init.pb")
-    with pytest.raises(ConvertError, match=r"fills 'data' with one zero of shape \[1, 1\] .*--input data="):
+    with pytest.raises(ConvertError, match=r"fills 'data' with one zero of shape \[1, 1\] .*`inputs` data="):
         caffe2_to_onnx(model.net, model.init, inputs={})
 
 

@@ -94,7 +94,7 @@ def zero(blob: str, *shape: int, kind: str = "ConstantFill") -> NetDef:
 @pytest.mark.parametrize("init", [zero("X", 1), zero("X", 1, 1), zero("X", 1, 1, kind="GivenTensorFill")])
 def test_a_stand_in_for_data_is_asked_for_by_name(init: NetDef) -> None:
     net = net_of(("Relu", "X", "Y"), outputs="Y")
-    with pytest.raises(ConvertError, match=r"fills 'X' with one zero .* declare its shape \(--input X="):
+    with pytest.raises(ConvertError, match=r"fills 'X' with one zero .* declare its shape \(`inputs` X="):
         caffe2_to_onnx(net, init, inputs={})
     with pytest.raises(ConvertError, match=r"no input 'x'; the init net fills 'X' with one zero"):
         caffe2_to_onnx(net, init, inputs={"x": VECTOR})

@@ -144,7 +144,7 @@ def test_the_workers_end_with_the_block(tmp_path: Path) -> None:
     [
         ("local:0", r"expected local:N"),
         ("local:two", r"expected local:N"),
-        ("tcp://192.0.2.1:8786", r"not encrypted: .* accept it by --no-tls"),
+        ("tcp://192.0.2.1:8786", r"not encrypted: .* accept it by `plain`"),
         ("tls://192.0.2.1", r"expected local:N, or a scheduler"),
         ("nowhere.json", r"expected the file that `dask scheduler` writes"),
     ],

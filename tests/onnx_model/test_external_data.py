@@ -60,7 +60,7 @@ def test_a_link_on_the_way_is_refused_unless_links_are_followed(
     (tmp_path / "snapshot" / "w.bin").symlink_to("../blobs/0a1b")
     (tmp_path / "other" / "sub").symlink_to("../blobs")
     for path in (file, folder):
-        with pytest.raises(ModelError, match="is a link, which only --follow-links"):
+        with pytest.raises(ModelError, match="is a link, which only `follow_links` follows"):
             read(path)
         found = load_model(path, follow_links=True)
         np.testing.assert_array_equal(numpy_helper.to_array(found.graph.initializer[0]), VALUES)

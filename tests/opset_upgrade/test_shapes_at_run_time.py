@@ -328,7 +328,7 @@ def test_pools_round_up_whatever_the_size(
 def test_a_window_that_could_lie_in_the_padding_needs_a_fixed_size() -> None:
     how = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
     model = _model(_one_node("MaxPool", ["x"], **how), 12, {"x": np.zeros((1, 2, 8, 8), np.float32)}, [4])
-    with pytest.raises(OpsetError, match=r"size 2 of 'x' is not fixed, .*--fix x_0=N, --fix x_1=N"):
+    with pytest.raises(OpsetError, match=r"size 2 of 'x' is not fixed, .*`fix_sizes` x_0=N, `fix_sizes` x_1=N"):
         convert(model, 9)
 
 

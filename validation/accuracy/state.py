@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_structure
@@ -165,7 +166,7 @@ def merged(paths: Sequence[Path]) -> tuple[Counted, list[Counts]]:
         every = first.what["portions"]
         raise ValidationError(
             f"{len(missing)} of {every} portions are in none of the state files, as number {missing[0]}: "
-            "let every shard end (it goes on with the same --state), and give the files of all"
+            f"let every shard end (it goes on with the same {argument('state')}), and give the files of all"
         )
     return first, [found[number] for number in sorted(found)]
 
@@ -197,5 +198,5 @@ def _check_same(state: Counted, what: Mapping[str, Any], whose: str) -> None:
         if state.what.get(key) != value:
             raise ValidationError(
                 f"{state.path}: is of another evaluation: its {key} differ from those of {whose}; "
-                "remove the file, or give another --state"
+                f"remove the file, or give another {argument('state')}"
             )

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 from onnx import ModelProto, TensorProto
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.loading import model_name
 from zoosmith.onnx_model.ports import Port
 from zoosmith.validation.errors import StoppedError, ValidationError
@@ -169,16 +170,17 @@ class _Fit:
     def _advice(self, tried: list[Sizes]) -> str:
         free = [size.name for size in self._open if size.name not in self._given]
         if not free:
-            return "give inputs that it takes with --feed FILE"
+            return f"give inputs that it takes with {argument('feed', 'FILE')}"
         named = next((name for name in free if not name.endswith("]")), None)
-        options = [f"--dim {named}=N"] if named else []
+        advised = [argument("dims", f"{named}=N")] if named else []
         port = next((port for port in self._ports if _is_open(port)), None)
         if port is not None:
-            options.append(f"--input {port.name}={','.join(_as_example(size) for size in port.shape or ())}")
+            sizes_of_it = ",".join(_as_example(size) for size in port.shape or ())
+            advised.append(argument("shapes", f"{port.name}={sizes_of_it}"))
         shown = "; ".join(words_of(sizes) for sizes in tried[:2])
         return (
             f"tried {len(tried)} sizes of {', '.join(free)} ({shown}; ...): "
-            f"give {', '.join(options)} or data with --feed FILE"
+            f"give {', '.join(advised)} or data with {argument('feed', 'FILE')}"
         )
 
 

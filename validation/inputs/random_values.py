@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.loading import Model, load_structure, model_name
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports
 from zoosmith.validation.errors import ValidationError
@@ -173,14 +174,14 @@ def _value(port: Port, shape: Sequence[int] | None, maker: "_Maker", model: str)
     if shape is None:
         raise ValidationError(
             f"{model}: input {port.name!r} has no stated rank, so no test data can be made; "
-            f"give its shape, as in --input {port.name}=1,3,64,64"
+            f"give its shape, as in {argument('shapes', f'{port.name}=1,3,64,64')}"
         )
     count = prod(max(1, size) for size in shape)
     if count > _MOST_ELEMENTS:
         sizes = ", ".join(map(str, shape))
         raise ValidationError(
             f"{model}: input {port.name!r} of shape [{sizes}] has {count:,} elements; random values are made for at "
-            f"most {_MOST_ELEMENTS:,}: give data with --feed FILE"
+            f"most {_MOST_ELEMENTS:,}: give data with {argument('feed', 'FILE')}"
         )
     if port.kind == "sequence":
         return [maker.tensor(port.elem_type, shape) for _ in range(_SEQUENCE_LENGTH)]

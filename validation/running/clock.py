@@ -2,6 +2,7 @@
 
 import time
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.validation.errors import StoppedError
 
 
@@ -27,4 +28,4 @@ class Clock:
 
     def stopped(self) -> StoppedError:
         """What to raise where the time is up."""
-        return StoppedError(f"stopped: no result after {self._seconds:g} s; --timeout gives it longer")
+        return StoppedError(f"stopped: no result after {self._seconds:g} s; {argument('timeout')} gives it longer")

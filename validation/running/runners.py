@@ -16,6 +16,7 @@ from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from zoosmith.execution import Deadline, ProcessDiedError, ThreadExecutor, call_in_process, in_native_code
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import LinkedPath
@@ -358,7 +359,7 @@ def _before_deadline(call: Callable[[], Made], timeout: float, stop: Callable[[]
 
 
 def _stopped(name: str, timeout: float | None) -> StoppedError:
-    return StoppedError(f"{name}: stopped: no result after {timeout:g} s; --timeout gives it longer")
+    return StoppedError(f"{name}: stopped: no result after {timeout:g} s; {argument('timeout')} gives it longer")
 
 
 def _onnx_runtime_source(model: Model, name: str) -> str | bytes:

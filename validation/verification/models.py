@@ -11,6 +11,7 @@ import numpy as np
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Job, Progress, Task, ThreadExecutor, give_back
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
@@ -203,7 +204,7 @@ def _without_comparisons(runtime: Runtime, drawn: Sequence[Case], source: str, l
     if drawn and len(unseen) == len(drawn[0].outputs):
         raise ValidationError(
             f"nothing can be compared: in {len(drawn)} runs the original gave only empty outputs or NaN; "
-            "give data on which it gives values with --feed FILE"
+            f"give data on which it gives values with {argument('feed', 'FILE')}"
         )
     sizes = tuple(case.sizes for case in drawn)
     shapes = tuple({name: _shape(value) for name, value in case.inputs.items()} for case in drawn)

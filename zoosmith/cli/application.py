@@ -10,6 +10,8 @@ import click
 
 from zoosmith.cli import terminal
 from zoosmith.cli.command import Settings, verbose_option
+from zoosmith.cli.option_names import OPTIONS
+from zoosmith.onnx_model.argument_names import arguments_named
 from zoosmith.onnx_model.errors import ZoosmithError
 
 # Command name -> module and attribute of its click command. Modules keep heavy imports inside the functions.
@@ -66,14 +68,15 @@ def run(arguments: list[str] | None = None, interrupted: Callable[[], bool] = la
     if not sys.warnoptions:
         # what libraries warn of, Pillow of damaged images, is nothing that a user of ours could change
         warnings.simplefilter("ignore")
-    try:
-        code = _call(list(sys.argv[1:] if arguments is None else arguments), settings)
-        sys.stdout.flush()
-        return code
-    except Exception as error:
-        if interrupted():
-            raise
-        return _explain(error, verbose=settings.verbose)
+    with arguments_named(OPTIONS):
+        try:
+            code = _call(list(sys.argv[1:] if arguments is None else arguments), settings)
+            sys.stdout.flush()
+            return code
+        except Exception as error:
+            if interrupted():
+                raise
+            return _explain(error, verbose=settings.verbose)
 
 
 def _call(arguments: list[str], settings: Settings) -> int:

@@ -99,9 +99,12 @@ def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise click.UsageError(f"--{option} is of this machine; of a cluster the workers decide, as in local:N")
 
         def workers() -> "AbstractContextManager[Executor | None]":
-            from zoosmith.execution import cluster_executor
+            from zoosmith.execution import ClusterError, cluster_executor
 
-            return nullcontext() if cluster is None else cluster_executor(cluster, plain=no_tls)
+            try:
+                return nullcontext() if cluster is None else cluster_executor(cluster, plain=no_tls)
+            except ClusterError as error:
+                raise ClusterError(f"--cluster {error}") from error
 
         return function(*args, workers=workers, **named)
 

@@ -47,7 +47,7 @@ def test_where_no_sizes_fit_the_message_names_both_options() -> None:
     never = model("(float[b,n] x) => (float[b,m] y)", "y = MatMul (x, w)", "float[3,1] w = {1,2,3}")
     with pytest.raises(ValidationError) as error:
         fitted(never, dims={"n": 5})
-    assert "--dim b=N" in str(error.value) and "--input x=N,N" in str(error.value) and "--feed" in str(error.value)
+    assert "give `dims` b=N, `shapes` x=N,N or data with `feed` FILE" in str(error.value)
 
 
 def test_shapes_and_sizes_that_were_given_stay() -> None:

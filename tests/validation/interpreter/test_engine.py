@@ -233,7 +233,7 @@ def test_a_run_that_takes_longer_than_runs_may_is_stopped_before_its_next_operat
     monkeypatch.setattr(engine, "_called", lambda op, kernel, values: computed.append(time.sleep(0.05)) or values[0])
     net = net_of(*((("Relu", "x", "x"),) * 1000), ("Relu", "x", "y"))
     net.name = "long"
-    with runs_limited(0.2), pytest.raises(StoppedError, match=r"long: stopped: no result after 0\.2 s; --timeout"):
+    with runs_limited(0.2), pytest.raises(StoppedError, match=r"long: stopped: no result after 0\.2 s; `timeout`"):
         interpret(net, None, {"x": X})
     assert 1 <= len(computed) <= 5
 
