@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, helper
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
-from zoosmith.onnx_model.ir_versions import lowered_ir
+from zoosmith.onnx_model.ir_versions import INITIALIZERS_APART, lowered_ir
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import required_inputs
@@ -86,7 +86,8 @@ def quantize_every_graph(
     result = every_graph(model, samples, lambda found: found)
     if not done:
         raise missing
-    result.ir_version = lowered_ir(result)
+    # new initializers are no inputs
+    result.ir_version = max(lowered_ir(result), INITIALIZERS_APART)
     return result
 
 

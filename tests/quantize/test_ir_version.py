@@ -5,10 +5,11 @@ from functools import partial
 
 import onnx
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, helper
 
 from tests.optimize.nets import dense_block
 from zoosmith.onnx_model.ir_versions import release_ir
+from zoosmith.opset_upgrade import convert_version
 from zoosmith.quantize import quantize
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import to_half
@@ -58,3 +59,16 @@ def test_what_the_model_holds_may_ask_for_a_newer_one() -> None:
     model.training_info.add()
     assert release_ir(11) == 6
     assert half(model, random_samples(model, 2), "float16").ir_version == 7
+
+
+@pytest.mark.parametrize("opset", [7, 8])
+def test_a_model_of_the_time_when_initializers_were_inputs_is_halved(opset: int) -> None:
+    model = convert_version(dense_block(), opset)
+    model.ir_version = 3
+    del model.graph.input[1:]
+    for tensor in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    onnx.checker.check_model(model, full_check=True)
+    made = half(model, random_samples(dense_block(), 2), "float16")
+    onnx.checker.check_model(made, full_check=True)
+    assert [value.name for value in made.graph.input] == ["data"]
