@@ -25,7 +25,7 @@ from int8_nets import NETS
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from zoosmith.files.quantization import MIN_COSINE, Calibration, quantize_file
+from zoosmith.files.quantization import MIN_COSINE, Accuracy, Calibration, quantize_file
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports
@@ -183,7 +183,9 @@ def as_the_command_does(
     alike = [sample for sample in samples if all(sample[name].shape == first[name].shape for name in first)]
     joined = {name: np.concatenate([np.atleast_1d(sample[name]) for sample in alike]) for name in first}
     np.savez(arrays, **joined)
-    found = quantize_file(source, output, Calibration(str(arrays), force=True), target=target, min_cosine=min_cosine)
+    found = quantize_file(
+        source, output, Calibration(str(arrays), force=True), Accuracy(min_cosine=min_cosine), target=target
+    )
     return found.summary.slow
 
 

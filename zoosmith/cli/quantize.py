@@ -179,12 +179,12 @@ def quantize(
       zoosmith quantize net.onnx -o net-qdq.onnx --format qdq --symmetric --int8-activations
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
-    from zoosmith.files.quantization import Calibration, quantize_file
+    from zoosmith.files.quantization import Accuracy, Calibration, quantize_file
     from zoosmith.quantize.target import Target
     from zoosmith.validation.reading.images import ImageFolder
     from zoosmith.validation.running.run_limit import runs_limited
 
-    calibration = Calibration(source, samples, method, preprocess, force, timeout)
+    calibration = Calibration(source, samples, method, preprocess, force, timeout, cache)
     _refuse_report_in_vain(report)
     if kind != "int8":
         _refuse_int8_options(kind)
@@ -198,18 +198,14 @@ def quantize(
         raise click.UsageError("--allow-contrib needs --format integer")
     if inputs.feed is not None and limits is None:
         raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
+    images = None if data is None else ImageFolder(data, labels)
     with runs_limited(timeout):
         found = quantize_file(
             model,
             output,
             calibration,
-            max_drop=max_drop,
-            labelled=None if data is None else ImageFolder(data, labels),
-            min_cosine=min_cosine,
-            keep_float=keep_float,
-            rank=report is not None,
+            Accuracy(max_drop, images, min_cosine, keep_float, rank=report is not None),
             target=Target(form, symmetric, signed, reduce_range, allow_contrib, every_layer),
-            cache=cache,
             inputs=inputs,
             limits=limits,
             providers=providers,

@@ -66,6 +66,7 @@ class Calibration:
             `caffe-densenet`, or where that is far from the statistics which the model states, the nearest.
         force: go on with samples that are far from what the model was trained on.
         timeout: seconds for the search of sizes on which the model runs, where samples are random.
+        cache: folder in which ranges are kept for the next time; None for none.
     """
 
     source: str | None = None
@@ -74,6 +75,28 @@ class Calibration:
     preprocess: str | None = None
     force: bool = False
     timeout: float | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What a model in integers keeps of the float one's outputs, and what is measured for that.
+
+    Attributes:
+        max_drop: the largest relative drop of top-1 on `data`; layers stay in float until it is kept. None for any.
+        data: labelled images to measure the drop on; None to measure cosines instead.
+        min_cosine: the smallest cosine between the outputs of both models on samples that are held out, its standard
+            error taken off; layers stay in float until it is kept, and where that does not help the best model is
+            written. Not with `data`, where the drop counts.
+        keep_float: how many of the layers that cost most stay in float in any case.
+        rank: measure what each layer alone costs even where nothing is chosen by it.
+    """
+
+    max_drop: float | None = None
+    data: ImageFolder | None = None
+    min_cosine: float = MIN_COSINE
+    keep_float: int = 0
+    rank: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,14 +152,9 @@ def quantize_file(
     source: Path,
     output: Path,
     calibration: Calibration,
+    accuracy: Accuracy | None = None,
     *,
-    max_drop: float | None = None,
-    labelled: ImageFolder | None = None,
-    min_cosine: float = MIN_COSINE,
-    keep_float: int = 0,
-    rank: bool = False,
     target: Target = INTEGER,
-    cache: Path | None = None,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
     providers: Sequence[str] | None = None,
@@ -148,15 +166,8 @@ def quantize_file(
         source: the ONNX file, in float32.
         output: the file to write.
         calibration: what ranges are measured on.
-        max_drop: the largest relative drop of top-1 on `labelled`; layers stay in float until it is kept.
-        labelled: images to measure the drop on.
-        min_cosine: the smallest cosine between the outputs of both models on samples that are held out, its standard
-            error taken off; layers stay in float until it is kept, and where that does not help the best model is
-            written. Not on `labelled`, where the drop counts.
-        keep_float: how many of the layers that cost most stay in float in any case.
-        rank: measure what each layer alone costs even where nothing is chosen by it.
+        accuracy: what the outputs keep; by default their cosine is at least 0.99.
         target: the form of the file.
-        cache: folder in which ranges are kept for the next time; None for none.
         inputs: seed and sizes of random samples; a feed is what is verified on, by default the samples are.
         limits: how far the integer model may be from the original; nothing is written where it is farther. By default
             any error is accepted, and nothing is verified.
@@ -170,7 +181,8 @@ def quantize_file(
     Raises:
         ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.
     """
-    inputs = inputs or InputSource()
+    inputs, accuracy = inputs or InputSource(), accuracy or Accuracy()
+    labelled = accuracy.data
     original = load_model(source)
     try:
         refuse_quantized(original)
@@ -186,7 +198,7 @@ def quantize_file(
     except ValidationError as error:
         raise of_file(error, original, source) from error
     parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
-    limit = 1.0 if max_drop is None else max_drop
+    max_drop = 1.0 if accuracy.max_drop is None else accuracy.max_drop
     try:
         drop_of = (
             CosineLoss(original, parts.compared, parts.more, node_by_node=target.format == "qdq")
@@ -197,12 +209,12 @@ def quantize_file(
             integer_source,
             parts.calibrated,
             drop_of,
-            limit if labelled is not None else 1 - min_cosine,
+            max_drop if labelled is not None else 1 - accuracy.min_cosine,
             method=calibration.method,
-            keep=keep_float,
-            rank=rank,
+            keep=accuracy.keep_float,
+            rank=accuracy.rank,
             target=target,
-            cache=cache,
+            cache=calibration.cache,
             progress=progress,
         )
     except QuantizeError as error:
@@ -246,8 +258,8 @@ def quantize_file(
         summary=summary,
         kept=result.kept,
         drop=None if labelled is None else result.drop,
-        max_drop=limit,
-        min_cosine=min_cosine,
+        max_drop=max_drop,
+        min_cosine=accuracy.min_cosine,
         layers=result.layers,
     )
 
