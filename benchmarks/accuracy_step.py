@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as out:
         step, files = _built(arguments, Path(out))
-        limit = ["--limit", str(arguments.images)] if arguments.images else []
+        limit = ["--samples", str(arguments.images)] if arguments.images else []
         labels = ["--labels", str(arguments.labels)] if arguments.labels else []
         command = ["evaluate", *files, "--data", str(arguments.data), *labels, *limit, "--json"]
         times: dict[str, list[float]] = {"step": [], "evaluate": []}

@@ -10,16 +10,13 @@ from google.protobuf.message import DecodeError
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import FILLS, Content, Tensor
+from zoosmith.convert.init_net_wire import ARG_FLOATS, ARG_NAME, FLOAT_RECORD, FLOAT_TAG, NET_OP, OP_ARG
 from zoosmith.convert.nets import NetSource, check_text, is_text, open_buffer, read_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef, OperatorDef
 from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.reading import reading
-from zoosmith.onnx_model.wire_format import BYTES, FIXED32, fields
+from zoosmith.onnx_model.wire_format import BYTES, fields
 
-_NET_OP, _OP_ARG, _ARG_NAME, _ARG_FLOATS = 2, 5, 1, 5
-_FLOAT_TAG = _ARG_FLOATS << 3 | FIXED32
-# an unpacked float is a record of five bytes: its tag, then the value
-_FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
 # known fields of a NetDef, and whether each is a string or a message
 _NET_FIELDS = {
     number: known.cpp_type >= known.CPPTYPE_STRING for number, known in NetDef.DESCRIPTOR.fields_by_number.items()
@@ -150,7 +147,7 @@ def _scan(buffer: memoryview) -> Iterator[Scanned]:
     for number, kind, tag, start, end in fields(buffer, 0, len(buffer)):
         if number in _NET_FIELDS and (kind == BYTES) != _NET_FIELDS[number]:
             raise ConvertError(f"its field {number} is not a NetDef's; is it another kind of file?")
-        if number != _NET_OP:
+        if number != NET_OP:
             continue
         small = end - start <= _SMALL
         if not small or tag != last:
@@ -178,7 +175,7 @@ def _read_operator(buffer: memoryview, start: int, end: int) -> Scanned:
     floats: FloatArguments = {}
     small = []
     for number, kind, tag, first, last in fields(buffer, start, end):
-        if number == _OP_ARG and kind == BYTES and last - first > _SMALL:
+        if number == OP_ARG and kind == BYTES and last - first > _SMALL:
             name, content = _read_floats(buffer, first, last)
             if len(content):
                 floats[name] = content
@@ -201,19 +198,19 @@ def _read_floats(buffer: memoryview, start: int, end: int) -> tuple[str, Content
     chunks: list[Content] = []
     position = start
     while position < end:
-        if buffer[position] == _FLOAT_TAG:
-            records = np.frombuffer(buffer[position:end], _FLOAT_RECORD, (end - position) // _FLOAT_RECORD.itemsize)
-            same = records["tag"] == _FLOAT_TAG
+        if buffer[position] == FLOAT_TAG:
+            records = np.frombuffer(buffer[position:end], FLOAT_RECORD, (end - position) // FLOAT_RECORD.itemsize)
+            same = records["tag"] == FLOAT_TAG
             run = len(records) if same.all() else int(same.argmin())
             if run == 0:
                 raise ConvertError(f"the float at byte {position} is cut off")
             chunks.append(records["value"][:run])
-            position += run * _FLOAT_RECORD.itemsize
+            position += run * FLOAT_RECORD.itemsize
             continue
         number, kind, tag, first, position = next(fields(buffer, position, end))
-        if number == _ARG_NAME and kind == BYTES:
+        if number == ARG_NAME and kind == BYTES:
             name = bytes(buffer[first:position]).decode(errors="replace")
-        elif number == _ARG_FLOATS and kind == BYTES:
+        elif number == ARG_FLOATS and kind == BYTES:
             if (position - first) % 4:
                 raise ConvertError(f"the packed floats at byte {tag} are no multiple of 4 bytes")
             chunks.append(np.frombuffer(buffer[first:position], "<f4"))

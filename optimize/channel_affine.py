@@ -6,9 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.operator_families import ARITHMETIC
 from zoosmith.optimize.values import attribute, constant, is_standard, sizes
-
-ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from zoosmith.quantize.selection import before_selection
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
 
-BORDERS = ("QuantizeLinear", "DequantizeLinear")
+FLOAT_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Summary:
     """`error` is the outputs' mean absolute error on samples, over the float outputs' standard deviation.
 
     `convolutions` counts QLinearConv, `products` MatMulInteger, `encoded` what stands in their place in the QDQ form:
-    operators that read encoded weights. `borders` counts QuantizeLinear and DequantizeLinear. `slow` says why no
-    speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output and its
+    operators that read encoded weights. `float_conversions` counts QuantizeLinear and DequantizeLinear. `slow` says why
+    no speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output and its
     counterpart on the same samples; None where none can be compared.
     """
 
     bytes: int
     bytes_before: int
     convolutions: int
-    borders: int
+    float_conversions: int
     error: float
     products: int = 0
     slow: str | None = None
@@ -48,7 +48,8 @@ class Summary:
         if self.encoded:
             counts = f"{self.encoded} layers between QuantizeLinear and DequantizeLinear"
         else:
-            counts = f"{self.convolutions} integer convolutions, {products}{self.borders} borders to float"
+            conversions = f"{self.float_conversions} conversions between float and integers"
+            counts = f"{self.convolutions} integer convolutions, {products}{conversions}"
         alike = "" if self.cosine is None else f", cosine {self.cosine:.4f}"
         error = f"error {self.error:.4f} standard deviations"
         return f"{self.bytes:,} bytes of {self.bytes_before:,}, {counts}, {error}{alike}"
@@ -89,7 +90,7 @@ def summarize(
         quantized.ByteSize(),
         original.ByteSize(),
         counts["QLinearConv"],
-        sum(counts[name] for name in BORDERS),
+        sum(counts[name] for name in FLOAT_CONVERSIONS),
         float(np.mean(error)) / spread if error.size else 0.0,
         counts["MatMulInteger"],
         slow_reason(quantized) if time is None or target.whole else slow_plan(time),

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.names import Names
-from zoosmith.optimize.channel_affine import ARITHMETIC, ChannelAffine, read_affine
+from zoosmith.onnx_model.operator_families import ARITHMETIC
+from zoosmith.optimize.channel_affine import ChannelAffine, read_affine
 from zoosmith.optimize.values import (
     add_initializer,
     attribute,

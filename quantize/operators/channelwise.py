@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.channel_affine import ARITHMETIC, read_affine
+from zoosmith.onnx_model.operator_families import ARITHMETIC
+from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import attribute, pads, sizes
 from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.writing.integer_writer import IntegerWriter

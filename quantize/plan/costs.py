@@ -6,6 +6,7 @@ from math import prod
 
 import onnx_ir as ir
 
+from zoosmith.onnx_model.operator_families import ARITHMETIC
 from zoosmith.optimize.values import attribute, input_constant, name_of
 from zoosmith.quantize.plan.partition import Step
 
@@ -115,7 +116,7 @@ def kind_of(step: Step, source: tuple[int, ...], output: tuple[int, ...]) -> str
         return "product" if prod(output[:-1]) > _FEW_ROWS else "product of few rows"
     if node.op_type == "Conv":
         return _kind_of_convolution(node, source, output)
-    if node.op_type in ("BatchNormalization", "Add", "Mul", "Sub", "Div"):
+    if node.op_type in ("BatchNormalization", *ARITHMETIC):
         both = node.op_type in ("Add", "Mul") and all(input_constant(node, index) is None for index in (0, 1))
         return f"{node.op_type} of two" if both else "affine"
     if node.op_type == "AveragePool" and any(attribute(node, "pads", ())):

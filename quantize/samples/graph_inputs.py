@@ -8,6 +8,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from zoosmith.onnx_model.constants import Array, constant_tensor, values_at_hand
+from zoosmith.onnx_model.operator_families import ORDERS
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.onnx_model.traversal import all_nodes, subgraphs
@@ -25,7 +26,6 @@ _FEW, _WIDE = 4, 32
 # of the kernels: how many hold so much of their energy in so many frequencies around the strongest one
 _MOST_KERNELS, _ENERGY, _AROUND = 0.8, 0.8, 2
 _INTEGERS = (TensorProto.INT32, TensorProto.INT64)
-_ORDERS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual")
 # numbers of one input that are told apart
 _MOST_CHOICES = 12
 
@@ -66,7 +66,7 @@ def choices(model: ModelProto) -> dict[str, list[int]]:
         if port.required and port.elem_type in _INTEGERS and all(size == 1 for size in port.shape or ())
     ]
     wanted = wanted_values(model, {port.name: (1,) * len(port.shape or ()) for port in ports}) if ports else {}
-    ordered = any(node.op_type in _ORDERS for node in all_nodes(model))
+    ordered = any(node.op_type in ORDERS for node in all_nodes(model))
     result = {}
     for port in ports:
         found = wanted[port.name]

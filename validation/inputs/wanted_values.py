@@ -10,6 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.inliner import inline_local_functions
 
 from zoosmith.onnx_model.constants import constant_tensor, values_at_hand
+from zoosmith.onnx_model.operator_families import ARITHMETIC, ORDERS
 from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import input_ports
 from zoosmith.onnx_model.shape_inference import infer_shapes
@@ -211,7 +212,7 @@ def _passed(node: _Node, read: Sequence[Sequence[_Source]]) -> list[_Source]:
         return [source for place in chosen for source in read[place]]
     if op_type == "Neg":
         return [_Source(s.name, -s.factor, -s.most, -s.least) for s in read[0]]
-    if op_type not in ("Add", "Sub", "Mul", "Div") or len(read) != 2:
+    if op_type not in ARITHMETIC or len(read) != 2:
         return []
     place = 0 if read[0] else 1
     constant = node.constant(1 - place)
@@ -410,7 +411,7 @@ _CORNERS: dict[str, Callable[[_Node], Iterator[Corner]]] = {
     **dict.fromkeys(
         ("Sigmoid", "Tanh", "Softplus", "Softsign", "Erf", "Gelu", "Mish", "Exp"), _at(-20.0, -5.0, 0.0, 5.0, 20.0)
     ),
-    **dict.fromkeys(("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"), _compared),
+    **dict.fromkeys(("Equal", *ORDERS), _compared),
     **dict.fromkeys(("ArgMax", "ArgMin", "Hardmax", "MaxPool"), _at(1.0, 1.0, -1.0)),
     "Clip": _clip,
     "HardSigmoid": _hard_sigmoid,

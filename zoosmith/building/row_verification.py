@@ -12,7 +12,7 @@ from zoosmith.hub.ports import hub_features, hub_inputs, hub_outputs
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging
 from zoosmith.onnx_model.loading import load_in_place
-from zoosmith.quantize.report import BORDERS
+from zoosmith.quantize.report import FLOAT_CONVERSIONS
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.recipes.parameters import file_facts
 from zoosmith.recipes.recipe import Recipe
@@ -108,7 +108,7 @@ def verify_row(
         cosine=min((found.cosine for found in comparisons if found.cosine is not None), default=None),
         same_top1=None if any(found.same_top1 is None for found in comparisons) else all(same),
         published=row.compare(facts["sha256"]) if source.published else None,
-        borders=sum(node.op_type in BORDERS for node in model.graph.node),
+        float_conversions=sum(node.op_type in FLOAT_CONVERSIONS for node in model.graph.node),
     )
 
 

@@ -61,15 +61,15 @@ def _form(recipe: Recipe, row: RowReport) -> str:
         return f"{stem} is made of {base} and has {_QDQ.format(scales='with a scale for each output channel')}."
     ports = len(row.inputs) + len(row.outputs)
     kind = "weights are int8 with a scale for each output channel, activations uint8;"
-    if row.borders is None or row.borders <= ports:
+    if row.float_conversions is None or row.float_conversions <= ports:
         return (
             f"{stem} is made of {base} and computes in integers from end to end: {kind} one QuantizeLinear is at the "
             f"input, one DequantizeLinear at the output. {_WEIGHTS}"
         )
     return (
         f"{stem} is made of {base} and computes in integers where its operators have an integer form that was measured "
-        f"to be faster: there, {kind} between it and what stays in float stand {row.borders} QuantizeLinear and "
-        f"DequantizeLinear. {_WEIGHTS}"
+        f"to be faster: there, {kind} between it and what stays in float stand {row.float_conversions} QuantizeLinear "
+        f"and DequantizeLinear. {_WEIGHTS}"
     )
 
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 )
 @click.option("--disturb", metavar="KIND", help="Disturb the images first: brightened, darkened or noised.")
 @seed_option("Chooses the noise.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take N images, spread evenly over the folder.")
+@click.option("--samples", type=click.IntRange(1), metavar="N", help="Take N images, spread evenly over the folder.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]")
 @click.option(
     "--state", metavar="FILE", type=PATH, help="Keep in this file what is counted, and go on from what it holds."
@@ -69,7 +69,7 @@ def evaluate(
     preprocess: str,
     disturb: str | None,
     seed: int,
-    limit: int | None,
+    samples: int | None,
     threads: int | None,
     state: Path | None,
     shard: "Shard | None",
@@ -88,7 +88,7 @@ def evaluate(
 
     \b
     Example:
-      zoosmith evaluate densenet-12.onnx densenet-12-int8.onnx --data imagenet/val --labels synset.txt --limit 5000
+      zoosmith evaluate densenet-12.onnx densenet-12-int8.onnx --data imagenet/val --labels synset.txt --samples 5000
       zoosmith evaluate densenet-12.onnx --data imagenet/val --labels synset.txt --shard 3/16 --state 3.state
       zoosmith evaluate --merge *.state
     """
@@ -105,7 +105,7 @@ def evaluate(
 
     found = evaluate_files(
         models,
-        Images(data, labels, limit, preprocess, disturb, seed),
+        Images(data, labels, samples, preprocess, disturb, seed),
         providers=providers,
         threads=threads,
         workers=workers,

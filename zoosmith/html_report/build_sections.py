@@ -45,7 +45,7 @@ def _error_plots(rows: Sequence[Values]) -> list[Part]:
     exact, integer = errors_of(rows)
     plots = [
         against_limits("Error against the limit", _SCALED, exact, _RELATIVE),
-        against_limits("Integer rows: 1 - cosine against the limit", "1 - cosine with the source", integer),
+        against_limits("Rows of fewer bits: 1 - cosine against the limit", "1 - cosine with the source", integer),
     ]
     return [plot for plot in plots if plot is not None]
 
@@ -155,7 +155,7 @@ def _origin(report: Values, rows: Sequence[Values]) -> list[Part]:
     ]
     calibration = report.object("calibration")
     if calibration is not None:
-        facts.append(("Integer rows calibrated on", calibration.text("samples", "-")))
+        facts.append(("Calibrated on", calibration.text("samples", "-")))
         facts.append(("Distance of the samples from the training data", plain(calibration.raw("distance"))))
     facts += [(f"Version of {name}", plain(value)) for name, value in _versions(report).items()]
     runs = []

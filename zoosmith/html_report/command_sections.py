@@ -89,7 +89,7 @@ _QUANTIZED = {
     "convolutions": "Integer convolutions",
     "products": "Integer products",
     "encoded": "Layers between QuantizeLinear and DequantizeLinear",
-    "borders": "Borders to float",
+    "float_conversions": "Conversions between float and integers",
     "cosine": "Smallest cosine of an output",
     "error": "Mean error (standard deviations of the output)",
     "compared_on": "Outputs compared on",

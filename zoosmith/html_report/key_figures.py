@@ -23,7 +23,7 @@ def of_build(report: Values) -> list[KeyFigure]:
     exact, integer = errors_of(rows)
     for measured, name in (
         (exact, "Largest error in standard deviations"),
-        (integer, "Integer rows: largest 1 - cosine"),
+        (integer, "Rows of fewer bits: largest 1 - cosine"),
     ):
         if measured:
             worst = max(measured, key=lambda each: each.figure)
@@ -95,7 +95,7 @@ def _quantize(result: Values) -> list[KeyFigure]:
         KeyFigure(times, "Smaller"),
         KeyFigure(number(result.number("cosine")), "Smallest cosine of an output"),
         KeyFigure(number(result.number("error")), "Mean error in standard deviations"),
-        KeyFigure(number(result.number("borders")), "Borders to float"),
+        KeyFigure(number(result.number("float_conversions")), "Conversions between float and integers"),
         KeyFigure(share(result.number("relative_top1_drop")), "Relative drop of top-1"),
         *_proof(result),
     ]

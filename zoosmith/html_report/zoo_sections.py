@@ -80,7 +80,12 @@ def _models(models: Sequence[Values]) -> list[Part]:
         )
     plots = [
         against_limits("Largest error of each model", "error (standard deviations)", worst, kind="model"),
-        against_limits("Integer rows: largest 1 - cosine", "1 - cosine with the source", worst_integer, kind="model"),
+        against_limits(
+            "Rows of fewer bits: largest 1 - cosine",
+            "1 - cosine with the source",
+            worst_integer,
+            kind="model",
+        ),
     ]
     columns = ("Model", "Verdict", "Rows", "Checks passed", "Largest error", "Models (MB)", "Why it failed")
     return [*(plot for plot in plots if plot is not None), Table("Every model", columns, rows)]

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoosmith.convert.init_net_wire import FLOAT_RECORD, FLOAT_TAG, NET_OP, OP_ARG
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
+from zoosmith.onnx_model.wire_format import BYTES
 
-# an unpacked float on the wire: field 5 of Argument, four bytes; then the value
-_FLOAT_RECORD = np.dtype([("tag", "u1"), ("value", "<f4")])
-_FLOAT_TAG = 5 << 3 | 5
-_OPERATOR_TAG, _ARGUMENT_TAG = 2 << 3 | 2, 5 << 3 | 2
+_OPERATOR_TAG, _ARGUMENT_TAG = NET_OP << 3 | BYTES, OP_ARG << 3 | BYTES
 # values that are laid out at a time
 _PIECE = 1 << 20
 
@@ -50,7 +49,7 @@ def init_net_parts(layout: InitLayout, parameters: Mapping[str, np.ndarray]) -> 
     """
     yield NetDef(name=layout.name).SerializeToString()
     for blob, array in parameters.items():
-        size = array.size * _FLOAT_RECORD.itemsize
+        size = array.size * FLOAT_RECORD.itemsize
         head, values, tail = _around_values(blob, array.shape)
         argument = _tagged(_ARGUMENT_TAG, len(values) + size)
         yield _tagged(_OPERATOR_TAG, len(head) + len(argument) + len(values) + size + len(tail))
@@ -58,8 +57,8 @@ def init_net_parts(layout: InitLayout, parameters: Mapping[str, np.ndarray]) -> 
         flat = array.reshape(-1)
         for first in range(0, array.size, _PIECE):
             part = flat[first : first + _PIECE]
-            records = np.empty(part.size, _FLOAT_RECORD)
-            records["tag"] = _FLOAT_TAG
+            records = np.empty(part.size, FLOAT_RECORD)
+            records["tag"] = FLOAT_TAG
             records["value"] = part
             yield records.data
         yield tail
@@ -71,7 +70,7 @@ def init_net_size(layout: InitLayout, shapes: Mapping[str, tuple[int, ...]]) -> 
     total = len(NetDef(name=layout.name).SerializeToString()) + len(layout.end())
     for blob, shape in shapes.items():
         head, values, tail = _around_values(blob, shape)
-        values_size = len(values) + int(np.prod(shape, dtype=np.int64)) * _FLOAT_RECORD.itemsize
+        values_size = len(values) + int(np.prod(shape, dtype=np.int64)) * FLOAT_RECORD.itemsize
         size = len(head) + len(_tagged(_ARGUMENT_TAG, values_size)) + values_size + len(tail)
         total += len(_tagged(_OPERATOR_TAG, size)) + size
     return total

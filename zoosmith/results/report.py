@@ -70,7 +70,7 @@ class RowReport:
         cosine: the smallest over all data sets.
         same_top1: whether the best class is the same everywhere.
         layers: what became of each layer of an integer row, on the first samples that it was calibrated on.
-        borders: how many QuantizeLinear and DequantizeLinear stand in its file; None where there is no file.
+        float_conversions: how many QuantizeLinear and DequantizeLinear stand in its file; None where there is no file.
         published: `match` or `differs` (with a reason where one is known) of the model's SHA-256 and the published one;
             None where the weights are not the published ones or the row is not.
     """
@@ -92,7 +92,7 @@ class RowReport:
     same_top1: bool | None
     published: str | None
     layers: tuple[Layer, ...] = ()
-    borders: int | None = None
+    float_conversions: int | None = None
 
     @property
     def passed(self) -> bool:

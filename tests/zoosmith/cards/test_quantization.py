@@ -15,11 +15,13 @@ PICTURES = "made-up pictures of natural statistics"
 DISTANCE = SampleDistance(0.23, 0.17, 0.07, 121)
 
 
-def row(name: str, borders: int = 2) -> RowReport:
+def row(name: str, conversions: int = 2) -> RowReport:
     made = failed_row(DENSENET121.rows[name], "run", "")
     port = ({"name": "x", "type": "tensor(float)", "shape": [1]},)
     file = BuiltFile(f"model/densenet-{name}.onnx", 1, "0")
-    return replace(made, model=file, inputs=port, outputs=port, borders=borders, cosine=0.9997, max_scaled=0.07)
+    return replace(
+        made, model=file, inputs=port, outputs=port, float_conversions=conversions, cosine=0.9997, max_scaled=0.07
+    )
 
 
 def report(*rows: RowReport, **changes: object) -> Report:
@@ -85,7 +87,7 @@ def test_inputs_of_a_user_that_were_calibrated_on_are_said_to_be_what_was_checke
 
 
 def test_a_row_with_float_inside_is_not_said_to_be_integer_from_end_to_end() -> None:
-    text = texts(report(row("12-int8", borders=14)))
+    text = texts(report(row("12-int8", conversions=14)))
     assert "end to end" not in text and "stand 14 QuantizeLinear and DequantizeLinear" in text
 
 

@@ -84,7 +84,7 @@ def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
 ) -> None:
     (tmp_path / "classes.txt").write_text("2blue\n1green\n0red\n")
     model = red_green_blue(tmp_path / "bgr.onnx", np.eye(3))
-    options = ["--labels", tmp_path / "classes.txt", "--preprocess", "caffe", "--limit", 6, "--disturb", "darkened"]
+    options = ["--labels", tmp_path / "classes.txt", "--preprocess", "caffe", "--samples", 6, "--disturb", "darkened"]
     code, out, _ = run(capsys, model, "--data", data, *options, "--json")
     report = json.loads(out)["result"]
     assert code == 0
@@ -106,7 +106,7 @@ def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.Captu
         (["--preprocess", "imagenet"], "no preprocessing is called 'imagenet'"),
         (["--disturb", "blurred"], "no disturbance is called 'blurred'"),
         (["--labels", "nowhere.csv"], "nowhere.csv: cannot be read"),
-        (["--limit", "0"], "--limit"),
+        (["--samples", "0"], "--samples"),
         (["--data", "nowhere"], "nowhere: not a folder"),
         (["--cluster", "tcp://192.0.2.1:8786"], "--cluster tcp://192.0.2.1:8786: not encrypted"),
         (["--shard", "1/2"], "--shard needs --state"),
@@ -186,7 +186,7 @@ def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, many: Path, caps
     ("changed", "message"),
     [
         (["--preprocess", "unit"], "its preprocessing differ from those of what is evaluated now"),
-        (["--limit", "20"], "its images differ"),
+        (["--samples", "20"], "its images differ"),
     ],
 )
 def test_the_state_of_another_evaluation_is_refused(

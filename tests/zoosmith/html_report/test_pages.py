@@ -126,7 +126,13 @@ def test_no_text_of_a_command_becomes_markup(command: str) -> None:
 
 def test_a_page_of_quantize_has_what_the_command_says() -> None:
     summary = Summary(
-        bytes=2_000_000, bytes_before=8_000_000, convolutions=3, borders=2, error=0.01, slow="e", cosine=0.9875
+        bytes=2_000_000,
+        bytes_before=8_000_000,
+        convolutions=3,
+        float_conversions=2,
+        error=0.01,
+        slow="e",
+        cosine=0.9875,
     )
     layers = [
         {**LAYER, "name": name, "snr_db": 30.0, "alone_db": alone} for name, alone in (("cheap", 60.5), ("dear", 20.5))
@@ -202,7 +208,8 @@ def test_every_plot_of_what_a_build_knows_is_drawn_with_its_text(tmp_path: Path)
     drawn = draw_folder(write_folder(tmp_path, full_report(), bench_output()))
     page = Elements(drawn.html)
     titles = (
-        "Error against the limit", "Integer rows: 1 - cosine against the limit", "Size against latency and accuracy",
+        "Error against the limit", "Rows of fewer bits: 1 - cosine against the limit",
+        "Size against latency and accuracy",
         "Accuracy on Net, 500 images", "Same best answer", "Signal-to-noise ratio along the net",
         "Ranges and clipping, worst layers first", "Latency of every round",
     )  # fmt: skip
