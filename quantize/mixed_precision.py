@@ -14,6 +14,7 @@ from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.clipping import narrow_ranges
 from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.input_moments import measure_moments
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
@@ -28,6 +29,7 @@ from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.integer_writer import Encoding
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights, round_weights
 from zoosmith.quantize.writing.same_numbers import needed_bounds
 
 # microseconds that the worst error costs at the lowest price: less than any operator gains
@@ -171,7 +173,7 @@ def _limited(
     ranked = layers if sensitivity is None else _ranked(layers, sensitivity)
     found = _tried(calibrated, calibrated.plan(kept), drop_of)
     without_price = found.plan
-    for changed in (_Calibrated.with_own_scales, _Calibrated.narrowed):
+    for changed in (_Calibrated.with_own_scales, _Calibrated.narrowed, _Calibrated.rounded_by_covariance):
         other = changed(calibrated, fastest) if found.drop > limit else calibrated
         if other is not calibrated:
             tried = _tried(other, found.plan, drop_of)
@@ -250,6 +252,8 @@ class _Calibrated:
         self._exact = to_proto(self.prepared)
         self._samples = samples
         self._coarser = MUCH_COARSER
+        self._rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED
+        self._progress = progress
 
     def plan(self, kept: Collection[str] = (), errors: ErrorPrice = NO_PRICE, within: "_Plan | None" = None) -> "_Plan":
         """The plan of the least cost.
@@ -285,7 +289,7 @@ class _Calibrated:
         """The model of a plan."""
         result = self.prepared.clone()
         parts = partition(result, plan.integer)
-        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact, self._coarser)
+        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact, self._coarser, self._rounded)
         return _Integer(to_proto(result), parts, encodings)
 
     def with_own_scales(self, plan: _Plan) -> "_Calibrated":
@@ -312,12 +316,23 @@ class _Calibrated:
         )
         return result
 
+    def rounded_by_covariance(self, _: _Plan) -> "_Calibrated":
+        """The same with weights whose rounding errors make up for each other."""
+        steps = {step.node: step for step in units(self.prepared) if step.form and step.form.starts}
+        result = copy(self)
+        result._rounded = {
+            step.name: round_weights(step.node, self._ranges.get(name_of(step.sources[0])), moments=moments)
+            for node, moments in measure_moments(self._exact, list(steps), self._samples, self._progress)
+            for step in [steps[node]]
+        }
+        return result
+
     def sensitivity(self, plan: _Plan, progress: Progress) -> Sensitivity:
         """What each rounding of a plan costs the outputs, and that of weights in other layers."""
         model = self.prepared.clone()
         parts = partition(model, plan.integer)
         parameters = choose_parameters(model, parts, self._ranges, self._target, self._coarser)
-        return measure_sensitivity(model, parameters, self._ranges, self._samples, progress)
+        return measure_sensitivity(model, parameters, self._ranges, self._samples, self._rounded, progress)
 
     def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""

@@ -37,6 +37,7 @@ from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.float_layers import keep_in_float
 from zoosmith.quantize.writing.integer_writer import Encoding, IntegerWriter
 from zoosmith.quantize.writing.qdq_writer import QdqWriter
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
 from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
 OLDEST_OPSET = 10
@@ -161,6 +162,7 @@ def write_integer(
     target: Target = INTEGER,
     exact: Collection[str] = (),
     coarser: float = MUCH_COARSER,
+    rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED,
 ) -> dict[str, Encoding]:
     """Make the float model integer, in place.
 
@@ -171,15 +173,16 @@ def write_integer(
         target: the form to write.
         exact: names of layers in float that keep their float weights; others in float store them as int8.
         coarser: as for `choose_parameters`.
+        rounded: weights that are rounded already, by the names of their layers.
 
     Returns:
         The encoded values, by the names of the float ones.
     """
     parameters = choose_parameters(model, parts, ranges, target, coarser)
     writer = (
-        IntegerWriter(model, ranges, contrib=target.contrib)
+        IntegerWriter(model, ranges, contrib=target.contrib, rounded=rounded)
         if target.format == "integer"
-        else QdqWriter(model, ranges, target)
+        else QdqWriter(model, ranges, target, rounded)
     )
     if any(step.form and step.form.gives_float for step in parts.steps) and target.contrib:
         model.opset_imports[CONTRIB_DOMAIN] = 1
@@ -210,7 +213,7 @@ def write_integer(
             writer.dequantize(value)
     encodings = writer.encodings()
     writer.finish([node for step in parts.steps if step.form for node in step.replaced])
-    store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges)
+    store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges, rounded)
     share_equal_weights(model)
     keep_in_float(model)
     return encodings

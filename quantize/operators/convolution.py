@@ -104,7 +104,7 @@ def product(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     plain = real if bias is None else writer.new_value(f"{name_of(output)}_product")
     known = None if bias is None else constant(bias)
     added = None if known is None else known * np.float32(beta)
-    writer.product(source, given, plain, name_of(output), weights, added)
+    writer.product(source, given, plain, node, weights, added)
     if bias is None:
         return
     if added is not None and beta != 1:

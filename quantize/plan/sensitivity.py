@@ -23,7 +23,7 @@ from zoosmith.quantize.output_errors import output_error
 from zoosmith.quantize.plan.error_price import Sensitivity
 from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
-from zoosmith.quantize.writing.rounded_weights import round_weights
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights, round_weights
 from zoosmith.quantize.writing.same_numbers import has_same_numbers, is_gate
 from zoosmith.validation import OnnxRuntimeRunner
 
@@ -41,6 +41,7 @@ def measure_sensitivity(
     parameters: Mapping[ir.Value, QuantizationParameters],
     ranges: Mapping[str, Range],
     samples: Samples,
+    rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED,
     progress: Progress = SILENT,
 ) -> Sensitivity:
     """Round one thing at a time, and compare the outputs.
@@ -53,6 +54,7 @@ def measure_sensitivity(
         parameters: of the values that are encoded, which are measured, as are the weights of all layers.
         ranges: of the values, by name.
         samples: the model's inputs by name; the first SAMPLES are run.
+        rounded: weights that are rounded already, by the names of their layers.
         progress: notified of what was measured.
 
     Raises:
@@ -65,7 +67,12 @@ def measure_sensitivity(
         if not _is_exact(value.producer(), parameters, found)
     }
     layers = {
-        step.name: (step.node.outputs[0], _rounded(step.node, ranges.get(name_of(step.sources[0]))))
+        step.name: (
+            step.node.outputs[0],
+            _rounded(
+                step.node, rounded.get(step.name) or round_weights(step.node, ranges.get(name_of(step.sources[0])))
+            ),
+        )
         for step in units(model)
         if step.form and step.form.starts
     }
@@ -200,12 +207,11 @@ def _encoded(parameters: QuantizationParameters) -> _Change:
     return change
 
 
-def _rounded(node: ir.Node, seen: Range | None) -> _Change:
+def _rounded(node: ir.Node, rounded: RoundedWeights) -> _Change:
     """What a layer makes of rounded weights: the same layer of their rounding errors, added to what it makes."""
-    rounded = round_weights(node, seen)
 
     def change(gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
-        given = [gates.constant(rounded.error.astype(np.float32))]
+        given = [gates.constant(rounded.error)]
         if node.op_type == "Gemm":
             given.append(gates.constant(np.zeros(1, np.float32)))
         error = gates.emit(node.op_type, node.inputs[0], *given, **node.attributes)

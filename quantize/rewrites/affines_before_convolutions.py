@@ -18,7 +18,7 @@ from zoosmith.optimize.values import (
     new_node,
     only_reader,
 )
-from zoosmith.quantize.writing.integer_writer import by_input_channel
+from zoosmith.quantize.writing.weights import by_input_channel
 
 # scales by which a shift is not divided
 _LEAST = 1e-6

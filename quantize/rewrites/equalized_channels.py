@@ -30,9 +30,8 @@ from zoosmith.optimize.values import (
     read_values,
 )
 from zoosmith.quantize.calibration import Range
-from zoosmith.quantize.writing.integer_writer import by_input_channel
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, round_up
-from zoosmith.quantize.writing.weights import LIMIT
+from zoosmith.quantize.writing.weights import LIMIT, by_input_channel
 
 _PASS_ON = ("Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
 _MOVES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")

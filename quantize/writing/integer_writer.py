@@ -12,7 +12,8 @@ from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN
 from zoosmith.optimize.values import add_initializer, name_of, new_names, new_node, opset, replace_value
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters, round_up
-from zoosmith.quantize.writing.weights import quantize_weights
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
+from zoosmith.quantize.writing.weights import PackedWeights, by_input_channel, quantize_weights, smallest_scale
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class IntegerWriter:
         model: it gets the new nodes; those that they replace stay until `finish`.
         ranges: of the float values that were calibrated, by name.
         contrib: write operators of com.microsoft where they are faster.
+        rounded: weights that are rounded already, by the name of what their layer makes.
 
     Attributes:
         opset: of the model.
@@ -44,7 +46,14 @@ class IntegerWriter:
         quantized: float value -> its uint8 form.
     """
 
-    def __init__(self, model: ir.Model, ranges: Mapping[str, Range], *, contrib: bool = False) -> None:
+    def __init__(
+        self,
+        model: ir.Model,
+        ranges: Mapping[str, Range],
+        *,
+        contrib: bool = False,
+        rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED,
+    ) -> None:
         self.opset = opset(model)
         self._contrib = contrib
         self.names = new_names(model)
@@ -52,6 +61,7 @@ class IntegerWriter:
         self.quantized: dict[ir.Value, ir.Value] = {}
         self._graph = model.graph
         self._ranges = ranges
+        self._rounded = rounded
         self._place: ir.Node | None = None
         self._entries: set[ir.Value] = set()
         self._encoded_again: dict[tuple[ir.Value, float, int], ir.Value] = {}
@@ -256,18 +266,24 @@ class IntegerWriter:
 
         scale = np.broadcast_to(leaving.scale, (outputs,))
         axes = tuple(range(1, weights.ndim))
-        wanted = weights * by_input(entering.scale)
-        wanted /= scale.reshape(-1, *[1] * (weights.ndim - 1))
         bias = bias / scale + leaving.zero_point - leaving.nominal_zero_point
-        mean, spread = self._moments(source, entering)
-        packed = quantize_weights(wanted, bias, np.broadcast_to(by_input(spread), weights.shape))
-        # in place: the arrays of a large matrix take hundreds of MB each
-        wanted -= packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
-        wanted *= by_input(mean)
-        bias = bias + wanted.sum(axis=axes)
-        del wanted
+        rounded = self.rounded_rows(node, entering.scale / scale, bias)
+        if rounded is not None:
+            packed, shift = rounded
+            bias = bias + shift / scale
+        else:
+            wanted = weights * by_input(entering.scale)
+            wanted /= scale.reshape(-1, *[1] * (weights.ndim - 1))
+            mean, spread = self._moments(source, entering)
+            packed = quantize_weights(wanted, bias, np.broadcast_to(by_input(spread), weights.shape))
+            # in place: the arrays of a large matrix take hundreds of MB each
+            wanted -= packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
+            wanted *= by_input(mean)
+            bias = bias + wanted.sum(axis=axes)
+            del wanted
+        integers = packed.weights.reshape(weights.shape)
         moved = by_input(entering.zero_point - entering.nominal_zero_point)
-        start = bias / packed.scale - (packed.weights * moved).sum(axis=axes)
+        start = bias / packed.scale - (integers * moved).sum(axis=axes)
         # the file's scales multiply to scale_in * scale_w / scale_out, which must be the packed scale
         stated = packed.scale * np.float64(np.float32(leaving.nominal_scale)) / np.float32(entering.nominal_scale)
         name = name_of(output)
@@ -278,7 +294,7 @@ class IntegerWriter:
             [
                 self.quantized[source] if read is None else read,
                 *self.scale_and_zero_point(source),
-                self.constant(f"{name}_weights", packed.weights),
+                self.constant(f"{name}_weights", integers),
                 self.constant(f"{name}_weights_scale", stated.astype(np.float32)),
                 self._scalar("weights_zero_point", np.int8(0)),
                 *self.scale_and_zero_point(output),
@@ -291,8 +307,26 @@ class IntegerWriter:
         if whole is not made:
             self.encode(self.real(output, whole), output, made)
 
+    def rounded_rows(self, node: ir.Node, factor: Array, bias: Array) -> tuple[PackedWeights, Array] | None:
+        """The weights of a layer that are rounded already, as (O, ...), and what its output channels have less.
+
+        None where they are not, or where `bias` does not fit into int32 at their scale, made `factor` times as large.
+        """
+        found = self._rounded.get(name_of(node.outputs[0]))
+        if found is None:
+            return None
+        rows = found.rows
+        packed = PackedWeights(rows.weights, rows.scale * factor)
+        return (packed, found.shift) if (packed.scale >= smallest_scale(bias)).all() else None
+
     def product(
-        self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None
+        self,
+        source: ir.Value,
+        read: ir.Value,
+        output: ir.Value,
+        node: ir.Node,
+        weights: Array,
+        bias: Array | None,
     ) -> None:
         """Write the float product of a uint8 value and constant weights, exact but for their rounding.
 
@@ -300,13 +334,18 @@ class IntegerWriter:
             source: float value that tells how `read` is encoded: one scale and zero point for all of it.
             read: its uint8 form, of shape (..., I).
             output: the float value to make, of shape (..., O).
-            name: of the float value of which the range was calibrated, and for new values.
+            node: the layer; the range of what it makes was calibrated.
             weights: real ones, of shape (I, O).
             bias: what that value has more than the product, where it is known.
         """
-        entering = self.parameters[source]
-        columns = weights.T * np.float64(np.float32(entering.nominal_scale))
-        packed = quantize_weights(columns, np.zeros(len(columns)), np.ones(columns.shape))
+        name = name_of(node.outputs[0])
+        entering = np.full(1, np.float32(self.parameters[source].nominal_scale), np.float64)
+        rounded = self.rounded_rows(node, entering, np.zeros(1))
+        if rounded is not None:
+            packed, _ = rounded
+        else:
+            columns = weights.T * entering
+            packed = quantize_weights(columns, np.zeros(len(columns)), np.ones(columns.shape))
         integer = self.constant(f"{name}_weights", packed.weights.T)
         zero_point = self.scale_and_zero_point(source)[1]
         if self._contrib:
@@ -335,19 +374,3 @@ class IntegerWriter:
         if key not in self._scalars:
             self._scalars[key] = self.constant(name, np.asarray(value))
         return self._scalars[key]
-
-
-def by_input_channel(value: Array, weights: Array, attributes: Mapping[str, Any]) -> Array:
-    """Values of a convolution's input channels, or of blocks of them, as (O, I / groups, 1, ...): for each weight.
-
-    O is 1 where all outputs read the same channels: for a matrix of millions of weights one row suffices.
-    """
-    groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
-    repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)
-    if groups > 1:
-        repeated = repeated[np.repeat(np.arange(groups), outputs // groups)]
-    return repeated.reshape(-1, inner, *[1] * (weights.ndim - 2))
-
-
-def _integer(value: "ir.Attr | int") -> int:
-    return value.as_int() if isinstance(value, ir.Attr) else value

@@ -8,11 +8,13 @@ import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import is_standard, name_of, new_node
+from zoosmith.optimize.values import opset as model_opset
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.target import Target
-from zoosmith.quantize.writing.integer_writer import IntegerWriter, by_input_channel
+from zoosmith.quantize.writing.integer_writer import IntegerWriter
 from zoosmith.quantize.writing.quantization_parameters import per_tensor
-from zoosmith.quantize.writing.weights import LIMIT, quantize_weights, smallest_scale
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
+from zoosmith.quantize.writing.weights import LIMIT, by_input_channel, quantize_weights, smallest_scale
 
 # DequantizeLinear takes a scale for each channel from here on
 _PER_CHANNEL = 13
@@ -30,8 +32,16 @@ class QdqWriter(IntegerWriter):
     Weights have a scale for each output channel from opset 13 on, one for all of them below. A bias is int32.
     """
 
-    def __init__(self, model: ir.Model, ranges: Mapping[str, Range], target: Target) -> None:
-        super().__init__(model, ranges)
+    def __init__(
+        self,
+        model: ir.Model,
+        ranges: Mapping[str, Range],
+        target: Target,
+        rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED,
+    ) -> None:
+        # integers of other limits, or of one scale, are rounded anew
+        by_channel = model_opset(model) >= _PER_CHANNEL and not target.reduce_range
+        super().__init__(model, ranges, rounded=rounded if by_channel else NONE_ROUNDED)
         self._target = target
 
     def scale_and_zero_point(self, value: ir.Value) -> list[ir.Value]:
@@ -103,12 +113,17 @@ class QdqWriter(IntegerWriter):
             moved = self.emit("Add", [scaled, shift], self.new_value(f"{name}_real"), node.name)
             self.encode(moved, output, into)
             return
-        packed, scale = self._packed(weights, bias / entering)
+        rounded = self.rounded_rows(node, np.ones(1), bias / entering)
+        if rounded is not None:
+            packed, scale = rounded[0].weights.reshape(weights.shape), rounded[0].scale
+            bias = bias + rounded[1]
+        else:
+            packed, scale = self._packed(weights, bias / entering)
+            mean, _ = self._moments(source, self.parameters[source])
+            lost = weights - packed * scale.reshape(-1, *[1] * (weights.ndim - 1))
+            lost = lost * by_input_channel(mean, weights, attributes) * entering
+            bias = bias + lost.sum(axis=tuple(range(1, weights.ndim)))
         parameter = self._weights(name, packed, scale, 0)
-        mean, _ = self._moments(source, self.parameters[source])
-        lost = weights - packed * scale.reshape(-1, *[1] * (weights.ndim - 1))
-        lost = lost * by_input_channel(mean, weights, attributes) * entering
-        bias = bias + lost.sum(axis=tuple(range(1, weights.ndim)))
         addend = np.rint(bias / (scale * entering)).astype(np.int32)
         added = self._constant_of(f"{name}_bias", addend, (scale * entering).astype(np.float32), 0)
         real = self.emit(
@@ -121,10 +136,14 @@ class QdqWriter(IntegerWriter):
         self.encode(real, output, into)
 
     def product(
-        self, source: ir.Value, read: ir.Value, output: ir.Value, name: str, weights: Array, bias: Array | None
+        self, source: ir.Value, read: ir.Value, output: ir.Value, node: ir.Node, weights: Array, bias: Array | None
     ) -> None:
         """Write a MatMul of encoded weights between borders; as in `IntegerWriter`."""
-        packed, scale = self._packed(weights.T, np.zeros(1))
+        name = name_of(node.outputs[0])
+        rounded = self.rounded_rows(node, np.ones(1), np.zeros(1))
+        packed, scale = (
+            self._packed(weights.T, np.zeros(1)) if rounded is None else (rounded[0].weights, rounded[0].scale)
+        )
         parameter = self._weights(name, packed.T, scale, 1)
         real = self.emit("MatMul", [self.real(source, read), parameter], self.new_value(f"{name}_real"))
         # what was calibrated has the bias in it

@@ -1,6 +1,8 @@
 """The weights of a layer as int8, and what its bias makes up of their rounding."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import onnx_ir as ir
@@ -8,8 +10,9 @@ import onnx_ir as ir
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize.values import attribute, input_constant
 from zoosmith.quantize.calibration import Range
-from zoosmith.quantize.writing.integer_writer import by_input_channel
-from zoosmith.quantize.writing.weights import quantize_weights
+from zoosmith.quantize.input_moments import Moments, weights_of_outputs
+from zoosmith.quantize.writing.second_order import round_by_covariance
+from zoosmith.quantize.writing.weights import PackedWeights, by_input_channel, quantize_weights
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,29 @@ class RoundedWeights:
     Attributes:
         packed: int8.
         scale: float64, one for each output channel, of the rank of the weights.
-        error: what they are more than the real weights.
+        error: float32, what they are more than the real weights.
         shift: float64 (outputs,), what each output channel then has less, on average.
+        turned: whether they are of shape (inputs, outputs).
     """
 
     packed: Array
     scale: Array
     error: Array
     shift: Array
+    turned: bool
+
+    @property
+    def rows(self) -> PackedWeights:
+        """The same as (outputs, inputs, ...)."""
+        return PackedWeights(self.packed.T if self.turned else self.packed, self.scale.reshape(-1))
 
 
-def round_weights(node: ir.Node, seen: Range | None = None, *, multiplied: bool = True) -> RoundedWeights:
+NONE_ROUNDED: Mapping[str, RoundedWeights] = MappingProxyType({})
+
+
+def round_weights(
+    node: ir.Node, seen: Range | None = None, *, multiplied: bool = True, moments: Moments | None = None
+) -> RoundedWeights:
     """Round the constant weights of a Conv, Gemm or MatMul.
 
     Args:
@@ -37,6 +52,7 @@ def round_weights(node: ir.Node, seen: Range | None = None, *, multiplied: bool 
         seen: the range of what it reads, where that is known: for the mean of the error, and for the importance of each
             weight.
         multiplied: whether integers are multiplied by them, as `quantize_weights` has it.
+        moments: of what the weights multiply, where they are known: then errors make up for each other.
     """
     weights = input_constant(node, 1)
     assert weights is not None
@@ -47,9 +63,32 @@ def round_weights(node: ir.Node, seen: Range | None = None, *, multiplied: bool 
         mean, deviation = seen.mean, np.maximum(seen.deviation, 1e-3 * float(seen.deviation.max()) or 1.0)
     importance = np.broadcast_to(by_input_channel(deviation, rows, node.attributes), rows.shape)
     packed = quantize_weights(rows, np.zeros(len(rows)), importance, multiplied=multiplied)
-    scale = packed.scale.reshape(-1, *[1] * (rows.ndim - 1))
-    error = packed.weights * scale - rows
-    shift = -(error * by_input_channel(mean, rows, node.attributes)).sum(axis=tuple(range(1, rows.ndim)))
+    if moments is None:
+        scale = packed.scale.reshape(-1, *[1] * (rows.ndim - 1))
+        error = packed.weights * scale - rows
+        shift = -(error * by_input_channel(mean, rows, node.attributes)).sum(axis=tuple(range(1, rows.ndim)))
+    else:
+        packed, shift = _with_moments(
+            rows, packed.scale, moments, by_bias=node.op_type == "Conv" and len(node.inputs) > 2
+        )
+        scale = packed.scale.reshape(-1, *[1] * (rows.ndim - 1))
+        error = packed.weights * scale - rows
+    error = error.astype(np.float32)
     if turned:
-        return RoundedWeights(packed.weights.T, scale.T, error.T, shift)
-    return RoundedWeights(packed.weights, scale, error, shift)
+        return RoundedWeights(packed.weights.T, scale.T, error.T, shift, turned)
+    return RoundedWeights(packed.weights, scale, error, shift, turned)
+
+
+def _with_moments(rows: Array, scale: Array, moments: Moments, *, by_bias: bool) -> tuple[PackedWeights, Array]:
+    """Weights (O, I, ...) rounded by the covariance of what they multiply, and what output channels then have less.
+
+    Where no bias makes up for the mean of the error, that is part of the error.
+    """
+    real, (mean, covariance) = weights_of_outputs(rows), (moments.mean, moments.covariance)
+    if not by_bias:
+        covariance = covariance + mean[:, :, None] * mean[:, None, :]
+    rounded = round_by_covariance(real, scale, covariance, neighbours=rows.shape[1] > 1)
+    error = (rounded * scale[:, None] - real).reshape(*mean.shape[:1], -1, mean.shape[1])
+    shift = -np.einsum("gok,gk->go", error, mean).reshape(-1) if by_bias else np.zeros(len(rows))
+    first = np.moveaxis(rows, 1, -1).shape
+    return PackedWeights(np.moveaxis(rounded.reshape(first), -1, 1).astype(np.int8), scale), shift

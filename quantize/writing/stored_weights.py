@@ -10,13 +10,18 @@ import onnx_ir as ir
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.optimize.values import add_initializer, input_constant, input_value, name_of, new_names, new_node
 from zoosmith.quantize.calibration import Range
-from zoosmith.quantize.writing.rounded_weights import round_weights
+from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights, round_weights
 
 # smaller weights are not worth their two nodes
 FEWEST = 256
 
 
-def store_as_int8(model: ir.Model, nodes: list[ir.Node], ranges: Mapping[str, Range]) -> None:
+def store_as_int8(
+    model: ir.Model,
+    nodes: list[ir.Node],
+    ranges: Mapping[str, Range],
+    known: Mapping[str, RoundedWeights] = NONE_ROUNDED,
+) -> None:
     """Let Conv, Gemm and MatMul read int8 weights through a Cast and a Mul by a scale for each output channel.
 
     Both have constant inputs, so a runtime computes them when it loads the model; in opset 10 as in any later one. What
@@ -26,6 +31,7 @@ def store_as_int8(model: ir.Model, nodes: list[ir.Node], ranges: Mapping[str, Ra
         model: changed in place.
         nodes: of it, in float, with constant weights.
         ranges: of what they read, by name, where known.
+        known: weights that are rounded already, by the name of what their layer makes.
     """
     names = new_names(model)
     readers = Counter(node.inputs[1] for node in nodes)
@@ -34,8 +40,10 @@ def store_as_int8(model: ir.Model, nodes: list[ir.Node], ranges: Mapping[str, Ra
         if weights is None or value is None or weights.dtype != np.float32 or weights.size < FEWEST:
             continue
         # weights that several layers read are rounded alike, whatever each of them multiplies
-        seen = None if source is None or readers[value] > 1 else ranges.get(name_of(source))
-        rounded = round_weights(node, seen, multiplied=False)
+        alone = readers[value] == 1
+        seen = ranges.get(name_of(source)) if alone and source is not None else None
+        rounded = known.get(name_of(node.outputs[0])) if alone else None
+        rounded = rounded or round_weights(node, seen, multiplied=False)
         name = name_of(value)
         stored = add_initializer(model.graph, names.fresh(f"{name}_int8"), rounded.packed)
         factor = add_initializer(model.graph, names.fresh(f"{name}_scale"), rounded.scale.astype(np.float32))

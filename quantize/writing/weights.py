@@ -1,8 +1,11 @@
 """Real weights to int8, one scale for each output channel."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
 
@@ -87,3 +90,19 @@ def _within_pairs(rounded: Array) -> Array:
     left[places] -= excess - half
     right[places] -= half
     return rounded
+
+
+def by_input_channel(value: Array, weights: Array, attributes: Mapping[str, Any]) -> Array:
+    """Values of a convolution's input channels, or of blocks of them, as (O, I / groups, 1, ...): for each weight.
+
+    O is 1 where all outputs read the same channels: for a matrix of millions of weights one row suffices.
+    """
+    groups, (outputs, inner) = _integer(attributes.get("group", 1)), weights.shape[:2]
+    repeated = np.repeat(value, groups * inner // len(value)).reshape(groups, inner)
+    if groups > 1:
+        repeated = repeated[np.repeat(np.arange(groups), outputs // groups)]
+    return repeated.reshape(-1, inner, *[1] * (weights.ndim - 2))
+
+
+def _integer(value: "ir.Attr | int") -> int:
+    return value.as_int() if isinstance(value, ir.Attr) else value

@@ -5,10 +5,12 @@ from functools import partial
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, numpy_helper
 
 from tests.optimize.nets import Net
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.samples.reading import random_samples
+from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.quantize.target import Target
 
 # small nets are as fast in float
@@ -118,3 +120,31 @@ def test_keeping_every_layer_in_float_is_refused() -> None:
     model = fragile()
     with pytest.raises(QuantizeError, match=r"3 layers to keep in float of 3 in all; expected at most 2"):
         within(model, random_samples(model, 2), keep=3)
+
+
+def test_weights_are_rounded_by_what_they_multiply_before_a_layer_stays_in_float() -> None:
+    net = Net([1, 64, 6, 6])
+    weights = net.stream.randn(16, 64, 1, 1).astype(np.float32)
+    # a large weight of a quiet channel: the steps are coarse for all others
+    weights[:, 0] = 30
+    model = net.model(net.add("Conv", "data", net.constant(weights), net.constant(np.ones(16, np.float32))))
+    stream = np.random.RandomState(5)
+    samples = []
+    for _ in range(24):
+        # channels that are nearly alike: the errors of their weights add up
+        case = stream.randn(1, 1, 6, 6) + 0.05 * stream.randn(1, 64, 6, 6)
+        case[:, 0] *= 0.05
+        samples.append({"data": case.astype(np.float32)})
+    drop = CosineLoss(model, samples[16:])
+    fastest = within(model, samples[:16], drop, 1.0)
+    limited = within(model, samples[:16], drop, 0.5 * fastest.drop)
+    assert limited.met
+    assert limited.kept == ()
+    first, second = (
+        next(
+            numpy_helper.to_array(each) for each in found.model.graph.initializer if each.data_type == TensorProto.INT8
+        )
+        for found in (fastest, limited)
+    )
+    assert first.shape == second.shape
+    assert (first != second).any()
