@@ -4,7 +4,9 @@ import onnx
 from onnx import ModelProto, helper
 
 from zoosmith.onnx_model.errors import first_line
+from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.shape_inference import has_long_vectors, infer_shapes
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.optimize.errors import OptimizeError
 
 # small ones may say what shapes are
@@ -25,6 +27,7 @@ def valid(model: ModelProto) -> ModelProto:
         OptimizeError: the model is not valid.
     """
     light = _without_weights(model)
+    _state_axes(light)
     try:
         inferred = infer_shapes(light, strict_mode=True)
     except Exception as error:  # its C++ core raises errors without a common base
@@ -66,6 +69,13 @@ def _drop_shapes(model: ModelProto) -> None:
     for value in model.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
+
+
+def _state_axes(model: ModelProto) -> None:
+    """State the default `axes` of MeanVarianceNormalization: onnx's inference (1.23) does not know them."""
+    for node in all_nodes(model):
+        if node.op_type == "MeanVarianceNormalization" and node.domain in DEFAULT_DOMAINS and not node.attribute:
+            node.attribute.append(helper.make_attribute("axes", [0, 2, 3]))
 
 
 def _without_weights(model: ModelProto) -> ModelProto:

@@ -17,6 +17,10 @@ LARGEST = float(np.finfo(np.float16).max)
 # the type of their outputs follows that of an input without a type variable that says so
 _FOLLOWING = {"RandomNormalLike", "RandomUniformLike", "EyeLike", "Bernoulli"}
 _HALF = "tensor(float16)"
+# their definition by other operators adds a float32 constant
+_DEFINED_IN_SINGLE = {"MeanVarianceNormalization"}
+# ONNX Runtime (1.32) loads them in float16 and does not run them where they have a `reduction`
+_NOT_REDUCED_IN_HALF = {"ScatterElements", "ScatterND"}
 
 
 class Float16Writer:
@@ -89,9 +93,9 @@ class Float16Writer:
 
     def _halved_types(self, node: onnx.NodeProto) -> set[str] | None:
         """The type variables of the node's operator that become float16; None where it stays in float32."""
-        if node.domain not in DEFAULT_DOMAINS or node.op_type in _FOLLOWING or node.output[0] in self._kept:
+        if node.domain not in DEFAULT_DOMAINS or node.output[0] in self._kept or subgraphs(node):
             return None
-        if subgraphs(node):
+        if node.op_type in _FOLLOWING | _DEFINED_IN_SINGLE or _reduces(node):
             return None
         try:
             schema = onnx.defs.get_schema(node.op_type, self._opset, "")
@@ -112,6 +116,11 @@ class Float16Writer:
             if name in self._constants and is_beyond(self._constants[name]):
                 return None
             found.add(variable)
+        free = {_formal(schema.outputs, index).type_str for index, name in enumerate(node.output) if name}
+        free -= {_formal(schema.inputs, index).type_str for index, name in enumerate(node.input) if name}
+        if any(_HALF in allowed.get(variable, ()) for variable in free):
+            # no input says what type such an output has
+            return None
         return found or None
 
     def _in_half(self, name: str) -> str:
@@ -168,6 +177,13 @@ def constants_of(graph: onnx.GraphProto) -> dict[str, Array]:
         if value is not None:
             found[node.output[0]] = value
     return found
+
+
+def _reduces(node: onnx.NodeProto) -> bool:
+    """Whether the node is a scattering one that adds to, or otherwise joins, what is there."""
+    return node.op_type in _NOT_REDUCED_IN_HALF and any(
+        attribute.name == "reduction" and attribute.s != b"none" for attribute in node.attribute
+    )
 
 
 def _elem_type(value: Array) -> int:

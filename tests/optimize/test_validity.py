@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from tests.attacks import models
 from tests.optimize.nets import Net
 from zoosmith.optimize import OptimizeError, fold_to_ir, simplify, to_proto
+from zoosmith.optimize.validity import valid
 from zoosmith.validation import runner_for
 
 BAD = {
@@ -69,3 +70,10 @@ def test_an_output_of_unknown_rank_needs_no_shape() -> None:
     assert not result.graph.output[0].type.tensor_type.HasField("shape")
     fed = {"x": np.ones((2, 3), np.float32), "axes": np.array([0, 1])}
     assert runner_for(result).run(fed)["y"] == 6
+
+
+def test_an_attribute_that_onnx_s_inference_does_not_know_may_be_left_out() -> None:
+    net = Net([1, 4, 8, 8], opset=13)
+    model = net.model(net.add("MeanVarianceNormalization", "data"))
+    assert valid(model) is model
+    assert not model.graph.node[0].attribute

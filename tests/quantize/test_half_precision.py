@@ -10,6 +10,7 @@ from zoosmith.onnx_model.traversal import all_graphs
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.half_precision import to_half
 from zoosmith.quantize.samples.reading import random_samples
+from zoosmith.quantize.writing.float16_writer import Float16Writer
 from zoosmith.validation import runner_for
 
 
@@ -88,6 +89,37 @@ def test_operators_without_float16_and_subgraphs_read_float32() -> None:
     half = to_half(model, random_samples(model, 3), "float16")
     assert types_of_weights(half.model) == {TensorProto.FLOAT16}
     assert largest_error(model, half.model) < 0.01
+
+
+@pytest.mark.parametrize("operator", ["ScatterElements", "ScatterND", "MeanVarianceNormalization"])
+def test_what_onnx_runtime_does_not_run_in_float16_stays_in_float32(operator: str) -> None:
+    net = Net([1, 4, 8, 8], opset=16)
+    x = net.conv("data", 4, 4, bias=True)
+    if operator == "ScatterElements":
+        index = net.constant(np.full((1, 1, 8, 8), 2))
+        x = net.add(operator, x, index, net.normal(1, 1, 8, 8), axis=1, reduction="add", name="found")
+    elif operator == "ScatterND":
+        x = net.add(operator, x, net.constant(np.int64([[0, 3]])), net.normal(1, 8, 8), reduction="mul", name="found")
+    else:
+        x = net.add(operator, x, axes=[0, 2, 3], name="found")
+    model = net.model(net.conv(x, 4, 2))
+    half = to_half(model, random_samples(model, 3), "float16").model
+    assert [node.output[0] for node in half.graph.node if node.op_type == operator] == ["found"]
+    assert sum(tensor.data_type == TensorProto.FLOAT16 for tensor in half.graph.initializer) == 3
+    assert largest_error(model, half) < 0.01
+
+
+def test_an_output_whose_type_no_input_states_stays_in_float32() -> None:
+    kind = "LinearAttention"
+    if not onnx.defs.has(kind):
+        pytest.skip(f"this onnx has no {kind}")
+    opset = onnx.defs.get_schema(kind).since_version
+    ports = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8]) for name in "qkvy"}
+    node = helper.make_node(kind, ["q", "k", "v"], ["y", "state"], q_num_heads=2, kv_num_heads=2, update_rule="linear")
+    state = helper.make_empty_tensor_value_info("state")
+    graph = helper.make_graph([node], "g", [ports[name] for name in "qkv"], [ports["y"], state])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    assert Float16Writer(onnx.shape_inference.infer_shapes(model), ()).made == {}
 
 
 def test_bfloat16_keeps_the_weights_only() -> None:
