@@ -95,6 +95,28 @@ def test_an_interrupt_that_python_would_lose_is_raised_again() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no masks of signals")
+def test_an_interrupt_while_the_guard_itself_is_imported_is_not_lost() -> None:
+    done = guarded(
+        """
+        del sys.modules["zoosmith.cli.interrupts"]
+        class Lost:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)
+        class Finder:
+            def find_spec(self, name, path, target=None):
+                if name == "zoosmith.cli.interrupts":
+                    Lost()
+        sys.meta_path.insert(0, Finder())
+        sys.argv = ["zoosmith", "inspect", "net.onnx"]
+        import zoosmith.cli
+        zoosmith.cli.main()
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_an_interrupt_while_the_interpreter_shuts_down_is_one_line_or_none() -> None:
     done = guarded(
         """
