@@ -163,7 +163,7 @@ class Watched:
         copy.graph.output.extend(
             helper.make_tensor_value_info(name, elem_type, None) for name in self._wanted if name not in present
         )
-        self._runner = OnnxRuntimeRunner(copy)
+        self._runner = OnnxRuntimeRunner(copy, spin=False)
 
     def run(self, samples: Samples) -> Iterator[dict[str, Array]]:
         """Run the samples one by one; yields the tensors by name."""

@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import onnx.inliner
 import onnx_ir as ir
-from onnx import numpy_helper
-from onnx.external_data_helper import uses_external_data
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
+from zoosmith.onnx_model.external_data import external_tensors
+from zoosmith.onnx_model.mapped import values_of
 from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, required_opset
-from zoosmith.onnx_model.traversal import all_nodes, all_tensors
+from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
 from zoosmith.optimize.values import is_standard, name_of, read_values
@@ -229,9 +229,8 @@ def refuse_quantized(model: onnx.ModelProto) -> None:
 
 
 def _check(model: onnx.ModelProto) -> None:
-    for tensor in all_tensors(model):
-        if uses_external_data(tensor):
-            raise QuantizeError(f"tensor {tensor.name!r}: its data lies in a file; load the model with its data")
+    for tensor in external_tensors(model):
+        raise QuantizeError(f"tensor {tensor.name!r}: its data lies in a file; load the model with its data")
     opset = required_opset(model)
     if opset < OLDEST_OPSET:
         raise QuantizeError(
@@ -248,7 +247,7 @@ def _check(model: onnx.ModelProto) -> None:
 
 def _constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Array]]:
     for tensor in graph.initializer:
-        yield tensor.name, numpy_helper.to_array(tensor)
+        yield tensor.name, values_of(tensor)
     for node in graph.node:
         value = constant_value(node)
         if value is not None:

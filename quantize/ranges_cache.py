@@ -15,6 +15,7 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import write_atomic
+from zoosmith.onnx_model.mapped import content_of
 from zoosmith.quantize import calibration
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.validation import ValidationError
@@ -72,7 +73,8 @@ def _key(model: onnx.ModelProto, samples: Samples, method: str, names: list[str]
     # the file itself stands for its version: one that was changed measures otherwise
     code = hashlib.sha256(Path(calibration.__file__).read_bytes()).hexdigest()
     total = hashlib.sha256(repr([version("zoosmith"), code, str(onnx_runtime()), method, names]).encode())
-    total.update(model.SerializeToString(deterministic=True))
+    for part in content_of(model):
+        total.update(part)
     with progress.task("hashing the samples", len(samples)) as task:
         for sample in samples:
             for name, value in sorted(sample.items()):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.output_errors import output_error
@@ -87,8 +88,8 @@ def summarize(
         before, after = run(compared, samples), run(before_selection(quantized), samples)
     counts = Counter(node.op_type for node in all_nodes(quantized))
     return Summary(
-        quantized.ByteSize(),
-        original.ByteSize(),
+        size_in_bytes(quantized),
+        size_in_bytes(original),
         counts["QLinearConv"],
         sum(counts[name] for name in FLOAT_CONVERSIONS),
         float(np.mean(error)) / spread if error.size else 0.0,

@@ -16,7 +16,7 @@ Outputs = Sequence[Mapping[str, Any]]
 
 def run(model: onnx.ModelProto, samples: Samples) -> Outputs:
     """The outputs for each sample, by name. Raises ValidationError where the model cannot be run."""
-    runner = runner_for(model)
+    runner = runner_for(model, spin=False)
     return [runner.run(sample) for sample in samples]
 
 
@@ -97,7 +97,7 @@ class CosineLoss:
         model = before_selection(model)
         losses = self._losses(run(model, self._samples))
         if self._node_by_node:
-            runner = OnnxRuntimeRunner(model, node_by_node=True)
+            runner = OnnxRuntimeRunner(model, node_by_node=True, spin=False)
             losses += self._losses([runner.run(sample) for sample in self._samples])
         return max(losses)
 

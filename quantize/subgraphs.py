@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, helper
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.ir_versions import INITIALIZERS_APART, lowered_ir
+from zoosmith.onnx_model.mapped import values_of
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import required_inputs
@@ -246,12 +247,12 @@ class _Watched:
         condition: tuple[str, bool] | None,
     ) -> None:
         self._captured, self._own, self._condition = captured, own, condition
-        self._fixed = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self._inputs = {value.name for value in required_inputs(model.graph)}
         wanted = [*captured, *(outer for _, outer in own), *([condition[0]] if condition else [])]
+        self._fixed = {tensor.name: values_of(tensor) for tensor in model.graph.initializer if tensor.name in wanted}
+        self._inputs = {value.name for value in required_inputs(model.graph)}
         present = {*self._inputs, *self._fixed, *(value.name for value in model.graph.output)}
         model.graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(wanted) if name not in present)
-        self._runner = OnnxRuntimeRunner(model)
+        self._runner = OnnxRuntimeRunner(model, spin=False)
 
     def __call__(self, sample: Mapping[str, Array]) -> list[dict[str, Array]]:
         """What the graph reads in each of its runs for one sample of the whole model."""

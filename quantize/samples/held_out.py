@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto
 
+from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples.reading import MADE_UP, SYNTHETIC, part_of
 
@@ -56,7 +57,7 @@ def with_held_out(source: str, count: int) -> int:
 def most_compared(model: ModelProto, samples: Samples) -> int:
     """How many samples a net's outputs are compared on, at the most: the more, the less work each one is."""
     values = sum(np.size(value) for value in samples[0].values()) if samples else 0
-    return min(max(_BYTES // (model.ByteSize() + _OF_VALUE * values + 1), COMPARED), OF_SMALL)
+    return min(max(_BYTES // (size_in_bytes(model) + _OF_VALUE * values + 1), COMPARED), OF_SMALL)
 
 
 def split(samples: Samples, source: str, most: int = COMPARED) -> Split:

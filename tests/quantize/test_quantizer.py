@@ -11,9 +11,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.optimize.nets import Net, dense_block, residual
+from zoosmith.onnx_model import load_model, save_model
 from zoosmith.onnx_model.errors import ModelError
+from zoosmith.onnx_model.mapped import load_mapped
 from zoosmith.optimize import to_proto
-from zoosmith.quantize import QuantizeError, calibrate, quantize
+from zoosmith.quantize import QuantizeError, calibrate, quantize, quantize_within
 from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.report import summarize
@@ -347,3 +349,21 @@ def test_channels_that_are_moved_behind_a_concat_keep_its_scale() -> None:
         "DequantizeLinear": 1,
     }
     assert summarize(model, result, random_samples(model, 4, seed=100)).error < 0.05
+
+
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_weights_that_stay_in_a_file_give_the_same_bytes(external: bool, kept: int, tmp_path: Path) -> None:
+    net = Net([5, 160], opset=17)
+    x = net.add("Relu", net.add("MatMul", "data", net.normal(160, 192, spread=0.1)))
+    x = net.add("Gemm", x, net.normal(128, 192, spread=0.1), net.normal(128), transB=1)
+    x = net.add("Gemm", net.add("Relu", x), net.normal(144, 128, spread=0.1), transB=1, alpha=0.5)
+    model, path = net.model(net.add("MatMul", x, net.normal(144, 128, spread=0.1))), tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=external, size_threshold=0, location="data")
+    samples = random_samples(model, 4)
+    target = Target(every_layer=True)
+    found = [quantize_within(each, samples, target=target, keep=kept) for each in (load_model(path), load_mapped(path))]
+    for number, each in enumerate(found):
+        save_model(each.model, tmp_path / f"{number}.onnx")
+    assert len(found[0].kept) == kept
+    assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()

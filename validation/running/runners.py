@@ -19,8 +19,10 @@ from zoosmith.execution import Deadline, ProcessDiedError, ThreadExecutor, call_
 from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
+from zoosmith.onnx_model.in_place import has_spans
 from zoosmith.onnx_model.links import LinkedPath
-from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
+from zoosmith.onnx_model.loading import Model, load_structure, model_name
+from zoosmith.onnx_model.mapped import load_mapped, with_external_data
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports, output_ports
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
@@ -126,6 +128,8 @@ class OnnxRuntimeRunner:
         timeout: seconds after which loading is stopped; None for those of `runs_limited`. ONNX Runtime below 1.31 holds
             Python's lock while it loads: there it is stopped late, or not at all.
         node_by_node: run the nodes of the file as they stand, no two of them joined.
+        spin: whether threads that wait for work keep their cores busy, which is faster where nothing else needs these:
+            no other model, and no other code between runs.
 
     Raises:
         UnsupportedError: ONNX Runtime has no kernel for an operator, or moves no tensors of a type in or out.
@@ -142,18 +146,22 @@ class OnnxRuntimeRunner:
         few_runs: bool = False,
         timeout: float | None = None,
         node_by_node: bool = False,
+        spin: bool = True,
     ):
         self.name = model_name(model)
         self.runtime = onnx_runtime()
         wanted = available_providers(providers or [_CPU])
-        source = _onnx_runtime_source(model, self.name)
+        source, folder = _onnx_runtime_source(model, self.name)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
+        if folder is not None:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         if few_runs:
             options.add_session_config_entry("session.disable_prepacking", "1")
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        if few_runs or not spin:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if node_by_node:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         chosen = list(dict.fromkeys([*wanted, _CPU]))
@@ -229,6 +237,7 @@ def runner_for(
     few_runs: bool = False,
     timeout: float | None = None,
     structure: onnx.ModelProto | None = None,
+    spin: bool = True,
 ) -> Runner:
     """Return a runner that can run a model: ONNX Runtime, or the reference evaluator for what that does not have.
 
@@ -242,6 +251,7 @@ def runner_for(
         few_runs: for ONNX Runtime.
         timeout: for ONNX Runtime.
         structure: the model's graph, where it has been read already.
+        spin: for ONNX Runtime.
 
     Returns:
         What runs the model; its `runtime` says which of both it is.
@@ -251,13 +261,15 @@ def runner_for(
         ValidationError: ONNX Runtime's, where neither can.
     """
     if providers:
-        return OnnxRuntimeRunner(model, threads=threads, providers=providers, few_runs=few_runs, timeout=timeout)
+        return OnnxRuntimeRunner(
+            model, threads=threads, providers=providers, few_runs=few_runs, timeout=timeout, spin=spin
+        )
     structure = load_structure(model) if structure is None else structure
     opset = default_opset(structure)
     if opset is not None and not onnx_runtime_has(opset):
         return _reference_runner(model)
     try:
-        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs, timeout=timeout)
+        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs, timeout=timeout, spin=spin)
     except StoppedError:
         raise
     except ValidationError as refusal:
@@ -362,12 +374,14 @@ def _stopped(name: str, timeout: float | None) -> StoppedError:
     return StoppedError(f"{name}: stopped: no result after {timeout:g} s; {argument('timeout')} gives it longer")
 
 
-def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
+def _onnx_runtime_source(model: Model, name: str) -> tuple[str | bytes, str | None]:
+    """A model as ONNX Runtime takes it: its path or content, and for the latter the folder of weights in files."""
     if isinstance(model, bytes):
-        return model
+        return model, None
     if isinstance(model, onnx.ModelProto):
+        model, folder = with_external_data(model) if has_spans(model) else (model, None)
         try:
-            return model.SerializeToString()
+            return model.SerializeToString(), None if folder is None else os.fspath(folder)
         except Exception as error:
             raise ValidationError(
                 f"{name}: beyond protobuf's 2 GB; save it with external data, give the path"
@@ -378,8 +392,8 @@ def _onnx_runtime_source(model: Model, name: str) -> str | bytes:
         (model.parent / each).is_symlink() for each in external_files(load_structure(model))
     ):
         # ONNX Runtime follows a link to a data file only where the model is one into the same folder
-        return _onnx_runtime_source(load_model(model), name)
-    return os.fspath(model)
+        return _onnx_runtime_source(load_mapped(model, follow_links=True), name)
+    return os.fspath(model), None
 
 
 def _session_port(value: Any, required: bool) -> Port:

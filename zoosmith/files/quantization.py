@@ -11,7 +11,8 @@ from onnx import GraphProto, ModelProto, helper
 from zoosmith.execution import SILENT, Progress
 from zoosmith.files.preprocessing import AUTO, choose
 from zoosmith.files.writing import Written, write_verified
-from zoosmith.onnx_model.loading import load_model, model_name
+from zoosmith.onnx_model.loading import model_name
+from zoosmith.onnx_model.mapped import load_mapped, loaded
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
@@ -183,7 +184,7 @@ def quantize_file(
     """
     inputs, accuracy = inputs or InputSource(), accuracy or Accuracy()
     labelled = accuracy.data
-    original = load_model(source)
+    original = load_mapped(source)
     try:
         refuse_quantized(original)
         integer_source, raised_from = _raised(original)
@@ -439,7 +440,8 @@ def _drop(
     original: ModelProto, labelled: ImageFolder, to_array: ToArray, providers: Sequence[str] | None
 ) -> Callable[[ModelProto], float]:
     def top1(model: ModelProto) -> float:
-        return evaluate([model], labelled, to_array, providers=providers).accuracies[0].top1.value
+        # its workers may be other processes
+        return evaluate([loaded(model)], labelled, to_array, providers=providers).accuracies[0].top1.value
 
     exact = top1(original)
     return lambda model: (exact - top1(model)) / exact if exact else 0.0

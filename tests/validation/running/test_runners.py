@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.validation.single_node import single_node
 from zoosmith.onnx_model import ZoosmithError
+from zoosmith.onnx_model.in_place import point_to, span_at
 from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner, ValidationError, random_inputs, runner_for
 from zoosmith.validation.errors import StoppedError
 
@@ -227,3 +228,24 @@ def test_loading_is_stopped_when_the_time_is_up() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(StoppedError, match=r"stopped: no result after 0\.01 s"):
         runner_for(model, timeout=0.01)
+
+
+def test_weights_may_stay_in_files_of_several_folders_and_at_any_byte(tmp_path: Path) -> None:
+    weights = np.arange(65_536, dtype=np.float32).reshape(2, 128, 256)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "a"], ["y"]), helper.make_node("MatMul", ["y", "b"], ["z"])],
+        "products",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 128])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 128])],
+        [numpy_helper.from_array(weights[0], "a"), numpy_helper.from_array(weights[1].reshape(256, 128), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x = {"x": np.linspace(-1, 1, 128, dtype=np.float32)[None]}
+    wanted = OnnxRuntimeRunner(model).run(x)["z"]
+    for place, tensor in enumerate(model.graph.initializer):
+        path = tmp_path / f"folder {place}" / "weights"
+        path.parent.mkdir()
+        path.write_bytes(b"odd"[: 2 * place + 1] + tensor.raw_data)
+        point_to(tensor, span_at(path, 2 * place + 1, len(tensor.raw_data)))
+        tensor.ClearField("raw_data")
+    np.testing.assert_array_equal(OnnxRuntimeRunner(model).run(x)["z"], wanted)
