@@ -1,6 +1,7 @@
 """How sensitive a model's outputs are to rounding: what each value in uint8, and each layer's weights in int8, cost."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import onnx_ir as ir
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize import to_proto
+from zoosmith.optimize import to_ir, to_proto
 from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import (
     add_initializer,
@@ -16,13 +17,13 @@ from zoosmith.optimize.values import (
     name_of,
     new_names,
     new_node,
-    opset,
 )
 from zoosmith.quantize.calibration import Range, Samples
 from zoosmith.quantize.output_errors import output_error
+from zoosmith.quantize.plan.blocks import Blocks, different
 from zoosmith.quantize.plan.error_price import Sensitivity
 from zoosmith.quantize.plan.partition import units
-from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
+from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters
 from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights, round_weights
 from zoosmith.quantize.writing.same_numbers import has_same_numbers, is_gate
 from zoosmith.validation import OnnxRuntimeRunner
@@ -34,6 +35,8 @@ _SATURATING = ("Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid")
 _LEAST = 1e-6
 # of the input that chooses what is rounded
 _NONE = -1
+# of one block of the model, on average
+_CHANGES, _BLOCKS = 8, 16
 
 
 def measure_sensitivity(
@@ -46,8 +49,9 @@ def measure_sensitivity(
 ) -> Sensitivity:
     """Round one thing at a time, and compare the outputs.
 
-    All is done in one session of a float model in which an input chooses what is rounded, by an If for each thing.
-    Logits are compared where the outputs are probabilities, which on few samples hide most errors and enlarge others.
+    The model is run in blocks. Where something is rounded, its block is run with an input that chooses what, by an If
+    for each thing; those behind it run as they are, and only where what they read is another. Logits are compared where
+    the outputs are probabilities, which on few samples hide most errors and enlarge others.
 
     Args:
         model: the float model, which is used up.
@@ -61,37 +65,62 @@ def measure_sensitivity(
         ValidationError: the model cannot be run.
     """
     chosen = samples[:SAMPLES]
-    values = {
-        name_of(value): (value, _encoded(found))
-        for value, found in parameters.items()
-        if not _is_exact(value.producer(), parameters, found)
-    }
-    layers = {
-        step.name: (
-            step.node.outputs[0],
-            _rounded(
-                step.node, rounded.get(step.name) or round_weights(step.node, ranges.get(name_of(step.sources[0])))
-            ),
-        )
-        for step in units(model)
-        if step.form and step.form.starts
-    }
+    changes: list[_Change] = [
+        *(
+            _Encoding(name_of(value), found, len(value.shape or ()))
+            for value, found in parameters.items()
+            if not _is_exact(value.producer(), parameters, found)
+        ),
+        # behind those of values: what is inserted behind a node later stands before them
+        *(
+            _Rounding(step.name, ranges.get(name_of(step.sources[0])), rounded.get(step.name))
+            for step in units(model)
+            if step.form and step.form.starts
+        ),
+    ]
     _end_before_saturation(model)
-    gates = _Gates(model)
-    # those of values first: what is inserted behind a node later stands before them
-    for value, change in (*values.values(), *layers.values()):
-        gates.add(value, change)
-    runner = OnnxRuntimeRunner(to_proto(model))
-    costs = []
-    with progress.task("measuring sensitivity", len(values) + len(layers)) as task:
-        exact = [runner.run({**sample, gates.input: np.array(_NONE)}) for sample in chosen]
-        for index in range(len(values) + len(layers)):
-            found = [runner.run({**sample, gates.input: np.array(index)}) for sample in chosen]
-            costs.append(_cost(exact, found))
+    costs: dict[_Change, float] = {}
+    with progress.task("measuring sensitivity", len(changes)) as task:
+        blocks = Blocks(to_proto(model), chosen, min(len(changes) // _CHANGES + 1, _BLOCKS), _no_tensors(model))
+        exact = [blocks.outputs(number) for number in range(len(chosen))]
+        for change, changed in _changed(blocks, changes, chosen):
+            costs[change] = _cost(exact, [blocks.outputs(*each) for each in enumerate(changed)])
             task.advance()
     # what was not seen on few samples is not nothing
-    costs = [max(cost, _LEAST * max(costs)) for cost in costs]
-    return Sensitivity(dict(zip(values, costs, strict=False)), dict(zip(layers, costs[len(values) :], strict=True)))
+    least = _LEAST * max(costs.values(), default=0.0)
+    values, weights = (
+        {change.name: max(costs[change], least) for change in changes if isinstance(change, kind)}
+        for kind in (_Encoding, _Rounding)
+    )
+    return Sensitivity(values, weights)
+
+
+def _changed(
+    blocks: Blocks, changes: Sequence["_Change"], samples: Samples
+) -> Iterator[tuple["_Change", list[Mapping[str, Any]]]]:
+    """Each change with the values between blocks that are others by it, for each sample."""
+    for change in changes:
+        if isinstance(change, _Encoding) and change.name in blocks.inputs:
+            yield change, [{change.name: change.of_array(sample[change.name])} for sample in samples]
+    for block in blocks.blocks:
+        inside = [change for change in changes if change.name in block.made]
+        if not inside:
+            continue
+        gates = _Gates(to_ir(block.model))
+        for change in inside:
+            gates.add(change)
+        runner = OnnxRuntimeRunner(to_proto(gates.model), spin=False)
+        given = [blocks.values(block.inputs, sample) for sample in range(len(samples))]
+        exact = [runner.run({**each, gates.input: np.array(_NONE)}) for each in given]
+        for index, change in enumerate(inside):
+            found = [runner.run({**each, gates.input: np.array(index)}) for each in given]
+            yield change, [different(*pair) for pair in zip(found, exact, strict=True)]
+
+
+def _no_tensors(model: ir.Model) -> set[str]:
+    """Names of values that are sequences or may be missing."""
+    made = (value for node in model.graph for value in node.outputs)
+    return {name_of(value) for value in made if isinstance(value.type, ir.SequenceType | ir.OptionalType)}
 
 
 def _is_exact(
@@ -121,16 +150,18 @@ def _end_before_saturation(model: ir.Model) -> None:
 
 
 class _Gates:
-    """Adds to a model what is computed only where the input says so.
+    """Adds to a model what is computed only where an input says so.
 
     Attributes:
+        model: the one that is changed.
         input: the name of the input: the number of the gate that is open, in the order of `add`; -1 for none.
     """
 
     def __init__(self, model: ir.Model) -> None:
+        self.model = model
         self._graph = model.graph
-        self._opset = opset(model)
         self._names = new_names(model)
+        self._made = {name_of(value): value for node in model.graph for value in node.outputs if value.name}
         self._chosen = ir.Value(
             name=self._names.fresh("rounded"), shape=ir.Shape([]), type=ir.TensorType(ir.DataType.INT64)
         )
@@ -138,11 +169,14 @@ class _Gates:
         self._count = 0
         self.input = name_of(self._chosen)
 
-    def add(self, value: ir.Value, change: "_Change") -> None:
-        """Let all that reads `value` read what `change` makes of it, where this gate is open."""
+    def add(self, change: "_Change") -> None:
+        """Let all that reads a value read what the change makes of it, where this gate is open."""
+        value = self._made[change.name]
+        producer = value.producer()
+        assert producer is not None
         readers, is_output = list(value.uses()), value.is_graph_output()
         closed = self._branch([new_node("Identity", [value], self._new("same"))])
-        opened = self._branch(list(change(self, value)))
+        opened = self._branch(list(change.nodes(self, value)))
         number = self.constant(np.array(self._count))
         self._count += 1
         condition = self._new("open")
@@ -151,11 +185,7 @@ class _Gates:
             new_node("Equal", [self._chosen, number], condition),
             new_node("If", [condition], result, then_branch=opened, else_branch=closed),
         ]
-        producer = value.producer()
-        if producer is None:
-            self._graph.insert_before(self._graph[0], nodes)
-        else:
-            self._graph.insert_after(producer, nodes)
+        self._graph.insert_after(producer, nodes)
         for reader in readers:
             reader.node.replace_input_with(reader.idx, result)
         if is_output:
@@ -179,17 +209,23 @@ class _Gates:
         return ir.Graph([], [output], nodes=nodes, name=self._names.fresh("branch"))
 
 
-_Change = Callable[[_Gates, ir.Value], Iterator[ir.Node]]
+@dataclass(frozen=True, eq=False)
+class _Encoding:
+    """A value becomes what it is after it was encoded in uint8.
 
+    Attributes:
+        name: of the value.
+        parameters: how it is encoded.
+        rank: of the value.
+    """
 
-def _encoded(parameters: QuantizationParameters) -> _Change:
-    """What a value is after it was encoded in uint8."""
+    name: str
+    parameters: QuantizationParameters
+    rank: int
 
-    def change(gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
-        scale, zero_point = (
-            gates.constant(_along_channels(part, len(value.shape or ())))
-            for part in (parameters.scale, parameters.zero_point)
-        )
+    def nodes(self, gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
+        """What makes the one value of the other."""
+        scale, zero_point = (gates.constant(part) for part in self._constants())
         # QuantizeLinear takes no zero points outside uint8; of scale 1 it rounds and cuts, in every opset
         one, zero = gates.constant(np.array(1, np.float32)), gates.constant(np.array(0, np.uint8))
         for op_type, given in (
@@ -204,22 +240,46 @@ def _encoded(parameters: QuantizationParameters) -> _Change:
             yield node
             value = node.outputs[0]
 
-    return change
+    def of_array(self, value: Array) -> Array:
+        """The same of an array."""
+        scale, zero_point = self._constants()
+        found: Array = (np.clip(np.rint(value / scale + zero_point), 0, LEVELS) - zero_point) * scale
+        return found
+
+    def _constants(self) -> Iterator[Array]:
+        for part in (self.parameters.scale, self.parameters.zero_point):
+            yield _along_channels(part, self.rank)
 
 
-def _rounded(node: ir.Node, rounded: RoundedWeights) -> _Change:
-    """What a layer makes of rounded weights: the same layer of their rounding errors, added to what it makes."""
+@dataclass(frozen=True, eq=False)
+class _Rounding:
+    """The result of a layer becomes that of rounded weights: the layer of their rounding errors is added to it.
 
-    def change(gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
+    Attributes:
+        name: of the result.
+        seen: the range of what the layer reads, where that is known.
+        known: the weights, where they are rounded already.
+    """
+
+    name: str
+    seen: Range | None
+    known: RoundedWeights | None
+
+    def nodes(self, gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
+        """What makes the one result of the other."""
+        layer = value.producer()
+        assert layer is not None
+        rounded = self.known or round_weights(layer, self.seen)
         given = [gates.constant(rounded.error)]
-        if node.op_type == "Gemm":
+        if layer.op_type == "Gemm":
             given.append(gates.constant(np.zeros(1, np.float32)))
-        error = gates.emit(node.op_type, node.inputs[0], *given, **node.attributes)
+        error = gates.emit(layer.op_type, layer.inputs[0], *given, **layer.attributes)
         shift = gates.constant(_along_channels(rounded.shift, rounded.error.ndim))
         moved = gates.emit("Add", error.outputs[0], shift)
         yield from (error, moved, gates.emit("Add", value, moved.outputs[0]))
 
-    return change
+
+_Change = _Encoding | _Rounding
 
 
 def _along_channels(values: Array, rank: int) -> Array:

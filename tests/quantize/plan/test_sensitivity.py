@@ -1,4 +1,4 @@
-"""What each rounding costs the outputs, measured in one session."""
+"""What each rounding costs the outputs, measured one by one."""
 
 import numpy as np
 import onnx
