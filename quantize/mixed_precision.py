@@ -37,6 +37,8 @@ _LOWEST = 0.1
 # by how much the price of errors grows from one plan to the next, and how many there are: up to 10 ** 10 times as high
 _FACTOR = 1.1
 _PRICES = 240
+# LSTMs stay in float where that leaves no more than this share of the drop: they gain time, and lose little mostly
+_RECURRENT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -173,11 +175,17 @@ def _limited(
     ranked = layers if sensitivity is None else _ranked(layers, sensitivity)
     found = _tried(calibrated, calibrated.plan(kept), drop_of)
     without_price = found.plan
-    for changed in (_Calibrated.with_own_scales, _Calibrated.narrowed, _Calibrated.rounded_by_covariance):
+    changes = {
+        _Calibrated.with_float_recurrences: _RECURRENT_SHARE,
+        _Calibrated.with_own_scales: 1.0,
+        _Calibrated.narrowed: 1.0,
+        _Calibrated.rounded_by_covariance: 1.0,
+    }
+    for changed, share in changes.items():
         other = changed(calibrated, fastest) if found.drop > limit else calibrated
         if other is not calibrated:
             tried = _tried(other, found.plan, drop_of)
-            if tried.drop < found.drop:
+            if tried.drop < share * found.drop:
                 found, calibrated, sensitivity = tried, other, None
     if found.drop > limit:
         sensitivity = sensitivity or calibrated.sensitivity(fastest, progress)
@@ -254,6 +262,7 @@ class _Calibrated:
         self._coarser = MUCH_COARSER
         self._rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED
         self._progress = progress
+        self._exact_names: frozenset[str] = frozenset()
 
     def plan(self, kept: Collection[str] = (), errors: ErrorPrice = NO_PRICE, within: "_Plan | None" = None) -> "_Plan":
         """The plan of the least cost.
@@ -289,8 +298,20 @@ class _Calibrated:
         """The model of a plan."""
         result = self.prepared.clone()
         parts = partition(result, plan.integer)
-        encodings = write_integer(result, parts, self._ranges, self._target, plan.exact, self._coarser, self._rounded)
+        exact = plan.exact | self._exact_names
+        encodings = write_integer(result, parts, self._ranges, self._target, exact, self._coarser, self._rounded)
         return _Integer(to_proto(result), parts, encodings)
+
+    def with_float_recurrences(self, plan: _Plan) -> "_Calibrated":
+        """The same with LSTMs in float; itself where they are so in any case."""
+        if not self._target.contrib or not self._recurrences():
+            return self
+        result = copy(self)
+        result._exact_names = self._recurrences()
+        return result
+
+    def _recurrences(self) -> frozenset[str]:
+        return frozenset(step.name for step in units(self.prepared) if step.node.op_type == "LSTM")
 
     def with_own_scales(self, plan: _Plan) -> "_Calibrated":
         """The same with scales of their own for more values that meet in a Concat; itself where there are none."""

@@ -13,7 +13,7 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.external_data import external_tensors
 from zoosmith.onnx_model.mapped import values_of
-from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN, required_opset
+from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
@@ -28,20 +28,26 @@ from zoosmith.quantize.rewrites.affines_before_convolutions import AffinesBefore
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
-from zoosmith.quantize.rewrites.gelu import ScalarsBeforeErf
+from zoosmith.quantize.rewrites.gelu import ScalarsAroundErf
 from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.writing.contrib_operators import CONTRIB_INTEGERS, use_contrib_operators
 from zoosmith.quantize.writing.float_layers import keep_in_float
+from zoosmith.quantize.writing.gelus import complete_gelus
 from zoosmith.quantize.writing.integer_writer import Encoding, IntegerWriter
+from zoosmith.quantize.writing.normalizations import sum_before_normalizations
 from zoosmith.quantize.writing.qdq_writer import QdqWriter
 from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
 from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
 OLDEST_OPSET = 10
-_QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+_QUANTIZED = {
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"),
+    *CONTRIB_INTEGERS,
+}
 _QUANTIZABLE = "a Conv, Gemm or MatMul with constant weights in float32"
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 
@@ -124,7 +130,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     _check(model)
     result = _folded(model)
     GatedActivations()(result)
-    ScalarsBeforeErf()(result)
+    ScalarsAroundErf()(result)
     AffinesBeforeConvolutions()(result)
     PadDepthwiseConvolutions()(result)
     SpaceToDepthConvolutions()(result)
@@ -171,7 +177,8 @@ def write_integer(
         parts: the nodes that become integer.
         ranges: of the values that become integer, by name.
         target: the form to write.
-        exact: names of layers in float that keep their float weights; others in float store them as int8.
+        exact: names of layers in float that keep their float weights; others in float store them as int8, or multiply
+            integers in an operator of com.microsoft, where the target has these.
         coarser: as for `choose_parameters`.
         rounded: weights that are rounded already, by the names of their layers.
 
@@ -180,12 +187,10 @@ def write_integer(
     """
     parameters = choose_parameters(model, parts, ranges, target, coarser)
     writer = (
-        IntegerWriter(model, ranges, contrib=target.contrib, rounded=rounded)
+        IntegerWriter(model, ranges, rounded)
         if target.format == "integer"
         else QdqWriter(model, ranges, target, rounded)
     )
-    if any(step.form and step.form.gives_float for step in parts.steps) and target.contrib:
-        model.opset_imports[CONTRIB_DOMAIN] = 1
     computed = {step.output for step in parts.steps if step.encodes}
     read = Counter(
         value
@@ -216,6 +221,11 @@ def write_integer(
     store_as_int8(model, [node for node in layers(model) if name_of(node.outputs[0]) not in exact], ranges, rounded)
     share_equal_weights(model)
     keep_in_float(model)
+    if target.format == "integer":
+        complete_gelus(model)
+        sum_before_normalizations(model)
+    if target.contrib:
+        use_contrib_operators(model, exact)
     return encodings
 
 

@@ -16,6 +16,7 @@ from zoosmith.quantize.plan.planned_time import PlannedTime
 from zoosmith.quantize.selection import before_selection
 from zoosmith.quantize.similarity import cosine, run
 from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.writing.contrib_operators import CONTRIB_INTEGERS
 
 FLOAT_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -24,10 +25,11 @@ FLOAT_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 class Summary:
     """`error` is the outputs' mean absolute error on samples, over the float outputs' standard deviation.
 
-    `convolutions` counts QLinearConv, `products` MatMulInteger, `encoded` what stands in their place in the QDQ form:
-    operators that read encoded weights. `float_conversions` counts QuantizeLinear and DequantizeLinear. `slow` says why
-    no speed-up is to be expected; None where there is one. `cosine` is the smallest one between a float output and its
-    counterpart on the same samples; None where none can be compared.
+    `convolutions` counts QLinearConv, `products` MatMulInteger and what multiplies integers in com.microsoft, `encoded`
+    what stands in their place in the QDQ form: operators that read encoded weights. `float_conversions` counts
+    QuantizeLinear and DequantizeLinear. `slow` says why no speed-up is to be expected; None where there is one.
+    `cosine` is the smallest one between a float output and its counterpart on the same samples; None where none can be
+    compared.
     """
 
     bytes: int
@@ -93,7 +95,7 @@ def summarize(
         counts["QLinearConv"],
         sum(counts[name] for name in FLOAT_CONVERSIONS),
         float(np.mean(error)) / spread if error.size else 0.0,
-        counts["MatMulInteger"],
+        sum(counts[name] for name in ("MatMulInteger", *CONTRIB_INTEGERS)),
         slow_reason(quantized) if time is None or target.whole else slow_plan(time),
         _rounded(cosine(before, after)),
         _encoded(quantized) if target.format == "qdq" else 0,

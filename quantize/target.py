@@ -17,8 +17,9 @@ class Target:
         symmetric: zero points of activations stand in the middle. Of `qdq` only, as the next two.
         signed: activations are int8 instead of uint8.
         reduce_range: weights of 7 bits, for processors whose 8-bit products saturate.
-        contrib: operators of com.microsoft where they are faster: MatMulIntegerToFloat. Of `integer` only; the others,
-            QLinearAdd, QLinearMul and QLinearSigmoid, are what ONNX Runtime itself makes of the standard file.
+        contrib: operators of com.microsoft where they are faster: MatMulIntegerToFloat, Gelu, DynamicQuantizeLSTM. Of
+            `integer` only; QLinearAdd, QLinearMul and QLinearSigmoid are what ONNX Runtime itself makes of the standard
+            file.
         every_layer: all operators with weights become integers, even where float was measured faster. The format `qdq`
             does so always: it is for other runtimes than the one that was measured.
     """

@@ -6,8 +6,9 @@ from onnx import TensorProto
 
 from zoosmith.onnx_model.traversal import all_graphs, all_nodes
 from zoosmith.quantize.plan.planned_time import PlannedTime
+from zoosmith.quantize.writing.contrib_operators import CONTRIB_INTEGERS
 
-_INTEGER = ("QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger")
+_INTEGER = ("QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger", *CONTRIB_INTEGERS)
 _FLOAT = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 
 # Measured on 45 nets against the float ones (ONNX Runtime 1.32, one thread, VNNI): most with fewer weights for each

@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.onnx_model.opsets import CONTRIB_DOMAIN
 from zoosmith.optimize.values import add_initializer, name_of, new_names, new_node, opset, replace_value
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters, round_up
@@ -36,7 +35,6 @@ class IntegerWriter:
     Args:
         model: it gets the new nodes; those that they replace stay until `finish`.
         ranges: of the float values that were calibrated, by name.
-        contrib: write operators of com.microsoft where they are faster.
         rounded: weights that are rounded already, by the name of what their layer makes.
 
     Attributes:
@@ -47,15 +45,9 @@ class IntegerWriter:
     """
 
     def __init__(
-        self,
-        model: ir.Model,
-        ranges: Mapping[str, Range],
-        *,
-        contrib: bool = False,
-        rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED,
+        self, model: ir.Model, ranges: Mapping[str, Range], rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED
     ) -> None:
         self.opset = opset(model)
-        self._contrib = contrib
         self.names = new_names(model)
         self.parameters: dict[ir.Value, QuantizationParameters] = {}
         self.quantized: dict[ir.Value, ir.Value] = {}
@@ -348,15 +340,6 @@ class IntegerWriter:
             packed = quantize_weights(columns, np.zeros(len(columns)), np.ones(columns.shape))
         integer = self.constant(f"{name}_weights", packed.weights.T)
         zero_point = self.scale_and_zero_point(source)[1]
-        if self._contrib:
-            # the scale of the source is in the columns already
-            one, scale = (
-                self._scalar("one", np.float32(1)),
-                self.constant(f"{name}_scale", packed.scale.astype(np.float32)),
-            )
-            inputs: list[ir.Value | None] = [read, integer, one, scale, zero_point]
-            self._place_node(ir.node("MatMulIntegerToFloat", inputs, domain=CONTRIB_DOMAIN, outputs=[output]))
-            return
         sums = self.emit("MatMulInteger", [read, integer, zero_point], self.new_value(f"{name}_sums"))
         real = self.emit("Cast", [sums], self.new_value(f"{name}_real_sums"), to=ir.DataType.FLOAT.value)
         self.emit("Mul", [real, self.constant(f"{name}_scale", packed.scale.astype(np.float32))], output)

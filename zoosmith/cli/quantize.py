@@ -112,7 +112,9 @@ _INT8_OPTIONS = (
 @click.option("--symmetric", is_flag=True, help="With --format qdq: zero points in the middle.")
 @click.option("--int8-activations", "signed", is_flag=True, help="With --format qdq: int8 activations, not uint8.")
 @click.option("--reduce-range", is_flag=True, help="With --format qdq: weights of 7 bits.")
-@click.option("--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster.")
+@click.option(
+    "--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster: products, GELU, LSTM."
+)
 @click.option("--every-layer", is_flag=True, help="Make layers integer even where float was measured faster.")
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @cache_option

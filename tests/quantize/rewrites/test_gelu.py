@@ -68,3 +68,19 @@ def test_bounds_are_attributes_where_clip_takes_no_inputs() -> None:
     onnx.checker.check_model(result, full_check=True)
     [clip] = [node for node in result.graph.node if node.op_type == "Clip"]
     assert [each.name for each in clip.attribute] == ["min"]
+
+
+def test_the_half_that_went_into_the_weights_behind_stands_before_the_border_again() -> None:
+    model = between_convolutions()
+    result = quantize(model, random_samples(model, 8), target=EVERY_LAYER)
+    [erf] = [node for node in result.graph.node if node.op_type == "Erf"]
+    values = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    x, found = erf.output[0], []
+    while not found or found[-1] != "QuantizeLinear":
+        [node] = read_by(result, x)
+        found.append(node.op_type)
+        x = node.output[0]
+    assert found == ["Add", "Mul", "Mul", "QuantizeLinear"]
+    [half] = [values[each.input[1]] for each in result.graph.node if each.output[0] == node.input[0]]
+    assert half == 0.5
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.02
