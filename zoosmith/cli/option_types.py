@@ -1,5 +1,6 @@
 """Types of options that several commands share: a command takes them as values, ready for its service."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,17 @@ if TYPE_CHECKING:
     from zoosmith.validation.runtimes.targets import Target
 
 PATH = click.Path(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number between limits. `nan` is between none: every comparison with it is false."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class OutputPath(click.Path):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoosmith.cli.command import Settings
-from zoosmith.cli.option_types import OUTPUT_PATH, PAGE_PATH, PATH, Dimension, FreedSize, NamedShape, Names, Renaming
+from zoosmith.cli.option_types import (
+    OUTPUT_PATH,
+    PAGE_PATH,
+    PATH,
+    Dimension,
+    FreedSize,
+    NamedShape,
+    Names,
+    Number,
+    Renaming,
+)
 
 if TYPE_CHECKING:
     from zoosmith.execution import Executor
@@ -294,7 +304,7 @@ def timeout_option(default: float, help: str = ALL_RUNS) -> Callable[[Function],
     """`--timeout`."""
     return click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         default=default,
         show_default=True,
         metavar="SECONDS",
@@ -303,4 +313,4 @@ def timeout_option(default: float, help: str = ALL_RUNS) -> Callable[[Function],
 
 
 def _limit(name: str, default: float | None, help: str) -> Callable[[Function], Function]:
-    return click.option(name, type=click.FloatRange(0), default=default, show_default=True, help=help)
+    return click.option(name, type=Number(0), default=default, show_default=True, help=help)

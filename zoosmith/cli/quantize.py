@@ -1,13 +1,14 @@
 """`zoosmith quantize`: an integer model from a float one."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.option_types import PATH
+from zoosmith.cli.option_types import PATH, Number
 from zoosmith.cli.options import (
     cache_option,
     follow_links_option,
@@ -67,7 +68,7 @@ _INT8_OPTIONS = (
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="SHARE",
     help="Largest relative drop of top-1: 0.01 is 1 %. Layers stay in float until it is kept.",
 )
@@ -80,7 +81,7 @@ _INT8_OPTIONS = (
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
 @click.option(
     "--min-cosine",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.99,
     show_default=True,
     help="Smallest cosine between float and integer outputs on samples that are held out, its standard error "
@@ -187,7 +188,7 @@ def quantize(
     from zoosmith.validation.running.run_limit import runs_limited
 
     calibration = Calibration(source, samples, method, preprocess, force, timeout, cache)
-    _refuse_report_in_vain(report)
+    _refuse_report_in_vain(report, (model, output))
     if kind != "int8":
         _refuse_int8_options(kind)
         with runs_limited(timeout):
@@ -274,14 +275,16 @@ def _halve(
     return 0 if written else 1
 
 
-def _refuse_report_in_vain(path: Path | None) -> None:
-    """Raise ZoosmithError where a report cannot be written: before the model is made, not behind it."""
+def _refuse_report_in_vain(path: Path | None, models: Collection[Path]) -> None:
+    """Raise ZoosmithError where a report cannot be written, or would take a model's place: before the model is made."""
     from zoosmith.onnx_model.errors import ZoosmithError
 
     if path is None:
         return
     if path.is_dir():
         raise ZoosmithError(f"{path}: is a folder; expected a file for --report")
+    if path.resolve() in {model.resolve() for model in models}:
+        raise ZoosmithError(f"{path}: is a model of this command; expected another file for --report")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir():
         raise ZoosmithError(f"{path}: {above} is a file; expected a folder for --report")

@@ -138,3 +138,30 @@ def test_a_folder_in_which_no_image_can_be_read(tmp_path: Path, capsys: pytest.C
     (tmp_path / "images" / "junk.png").write_bytes(b"junk")
     line = refused(capsys, tmp_path, tmp_path / "net.onnx", "--calibrate", tmp_path / "images")
     assert line == f"error: {tmp_path / 'images'}: none of its 1 images can be read"
+
+
+@pytest.mark.parametrize("taken", ["net.onnx", "out.onnx"])
+def test_a_report_does_not_take_the_place_of_a_model(
+    taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(net(), "net.onnx")
+    before = Path("net.onnx").read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main(
+            ["quantize", "net.onnx", "-o", "out.onnx", "--calibrate", "random", "--report", str(Path(taken).absolute())]
+        )
+    assert end.value.code == 2
+    message = f"{taken}: is a model of this command; expected another file for --report"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(message)
+    assert Path("net.onnx").read_bytes() == before
+    assert not Path("out.onnx").exists()
+
+
+@pytest.mark.parametrize("option", ["--atol", "--rtol", "--timeout", "--min-cosine", "--max-drop"])
+def test_a_limit_that_is_no_number(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["quantize", "net.onnx", "-o", str(tmp_path / "out.onnx"), option, "nan"])
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: Invalid value for '{option}': 'nan' is not a number")
