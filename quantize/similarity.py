@@ -6,18 +6,24 @@ from typing import Any
 import numpy as np
 import onnx
 
+from zoosmith.execution import give_back
 from zoosmith.onnx_model.constants import Array
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.selection import before_selection
 from zoosmith.validation import OnnxRuntimeRunner, runner_for
 
 Outputs = Sequence[Mapping[str, Any]]
+_Table = list[list[tuple[float, float, float] | None]]
 
 
 def run(model: onnx.ModelProto, samples: Samples) -> Outputs:
     """The outputs for each sample, by name. Raises ValidationError where the model cannot be run."""
     runner = runner_for(model, spin=False)
-    return [runner.run(sample) for sample in samples]
+    outputs = [runner.run(sample) for sample in samples]
+    # of a large model as much as its weights, which the next session needs as well
+    del runner
+    give_back()
+    return outputs
 
 
 def cosine(exact: Outputs, found: Outputs) -> float | None:
@@ -25,7 +31,7 @@ def cosine(exact: Outputs, found: Outputs) -> float | None:
 
     Values that are not finite are left out, and outputs whose shape depends on the values: None where none are left.
     """
-    return min((_of_sums(sums.sum(axis=0)) for sums in _sums_of_outputs(exact, found)), default=None)
+    return min((_of_sums(sums.sum(axis=0)) for sums in _compared(_sums_of_outputs(exact, found))), default=None)
 
 
 def probable_cosine(exact: Outputs, found: Outputs) -> float | None:
@@ -33,7 +39,11 @@ def probable_cosine(exact: Outputs, found: Outputs) -> float | None:
 
     The standard error is the jackknife's, over samples (Efron and Stein, The jackknife estimate of variance, 1981).
     """
-    return min((_of_sums(sums.sum(axis=0)) - _error(sums) for sums in _sums_of_outputs(exact, found)), default=None)
+    return _probable(_sums_of_outputs(exact, found))
+
+
+def _probable(table: _Table, count: int | None = None) -> float | None:
+    return min((_of_sums(sums.sum(axis=0)) - _error(sums) for sums in _compared(table, count)), default=None)
 
 
 def _error(sums: Array) -> float:
@@ -50,21 +60,28 @@ def _of_sums(sums: Array) -> float:
     return float(product) / length if length else float(of_exact == of_found)
 
 
-def _sums_of_outputs(exact: Outputs, found: Outputs) -> Iterator[Array]:
-    """For each output that can be compared, sums of each sample.
+def _sums_of_outputs(exact: Outputs, found: Outputs) -> _Table:
+    """For each output and sample the dot product and the squares of both lengths; None where they have other shapes."""
+    return [
+        [_sums(a[name], b[name]) if _comparable(a[name], b[name]) else None for a, b in zip(exact, found, strict=True)]
+        for name in (exact[0] if exact else ())
+    ]
 
-    Yields:
-        float64 of shape (samples, 3): the dot product, and the square of the length of either side.
-    """
-    for name in exact[0] if exact else ():
-        pairs = [(a[name], b[name]) for a, b in zip(exact, found, strict=True)]
-        if all(_comparable(a, b) for a, b in pairs):
-            yield np.array([_sums(a, b) for a, b in pairs])
+
+def _compared(table: _Table, count: int | None = None) -> Iterator[Array]:
+    """The sums of each output that can be compared on all of the first samples, as float64 (samples, 3)."""
+    for row in table:
+        chosen = [sums for sums in row[:count] if sums is not None]
+        if len(chosen) == len(row[:count]):
+            yield np.array(chosen)
 
 
 def _sums(exact: Array, found: Array) -> tuple[float, float, float]:
     usable = np.isfinite(exact) & np.isfinite(found)
-    wanted, given = exact[usable].astype(np.float64), found[usable].astype(np.float64)
+    if usable.all():  # to choose by it takes longer than all else
+        wanted, given = exact.reshape(-1).astype(np.float64), found.reshape(-1).astype(np.float64)
+    else:
+        wanted, given = exact[usable].astype(np.float64), found[usable].astype(np.float64)
     return float(wanted @ given), float(wanted @ wanted), float(given @ given)
 
 
@@ -102,6 +119,6 @@ class CosineLoss:
         return max(losses)
 
     def _losses(self, found: Outputs) -> list[float]:
-        counts = sorted({self._count, len(self._samples)})
-        cosines = [probable_cosine(self._wanted[:count], found[:count]) for count in counts]
+        table = _sums_of_outputs(self._wanted, found)
+        cosines = [_probable(table, count) for count in sorted({self._count, len(self._samples)})]
         return [0.0 if each is None else 1 - each for each in cosines]
