@@ -38,6 +38,8 @@ _TOP_FIELDS = {
 }
 # fields of a NetDef, a NetParameter and a MetaNetDef
 _OP_OR_LAYERS_OR_NETS, _LAYER = 2, 100
+# fields that are looked at
+_MOST_FIELDS = 64
 _TENSOR_FIELDS = {field.number: field.cpp_type >= field.CPPTYPE_STRING for field in TensorProto.DESCRIPTOR.fields}
 
 
@@ -124,9 +126,9 @@ def _form_of_entry(buffer: memoryview, start: int, end: int) -> Form:
     return Form.META_NET if set(kinds) == {1, 2} and is_net_type else Form.NET
 
 
-def _few(buffer: memoryview, start: int, end: int, most: int = 64) -> Iterator[tuple[int, int, int, int, int]]:
+def _few(buffer: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
     for count, field in enumerate(fields(buffer, start, end)):
-        if count == most:
+        if count == _MOST_FIELDS:
             return
         yield field
 

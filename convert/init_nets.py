@@ -7,13 +7,13 @@ import numpy as np
 
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
+from zoosmith.convert.init_net_wire import ARG_FLOATS, NET_OP, OP_ARG
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.convert.proto.caffe2_pb2 import TensorProto as _C2
 from zoosmith.onnx_model.wire_format import header
 
 Part: TypeAlias = bytes | memoryview
 
-_NET_OP, _OP_ARG, _ARG_FLOATS = 2, 5, 5
 _INTEGER_FILLS = {
     np.dtype("?"): "GivenTensorBoolFill",
     np.dtype("<i2"): "GivenTensorInt16Fill",
@@ -28,12 +28,11 @@ _CASTS = {
 }
 
 
-def init_net_of(parameters: Mapping[str, Tensor], name: str = "init") -> bytes:
+def init_net_of(parameters: Mapping[str, Tensor]) -> bytes:
     """Make the init net that fills blobs with these tensors.
 
     Args:
         parameters: tensors by blob.
-        name: of the net.
 
     Returns:
         The net, serialized; floats are packed.
@@ -41,10 +40,10 @@ def init_net_of(parameters: Mapping[str, Tensor], name: str = "init") -> bytes:
     Raises:
         ConvertError: float64 values that float32 cannot hold; no Caffe2 fill does.
     """
-    parts: list[Part] = [NetDef(name=name).SerializeToString()]
+    parts: list[Part] = [NetDef(name="init").SerializeToString()]
     for blob, tensor in parameters.items():
         for op in _fills(blob, tensor):
-            parts += [header(_NET_OP, sum(map(_size, op))), *op]
+            parts += [header(NET_OP, sum(map(_size, op))), *op]
     # the one copy of the values
     return b"".join(parts)
 
@@ -83,5 +82,5 @@ def _fills(blob: str, tensor: Tensor) -> Iterator[list[Part]]:
             if not np.array_equal(content.astype("<f8"), tensor.array(), equal_nan=True):
                 raise ConvertError(f"blob {blob!r} holds float64 values that are no float32; no Caffe2 net fills them")
         values = memoryview(content) if isinstance(content, bytes) else np.ascontiguousarray(content).data
-        head = Argument(name="values").SerializeToString() + header(_ARG_FLOATS, values.nbytes)
-        yield [op.SerializeToString(), header(_OP_ARG, len(head) + values.nbytes), head, values]
+        head = Argument(name="values").SerializeToString() + header(ARG_FLOATS, values.nbytes)
+        yield [op.SerializeToString(), header(OP_ARG, len(head) + values.nbytes), head, values]

@@ -47,15 +47,14 @@ def load_model(model: Model, *, external_data: bool = True, follow_links: bool =
     return loaded
 
 
-def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -> ModelProto:
+def load_in_place(path: str | os.PathLike[str]) -> ModelProto:
     """Return a model whose large tensors stay in the file: all of the graph can be read and edited.
 
     `save_model` copies the tensors from the file to the new one; `in_place.array_of` maps the values of one. Tensors in
     files beside the model stay there too. The file must not change while the model is in use.
 
     Args:
-        path: the model file.
-        follow_links: whether links may lead to files of external data, as for a `LinkedPath`.
+        path: the model file; a `LinkedPath` where links may lead to files of external data.
 
     Raises:
         ModelError: as `load_model` does.
@@ -68,7 +67,7 @@ def load_in_place(path: str | os.PathLike[str], *, follow_links: bool = False) -
         except WireFormatError as error:
             raise _no_model(begin) from error
     model = _parsed(parsed, name, begin)
-    _check_or_load(model, LinkedPath(path) if follow_links else as_path(path), load=False)
+    _check_or_load(model, as_path(path), load=False)
     return model
 
 

@@ -94,15 +94,14 @@ def decomposition(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
     return register
 
 
-def type_fallback(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
+def type_fallback(*operators: str) -> Callable[[Rule], Rule]:
     """Register how operators are expressed when the version below does not take the node's types.
 
     The rule is called in place of a downgrade whose type check failed, with a node that is valid above the step; it
     emits nodes that are valid at `writer.opset`, or refuses.
 
     Args:
-        operators: their names in the domain.
-        domain: of the operators.
+        operators: their names in the default domain.
 
     Raises:
         RuntimeError: an operator has a type fallback already.
@@ -110,7 +109,7 @@ def type_fallback(*operators: str, domain: str = "") -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         for operator in operators:
-            TYPE_FALLBACKS.add(qualified(domain, operator), rule)
+            TYPE_FALLBACKS.add(qualified("", operator), rule)
         return rule
 
     return register

@@ -1,13 +1,19 @@
-"""How long the runs of one verification may take together."""
+"""How long loading and all runs of one piece of work may take together."""
 
 import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from zoosmith.onnx_model.argument_names import argument
 from zoosmith.validation.errors import StoppedError
 
+if TYPE_CHECKING:
+    from zoosmith.execution import Job, Task
+    from zoosmith.validation.running.runners import Runner
+
 
 class Clock:
-    """How much is left of the time for all runs of a verification.
+    """How much is left of the time for all of it.
 
     Args:
         seconds: all of it; None for no limit.
@@ -29,3 +35,33 @@ class Clock:
     def stopped(self) -> StoppedError:
         """What to raise where the time is up."""
         return StoppedError(f"stopped: no result after {self._seconds:g} s; {argument('timeout')} gives it longer")
+
+
+def loaded(make: "Callable[[], Runner]", clock: Clock) -> "Runner":
+    """Make a runner; where the time is up, StoppedError says what the whole time was."""
+    try:
+        return make()
+    except StoppedError as error:
+        raise clock.stopped() from error
+
+
+def finished(job: "Job[Runner]", clock: Clock) -> "Runner":
+    """Wait for a runner in what is left of the time."""
+    try:
+        return job.result(clock.left())
+    except Exception as error:
+        if job.done():
+            return job.result()
+        raise clock.stopped() from error
+
+
+def timed_run(runner: "Runner", inputs: Mapping[str, Any], clock: Clock, task: "Task | None" = None) -> dict[str, Any]:
+    """Run a model in what is left of the time, and tell a task of it. Raises as `Runner.run` does."""
+    left = clock.left()
+    try:
+        outputs = runner.run(inputs, timeout=left)
+    except StoppedError as error:
+        raise clock.stopped() from error
+    if task is not None:
+        task.advance()
+    return outputs

@@ -20,8 +20,8 @@ from zoosmith.validation.interpreter import NetInterpreter, interpret
 from zoosmith.validation.running.clock import Clock
 from zoosmith.validation.running.runners import Runtime, run_apart
 from zoosmith.validation.verification.ahead import is_small
-from zoosmith.validation.verification.models import converted_runner, prove, proved_elsewhere
 from zoosmith.validation.verification.proof import Limits, Proof
+from zoosmith.validation.verification.proving import converted_runner, prove, proved_elsewhere
 
 # operators whose third input is (height, width, scale) of each image
 _WITH_IMAGE_SIZES = {"GenerateProposals", "GenerateProposalsCPP", "BBoxTransform"}

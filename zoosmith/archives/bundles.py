@@ -18,8 +18,7 @@ from zoosmith.validation import Comparison, InputSource, Limits, ValidationError
 from zoosmith.validation.inputs.fitting import fed_cases, fitting_cases
 from zoosmith.validation.reading.datasets import DataSet, data_files, read_data_sets
 from zoosmith.validation.reading.unpacking import unpacked
-from zoosmith.validation.running.clock import Clock
-from zoosmith.validation.verification.models import loaded, timed_run
+from zoosmith.validation.running.clock import Clock, loaded, timed_run
 from zoosmith.validation.verification.randomness import refuse_random
 
 

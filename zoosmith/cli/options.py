@@ -239,15 +239,18 @@ ONE_RUN = "For one run of a model; what takes longer is stopped."
 """Help of `--timeout` where the number of runs is the caller's."""
 
 
+# seconds
+_TIMEOUT = 300
+
+
 def limit_options(
     rtol: float | None = 1e-3,
     atol: float | None = 1e-5,
-    timeout: float = 300,
     *,
     apart: bool = False,
     timeout_help: str = ALL_RUNS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--rtol`, `--atol` and `--timeout` with these defaults; they reach the command as one `Limits` named `limits`.
+    """`--rtol`, `--atol` with these defaults and `--timeout`; they reach the command as one `Limits` named `limits`.
 
     Where both have no default and none is given, `limits` is None. With `apart`, `timeout` reaches the command as well.
     """
@@ -263,7 +266,7 @@ def limit_options(
             return function(*args, limits=limits, **named)
 
         for option in (
-            timeout_option(timeout, timeout_help),
+            timeout_option(_TIMEOUT, timeout_help),
             _limit("--atol", atol, "Limit in standard deviations of the output."),
             _limit("--rtol", rtol, "Relative limit."),
         ):
