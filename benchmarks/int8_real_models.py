@@ -25,7 +25,8 @@ from int8_nets import NETS
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from zoosmith.files.quantization import MIN_COSINE, Accuracy, Calibration, quantize_file
+from zoosmith.files.calibration import Calibration
+from zoosmith.files.quantization import MIN_COSINE, Accuracy, quantize_file
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import Port, input_ports

@@ -22,7 +22,8 @@ from zoosmith.cli.options import (
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from zoosmith.files.quantization import Calibration, Quantized
+    from zoosmith.files.calibration import Calibration
+    from zoosmith.files.quantization import Quantized
     from zoosmith.validation.inputs.source import InputSource
     from zoosmith.validation.verification.proof import Limits
 
@@ -182,7 +183,8 @@ def quantize(
       zoosmith quantize net.onnx -o net-qdq.onnx --format qdq --symmetric --int8-activations
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
-    from zoosmith.files.quantization import Accuracy, Calibration, quantize_file
+    from zoosmith.files.calibration import Calibration
+    from zoosmith.files.quantization import Accuracy, quantize_file
     from zoosmith.quantize.target import Target
     from zoosmith.validation.reading.images import ImageFolder
     from zoosmith.validation.running.run_limit import runs_limited

@@ -8,7 +8,8 @@ from typing import Any
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.files.quantization import Calibration, gather, of_file
+from zoosmith.files.calibration import Calibration, gather
+from zoosmith.files.quantization import of_file
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset

@@ -1,0 +1,212 @@
+"""What a model is calibrated on: samples read or made up, and held against what it was trained on."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from onnx import GraphProto, ModelProto, helper
+
+from zoosmith.execution import Progress
+from zoosmith.files.preprocessing import AUTO, choose
+from zoosmith.onnx_model.loading import model_name
+from zoosmith.quantize import QuantizeError
+from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.samples.graph_inputs import signal_input
+from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
+from zoosmith.quantize.samples.made_pictures import KINDS
+from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, array_files, read_samples, takes_images
+from zoosmith.quantize.samples.seen_samples import sample_digests
+from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
+from zoosmith.validation import (
+    InputSource,
+    preprocessing,
+)
+from zoosmith.validation.inputs.random_values import described_inputs
+from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, ToArray
+
+# of images, where a user names none
+DEFAULT_PREPROCESSING = "caffe-densenet"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a model is calibrated on.
+
+    Attributes:
+        source: `synthetic` (made-up pictures), `random`, an NPZ file, or a folder of images; None for `synthetic` where
+            the model takes images.
+        samples: how many of them to use.
+        method: how ranges come from samples, as `quantize` takes it.
+        preprocess: the convention for images, or `auto` for the one that the model was trained with. None is
+            `caffe-densenet`, or where that is far from the statistics which the model states, the nearest.
+        force: go on with samples that are far from what the model was trained on.
+        timeout: seconds for the search of sizes on which the model runs, where samples are random.
+        cache: folder in which ranges are kept for the next time; None for none.
+    """
+
+    source: str | None = None
+    samples: int = 200
+    method: str = "minmax"
+    preprocess: str | None = None
+    force: bool = False
+    timeout: float | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Samples of a model.
+
+    Attributes:
+        samples: the inputs by name.
+        source: as `Calibration` has it.
+        unreadable: how many images could not be read.
+        distance: of the samples from the training data; None where the model states nothing of that.
+        to_array: makes the model's input of an image.
+    """
+
+    samples: Samples
+    source: str
+    unreadable: int
+    distance: SampleDistance | None
+    to_array: Preprocess
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Hashes of the samples, where they are data that a user gave."""
+        return frozenset() if self.source in MADE_UP else sample_digests(self.samples)
+
+
+def gather(
+    model: ModelProto,
+    calibration: Calibration,
+    inputs: InputSource,
+    progress: Progress,
+    *,
+    count: Callable[[str, int], int] = lambda source, count: count,
+) -> Gathered:
+    """Read samples, and hold them against what the model was trained on.
+
+    Args:
+        model: what reads them.
+        calibration: what they are.
+        inputs: seed and sizes of random ones.
+        progress: told of images that cannot be read, and which preprocessing was found.
+        count: how many to read, of the source and the number to calibrate on.
+
+    Raises:
+        ZoosmithError: they cannot be read, do not fit the model, or are far from its training data.
+    """
+    broken: list[Path] = []
+
+    def skip(path: Path, why: str) -> None:
+        broken.append(path)
+        progress.note(f"skipped: {path}: {why}")
+
+    to_array = _preprocessing(model, calibration, progress)
+    source = _source(model, calibration)
+    calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
+    samples = _samples(model, calibration, inputs, to_array, skip)
+    may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
+    distance = check_samples(model, samples, force=calibration.force or may_choose)
+    if may_choose and distance is not None and distance.far and not calibration.force:
+        choice = _nearest(model, calibration, to_array, partial(_samples, model, calibration, inputs, skip=_told))
+        to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
+        refuse_far(distance)
+        progress.note(f"nearest to the training data: {choice}")
+    return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
+
+
+def _told(*_: object) -> None:
+    """Take note of a broken image that has been reported before."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Pictures as a model may have been trained on them: their preprocessing, and the kind of made-up ones."""
+
+    preprocess: Preprocess
+    kind: str | None
+    samples: Samples
+    distance: SampleDistance
+
+    def __str__(self) -> str:
+        kind = "" if self.kind is None else f"{KINDS[self.kind]}, "
+        return f"{kind}--preprocess {self.preprocess.name}"
+
+
+def _nearest(
+    model: ModelProto, calibration: Calibration, to_array: Preprocess, samples_of: Callable[..., Samples]
+) -> _Choice:
+    """The kind of made-up pictures and, where none is named, the preprocessing nearest to the training data."""
+
+    def nearest(choices: Iterable[tuple[Preprocess, str | None]]) -> _Choice:
+        found = []
+        for preprocess, kind in choices:
+            samples = samples_of(preprocess, kind=kind)
+            distance = measure_samples(model, samples)
+            assert distance is not None  # one that states nothing is never far
+            found.append(_Choice(preprocess, kind, samples, distance))
+        return min(found, key=lambda choice: (choice.distance.far, choice.distance.divergence))
+
+    kinds = KINDS if calibration.source == SYNTHETIC else (None,)
+    best = nearest((to_array, kind) for kind in kinds)
+    if best.distance.far and calibration.preprocess is None:
+        best = nearest((each, best.kind) for each in PREPROCESSINGS.values())
+    return best
+
+
+def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progress) -> Preprocess:
+    """The convention that is named or found; one that does not fit is refused with the samples that it makes."""
+    if calibration.preprocess != AUTO:
+        return preprocessing(calibration.preprocess or DEFAULT_PREPROCESSING)
+    source = calibration.source
+    return choose(model, AUTO, Path(source) if source is not None and _holds_images(source) else None, progress)
+
+
+def _holds_images(source: str) -> bool:
+    """Whether a source is a folder of images, and not one of arrays."""
+    return Path(source).is_dir() and not array_files(source)
+
+
+def _source(model: ModelProto, calibration: Calibration) -> str:
+    """What samples are made of: for `synthetic` and where none is named, pictures or sound."""
+    if calibration.source not in (None, SYNTHETIC):
+        return str(calibration.source)
+    if signal_input(model) is not None:
+        return SOUND
+    if calibration.source is None and not takes_images(model):
+        raise QuantizeError(
+            "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
+            "for one that a Fourier transform reads; give --calibrate an NPZ file, or random"
+        )
+    return SYNTHETIC
+
+
+def _samples(
+    model: ModelProto,
+    calibration: Calibration,
+    inputs: InputSource,
+    to_array: ToArray,
+    skip: OnBroken,
+    kind: str | None = None,
+) -> Samples:
+    made = {"random": random_cases, SOUND: sound_cases}.get(str(calibration.source))
+    if made is not None:
+        return made(model, calibration.samples, replace(inputs, feed=None), calibration.timeout)
+    sized = _sized(model, inputs)
+    return read_samples(sized, str(calibration.source), calibration.samples, to_array, kind=kind, on_broken=skip)
+
+
+def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:
+    """The inputs of a model, in the sizes that a user gives; the rest is not needed to read samples."""
+    sizes = dict(inputs.dims)
+    if not sizes and not inputs.shapes:
+        return model
+    result = ModelProto(graph=GraphProto(name=model.graph.name))
+    for port in described_inputs(model, inputs.shapes, sizes, model_name(model)):
+        shape = None if port.shape is None else [sizes.get(str(size), size) for size in port.shape]
+        result.graph.input.append(helper.make_tensor_value_info(port.name, port.elem_type, shape))
+    return result
