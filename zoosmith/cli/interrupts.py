@@ -40,6 +40,7 @@ def guarded(run: Callable[[Callable[[], bool]], int], *, ends: bool) -> int:
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt) and (not interrupts.noted or isinstance(error, SystemExit)):
                 raise
+            _stop_polling()  # or it would raise once more, behind the line
             sys.stderr.write(_LINE)
             return INTERRUPTED
 
