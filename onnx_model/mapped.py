@@ -23,7 +23,7 @@ from zoosmith.onnx_model.in_place import (
     span_of,
     spliced,
 )
-from zoosmith.onnx_model.links import LinkedPath, as_path
+from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import load_in_place
 from zoosmith.onnx_model.reading import reading
 from zoosmith.onnx_model.traversal import all_attributes, all_graphs, all_tensors, tensors_in
@@ -32,21 +32,20 @@ from zoosmith.onnx_model.traversal import all_attributes, all_graphs, all_tensor
 _BLOCK = 1 << 20
 
 
-def load_mapped(path: str | os.PathLike[str], *, follow_links: bool = False) -> ModelProto:
+def load_mapped(path: str | os.PathLike[str]) -> ModelProto:
     """Return a model whose large weights stay in its file, or in the files beside it.
 
     Weights are initializers of the model's own graph with two dimensions or more. All other tensors are loaded, so that
     `values_of` is needed for weights alone. None of the files may change while the model is in use.
 
     Args:
-        path: the model file.
-        follow_links: whether links may lead to files of external data, as for a `LinkedPath`.
+        path: the model file; a `LinkedPath` where links may lead to files of external data.
 
     Raises:
         ModelError: as `load_model` does.
     """
-    model = load_in_place(path, follow_links=follow_links)
-    folder = (LinkedPath(path) if follow_links else as_path(path)).parent
+    model = load_in_place(path)
+    folder = as_path(path).parent
     with reading(as_path(path), "an ONNX model"):
         for tensor in filter(_is_weight, model.graph.initializer):
             if uses_external_data(tensor) and span_of(tensor) is None:

@@ -392,7 +392,7 @@ def _onnx_runtime_source(model: Model, name: str) -> tuple[str | bytes, str | No
         (model.parent / each).is_symlink() for each in external_files(load_structure(model))
     ):
         # ONNX Runtime follows a link to a data file only where the model is one into the same folder
-        return _onnx_runtime_source(load_mapped(model, follow_links=True), name)
+        return _onnx_runtime_source(load_mapped(model), name)
     return os.fspath(model), None
 
 
