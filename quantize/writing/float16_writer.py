@@ -10,6 +10,7 @@ from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, required_opset
 from zoosmith.onnx_model.traversal import read_names, subgraphs
+from zoosmith.quantize.writing.batch_transposes import products_of_moved_batches
 
 LARGEST = float(np.finfo(np.float16).max)
 """The largest number in float16."""
@@ -45,9 +46,11 @@ class Float16Writer:
         self.made: dict[str, str] = {}
         self._opset = required_opset(model)
         self._kept = kept
+        self._widened = products_of_moved_batches(graph) - set(kept)
         self._emulated = emulated
         self._names = Names(model)
         self._half: dict[str, str] = {}
+        self._wide: dict[str, str] = {}
         self._constants = constants_of(graph)
         self._types = {
             value.name: value.type.tensor_type.elem_type
@@ -76,6 +79,8 @@ class Float16Writer:
                 continue
             if schema is not None and halved and _formal(schema.inputs, index).type_str in halved:
                 copy.input[index] = self._in_half(name)
+            elif name in self._constants and node.output[0] in self._widened and not is_beyond(self._constants[name]):
+                copy.input[index] = self._widened_constant(name)
             else:
                 self._float(name)
         for name in sorted(read_names(node) - set(node.input)):
@@ -83,8 +88,10 @@ class Float16Writer:
         for index, name in enumerate(node.output):
             if schema is not None and halved and name and _formal(schema.outputs, index).type_str in halved:
                 self._half[name] = self.made[name] = copy.output[index] = self._names.fresh(f"{name}_float16")
-            else:
+            elif name:
                 self._floats.add(name)
+                if node.output[0] in self._widened:
+                    self.made[name] = name
         self._nodes.append(copy)
         for index, name in enumerate(copy.output) if self._emulated else ():
             if name != node.output[index]:
@@ -93,7 +100,9 @@ class Float16Writer:
 
     def _halved_types(self, node: onnx.NodeProto) -> set[str] | None:
         """The type variables of the node's operator that become float16; None where it stays in float32."""
-        if node.domain not in DEFAULT_DOMAINS or node.output[0] in self._kept or subgraphs(node):
+        if node.domain not in DEFAULT_DOMAINS or subgraphs(node):
+            return None
+        if node.output[0] in self._kept or node.output[0] in self._widened:
             return None
         if node.op_type in _FOLLOWING | _DEFINED_IN_SINGLE or _reduces(node):
             return None
@@ -136,6 +145,16 @@ class Float16Writer:
             else:
                 self._nodes.append(helper.make_node("Cast", [name], [half], to=TensorProto.FLOAT16))
         return self._half[name]
+
+    def _widened_constant(self, name: str) -> str:
+        """A constant in float32 that is stored in float16."""
+        half = self._in_half(name)
+        if self._emulated:
+            return half
+        if name not in self._wide:
+            self._wide[name] = self._names.fresh(f"{name}_float32")
+            self._nodes.append(helper.make_node("Cast", [half], [self._wide[name]], to=TensorProto.FLOAT))
+        return self._wide[name]
 
     def _float(self, name: str) -> None:
         """Let there be the float value itself."""
