@@ -1,6 +1,6 @@
 """Float32 models in half precision: values and weights in float16, or weights alone in bfloat16."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,19 +21,21 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import MEASURED, signal_to_noise
 from zoosmith.quantize.quantizer import refuse_quantized, simplified
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
-from zoosmith.quantize.writing.bfloat16_writer import weights_in_bfloat16
 from zoosmith.quantize.writing.float16_writer import LARGEST, Float16Writer, is_beyond
+from zoosmith.quantize.writing.half_weights_writer import BFLOAT16, FLOAT16, weights_in_half
 
-FLOAT16, BFLOAT16 = "float16", "bfloat16"
-
-# Decibels that a value must keep over the error of half precision: 1 % of its root mean square. Where the model as a
-# whole is not accepted, more are asked of every value.
-LEAST_DB = (40.0, 50.0, 60.0, 70.0)
+# Decibels that a value must keep over the error of half precision: 1 % of its root mean square; where the model as a
+# whole is not accepted, more. And how often what loses more is kept: each round finds at least one layer more.
+LEAST_DB = ((40.0, 5), (60.0, 3))
+# samples that values are measured on; a model is accepted on all
+_MEASURED = 4
+# where all of this does not help, a first or last part of the nodes stays in float32: in steps of this share of them
+_STEP = 1 / 32
+# and the model is taken if it is smaller by more than this
+_WORTH = 0.98
 # the first opset whose Cast takes bfloat16
 OLDEST_OF_BFLOAT16 = 13
 
-# rounds of keeping what loses too much, at each limit; each round finds at least one layer more
-_ROUNDS = 5
 # operators for whose weights graphs inside of nodes are looked at
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 
@@ -67,9 +69,10 @@ def to_half(
 
     In `float16`, nodes compute in float16 where their operator allows it, between Casts. Nodes whose values on the
     samples are beyond its range, or keep less than 40 dB over their error while their inputs keep that, stay in
-    float32; more stay where the model is not accepted. A graph inside of a node is a model of its own, with samples of
-    what it reads. In `bfloat16`, weights are kept in it and cast to float32 when the model is loaded, since ONNX
-    Runtime has no operators of bfloat16 on processors; its range is that of float32.
+    float32. More stay where the model is not accepted: what keeps less than 60 dB, then a first or last part of the
+    nodes, or the values of all; of those accepted the smallest model is taken. A graph inside of a node is a model of
+    its own, with samples of what it reads. In `bfloat16`, weights are kept in it and cast to float32 when the model is
+    loaded, since ONNX Runtime has no operators of bfloat16 on processors; its range is that of float32.
 
     Args:
         model: float32; it is left as it was.
@@ -104,12 +107,16 @@ def to_half(
 
 
 def _in_float16(model: onnx.ModelProto, samples: Samples, accepted: Accepted) -> Half:
-    exact = list(Watched(model, None).run(samples))
-    large = {name for values in exact for name, value in values.items() if is_beyond(value)}
+    exact, large = [], set[str]()
+    for number, values in enumerate(Watched(model, None).run(samples)):
+        large.update(name for name, value in values.items() if is_beyond(value))
+        if number < _MEASURED:
+            exact.append(values)
+    samples = samples[: len(exact)]
     kept = {node.output[0] for node in model.graph.node if large & {*node.input, *node.output}}
     found: Half | None = None
-    for least in LEAST_DB:
-        for _ in range(_ROUNDS):
+    for least, rounds in LEAST_DB:
+        for _ in range(rounds):
             layers = _measure(model, kept, exact, samples)
             losing = _losing(model, layers, kept, least)
             if not losing:
@@ -118,13 +125,55 @@ def _in_float16(model: onnx.ModelProto, samples: Samples, accepted: Accepted) ->
         halved = tuple(layer for name, layer in layers.items() if name not in kept)
         if not halved:
             break
-        order = [name for node in model.graph.node for name in node.output if name in kept]
-        found = Half(Float16Writer(model, kept).model, tuple(order), halved)
+        found = Half(Float16Writer(model, kept).model, _in_order(model, kept), halved)
         if accepted(found.model):
-            break
+            return found
     if found is None:
         raise NothingToQuantizeError("no value in float32 that float16 can take the place of")
-    return found
+    values_too = _with_more_in_float(model, kept, lambda names: Float16Writer(model, names).model, accepted)
+    weights_alone = _with_more_in_float(
+        model, set(), lambda names: weights_in_half(model, names, FLOAT16, inner=False), accepted
+    )
+    return _smaller(values_too, weights_alone) or found
+
+
+def _with_more_in_float(
+    model: onnx.ModelProto, kept: set[str], written: Callable[[set[str]], onnx.ModelProto], accepted: Accepted
+) -> Half | None:
+    """The smallest accepted model of which a first or last part stays in float32 beside `kept`; None where none is.
+
+    Errors that are made first go through most of the model, and first layers have few weights; what a Sigmoid or
+    Softmax reads at the end may be near zero in all samples.
+    """
+    order = [node.output[0] for node in model.graph.node]
+    first = _with_first_in_float(model, order, kept, written, accepted)
+    return _smaller(first, _with_first_in_float(model, order[::-1], kept, written, accepted))
+
+
+def _smaller(one: Half | None, other: Half | None) -> Half | None:
+    given = [each for each in (one, other) if each is not None]
+    return min(given, key=lambda each: each.model.ByteSize(), default=None)
+
+
+def _with_first_in_float(
+    model: onnx.ModelProto,
+    order: Sequence[str],
+    kept: set[str],
+    written: Callable[[set[str]], onnx.ModelProto],
+    accepted: Accepted,
+) -> Half | None:
+    """The model in which as few of the first nodes of an order stay in float32 as it takes; None where all have to."""
+    found: Half | None = None
+    refused, enough = 0, len(order)
+    while enough - refused > max(1, len(order) * _STEP):
+        middle = (refused + enough) // 2
+        names = kept.union(order[:middle])
+        tried = written(names)
+        if accepted(tried):
+            enough, found = middle, Half(tried, _in_order(model, names), ())
+        else:
+            refused = middle
+    return found if found is not None and found.model.ByteSize() < _WORTH * model.ByteSize() else None
 
 
 def _in_bfloat16(model: onnx.ModelProto, samples: Samples, accepted: Accepted) -> Half:
@@ -132,22 +181,29 @@ def _in_bfloat16(model: onnx.ModelProto, samples: Samples, accepted: Accepted) -
     if opset < OLDEST_OF_BFLOAT16:
         raise QuantizeError(f"opset {opset}, expected {OLDEST_OF_BFLOAT16} or later, where Cast takes bfloat16")
     kept: set[str] = set()
-    result = weights_in_bfloat16(model, kept)
-    if not any(
-        tensor.data_type == TensorProto.BFLOAT16 for graph in all_graphs(result) for tensor in graph.initializer
-    ):
+    result = weights_in_half(model, kept, BFLOAT16)
+    if not _holds_bfloat16(result):
         raise QuantizeError("no weights in float32")
-    if not accepted(result):
-        exact = list(Watched(model, None).run(samples))
-        same = {name: name for name in exact[0]}
-        for least in LEAST_DB:
-            layers = _layers(model, same, exact, Watched(result, same).run(samples))
-            kept |= _losing(model, layers, kept, least)
-            result = weights_in_bfloat16(model, kept)
-            if accepted(result):
-                break
-    order = [name for node in model.graph.node for name in node.output if name in kept]
-    return Half(result, tuple(order), ())
+    if accepted(result):
+        return Half(result, (), ())
+    samples = samples[:_MEASURED]
+    exact = list(Watched(model, None).run(samples))
+    same = {name: name for name in exact[0]}
+    for least, _ in LEAST_DB:
+        kept |= _losing(model, _layers(model, same, exact, Watched(result, same).run(samples)), kept, least)
+        result = weights_in_half(model, kept, BFLOAT16)
+        if accepted(result):
+            return Half(result, _in_order(model, kept), ())
+    nearer = _with_more_in_float(model, kept, lambda names: weights_in_half(model, names, BFLOAT16), accepted)
+    return nearer or Half(result, _in_order(model, kept), ())
+
+
+def _holds_bfloat16(model: onnx.ModelProto) -> bool:
+    return any(tensor.data_type == TensorProto.BFLOAT16 for graph in all_graphs(model) for tensor in graph.initializer)
+
+
+def _in_order(model: onnx.ModelProto, kept: set[str]) -> tuple[str, ...]:
+    return tuple(name for node in model.graph.node for name in node.output if name in kept)
 
 
 def _without_overridable_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -215,13 +271,15 @@ def _layers(
             if wanted[name].shape != found[half].shape:
                 # how many values there are depends on other values, as after a NonMaxSuppression
                 continue
-            # a mask of -inf stays what it is
-            usual = np.isfinite(wanted[name])
-            value, near = wanted[name][usual].astype(np.float64), found[half][usual].astype(np.float64)
+            value, near = wanted[name], found[half]
             signal, noise, low, high = seen
+            if not (np.isfinite(np.sum(value)) and np.isfinite(np.sum(near))):
+                # a mask of -inf stays what it is
+                usual = np.isfinite(value)
+                value, near = value[usual], np.nan_to_num(near[usual], nan=LARGEST, posinf=LARGEST, neginf=-LARGEST)
             seen[:] = (
-                signal + np.sum(value**2),
-                noise + np.sum(np.nan_to_num(near - value, nan=LARGEST, posinf=LARGEST, neginf=LARGEST) ** 2),
+                signal + np.sum(np.square(value, dtype=np.float64)),
+                noise + np.sum(np.square(np.subtract(near, value, dtype=np.float64))),
                 min(low, value.min(initial=np.inf)),
                 max(high, value.max(initial=-np.inf)),
             )

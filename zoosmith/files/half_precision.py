@@ -17,9 +17,10 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.half_precision import BFLOAT16, OLDEST_OF_BFLOAT16, Half, to_half
+from zoosmith.quantize.half_precision import OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
+from zoosmith.quantize.writing.half_weights_writer import BFLOAT16
 from zoosmith.validation import InputSource, Limits, ValidationError, compare, runner_for, verify_models
 
 # samples that choose what stays in float32, and that the result is verified on

@@ -165,7 +165,8 @@ def halved(base: Make, name: str = FLOAT16_ROW) -> Make:
 
     def make(maker: RowMaker) -> ModelProto:
         # loading it takes longer than making most rows
-        from zoosmith.quantize.half_precision import FLOAT16, to_half
+        from zoosmith.quantize.half_precision import to_half
+        from zoosmith.quantize.writing.half_weights_writer import FLOAT16
 
         model = _loaded(base, maker)
         found = to_half(model, maker.samples(model), FLOAT16)
