@@ -80,6 +80,7 @@ def quantize(
         The quantized model, a new one.
 
     Raises:
+        TypeError: the model is no ModelProto, or the samples are no sequence of arrays by input name.
         ModelError: the model imports no opset of ONNX's own operators.
         QuantizeError: the model is quantized already, of an opset below 10, has weights or activations that are not
             finite, or nothing to quantize.
@@ -103,9 +104,12 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """The float model without functions of its own.
 
     Raises:
+        TypeError: it is no message, but a path or bytes.
         ModelError: as for `quantize`.
         QuantizeError: the model cannot be quantized, for what `quantize` names.
     """
+    if not isinstance(model, onnx.ModelProto):
+        raise TypeError(f"expected a ModelProto, not {type(model).__name__}")
     refuse_quantized(model)
     _check(model)
     return onnx.inliner.inline_local_functions(model) if model.functions else model

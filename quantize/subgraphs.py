@@ -57,9 +57,11 @@ def quantize_every_graph(
         weighted: operators that a graph inside of a node must have one of to be looked at.
 
     Raises:
+        TypeError: the samples are no sequence of arrays by input name.
         NothingToQuantizeError: no graph has something to quantize.
         ValidationError: a sample does not fit the model.
     """
+    _check_type(samples)
     done, missing = 0, NothingToQuantizeError()
 
     def every_graph(current: ModelProto, given: Samples, within: Within) -> ModelProto:
@@ -90,6 +92,16 @@ def quantize_every_graph(
     # new initializers are no inputs
     result.ir_version = max(lowered_ir(result), INITIALIZERS_APART)
     return result
+
+
+def _check_type(samples: Samples) -> None:
+    # others than these read files, one at a time
+    given = samples if isinstance(samples, list | tuple) else []
+    wrong = [] if isinstance(samples, Sequence) else [samples]
+    wrong += [sample for sample in given if not isinstance(sample, Mapping)]
+    if wrong:
+        kind = type(wrong[0]).__name__
+        raise TypeError(f"samples: expected a sequence of arrays by input name, a mapping for each; found {kind}")
 
 
 def _put_within(within: Within, inner: "_Inner", outer: ModelProto, found: ModelProto) -> ModelProto:

@@ -233,6 +233,17 @@ def test_a_model_without_weights_is_refused() -> None:
     refused(net.model(net.add("Relu", "data")), "nothing to quantize")
 
 
+def test_arguments_of_another_kind_are_named() -> None:
+    model = dense_block()
+    samples = random_samples(model, 2)
+    stacked = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+    for given, kind in ((stacked, "dict"), ([*stacked.values()], "ndarray"), ((each for each in samples), "generator")):
+        with pytest.raises(TypeError, match=f"expected a sequence of arrays by input name.* found {kind}"):
+            quantize(model, given)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a ModelProto, not bytes"):
+        quantize(model.SerializeToString(), samples)  # type: ignore[arg-type]
+
+
 def test_an_opset_import_is_needed() -> None:
     model = helper.make_model(dense_block().graph)
     del model.opset_import[:]
