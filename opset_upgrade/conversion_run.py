@@ -1,8 +1,8 @@
 """One conversion: the nodes of a model walked, each through the version steps of its operator."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, helper
@@ -11,7 +11,7 @@ from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.names import Names
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS, default_opset
 from zoosmith.onnx_model.ports import initializer_names, input_ports, symbolic_sizes
-from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.onnx_model.traversal import all_nodes, subgraphs
 from zoosmith.opset_upgrade.caveats import Admitted, Caveat
 from zoosmith.opset_upgrade.cleanup import clean_up, is_known, taken_branch
 from zoosmith.opset_upgrade.domains import Versions
@@ -83,6 +83,10 @@ class ConversionRun:
         self.versions = versions
         self.target = versions.target
         self.names = Names(model)
+        self._callers: dict[tuple[str, str], GraphFacts] = {}  # of functions that call others, to tell types alone
+        self._asked: set[tuple[str, str]] = (
+            set()
+        )  # functions whose calls are looked at, as one that calls itself would be forever
         self.local = {(function.domain, function.name) for function in model.functions}
         self.ir = ir
         self.exact = exact
@@ -131,28 +135,52 @@ class ConversionRun:
         return infer_types(self.model, self.defaults)
 
     def _convert_function(self, source: FunctionProto, result: FunctionProto, main: GraphFacts) -> None:
-        opset = default_opset(source) or self.versions.source
-        facts = GraphFacts(source, self.names, opset, None, lambda: self._called_with(source, main))
-        self._convert(result, facts, opset, None)
+        facts = self._facts_of(source, main)
+        self._convert(result, facts, default_opset(source) or self.versions.source, None)
         self.versions.write(result)
+
+    def _facts_of(self, function: FunctionProto, main: GraphFacts) -> GraphFacts:
+        opset = default_opset(function) or self.versions.source
+        return GraphFacts(function, self.names, opset, None, lambda: self._called_with(function, main))
 
     def _called_with(self, function: FunctionProto, main: GraphFacts) -> dict[str, TypeProto]:
         """Types of the function's inputs where every call gives the same."""
         found: dict[str, list[TypeProto | None]] = {name: [] for name in function.input}
+        key = (function.domain, function.name)
+        if key not in self._asked:
+            self._asked.add(key)
+            for node, type_of in self._calls(function, main):
+                for formal, name in zip(function.input, node.input, strict=False):
+                    found[formal].append(type_of(name))
+            self._asked.remove(key)
+        return {
+            name: types[0]
+            for name, types in found.items()
+            if types and types[0] and types.count(types[0]) == len(types)
+        }
+
+    def _calls(
+        self, function: FunctionProto, main: GraphFacts
+    ) -> Iterator[tuple[NodeProto, Callable[[str], TypeProto | None]]]:
+        """The nodes that call a function, and what tells the types of their inputs."""
+        called = (function.domain, function.name)
         waiting: list[tuple[GraphProto, Path]] = [(self.model.graph, ())]
         while waiting:
             graph, path = waiting.pop()
             types = self._types.get(path, {})
             for index, node in enumerate(graph.node):
                 waiting.extend((inner, (*path, str(index), key)) for key, inner in subgraphs(node))
-                if (node.domain, node.op_type) == (function.domain, function.name):
-                    for formal, name in zip(function.input, node.input, strict=False):
-                        found[formal].append(types.get(name) or main.type(name))
-        return {
-            name: types[0]
-            for name, types in found.items()
-            if types and types[0] and types.count(types[0]) == len(types)
-        }
+                if (node.domain, node.op_type) == called:
+                    yield node, partial(_type_in, types, main)
+        for caller in self.model.functions:
+            outer = [node for node in caller.node if (node.domain, node.op_type) == called]
+            key = (caller.domain, caller.name)
+            if outer and key not in self._callers:
+                # facts apart from those of its own conversion, which change
+                self._callers[key] = self._facts_of(caller, main)
+            yield from ((node, self._callers[key].type) for node in outer)
+            inner = [node for each in caller.node for _, graph in subgraphs(each) for node in all_nodes(graph)]
+            yield from ((node, lambda name: None) for node in inner if (node.domain, node.op_type) == called)
 
     def _convert(self, body: GraphProto | FunctionProto, facts: GraphFacts, opset: int, path: Path | None) -> None:
         """Convert a graph or function body in place; `path` is None where no inferred types exist."""
@@ -427,3 +455,7 @@ def _overridable(model: ModelProto) -> frozenset[str]:
     if model.ir_version < 4:
         return frozenset()
     return frozenset(value.name for value in model.graph.input) & initializer_names(model.graph)
+
+
+def _type_in(types: Mapping[str, TypeProto], main: GraphFacts, name: str) -> TypeProto | None:
+    return types.get(name) or main.type(name)

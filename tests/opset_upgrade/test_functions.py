@@ -7,6 +7,7 @@ from onnx import ModelProto, checker, parser
 from onnx.reference import ReferenceEvaluator
 
 from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation import runner_for
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -48,3 +49,33 @@ def test_an_integer_that_a_double_does_not_hold_is_refused_by_the_name_of_the_fu
     body = "i = Constant <value = int64[1] {9223372036854775807}> ()  k = Cast <to = 1> (i)  r = Add (a, k)"
     with pytest.raises(OpsetError, match="function 'f': a constant of int64 cannot be stated in a function there"):
         convert_version(calling(body), 8)
+
+
+NESTED = """<ir_version: 9, opset_import: ["": 17, "l": 1]>
+    g (float[2,3] x) => (float[2,3] y) { y = l.outer <k = 0.3> (x) }
+    <opset_import: ["": 17, "l": 1], domain: "l">
+    outer <k> (x) => (y) { z = Neg (x) y = l.inner <slope: float = @k> (z) }
+    <opset_import: ["": 17], domain: "l">
+    inner <slope> (x) => (y) { y = LeakyRelu <alpha: float = @slope> (x) }"""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_function_that_another_one_calls_knows_the_types_of_its_inputs(turned: bool) -> None:
+    model = parser.parse_model(NESTED)
+    if turned:
+        model.functions.reverse()
+    x = np.float32([[1, -2, 3], [-4, 5, -6]])
+    expected = runner_for(model).run({"x": x})["y"]
+    for target in (15, 8):
+        converted = convert_version(model, target)
+        checker.check_model(converted, full_check=True)
+        np.testing.assert_array_equal(runner_for(converted).run({"x": x})["y"], expected)
+
+
+def test_functions_that_call_each_other_are_refused() -> None:
+    model = parser.parse_model(
+        NESTED.replace("y = LeakyRelu <alpha: float = @slope> (x)", "y = l.outer <k = 0.1> (x) ")
+    )
+    model.functions[1].node.add(op_type="LeakyRelu", input=["x"], output=["unread"])
+    with pytest.raises(OpsetError, match="the type of 'x' is not known"):
+        convert_version(model, 13)
