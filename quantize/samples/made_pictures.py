@@ -1,4 +1,4 @@
-"""Made-up pictures of three kinds, by number: of natural statistics, lines of text, and text in natural pictures."""
+"""Made-up pictures of three kinds, by number: of natural statistics, lines of text, and text in scenes and on pages."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -7,14 +7,14 @@ import numpy as np
 from PIL import Image
 
 from zoosmith.quantize.samples.natural_images import natural_images
-from zoosmith.quantize.samples.text_pictures import text_pictures
+from zoosmith.quantize.samples.text_pictures import pages, text_pictures
 from zoosmith.validation.reading.preprocess import MARGIN
 
 NATURAL, LINES, SCENES = "natural", "lines", "scenes"
 KINDS = {
     NATURAL: "natural pictures",
     LINES: "lines of text",
-    SCENES: "natural pictures with text in them",
+    SCENES: "natural pictures with text in them, and pages",
 }
 """Kind -> what messages call it."""
 
@@ -82,14 +82,23 @@ def _of_kind(size: tuple[int, int], seed: int, kind: str) -> MadePictures:
 
 
 def scenes(count: int, size: tuple[int, int], *, seed: int = 0, first: int = 0) -> Iterator[Image.Image]:
-    """Natural pictures with lines of text in them, as nets that find text are trained on; as for `natural_images`."""
-    height, width = size
+    """Pictures as nets that find text are trained on: of even numbers scenes with text, of odd ones pages of text.
+
+    The arguments are those of `natural_images`.
+    """
     for index in range(first, first + count):
-        picture = next(natural_images(1, size, seed=seed, first=index))
-        random = np.random.RandomState([seed, index, 1])
-        for line in range(random.randint(1, _MOST_LINES + 1)):
-            high = max(8, round(height * random.uniform(_LOWEST, _HIGHEST)))
-            wide = min(width, round(high * random.uniform(_SHORTEST, _LONGEST)))
-            [text] = text_pictures(1, (high, wide), seed=seed, first=index * _MOST_LINES + line)
-            picture.paste(text, (random.randint(0, width - wide + 1), random.randint(0, max(1, height - high + 1))))
+        [picture] = pages(1, size, seed=seed, first=index) if index % 2 else [_scene(size, seed, index)]
         yield picture
+
+
+def _scene(size: tuple[int, int], seed: int, index: int) -> Image.Image:
+    """A natural picture with a few lines of text in it."""
+    height, width = size
+    picture = next(natural_images(1, size, seed=seed, first=index))
+    random = np.random.RandomState([seed, index, 1])
+    for line in range(random.randint(1, _MOST_LINES + 1)):
+        high = max(8, round(height * random.uniform(_LOWEST, _HIGHEST)))
+        wide = min(width, round(high * random.uniform(_SHORTEST, _LONGEST)))
+        [text] = text_pictures(1, (high, wide), seed=seed, first=index * _MOST_LINES + line)
+        picture.paste(text, (random.randint(0, width - wide + 1), random.randint(0, max(1, height - high + 1))))
+    return picture

@@ -1,11 +1,11 @@
-"""Pictures of lines of text, made by seed: calibration data for nets that read text, whose inputs are wide and low.
+"""Pictures of lines and pages of text, made by seed: calibration data for nets that read or find text.
 
 Letters are strokes between points of a grid of three by five. They have to be letters that can be read: on strokes at
 random, the values deep in PP-OCRv5's recognizer are unlike those that its BatchNormalizations state, as if there were
 no text. Only operations that IEEE 754 rounds exactly are used, so that a seed gives the same bytes on every machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,11 @@ from zoosmith.quantize.samples.painting import exposed, painted
 # of the height of a picture: that of its letters
 _LOWEST, _HIGHEST = 0.45, 0.85
 _SPACES = 0.15
+# of the height of a page: that of its lines; and the lowest one that can be read, in pixels
+_LINES = (0.05, 0.2)
+_LOWEST_LINE = 12
+# of its width: where lines end
+_ENDS = (-0.2, 1.4)
 
 # letter -> its strokes: points of a column (0 to 2) and a row (0 to 4), each joined with the one before
 _LETTERS = {
@@ -83,15 +88,43 @@ def text_pictures(count: int, size: tuple[int, int], *, seed: int = 0, first: in
     return painted(_picture, count, size, seed=seed, first=first)
 
 
+def pages(count: int, size: tuple[int, int], *, seed: int = 0, first: int = 0) -> Iterator[Image.Image]:
+    """Pages full of lines of text, one picture each; the arguments are those of `painted`."""
+    return painted(_page, count, size, seed=seed, first=first)
+
+
+def _page(random: np.random.RandomState, height: int, width: int) -> Array:
+    """Lines of letters on a page, at a random mean and contrast; uint8 of (height, width, 3)."""
+    return _inked(random, height, width, _lines)
+
+
 def _picture(random: np.random.RandomState, height: int, width: int) -> Array:
-    """A line of letters on a ground of faint shapes, at a random mean and contrast; uint8 of (height, width, 3)."""
+    """A line of letters, at a random mean and contrast; uint8 of (height, width, 3)."""
+    return _inked(random, height, width, _line)
+
+
+def _inked(
+    random: np.random.RandomState, height: int, width: int, draw: Callable[[np.random.RandomState, int, int], Array]
+) -> Array:
+    """What `draw` says that ink covers, on a ground of faint shapes; uint8 of (height, width, 3)."""
     ground = leaves(random, height, width) * random.uniform(0, 0.25) + colour(random)
-    ink = _line(random, height, width)[..., None]
+    ink = draw(random, height, width)[..., None]
     shade = colour(random)
     shade = shade + (1.0 if shade.mean() >= ground.mean() else -1.0) * random.uniform(0.6, 1.2)
     values = ground * (1 - ink) + shade * ink
     values = values + random.uniform(-1, 1, values.shape) * random.uniform(0, 0.15)
     return exposed(random, values, (80, 180), (35, 90))
+
+
+def _lines(random: np.random.RandomState, height: int, width: int) -> Array:
+    """How much of each pixel ink covers on a page of lines of one height, of shape (height, width)."""
+    result = np.zeros((height, width))
+    line = max(_LOWEST_LINE, round(height * random.uniform(*_LINES)))
+    for top in range(random.randint(0, line), height - line + 1, line):
+        # as those of a paragraph lines end anywhere; some are left out
+        end = max(round(width * random.uniform(*_ENDS)), 0)
+        result[top : top + line, :end] = _line(random, line, width)[:, :end]
+    return result
 
 
 def _line(random: np.random.RandomState, height: int, width: int) -> Array:

@@ -16,7 +16,7 @@ from zoosmith.quantize.samples.made_pictures import (
 )
 from zoosmith.quantize.samples.natural_images import natural_images
 
-SHA256 = "ff0b6bd13a027b1109a7d1e24d2213a458e00cc314e8c54ed5d4b5456c774236"
+SHA256 = "9bf9d83345e94c0eaa350489e49f342a36c026d22b2df8c9c189b9cef4d1e033"
 
 
 def test_a_seed_gives_the_same_scenes_on_every_machine() -> None:
@@ -27,7 +27,9 @@ def test_a_seed_gives_the_same_scenes_on_every_machine() -> None:
 
 
 def test_a_part_of_a_scene_is_text() -> None:
-    for scene, natural in zip(scenes(8, (128, 128)), natural_images(8, (128, 128)), strict=True):
+    # those between are pages
+    pairs = list(zip(scenes(8, (128, 128)), natural_images(8, (128, 128)), strict=True))[::2]
+    for scene, natural in pairs:
         changed = np.any(np.asarray(scene) != np.asarray(natural), axis=2)
         assert 0.005 < changed.mean() < 0.9
 

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from zoosmith.quantize.samples.text_pictures import text_pictures
+from zoosmith.quantize.samples.text_pictures import pages, text_pictures
 
 SHA256 = "fe8651602cfa77b38041487c1961c9208e555bf9db2a9f2ec87fc3940a91ae47"
 
@@ -31,3 +31,16 @@ def test_pictures_differ_in_brightness_and_contrast() -> None:
     values = [np.asarray(picture, np.float64) for picture in text_pictures(16, (48, 192))]
     assert np.std([value.mean() for value in values]) > 15
     assert np.std([value.std() for value in values]) > 5
+
+
+def test_a_page_has_lines_of_ink_from_top_to_bottom() -> None:
+    covered = []
+    for page in pages(6, (160, 160), seed=3):
+        assert page.size == (160, 160)
+        grey = np.asarray(page, np.float64).mean(axis=2)
+        # edges of strokes are steeper than those of the faint ground
+        steep = np.abs(np.diff(grey, axis=1)) > 40
+        rows = steep.any(axis=1)
+        covered.append(rows.mean())
+        assert rows[:80].any() and rows[80:].any()
+    assert 0.4 < np.mean(covered) < 0.95

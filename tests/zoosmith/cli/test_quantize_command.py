@@ -187,7 +187,9 @@ def test_made_up_pictures_have_text_in_them_where_the_training_data_had(
     model = trained_on(tmp_path / "net.onnx", "torchvision", kind="scenes", edges=True)
     options = ["--samples", 16, "--every-layer", "-o", tmp_path / "o.onnx", "--preprocess", "torchvision"]
     code, out, err = run(capsys, "quantize", model, *options)
-    assert "nearest to the training data: natural pictures with text in them, --preprocess torchvision" in err
+    assert (
+        "nearest to the training data: natural pictures with text in them, and pages, --preprocess torchvision" in err
+    )
     assert code == 0 and "like the training data" in out
 
 
