@@ -1,11 +1,12 @@
-"""Measure what bias correction and cross-layer equalization change in integer models, in one run.
+"""Measure what the rounding of weights, bias correction and equalization change in integer models, in one run.
 
 python benchmarks/int8_weights.py MODEL.onnx ... [--images FOLDER] [--preprocess NAME] [--samples 24]
 
 For each model: the error of the outputs, in standard deviations, of the integer model as it is written (rounding of the
-weights corrected by the mean of what they multiply), without that correction, and of the model whose consecutive
-convolutions were equalized first (Nagel et al., "Data-free quantization through weight equalization and bias
-correction", 2019, section 4.1). Every other sample calibrates, the rest measures.
+weights corrected by the mean of what they multiply), with weights rounded by the covariance of what they multiply, as
+under a limit of accuracy, without the correction, and of the model whose consecutive convolutions were equalized first
+(Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019, section 4.1). Every other
+sample calibrates, the rest measures.
 """
 
 import argparse
@@ -16,13 +17,16 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from zoosmith.execution import SILENT
 from zoosmith.onnx_model.constants import Array
 from zoosmith.onnx_model.opsets import required_opset
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.optimize import optimize
 from zoosmith.quantize import quantize
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.mixed_precision import _Calibrated
 from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.target import INTEGER
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
 from zoosmith.validation import preprocessing, runner_for
@@ -87,6 +91,13 @@ def uncorrected(writer: IntegerWriter, source: object, entering: QuantizationPar
 _MOMENTS = IntegerWriter._moments
 
 
+def by_covariance(model: onnx.ModelProto, samples: Samples) -> onnx.ModelProto:
+    """The fastest integer model, its weights rounded by the covariance of what they multiply."""
+    floats = _Calibrated(model, samples, "minmax", INTEGER, None, SILENT)
+    fastest = floats.plan()
+    return floats.rounded_by_covariance(fastest).written(fastest).model
+
+
 def error(exact: onnx.ModelProto, integer: onnx.ModelProto, samples: Samples) -> float:
     """Mean absolute error of the outputs over their standard deviation."""
     before, after = runner_for(exact), runner_for(integer)
@@ -113,6 +124,7 @@ def main() -> None:
         folded = optimize(model)
         other, pairs = equalized(folded)
         figures = {"as written": error(model, quantize(folded, calibrated), measured)}
+        figures["by covariance"] = error(model, by_covariance(folded, calibrated), measured)
         with mock.patch.object(IntegerWriter, "_moments", uncorrected):
             figures["without bias correction"] = error(model, quantize(folded, calibrated), measured)
         figures[f"{pairs} pairs equalized"] = error(model, quantize(other, calibrated), measured)
