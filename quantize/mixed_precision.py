@@ -18,12 +18,13 @@ from zoosmith.quantize.input_moments import measure_moments
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
+from zoosmith.quantize.plan.float_time import float_time
 from zoosmith.quantize.plan.partition import Partition, Step, partition, units
 from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
-from zoosmith.quantize.quantizer import prepare, simplified, without_functions, write_integer
+from zoosmith.quantize.quantizer import fold, rewrite, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
@@ -250,9 +251,12 @@ class _Calibrated:
         progress: Progress,
     ) -> None:
         self._target = target
-        self.prepared = prepare(model)
+        folded = fold(model)
+        self.prepared = rewrite(folded.clone())
         self._exact = to_proto(self.prepared)
         self._shapes = tensor_shapes(self.prepared, self._exact, samples)
+        self._float_time = float_time(units(folded), self._shapes)
+        del folded
         ranges = kept_or_calibrated(
             self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
         )
@@ -282,7 +286,7 @@ class _Calibrated:
 
     def time(self, plan: _Plan) -> PlannedTime:
         """What a plan takes, by the table of costs."""
-        return planned_time(self.prepared, self._shapes, plan.integer)
+        return planned_time(self.prepared, self._shapes, plan.integer, self._float_time)
 
     def layers(self, plan: _Plan) -> list[Step]:
         """The integer steps that make values of their own: all but those that move values."""

@@ -131,8 +131,26 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
         ModelError: as for `quantize`.
         QuantizeError: as for `quantize`.
     """
+    return rewrite(fold(model))
+
+
+def fold(model: onnx.ModelProto) -> ir.Model:
+    """The float model, checked and optimized.
+
+    Raises:
+        ModelError: as for `quantize`.
+        QuantizeError: as for `quantize`.
+    """
     _check(model)
-    result = _folded(model)
+    return _folded(model)
+
+
+def rewrite(result: ir.Model) -> ir.Model:
+    """Put a float model of `fold` in the form with the faster integer kernels, in place.
+
+    Raises:
+        NothingToQuantizeError: no operator has weights and an integer form.
+    """
     GatedActivations()(result)
     ScalarsAroundErf()(result)
     AffinesBeforeConvolutions()(result)

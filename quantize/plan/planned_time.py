@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import onnx_ir as ir
 
-from zoosmith.optimize.values import constant, input_constant, is_standard, name_of, read_values, sizes
-from zoosmith.quantize.plan.costs import COSTS, border_cost, border_excess, step_cost
+from zoosmith.optimize.values import constant, name_of, read_values
+from zoosmith.quantize.plan.costs import border_cost, border_excess, step_cost
+from zoosmith.quantize.plan.float_time import other_time
 from zoosmith.quantize.plan.partition import Step, units
-
-_RECURRENT = ("LSTM", "GRU", "RNN")
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,26 @@ class PlannedTime:
         return 1 - self.planned / self.float_model if self.float_model else 0.0
 
 
-def planned_time(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], integer: Collection[str]) -> PlannedTime:
-    """What the table of costs says of a plan.
-
-    Operators without an integer form are not in the table: those that multiply as layers do are counted by their
-    products, others not at all.
+def planned_time(
+    model: ir.Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    integer: Collection[str],
+    float_model: float | None = None,
+) -> PlannedTime:
+    """What the tables of costs say of a plan.
 
     Args:
-        model: the float model that was planned for, as `fold_to_ir` gives it.
+        model: the float model that was planned for, rewritten for integers.
         shapes: of its float32 tensors, by name.
         integer: names of the steps that are integer.
+        float_model: microseconds of the float model before it was rewritten, where known.
     """
     steps = units(model)
-    others = sum(_microseconds_of_products(step.node) for step in steps if step.form is None)
-    return PlannedTime(
-        others + _time(steps, model.graph.outputs, shapes, ()),
-        others + _time(steps, model.graph.outputs, shapes, integer),
-    )
+    others = other_time(steps, shapes)
+    planned = others + _time(steps, model.graph.outputs, shapes, integer)
+    rewritten = others + _time(steps, model.graph.outputs, shapes, ())
+    # what is rewritten for integers may be slower in float than it was: the plan is held against the slower of both
+    return PlannedTime(max(rewritten, float_model or 0.0), planned)
 
 
 def _time(
@@ -79,17 +80,3 @@ def _time(
         elif maker is None or maker.node.op_type != "MaxPool":
             total += to_integer
     return total
-
-
-def _microseconds_of_products(node: ir.Node) -> float:
-    """Microseconds for the products of an operator that the table does not have; 0 for those that have none."""
-    source = sizes(node.inputs[0]) if node.inputs else None
-    known = prod(size or 1 for size in source or ())
-    if is_standard(node, "ConvTranspose"):
-        weights = input_constant(node, 1)
-        return 0.0 if weights is None else COSTS["Conv"][0].microseconds(0, known * weights[0].size)
-    if is_standard(node, *_RECURRENT):
-        matrices = [found for found in (input_constant(node, index) for index in (1, 2)) if found is not None]
-        rows = prod(size or 1 for size in (source or ())[:2])
-        return sum(COSTS["product of few rows"][0].microseconds(0, rows * matrix.size) for matrix in matrices)
-    return 0.0

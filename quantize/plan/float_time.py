@@ -1,0 +1,143 @@
+"""What a float model takes, node by node: by the table of costs, and a short one of operators without integer form."""
+
+from collections.abc import Mapping
+from math import prod
+
+import onnx_ir as ir
+
+from zoosmith.optimize.values import constant, input_constant, is_standard, name_of, sizes
+from zoosmith.quantize.plan.costs import COSTS, Cost, step_cost
+from zoosmith.quantize.plan.partition import Step
+
+Shape = tuple[int, ...]
+
+# of ONNX Runtime 1.32, one thread, AVX-512, as its profiler gave them in BERT-base, ViT-S and PP-OCR shapes
+_CALL = 0.5
+_VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Shape", "Dropout", "Size")
+_VIEW = Cost(_CALL, 0)
+_OTHERS = {
+    "Softmax": Cost(_CALL, 0.29),
+    "LayerNormalization": Cost(_CALL, 0.46),
+    "Erf": Cost(_CALL, 0.6),
+    "HardSwish": Cost(_CALL, 0.16),
+    "Transpose": Cost(_CALL, 0.25),
+}
+_ELEMENTWISE = Cost(_CALL, 0.08)
+# an Add and the LayerNormalization behind it, which ONNX Runtime makes one operator of: 400 us for 128 x 768 values
+_SKIP = Cost(_CALL, 4.1 - _OTHERS["LayerNormalization"].value)
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_KEEP_SHAPE = {
+    *("Add", "Sub", "Mul", "Div", "Sum", "Clip", "Relu", "BatchNormalization", "LayerNormalization", "Softmax", "Erf"),
+    *(
+        "HardSwish",
+        "HardSigmoid",
+        "Sigmoid",
+        "Tanh",
+        "LeakyRelu",
+        "PRelu",
+        "Identity",
+        "Dropout",
+        "Cast",
+        "Sqrt",
+        "Pow",
+    ),
+}
+
+
+def float_time(steps: list[Step], shapes: Mapping[str, Shape]) -> float:
+    """Microseconds of the float model that these are the steps of, Adds before LayerNormalizations as they are.
+
+    Args:
+        steps: in topological order.
+        shapes: of float tensors, by name. Others follow from the model and from what elementwise operators read.
+    """
+    known = all_shapes(steps, shapes)
+    return sum(_priced(step, known) for step in steps)
+
+
+def other_time(steps: list[Step], shapes: Mapping[str, Shape]) -> float:
+    """Microseconds of the steps that have no integer form, as they stand in an integer file."""
+    known = all_shapes(steps, shapes)
+    return sum(_microseconds(step.node, known, skips=False) for step in steps if step.form is None)
+
+
+def all_shapes(steps: list[Step], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The shapes that are given, those that the model states, and those of what elementwise operators make."""
+    result = dict(shapes)
+    for step in steps:
+        for value in (*step.node.inputs, *step.node.outputs, step.output):
+            found = sizes(value)
+            if value is not None and value.name and value.name not in result and found is not None:
+                whole = tuple(size for size in found if size is not None)
+                if len(whole) == len(found):
+                    result[value.name] = whole
+        if step.node.op_type in _KEEP_SHAPE and step.output.name not in result:
+            read = [result[value.name] for value in step.node.inputs if value is not None and value.name in result]
+            if read:
+                result[name_of(step.output)] = max(read, key=prod)
+    return result
+
+
+def _priced(step: Step, shapes: Mapping[str, Shape]) -> float:
+    if step.form is not None and all(name_of(value) in shapes for value in (*step.sources, step.output)):
+        time = step_cost(step, shapes)[0]
+        return time + (_SKIP.microseconds(_values(step.node, shapes), 0) if _skips(step.node) else 0.0)
+    return _microseconds(step.node, shapes, skips=True)
+
+
+def _microseconds(node: ir.Node, shapes: Mapping[str, Shape], *, skips: bool) -> float:
+    """Microseconds of an operator; 0 for one that a runtime computes when it loads the model."""
+    if node.op_type == "Constant" or (
+        node.inputs and all(value is None or _is_constant(value) for value in node.inputs)
+    ):
+        return 0.0
+    if is_standard(node, *_VIEWS):
+        return _VIEW.call
+    if is_standard(node, *_RECURRENT, "ConvTranspose"):
+        return _products_of_weights(node, shapes)
+    values = _values(node, shapes)
+    if is_standard(node, "MatMul", "Gemm"):
+        inner = _shape(node.inputs[0], shapes)[-1:]
+        return COSTS["product"][0].microseconds(values, prod(_shape(node.outputs[0], shapes)) * prod(inner))
+    if skips and _skips(node):
+        return _SKIP.microseconds(values, 0)
+    return _OTHERS.get(node.op_type, _ELEMENTWISE).microseconds(values, 0)
+
+
+def _is_constant(value: ir.Value) -> bool:
+    return constant(value) is not None
+
+
+def _shape(value: ir.Value | None, shapes: Mapping[str, Shape]) -> Shape:
+    return (0,) if value is None or value.name is None else shapes.get(value.name, (0,))
+
+
+def _values(node: ir.Node, shapes: Mapping[str, Shape]) -> int:
+    """How many values an operator reads or makes, whichever are more."""
+    read = [value for value in node.inputs if value is not None and not _is_constant(value)]
+    return max((prod(_shape(value, shapes)) for value in (*read, *node.outputs)), default=0)
+
+
+def _skips(node: ir.Node) -> bool:
+    """Whether ONNX Runtime makes a SkipLayerNormalization of an Add and what reads it."""
+    output = node.outputs[0]
+    readers = [use.node for use in output.uses()]
+    return (
+        is_standard(node, "Add")
+        and len(readers) == 1
+        and is_standard(readers[0], "LayerNormalization")
+        and not output.is_graph_output()
+        # it has to know the rank of both
+        and not any(_is_constant(value) or sizes(value) is None for value in node.inputs if value is not None)
+    )
+
+
+def _products_of_weights(node: ir.Node, shapes: Mapping[str, Shape]) -> float:
+    """Microseconds for the products of a ConvTranspose or a recurrent operator with constant weights."""
+    source = _shape(node.inputs[0], shapes)
+    matrices = [found for found in (input_constant(node, index) for index in (1, 2)) if found is not None]
+    if node.op_type == "ConvTranspose":
+        weights = input_constant(node, 1)
+        return 0.0 if weights is None else COSTS["Conv"][0].microseconds(0, prod(source) * weights[0].size)
+    rows = prod(source[:2])
+    return sum(COSTS["product of few rows"][0].microseconds(0, rows * matrix.size) for matrix in matrices)
