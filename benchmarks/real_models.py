@@ -28,7 +28,7 @@ from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes
 from zoosmith.opset_upgrade import OpsetError, convert
 from zoosmith.validation import compare, random_inputs
-from zoosmith.validation.running.runners import OnnxRuntimeRunner
+from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 
 MODELS = Path(__file__).resolve().parents[2] / "shared/models"
 SIZES = (2, 3, 5, 8, 16, 17, 32, 64, 96, 128, 1, 256, 512)

@@ -20,7 +20,7 @@ from zoosmith.quantize import calibration
 from zoosmith.quantize.calibration import Range, Samples, calibrate
 from zoosmith.validation import ValidationError
 from zoosmith.validation.reading.array_files import open_arrays
-from zoosmith.validation.running.runners import onnx_runtime
+from zoosmith.validation.running.onnx_runtime import onnx_runtime
 
 # files of up to a megabyte each; those that were used last stay
 _KEPT = 100

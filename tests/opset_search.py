@@ -36,7 +36,7 @@ from onnx.reference import ReferenceEvaluator
 from tests.opset_upgrade.node_cases import assert_same, cases_by_operator, data
 from zoosmith.opset_upgrade import OpsetError, convert
 from zoosmith.validation import OnnxRuntimeRunner, ValidationError
-from zoosmith.validation.running.runners import onnx_runtime_has
+from zoosmith.validation.running.choice import onnx_runtime_has
 
 # their results are random, or of types that differ by build
 _LEFT_OUT = {"RandomNormalLike", "RandomUniformLike", "RandomNormal", "RandomUniform", "Bernoulli", "Multinomial"}

@@ -14,12 +14,12 @@ from .reading.feeds import read_feed as read_feed
 from .reading.images import ImageFolder as ImageFolder
 from .reading.images import load_images as load_images
 from .reading.preprocess import preprocessing as preprocessing
+from .running.choice import runner_for as runner_for
 from .running.latency import Latency as Latency
 from .running.latency import measure as measure
 from .running.memory import peak_memory as peak_memory
+from .running.onnx_runtime import OnnxRuntimeRunner as OnnxRuntimeRunner
 from .running.reference import ReferenceRunner as ReferenceRunner
-from .running.runners import OnnxRuntimeRunner as OnnxRuntimeRunner
-from .running.runners import runner_for as runner_for
 from .verification.comparison import Comparison as Comparison
 from .verification.comparison import compare as compare
 from .verification.models import verify_models as verify_models

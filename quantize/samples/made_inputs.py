@@ -20,7 +20,7 @@ from zoosmith.validation.errors import StoppedError
 from zoosmith.validation.inputs.fitting import Case, fitting_cases
 from zoosmith.validation.inputs.random_values import InputShape
 from zoosmith.validation.running.clock import Clock, loaded
-from zoosmith.validation.running.runners import Runner
+from zoosmith.validation.running.runner import Runner
 
 # a frame of sound in widths of the Fourier transform that reads it: 576 and 288 values for those of silero-vad
 _FRAME = 9 / 4

@@ -7,8 +7,8 @@ import onnxruntime
 from onnx import ModelProto, helper, numpy_helper
 
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.reference import ReferenceRunner
-from zoosmith.validation.running.runners import runner_for
 
 OLD_ONNX_RUNTIME = tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 24)
 """Whether it is one that has no kernels of opsets 24 and later: the newest one for Python 3.10 is 1.23."""

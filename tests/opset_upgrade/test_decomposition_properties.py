@@ -13,8 +13,8 @@ from onnx.reference import ReferenceEvaluator
 
 from tests.opset_upgrade.node_cases import assert_same
 from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.reference import ReferenceRunner
-from zoosmith.validation.running.runners import runner_for
 
 _FEW = settings(max_examples=25)
 _INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

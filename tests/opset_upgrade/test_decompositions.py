@@ -14,8 +14,8 @@ from tests.opset_upgrade.nodes import Constant, node_model, run
 from zoosmith.opset_upgrade import OpsetError, convert_version
 from zoosmith.opset_upgrade.registry import DECOMPOSITIONS, TYPE_FALLBACKS, Rule
 from zoosmith.opset_upgrade.schemas import element_type_name, formals, history, parameter_types, schema_at
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.reference import ReferenceRunner
-from zoosmith.validation.running.runners import runner_for
 
 _TYPES = (
     TensorProto.INT8,

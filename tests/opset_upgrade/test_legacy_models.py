@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, checker, numpy_helper
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.verification.comparison import compare
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, checker, helper, numpy_helper
 
 from zoosmith.opset_upgrade import convert_version
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.verification.comparison import compare
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)

@@ -15,8 +15,8 @@ from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import node_model, run
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.reference import ReferenceRunner
-from zoosmith.validation.running.runners import runner_for
 
 _FEW = settings(max_examples=25, deadline=None)
 _REDUCE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}

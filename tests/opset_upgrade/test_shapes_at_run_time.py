@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME
 from zoosmith.opset_upgrade import Conversion, OpsetError, convert
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 
 _FEW = settings(max_examples=30, deadline=None)
 # ONNX Runtime 1.23 repeats no tensor without dimensions

@@ -11,7 +11,7 @@ from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import OLD_ONNX_RUNTIME, Constant, node_model
 from zoosmith.onnx_model.ports import required_inputs
 from zoosmith.opset_upgrade import OpsetError, convert_version
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 
 R = np.random.RandomState(0)
 FREE_RANGE = (10, 9, 7)

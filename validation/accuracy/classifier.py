@@ -15,7 +15,8 @@ from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
 from zoosmith.onnx_model.ports import Port, input_ports
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.running.runners import OnnxRuntimeRunner, runner_for
+from zoosmith.validation.running.choice import runner_for
+from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 
 # What a model with a symbolic height or width is fed: the size of ImageNet's classifiers.
 _USUAL_SIDE = 224

@@ -18,8 +18,8 @@ from zoosmith.validation.accuracy.state import Shard, StateFile, digest, digest_
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.reading.images import ImageFolder, OnBroken
 from zoosmith.validation.reading.preprocess import ToArray
+from zoosmith.validation.running.onnx_runtime import available_providers, onnx_runtime
 from zoosmith.validation.running.run_limit import run_limit
-from zoosmith.validation.running.runners import available_providers, onnx_runtime
 
 PICTURES = 8
 """Images that a page shows."""

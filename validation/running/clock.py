@@ -9,7 +9,7 @@ from zoosmith.validation.errors import StoppedError
 
 if TYPE_CHECKING:
     from zoosmith.execution import Job, Task
-    from zoosmith.validation.running.runners import Runner
+    from zoosmith.validation.running.runner import Runner
 
 
 class Clock:

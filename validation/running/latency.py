@@ -14,8 +14,8 @@ from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.running.memory import peak_memory
+from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 from zoosmith.validation.running.run_limit import runs_limited
-from zoosmith.validation.running.runners import OnnxRuntimeRunner
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 from zoosmith.execution import ProcessDiedError, call_in_process
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 from zoosmith.validation.running.run_limit import runs_limited
-from zoosmith.validation.running.runners import OnnxRuntimeRunner
 
 _LINUX_STATUS = Path("/proc/self/status")
 

@@ -19,7 +19,8 @@ from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs.checks import checked_inputs
 from zoosmith.validation.legacy import legacy_operators
 from zoosmith.validation.running.run_limit import run_limit
-from zoosmith.validation.running.runners import reference_evaluator, run_apart
+from zoosmith.validation.running.runner import reference_evaluator
+from zoosmith.validation.running.stopping import run_apart
 
 
 class ReferenceRunner:

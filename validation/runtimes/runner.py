@@ -15,7 +15,7 @@ from zoosmith.onnx_model.ports import input_ports, output_ports
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.validation.errors import ValidationError
 from zoosmith.validation.inputs.checks import check_inputs, check_tensor
-from zoosmith.validation.running.runners import Runtime
+from zoosmith.validation.running.runner import Runtime
 from zoosmith.validation.runtimes.environment import installed_python
 from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess

@@ -15,7 +15,7 @@ from zoosmith.onnx_model.loading import Model
 
 if TYPE_CHECKING:
     # a runtime is loaded only where something runs
-    from zoosmith.validation.running.runners import Runner
+    from zoosmith.validation.running.runner import Runner
 
 _SMALL = 128 << 20
 """Models whose files are larger are never in memory beside another one, in bytes."""
@@ -54,7 +54,7 @@ def loading_ahead(
 
 
 def _load(path: Path, structure: ModelProto, timeout: float | None, providers: Sequence[str] | None) -> "Runner":
-    from zoosmith.validation.running.runners import runner_for
+    from zoosmith.validation.running.choice import runner_for
 
     return runner_for(path, structure=structure, timeout=timeout, providers=providers, few_runs=True)
 

@@ -14,7 +14,7 @@ from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.onnx_model.temporary import temporary_folder
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.verification.comparison import Comparison, compare
 from zoosmith.validation.verification.proof import Difference, Limits
 

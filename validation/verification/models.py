@@ -10,12 +10,9 @@ from zoosmith.execution import SILENT, Job, Progress
 from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.validation.inputs.fitting import Case, fed_cases, fitting_cases
 from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.clock import Clock, finished
-from zoosmith.validation.running.runners import (
-    Runner,
-    Runtime,
-    runner_for,
-)
+from zoosmith.validation.running.runner import Runner, Runtime
 from zoosmith.validation.verification.ahead import is_small
 from zoosmith.validation.verification.proof import Limits, Proof
 from zoosmith.validation.verification.randomness import refuse_random

@@ -18,7 +18,8 @@ from zoosmith.validation.inputs.fitting import Case, fed_cases, fitting_cases
 from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.interpreter import NetInterpreter, interpret
 from zoosmith.validation.running.clock import Clock
-from zoosmith.validation.running.runners import Runtime, run_apart
+from zoosmith.validation.running.runner import Runtime
+from zoosmith.validation.running.stopping import run_apart
 from zoosmith.validation.verification.ahead import is_small
 from zoosmith.validation.verification.proof import Limits, Proof
 from zoosmith.validation.verification.proving import converted_runner, prove, proved_elsewhere

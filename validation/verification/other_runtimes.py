@@ -8,7 +8,7 @@ import numpy as np
 
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.running.runners import runner_for
+from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.runtimes.pins import PinnedRuntime, runtime_for
 from zoosmith.validation.runtimes.process import WorkerProcess
 from zoosmith.validation.runtimes.runner import ForeignRunner

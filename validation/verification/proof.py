@@ -9,7 +9,7 @@ from zoosmith.validation.verification.comparison import Comparison
 
 if TYPE_CHECKING:
     # loading a runtime takes longer than most commands take
-    from zoosmith.validation.running.runners import Runtime
+    from zoosmith.validation.running.runner import Runtime
     from zoosmith.validation.verification.other_runtimes import ForeignResult
 
 

@@ -17,17 +17,10 @@ from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.inputs.fitting import Case, outputs_without_values
+from zoosmith.validation.running.choice import onnx_runtime_has, runner_for
 from zoosmith.validation.running.clock import Clock, finished, loaded, timed_run
-from zoosmith.validation.running.runners import (
-    OnnxRuntimeRunner,
-    Runner,
-    Runtime,
-    available_providers,
-    onnx_runtime,
-    onnx_runtime_has,
-    reference_evaluator,
-    runner_for,
-)
+from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner, available_providers, onnx_runtime
+from zoosmith.validation.running.runner import Runner, Runtime, reference_evaluator
 from zoosmith.validation.verification.comparison import compare
 from zoosmith.validation.verification.proof import Limits, Proof
 

@@ -13,7 +13,7 @@ from zoosmith.recipes.recipe import Recipe
 from zoosmith.results.report import Accuracy, RowReport
 from zoosmith.validation import ImageFolder, evaluate
 from zoosmith.validation.accuracy.evaluation import PICTURES
-from zoosmith.validation.running.runners import OLDEST_OF_ONNX_RUNTIME
+from zoosmith.validation.running.choice import OLDEST_OF_ONNX_RUNTIME
 
 
 def measure_accuracy(

@@ -39,8 +39,8 @@ from zoosmith.results.report import Calibration, Report, RowReport
 from zoosmith.validation import ImageFolder
 from zoosmith.validation.reading.datasets import DataSet
 from zoosmith.validation.reading.preprocess import Preprocess
+from zoosmith.validation.running.choice import OLDEST_OF_ONNX_RUNTIME
 from zoosmith.validation.running.run_limit import runs_limited
-from zoosmith.validation.running.runners import OLDEST_OF_ONNX_RUNTIME
 
 # what an integer row is calibrated on: so many images, or so many of the recipe's samples where none are given
 _CALIBRATION_IMAGES = 200

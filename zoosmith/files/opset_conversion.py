@@ -28,7 +28,7 @@ from zoosmith.validation.verification.ahead import loading_ahead
 from zoosmith.validation.verification.proof import Limits, Proof
 
 if TYPE_CHECKING:
-    from zoosmith.validation.running.runners import Runner
+    from zoosmith.validation.running.runner import Runner
     from zoosmith.validation.runtimes.targets import Target
 
 

@@ -12,7 +12,7 @@ from tests.progress import Recording
 from tests.zoosmith.endless import endless_model
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.validation import InputSource, Limits, OnnxRuntimeRunner, ReferenceRunner, ValidationError, verify_models
-from zoosmith.validation.running.runners import onnx_runtime
+from zoosmith.validation.running.onnx_runtime import onnx_runtime
 
 ONES = np.ones((2, 3), np.float32)
 

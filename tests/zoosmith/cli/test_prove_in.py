@@ -12,7 +12,7 @@ from tests.optimize.nets import Net
 from tests.zoosmith.small_models import scaling_model
 from zoosmith.cli.application import run
 from zoosmith.validation import Limits, ValidationError, verify_models
-from zoosmith.validation.running.runners import onnx_runtime
+from zoosmith.validation.running.onnx_runtime import onnx_runtime
 from zoosmith.validation.runtimes import environment, runner
 
 OLD = "onnxruntime==1.6.0"

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are su
 ENDS = """
 import os, sys, tempfile
 tempfile.gettempdir()  # which tries it once by a file
-from zoosmith.validation.running import runners
+from zoosmith.validation.running import onnx_runtime
 def end(*arguments):
     sys.stderr.flush()
     os.write(2, b"free(): invalid pointer")
     os.abort()
-runners.OnnxRuntimeRunner._run = end
+onnx_runtime.OnnxRuntimeRunner._run = end
 """
 COMMANDS = {
     "opset": "opset conv.onnx -o {out}/new/o.onnx --to 14",
@@ -71,7 +71,7 @@ def test_verbose_shows_what_native_code_printed_and_where_it_was_called(sound: P
     code, _, err = ended(ENDS, "bench conv.onnx --runs 3 -q --verbose", sound, tmp_path)
     assert code == 2
     assert err.startswith("free(): invalid pointerFatal Python error: Aborted")
-    assert "runners.py" in err
+    assert "onnx_runtime.py" in err
     assert err.splitlines()[-1].endswith("while running conv.onnx")
 
 
@@ -115,13 +115,13 @@ def test_a_process_that_runs_out_of_memory_is_named_as_killed(sound: Path, tmp_p
 # what runs a model says so, and goes on
 WAITS = """
 import os, signal, time
-from zoosmith.validation.running import runners
+from zoosmith.validation.running import onnx_runtime
 # below nohup it is ignored, which is passed on
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def wait(*arguments):
     os.write(1, b"#")
     time.sleep({seconds})
-runners.OnnxRuntimeRunner._run = wait
+onnx_runtime.OnnxRuntimeRunner._run = wait
 """
 
 

@@ -17,7 +17,8 @@ from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.ports import Port, element_type_name, input_ports, output_ports
 from zoosmith.validation import ValidationError, compare, runner_for
 from zoosmith.validation.reading.datasets import DataSet, list_data_sets, read_data_set
-from zoosmith.validation.running.runners import Runner, onnx_runtime
+from zoosmith.validation.running.onnx_runtime import onnx_runtime
+from zoosmith.validation.running.runner import Runner
 
 
 @check("members", "archive")

@@ -1,13 +1,10 @@
-"""Run a model in ONNX Runtime, or choose what else runs it."""
+"""Run a model in ONNX Runtime."""
 
 import ctypes
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,27 +12,22 @@ import onnxruntime
 from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
-from zoosmith.execution import Deadline, ProcessDiedError, ThreadExecutor, call_in_process, in_native_code
-from zoosmith.onnx_model.argument_names import argument
+from zoosmith.execution import in_native_code
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.in_place import has_spans
 from zoosmith.onnx_model.links import LinkedPath
 from zoosmith.onnx_model.loading import Model, load_structure, model_name
 from zoosmith.onnx_model.mapped import load_mapped, with_external_data
-from zoosmith.onnx_model.opsets import default_opset
-from zoosmith.onnx_model.ports import Port, input_ports, output_ports
+from zoosmith.onnx_model.ports import Port
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.inputs.checks import checked_inputs
 from zoosmith.validation.running.run_limit import run_limit
+from zoosmith.validation.running.runner import Runtime
+from zoosmith.validation.running.stopping import watched
 
 # what goes wrong is raised; it would be printed as well
 onnxruntime.set_default_logger_severity(4)
-
-OLDEST_OF_ONNX_RUNTIME = 7
-"""The first opset that ONNX Runtime has; what is older runs in the reference evaluator."""
-# of the IR versions that every ONNX Runtime of today reads
-_OLDEST_IR = 7
 
 # ONNX Runtime moves these in and out as bits of the same size only.
 _AS_BITS: dict[int, Any] = {
@@ -59,59 +51,10 @@ _TYPE_NAMES = {
 
 _CPU = "CPUExecutionProvider"
 
-Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What runs a model: its name and version."""
-
-    name: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
 
 def onnx_runtime() -> Runtime:
     """The installed ONNX Runtime."""
     return Runtime("ONNX Runtime", onnxruntime.__version__)
-
-
-def reference_evaluator() -> Runtime:
-    """The reference evaluator of the installed onnx."""
-    return Runtime("onnx's reference evaluator", onnx.__version__)
-
-
-class Runner(Protocol):
-    """A model made ready to be run.
-
-    Attributes:
-        name: what an error message calls the model.
-        runtime: what runs it.
-        output_names: names of the outputs in their order.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def runtime(self) -> Runtime: ...  # noqa: D102
-
-    @property
-    def output_names(self) -> list[str]: ...  # noqa: D102
-
-    def run(self, inputs: Mapping[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
-        """Return the outputs by name.
-
-        Args:
-            inputs: values by the names of the inputs.
-            timeout: seconds after which the run is stopped; None for those of `runs_limited`.
-
-        Raises:
-            ValidationError: an input is missing, unknown or does not fit, an operator fails, or the run was stopped.
-        """
-        ...
 
 
 class OnnxRuntimeRunner:
@@ -167,7 +110,7 @@ class OnnxRuntimeRunner:
         chosen = list(dict.fromkeys([*wanted, _CPU]))
         try:
             with in_native_code(str(self.runtime), f"loading {self.name}"):
-                self.session = _watched(
+                self.session = watched(
                     lambda: onnxruntime.InferenceSession(source, options, providers=chosen),
                     run_limit() if timeout is None else timeout,
                     lambda: options.set_load_cancellation_flag(True),
@@ -209,7 +152,7 @@ class OnnxRuntimeRunner:
         options.log_severity_level = 4
         try:
             with in_native_code(str(self.runtime), f"running {self.name}"):
-                return _watched(
+                return watched(
                     lambda: self._run(feeds, options), timeout, lambda: setattr(options, "terminate", True), self.name
                 )
         except StoppedError:
@@ -229,90 +172,6 @@ class OnnxRuntimeRunner:
         return {name: _from_ort(value) for name, value in zip(self.output_names, results, strict=True)}
 
 
-def runner_for(
-    model: Model,
-    *,
-    threads: int | None = None,
-    providers: Sequence[str] | None = None,
-    few_runs: bool = False,
-    timeout: float | None = None,
-    structure: onnx.ModelProto | None = None,
-    spin: bool = True,
-) -> Runner:
-    """Return a runner that can run a model: ONNX Runtime, or the reference evaluator for what that does not have.
-
-    That is an opset that it lacks (below 7, or newer than it), an operator without a kernel, a type that it does not
-    move in or out. What ONNX Runtime refuses for another reason is not run.
-
-    Args:
-        model: as for OnnxRuntimeRunner.
-        threads: for ONNX Runtime.
-        providers: for ONNX Runtime, and nothing but it may run the model then.
-        few_runs: for ONNX Runtime.
-        timeout: for ONNX Runtime.
-        structure: the model's graph, where it has been read already.
-        spin: for ONNX Runtime.
-
-    Returns:
-        What runs the model; its `runtime` says which of both it is.
-
-    Raises:
-        StoppedError: the time is up.
-        ValidationError: ONNX Runtime's, where neither can.
-    """
-    if providers:
-        return OnnxRuntimeRunner(
-            model, threads=threads, providers=providers, few_runs=few_runs, timeout=timeout, spin=spin
-        )
-    structure = load_structure(model) if structure is None else structure
-    opset = default_opset(structure)
-    if opset is not None and not onnx_runtime_has(opset):
-        return _reference_runner(model)
-    try:
-        return OnnxRuntimeRunner(model, threads=threads, few_runs=few_runs, timeout=timeout, spin=spin)
-    except StoppedError:
-        raise
-    except ValidationError as refusal:
-        types = {port.elem_type for port in (*input_ports(structure.graph), *output_ports(structure.graph))}
-        if not isinstance(refusal, UnsupportedError) and all(map(_onnx_runtime_moves, types)):
-            raise
-        try:
-            return _reference_runner(model)
-        except ValidationError:
-            raise refusal from None
-
-
-def _reference_runner(model: Model) -> Runner:
-    # loading it takes longer than most commands take
-    from zoosmith.validation.running.reference import ReferenceRunner
-
-    return ReferenceRunner(model)
-
-
-@cache
-def onnx_runtime_has(opset: int) -> bool:
-    """Whether the installed ONNX Runtime knows a version of ONNX's own operators."""
-    return opset >= OLDEST_OF_ONNX_RUNTIME and _loads_identity(opset, TensorProto.FLOAT)
-
-
-@cache
-def _onnx_runtime_moves(elem_type: int) -> bool:
-    """Whether the installed ONNX Runtime knows an element type; 0, of what is no tensor, counts as known."""
-    newest = max(filter(onnx_runtime_has, range(OLDEST_OF_ONNX_RUNTIME, onnx.defs.onnx_opset_version() + 1)))
-    return not elem_type or _loads_identity(newest, elem_type)
-
-
-def _loads_identity(opset: int, elem_type: int) -> bool:
-    ports = [onnx.helper.make_tensor_value_info(name, elem_type, [1]) for name in "xy"]
-    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", ports[:1], ports[1:])
-    probe = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=_OLDEST_IR)
-    try:
-        OnnxRuntimeRunner(probe, threads=1)
-    except ValidationError:
-        return False
-    return True
-
-
 def available_providers(names: Sequence[str]) -> list[str]:
     """Full names of execution providers. Raises ValidationError where the installed ONNX Runtime lacks one."""
     known = onnxruntime.get_available_providers()
@@ -324,54 +183,6 @@ def available_providers(names: Sequence[str]) -> list[str]:
                 f"provider {name!r}: the installed ONNX Runtime {onnxruntime.__version__} lacks it; it has {have}"
             )
     return full
-
-
-def run_apart(name: str, timeout: float, function: Any, *args: Any) -> Any:
-    """Call a function of an importable module in a process that is stopped at `timeout`.
-
-    Raises ValidationError, which names the model `name`, where it was stopped or died; and what the function raises.
-    """
-    try:
-        return call_in_process(function, timeout, *args)
-    except TimeoutError as error:
-        raise _stopped(name, timeout) from error
-    except ProcessDiedError as error:
-        raise ValidationError(f"{name}: {error}") from error
-
-
-def _watched(call: Callable[[], Made], timeout: float | None, stop: Callable[[], None], name: str) -> Made:
-    """Call a function of ONNX Runtime's; end it by `stop` when the time is over or at an interrupt.
-
-    Python does not deliver an interrupt while its main thread is inside of ONNX Runtime, so another thread calls.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return call() if timeout is None else _before_deadline(call, timeout, stop, name)
-    with ThreadExecutor(1) as executor:
-        job = executor.submit(call)
-        try:
-            return job.result(timeout)
-        except Exception as error:
-            if job.done():  # the error is its own, or it ended just now
-                return job.result()
-            stop()
-            raise _stopped(name, timeout) from error
-        except BaseException:
-            stop()
-            raise
-
-
-def _before_deadline(call: Callable[[], Made], timeout: float, stop: Callable[[], None], name: str) -> Made:
-    with Deadline(timeout, stop) as deadline:
-        try:
-            return call()
-        except Exception as error:
-            if not deadline.passed:
-                raise
-            raise _stopped(name, timeout) from error
-
-
-def _stopped(name: str, timeout: float | None) -> StoppedError:
-    return StoppedError(f"{name}: stopped: no result after {timeout:g} s; {argument('timeout')} gives it longer")
 
 
 def _onnx_runtime_source(model: Model, name: str) -> tuple[str | bytes, str | None]:
