@@ -50,7 +50,8 @@ def _mask_from_bool(node: NodeProto, g: Writer) -> None:
 def _ratio_to_input(node: NodeProto, g: Writer) -> None:
     ratio = get_attribute(node, "ratio", 0.5)
     drop_attribute(node, "ratio")
-    set_inputs(node, node.input[0], g.constant(ratio, np.float32))
+    # nothing is dropped at inference, so that a ratio which the newer version does not take tells nothing
+    set_inputs(node, node.input[0], *([g.constant(ratio, np.float32)] if 0 <= ratio < 1 else []))
 
 
 @adapter("Dropout", source=12, target=10)

@@ -41,6 +41,9 @@ def _gather_nd(node: NodeProto, g: Writer) -> None:
     outer, inner = sizes(g, data, range(depth)), sizes(g, data, range(depth, g.rank(data)))
     strides = flat_strides(g, outer)
     place = weighted_rows(g, count_from_start(g, indices, outer[batch:]), strides[batch:])
+    shapes = [(g.shape(name) or ())[:batch] for name in (data, indices)]
+    if any(None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=False)):
+        g.refuse(f"its data and indices differ in the first {batch} axes: {shapes[0]} and {shapes[1]}")
     counts = sizes(g, indices, range(batch))
     place = add_grid(g, place, [(k, counts[k], strides[k]) for k in range(batch) if counts[k] != 1], rank - 1)
     flat = data if depth == 1 else reshaped(g, data, [total(g, outer), *inner])

@@ -14,8 +14,16 @@ from zoosmith.opset_upgrade.node_editing import drop_attribute, get_attribute, i
 from zoosmith.opset_upgrade.registry import adapter, decomposition, type_fallback
 from zoosmith.opset_upgrade.writer import Writer
 
-decomposition("MeanVarianceNormalization")(inline_body)
 type_fallback("BatchNormalization", "InstanceNormalization", "LpNormalization")(cast_to_single)
+
+
+@decomposition("MeanVarianceNormalization")
+def _mean_variance_normalization(node: NodeProto, g: Writer) -> None:
+    shape, axes = g.shape(node.input[0]), g.attribute("axes")
+    if shape is not None and not all(-len(shape) <= axis < len(shape) for axis in axes):
+        # ONNX Runtime runs it: over the whole
+        g.refuse(f"axes={list(axes)} of {len(shape)}")
+    inline_body(node, g)
 
 
 @adapter("BatchNormalization", source=1, target=6)

@@ -74,6 +74,24 @@ def test_integers_are_shrunk_by_fractions(dtype: str, bias: float, limit: float)
         assert run(checked, x=data.astype(dtype)).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("ratio", [-0.2, 1.0, 0.3])
+def test_a_ratio_that_inference_does_not_read_may_be_any(ratio: float) -> None:
+    model = one_node("Dropout", TensorProto.FLOAT, "x", 10, ratio=ratio)
+    assert run(convert_version(model, 12), x=EDGES).tolist() == run(model, x=EDGES).tolist() == EDGES.tolist()
+
+
+def test_axes_that_the_data_lacks_are_refused() -> None:
+    with pytest.raises(OpsetError, match=r"axes=\[0, 2, 3\] of 1"):
+        convert_version(one_node("MeanVarianceNormalization", TensorProto.FLOAT, "x", 10), 8)
+
+
+def test_batches_of_data_and_indices_that_differ_are_refused() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 13]>
+        g (float[1,4,5] x, int64[2,1] i) => (float[2,5] y) { y = GatherND <batch_dims = 1> (x, i) }""")
+    with pytest.raises(OpsetError, match=r"differ in the first 1 axes: \(1,\) and \(2,\)"):
+        convert_version(model, 11)
+
+
 def test_affine_grid_in_a_function_takes_a_constant_size() -> None:
     model = parser.parse_model(
         """<ir_version: 9, opset_import: ["": 20, "my": 1]> g (float[N, 2, 3] theta) => (float[N, H, W, 2] y)
