@@ -44,6 +44,11 @@ def usual_kind(size: tuple[int, int]) -> str:
     return NATURAL if width < _WIDE * height else LINES
 
 
+def fitting_kinds(size: tuple[int, int]) -> list[str]:
+    """The kinds that an input of a height and width may be for: a line of text has no place in one that is not wide."""
+    return [kind for kind in KINDS if kind != LINES or usual_kind(size) == LINES]
+
+
 class MadePictures:
     """Made-up pictures by their numbers; the first ones are kept, since calibration goes over them repeatedly.
 

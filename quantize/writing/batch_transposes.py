@@ -11,8 +11,8 @@ _LOOKED_THROUGH = {"Cast", "Identity"}
 def products_of_moved_batches(graph: onnx.GraphProto) -> set[str]:
     """First outputs of each MatMul that reads a Transpose of its first axis to one of the last two, and of these.
 
-    ONNX Runtime makes a FusedMatMul of both. In float16 its releases from 1.21 to 1.32 end there with signal 11 when
-    they load the model (measured; 1.20 and older do not).
+    ONNX Runtime makes a FusedMatMul of both. In float16 its releases 1.23, 1.28, 1.30 and 1.32 end there with signal
+    11 when they load the model (measured; 1.16 and 1.20 do not).
     """
     makers = {name: node for node in graph.node for name in node.output}
     found: set[str] = set()

@@ -1,6 +1,6 @@
 """What a model is calibrated on: samples read or made up, and held against what it was trained on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,12 @@ from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples.graph_inputs import signal_input
 from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
-from zoosmith.quantize.samples.made_pictures import KINDS
+from zoosmith.quantize.samples.made_pictures import KINDS, fitting_kinds
 from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, array_files, read_samples, takes_images
 from zoosmith.quantize.samples.seen_samples import sample_digests
 from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
-from zoosmith.validation import (
-    InputSource,
-    preprocessing,
-)
+from zoosmith.validation import InputSource, preprocessing
+from zoosmith.validation.accuracy.classifier import image_input
 from zoosmith.validation.inputs.random_values import described_inputs
 from zoosmith.validation.reading.images import OnBroken
 from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, ToArray
@@ -112,7 +110,9 @@ def gather(
     may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
     distance = check_samples(model, samples, force=calibration.force or may_choose)
     if may_choose and distance is not None and distance.far and not calibration.force:
-        choice = _nearest(model, calibration, to_array, partial(_samples, model, calibration, inputs, skip=_told))
+        kinds = fitting_kinds(image_input(_sized(model, inputs)).size) if source == SYNTHETIC else [None]
+        samples_of = partial(_samples, model, calibration, inputs, skip=_told)
+        choice = _nearest(model, calibration, to_array, kinds, samples_of)
         to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
         refuse_far(distance)
         progress.note(f"nearest to the training data: {choice}")
@@ -138,7 +138,11 @@ class _Choice:
 
 
 def _nearest(
-    model: ModelProto, calibration: Calibration, to_array: Preprocess, samples_of: Callable[..., Samples]
+    model: ModelProto,
+    calibration: Calibration,
+    to_array: Preprocess,
+    kinds: Sequence[str | None],
+    samples_of: Callable[..., Samples],
 ) -> _Choice:
     """The kind of made-up pictures and, where none is named, the preprocessing nearest to the training data."""
 
@@ -151,7 +155,6 @@ def _nearest(
             found.append(_Choice(preprocess, kind, samples, distance))
         return min(found, key=lambda choice: (choice.distance.far, choice.distance.divergence))
 
-    kinds = KINDS if calibration.source == SYNTHETIC else (None,)
     best = nearest((to_array, kind) for kind in kinds)
     if best.distance.far and calibration.preprocess is None:
         best = nearest((each, best.kind) for each in PREPROCESSINGS.values())

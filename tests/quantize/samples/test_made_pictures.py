@@ -10,6 +10,7 @@ from zoosmith.quantize.samples.made_pictures import (
     LINES,
     NATURAL,
     MadePictures,
+    fitting_kinds,
     made_pictures,
     scenes,
     usual_kind,
@@ -42,6 +43,11 @@ def test_scenes_may_have_any_size(size: tuple[int, int]) -> None:
 def test_wide_inputs_are_of_text() -> None:
     assert usual_kind((224, 224)) == usual_kind((320, 240)) == NATURAL
     assert usual_kind((48, 320)) == LINES
+
+
+def test_lines_of_text_are_made_for_wide_inputs_only():
+    assert LINES in fitting_kinds((48, 320))
+    assert fitting_kinds((320, 320)) == [kind for kind in KINDS if kind != LINES]
 
 
 @pytest.mark.parametrize("kind", KINDS)
