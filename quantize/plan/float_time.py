@@ -26,22 +26,9 @@ _ELEMENTWISE = Cost(_CALL, 0.08)
 # an Add and the LayerNormalization behind it, which ONNX Runtime makes one operator of: 400 us for 128 x 768 values
 _SKIP = Cost(_CALL, 4.1 - _OTHERS["LayerNormalization"].value)
 _RECURRENT = ("LSTM", "GRU", "RNN")
-_KEEP_SHAPE = {
-    *("Add", "Sub", "Mul", "Div", "Sum", "Clip", "Relu", "BatchNormalization", "LayerNormalization", "Softmax", "Erf"),
-    *(
-        "HardSwish",
-        "HardSigmoid",
-        "Sigmoid",
-        "Tanh",
-        "LeakyRelu",
-        "PRelu",
-        "Identity",
-        "Dropout",
-        "Cast",
-        "Sqrt",
-        "Pow",
-    ),
-}
+_ACTIVATIONS = {"Relu", "Clip", "Erf", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "LeakyRelu", "PRelu", "Softmax"}
+_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Sum", "Pow", "Sqrt", "BatchNormalization", "LayerNormalization"}
+_KEEP_SHAPE = _ACTIVATIONS | _ARITHMETIC | {"Identity", "Dropout", "Cast"}
 
 
 def float_time(steps: list[Step], shapes: Mapping[str, Shape]) -> float:
