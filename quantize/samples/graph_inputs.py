@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-from zoosmith.onnx_model.constants import Array, constant_tensor, values_at_hand
+from zoosmith.onnx_model.constants import Array, constant_tensor
+from zoosmith.onnx_model.mapped import values_of
 from zoosmith.onnx_model.operator_families import ORDERS
 from zoosmith.onnx_model.opsets import DEFAULT_DOMAINS
 from zoosmith.onnx_model.ports import Port, input_ports
@@ -118,8 +119,8 @@ def _width(node: NodeProto, constants: Mapping[str, TensorProto]) -> int | None:
         return 0
     if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in constants:
         return None
-    weights = values_at_hand(constants[node.input[1]])
-    return weights.shape[-1] if weights is not None and _is_transform(weights) else None
+    weights = values_of(constants[node.input[1]])
+    return weights.shape[-1] if _is_transform(weights) else None
 
 
 def _is_transform(weights: Array) -> bool:

@@ -1,11 +1,16 @@
 """Made-up inputs come to every branch, and sound comes in frames that follow each other."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.quantize.samples.sound_nets import detector, fourier
+from zoosmith.onnx_model.in_place import has_spans
+from zoosmith.onnx_model.mapped import load_mapped
+from zoosmith.onnx_model.traversal import subgraphs
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.graph_inputs import choices, signal_input
 from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
@@ -17,6 +22,18 @@ SOUND = detector({"then": fourier(64), "else": fourier(32)})
 def test_an_input_that_fourier_transforms_read_is_a_signal() -> None:
     found = signal_input(SOUND)
     assert found is not None and (found.port.name, found.kernels) == ("x", (64, 32))
+
+
+def test_transforms_are_known_whose_kernels_were_left_in_the_file(tmp_path: Path) -> None:
+    model = detector({"then": fourier(256), "else": fourier(32)})
+    for node in model.graph.node:
+        for _, branch in subgraphs(node):
+            model.graph.initializer.extend(branch.initializer)
+            del branch.initializer[:]
+    onnx.save(model, tmp_path / "net.onnx")
+    mapped = load_mapped(tmp_path / "net.onnx")
+    found = signal_input(mapped)
+    assert has_spans(mapped) and found is not None and found.kernels == (256, 32)
 
 
 def test_kernels_that_were_learned_make_no_signal() -> None:
