@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
@@ -111,13 +111,15 @@ def quantize_within(
     def calibrated(graph: onnx.ModelProto, given: Samples) -> _Calibrated:
         return _Calibrated(graph, given, method, target, cache, progress)
 
-    kept_in = _costliest(model, samples, calibrated, keep, progress) if keep else []
+    looked_at = _costliest(model, samples, calibrated, keep, progress) if keep else []
 
     def quantize_graph(graph: onnx.ModelProto, given: Samples, within: Within) -> onnx.ModelProto:
-        floats = calibrated(graph, given)
+        seen = looked_at[len(every)] if keep else None
+        # a graph is another one where those inside of it are quantized now
+        floats = seen.floats if seen is not None and seen.graph == graph else calibrated(graph, given)
         # what one graph loses is lost for those after it: each may add an equal part
         share = min((len(every) + 1) / max(graphs, 1), 1.0)
-        kept = kept_in[len(every)] if keep else []
+        kept = seen.kept if seen is not None else []
         every.append(_limited(floats, lambda found: drop_of(within(found)), limit * share, kept, rank, progress))
         return every[-1].model
 
@@ -134,22 +136,21 @@ def _costliest(
     calibrated: Callable[[onnx.ModelProto, Samples], "_Calibrated"],
     count: int,
     progress: Progress,
-) -> list[list[str]]:
+) -> list["_LookedAt"]:
     """The layers whose errors cost the outputs of their graph most, of all graphs together.
 
     Returns:
-        For each graph, in the order of `quantize_every_graph`, names of layers, the costliest first.
+        Each graph, in the order of `quantize_every_graph`.
     """
     costs: list[tuple[float, int, str]] = []
-    graphs = 0
+    graphs: list[_LookedAt] = []
 
     def look(graph: onnx.ModelProto, given: Samples, _: Within) -> onnx.ModelProto:
-        nonlocal graphs
         floats = calibrated(graph, given)
         fastest = floats.plan()
         sensitivity = floats.sensitivity(fastest, progress)
-        costs.extend((-sensitivity.of_layer(step), graphs, step.name) for step in floats.layers(fastest))
-        graphs += 1
+        costs.extend((-sensitivity.of_layer(step), len(graphs), step.name) for step in floats.layers(fastest))
+        graphs.append(_LookedAt(graph, floats))
         return graph
 
     quantize_every_graph(model, samples, simplified, look)
@@ -157,8 +158,9 @@ def _costliest(
         raise QuantizeError(
             f"{count} layers to keep in float of {len(costs)} in all; expected at most {len(costs) - 1}"
         )
-    chosen = sorted(costs)[:count]
-    return [[name for _, number, name in chosen if number == graph] for graph in range(graphs)]
+    for _, number, name in sorted(costs)[:count]:
+        graphs[number].kept.append(name)
+    return graphs
 
 
 def _limited(
@@ -206,6 +208,15 @@ def _limited(
         calibrated.measured(found.integer, sensitivity),
         calibrated.time(found.plan),
     )
+
+
+@dataclass
+class _LookedAt:
+    """A graph that was calibrated, and names of the layers that stay in float, the costliest first."""
+
+    graph: onnx.ModelProto
+    floats: "_Calibrated"
+    kept: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -267,6 +278,13 @@ class _Calibrated:
         self._rounded: Mapping[str, RoundedWeights] = NONE_ROUNDED
         self._progress = progress
         self._exact_names: frozenset[str] = frozenset()
+        self._measured: tuple[_Plan, Sensitivity] | None = None
+
+    def _copy(self) -> "_Calibrated":
+        """The same, to be changed."""
+        result = copy(self)
+        result._measured = None
+        return result
 
     def plan(self, kept: Collection[str] = (), errors: ErrorPrice = NO_PRICE, within: "_Plan | None" = None) -> "_Plan":
         """The plan of the least cost.
@@ -310,7 +328,7 @@ class _Calibrated:
         """The same with LSTMs in float; itself where they are so in any case."""
         if not self._target.contrib or not self._recurrences():
             return self
-        result = copy(self)
+        result = self._copy()
         result._exact_names = self._recurrences()
         return result
 
@@ -320,7 +338,7 @@ class _Calibrated:
     def with_own_scales(self, plan: _Plan) -> "_Calibrated":
         """The same with scales of their own for more values that meet in a Concat; itself where there are none."""
         parts = partition(self.prepared, plan.integer)
-        result = copy(self)
+        result = self._copy()
         result._coarser = COARSER
         ours, theirs = (
             choose_parameters(self.prepared, parts, self._ranges, self._target, each._coarser)
@@ -332,7 +350,7 @@ class _Calibrated:
     def narrowed(self, plan: _Plan) -> "_Calibrated":
         """The same with ranges of the least error for the values that a plan encodes."""
         parts = partition(self.prepared, plan.integer)
-        result = copy(self)
+        result = self._copy()
         result._ranges = narrow_ranges(
             self._exact,
             lambda ranges: choose_parameters(self.prepared, parts, ranges, self._target, self._coarser),
@@ -344,7 +362,7 @@ class _Calibrated:
     def rounded_by_covariance(self, _: _Plan) -> "_Calibrated":
         """The same with weights whose rounding errors make up for each other."""
         steps = {step.node: step for step in units(self.prepared) if step.form and step.form.starts}
-        result = copy(self)
+        result = self._copy()
         result._rounded = {
             step.name: round_weights(step.node, self._ranges.get(name_of(step.sources[0])), moments=moments)
             for node, moments in measure_moments(self._exact, list(steps), self._samples, self._progress)
@@ -353,11 +371,14 @@ class _Calibrated:
         return result
 
     def sensitivity(self, plan: _Plan, progress: Progress) -> Sensitivity:
-        """What each rounding of a plan costs the outputs, and that of weights in other layers."""
-        model = self.prepared.clone()
-        parts = partition(model, plan.integer)
-        parameters = choose_parameters(model, parts, self._ranges, self._target, self._coarser)
-        return measure_sensitivity(model, parameters, self._ranges, self._samples, self._rounded, progress)
+        """What each rounding of a plan costs the outputs, and that of weights in other layers; measured once a plan."""
+        if self._measured is None or self._measured[0] != plan:
+            model = self.prepared.clone()
+            parts = partition(model, plan.integer)
+            parameters = choose_parameters(model, parts, self._ranges, self._target, self._coarser)
+            found = measure_sensitivity(model, parameters, self._ranges, self._samples, self._rounded, progress)
+            self._measured = plan, found
+        return self._measured[1]
 
     def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""

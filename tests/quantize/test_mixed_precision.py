@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from tests.optimize.nets import Net
+from tests.progress import Recording
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.similarity import CosineLoss
@@ -108,6 +109,12 @@ def test_so_many_of_the_worst_stay_in_float() -> None:
     assert found.kept == ("fragile",)
     assert integer_convolutions(found.model) == 2
     assert "fragile" not in {layer.name for layer in found.layers}
+
+
+def test_what_stays_in_float_is_measured_once() -> None:
+    model, seen = fragile(), Recording()
+    within(model, random_samples(model, 10), keep=1, rank=True, progress=seen)
+    assert [told[1] for told in seen.told if told[0] == "begin"] == ["calibrating", "measuring sensitivity"]
 
 
 def test_a_limit_keeps_more_than_those_in_any_case() -> None:
