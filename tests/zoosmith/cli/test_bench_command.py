@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from zoosmith.cli import main
+from tests.zoosmith.cli.calls import Run
 
 
 def product(path: Path, side: int, opset: int = 13) -> str:
@@ -23,16 +23,9 @@ def product(path: Path, side: int, opset: int = 13) -> str:
     return str(path)
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(["bench", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return int(stop.value.code or 0), captured.out, captured.err
-
-
-def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, run: Run) -> None:
     models = [product(tmp_path / "a.onnx", 4), product(tmp_path / "b.onnx", 512)]
-    code, out, _ = run(capsys, *models, "--threads", "1,2", "--runs", 3, "--warmup", 1, "--dim", "batch=4", "--json")
+    code, out, _ = run("bench", *models, "--threads", "1,2", "--runs", 3, "--warmup", 1, "--dim", "batch=4", "--json")
     rows = json.loads(out)["result"]["models"]
     assert code == 0
     assert [(row["model"], row["threads"]) for row in rows] == [(model, n) for n in (1, 2) for model in models]
@@ -41,9 +34,9 @@ def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, capsys: 
     assert all(row["runs"] == 3 and 0 < row["fastest_ms"] <= row["median_ms"] for row in rows)
 
 
-def test_the_table_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_has_a_line_for_each_model(tmp_path: Path, run: Run) -> None:
     model = product(tmp_path / "a[1].onnx", 64)
-    code, out, _ = run(capsys, model, "--runs", 2)
+    code, out, _ = run("bench", model, "--runs", 2)
     assert code == 0
     assert "a[1].onnx" in out
     assert "1.00x" in out
@@ -60,21 +53,19 @@ def test_the_table_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.Capt
         (["--dim", "height=3"], "no input has a dimension named 'height'"),
     ],
 )
-def test_bad_options_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
-) -> None:
-    code, out, err = run(capsys, product(tmp_path / "a.onnx", 4), *options)
+def test_bad_options_are_refused(tmp_path: Path, run: Run, options: list[str], message: str) -> None:
+    code, out, err = run("bench", product(tmp_path / "a.onnx", 4), *options)
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
 
 
-def test_files_that_onnx_runtime_cannot_load_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, tmp_path / "nowhere.onnx")
+def test_files_that_onnx_runtime_cannot_load_are_refused(tmp_path: Path, run: Run) -> None:
+    code, _, err = run("bench", tmp_path / "nowhere.onnx")
     assert code == 2
     assert "nowhere.onnx: cannot be read: No such file" in err
     (tmp_path / "text.onnx").write_text("not a model")
-    code, _, err = run(capsys, tmp_path / "text.onnx")
+    code, _, err = run("bench", tmp_path / "text.onnx")
     assert code == 2
     assert "text.onnx" in err
     assert len(err.strip().splitlines()) == 1

@@ -19,25 +19,11 @@ import pytest
 
 from tests.zoosmith.built import FOLDER, Built
 from tests.zoosmith.small_models import identity_model, scaling_model
-from zoosmith.cli import main
 from zoosmith.convert import write_net
 from zoosmith.onnx_model import saving
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.recipes.densenet121.net import predict_net
 from zoosmith.validation.reading.unpacking import unpacked
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line; gives exit code, standard output and standard error."""
-
-    def call(*arguments: Any) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 def refused(result: tuple[int, str, str]) -> str:

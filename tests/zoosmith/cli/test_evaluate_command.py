@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from zoosmith.cli import main
+from tests.zoosmith.cli.calls import Run
 from zoosmith.validation.reading.preprocess import DISTURBANCES, PREPROCESSINGS
 
 
@@ -43,17 +43,10 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(["evaluate", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return int(stop.value.code or 0), captured.out, captured.err
-
-
-def test_json_holds_accuracy_and_agreement(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_holds_accuracy_and_agreement(tmp_path: Path, data: Path, run: Run) -> None:
     (data / "1green" / "3.png").write_bytes(b"broken")
     models = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", np.eye(3)[[1, 0, 2]])]
-    code, out, err = run(capsys, *models, "--data", data, "--preprocess", "none", "--json")
+    code, out, err = run("evaluate", *models, "--data", data, "--preprocess", "none", "--json")
     report: dict[str, Any] = json.loads(out)["result"]
     assert code == 0
     assert (report["images"], report["broken"], report["preprocess"]) == (11, 1, "none")
@@ -66,11 +59,9 @@ def test_json_holds_accuracy_and_agreement(tmp_path: Path, data: Path, capsys: p
     assert "images/s" in err
 
 
-def test_the_tables_name_models_shares_and_intervals(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_tables_name_models_shares_and_intervals(tmp_path: Path, data: Path, run: Run) -> None:
     models = [red_green_blue(tmp_path / "a[1].onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", 2 * np.eye(3))]
-    code, out, _ = run(capsys, *models, "--data", data, "--preprocess", "none")
+    code, out, _ = run("evaluate", *models, "--data", data, "--preprocess", "none")
     assert code == 0
     assert "a[1].onnx" in out
     # Wilson's interval of 11 in 12
@@ -79,13 +70,11 @@ def test_the_tables_name_models_shares_and_intervals(
     assert out.endswith("12 images\n")
 
 
-def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(tmp_path: Path, data: Path, run: Run) -> None:
     (tmp_path / "classes.txt").write_text("2blue\n1green\n0red\n")
     model = red_green_blue(tmp_path / "bgr.onnx", np.eye(3))
     options = ["--labels", tmp_path / "classes.txt", "--preprocess", "caffe", "--samples", 6, "--disturb", "darkened"]
-    code, out, _ = run(capsys, model, "--data", data, *options, "--json")
+    code, out, _ = run("evaluate", model, "--data", data, *options, "--json")
     report = json.loads(out)["result"]
     assert code == 0
     assert (report["images"], report["disturb"]) == (6, "darkened")
@@ -93,8 +82,8 @@ def test_labels_preprocess_limit_and_disturbance_reach_the_measurement(
     assert report["models"][0]["top1"]["images"] == 5
 
 
-def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--help")
+def test_the_help_names_every_preprocessing_and_disturbance(run: Run) -> None:
+    code, out, _ = run("evaluate", "--help")
     assert code == 0
     words = set(out.replace(",", " ").replace(".", " ").split())
     assert {*PREPROCESSINGS, *DISTURBANCES} <= words
@@ -114,25 +103,25 @@ def test_the_help_names_every_preprocessing_and_disturbance(capsys: pytest.Captu
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+    tmp_path: Path, data: Path, run: Run, options: list[str], message: str
 ) -> None:
     model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
-    code, out, err = run(capsys, model, "--data", data, *options)
+    code, out, err = run("evaluate", model, "--data", data, *options)
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
 
 
 def test_labels_beyond_the_classes_and_files_that_are_no_model_are_refused(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: Path, run: Run
 ) -> None:
     model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
     (tmp_path / "classes.csv").write_text("0red,0\n1green,1\n2blue,3\n")
-    code, _, err = run(capsys, model, "--data", data, "--labels", tmp_path / "classes.csv")
+    code, _, err = run("evaluate", model, "--data", data, "--labels", tmp_path / "classes.csv")
     assert code == 2
     assert "label 3 is beyond the 3 classes" in err
     (tmp_path / "text.onnx").write_text("not a model")
-    code, _, err = run(capsys, tmp_path / "text.onnx", "--data", data)
+    code, _, err = run("evaluate", tmp_path / "text.onnx", "--data", data)
     assert code == 2
     assert "text.onnx" in err
     assert len(err.strip().splitlines()) == 1
@@ -148,37 +137,37 @@ def many(data: Path) -> Path:
     return data
 
 
-def result(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    code, out, err = run(capsys, *arguments, "--json")
+def result(run: Run, *arguments: object) -> dict[str, Any]:
+    code, out, err = run("evaluate", *arguments, "--json")
     assert code == 0, err
     return json.loads(out)["result"]
 
 
-def test_shards_put_together_are_the_whole(tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shards_put_together_are_the_whole(tmp_path: Path, many: Path, run: Run) -> None:
     models = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), red_green_blue(tmp_path / "b.onnx", np.eye(3)[[1, 0, 2]])]
     options = [*models, "--data", many, "--preprocess", "torchvision"]
-    whole = result(capsys, *options)
+    whole = result(run, *options)
     states = [tmp_path / f"{number}.state" for number in (1, 2, 3)]
     for number, state in enumerate(states, 1):
-        part = result(capsys, *options, "--shard", f"{number}/3", "--state", state)
+        part = result(run, *options, "--shard", f"{number}/3", "--state", state)
         assert 0 < part["images"] < whole["images"]
-    assert result(capsys, "--merge", *reversed(states), states[0]) == whole
-    code, out, err = run(capsys, "--merge", *states[:2])
+    assert result(run, "--merge", *reversed(states), states[0]) == whole
+    code, out, err = run("evaluate", "--merge", *states[:2])
     assert (code, out) == (2, "")
     assert "1 of 5 portions are in none of the state files" in err
 
 
-def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, many: Path, run: Run) -> None:
     model, state = red_green_blue(tmp_path / "a.onnx", np.eye(3)), tmp_path / "state"
     options = [model, "--data", many, "--preprocess", "none", "--state", state]
-    whole = result(capsys, *options)
+    whole = result(run, *options)
     lines = state.read_bytes().splitlines(keepends=True)
     # stopped while it wrote its third portion
     state.write_bytes(b"".join(lines[:3]) + lines[3][:20])
     for image in many.rglob("*.png"):
         if image.parent.name == "0red":
             image.write_bytes(b"not read again")
-    assert result(capsys, *options) == whole
+    assert result(run, *options) == whole
     assert len(state.read_bytes().splitlines()) == len(lines)
 
 
@@ -190,34 +179,30 @@ def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, many: Path, caps
     ],
 )
 def test_the_state_of_another_evaluation_is_refused(
-    tmp_path: Path, many: Path, capsys: pytest.CaptureFixture[str], changed: list[str], message: str
+    tmp_path: Path, many: Path, run: Run, changed: list[str], message: str
 ) -> None:
     options = [red_green_blue(tmp_path / "a.onnx", np.eye(3)), "--data", many, "--state", tmp_path / "state"]
-    result(capsys, *options, "--preprocess", "none")
+    result(run, *options, "--preprocess", "none")
     before = (tmp_path / "state").read_bytes()
-    code, out, err = run(capsys, *options, "--preprocess", "none", *changed)
+    code, out, err = run("evaluate", *options, "--preprocess", "none", *changed)
     assert (code, out) == (2, "")
     assert message in err
     assert (tmp_path / "state").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"text\n", b"{}\n", b'{"format": "zoosmith evaluation 1", "what": 3}\n', b"[" * 9])
-def test_a_file_that_is_no_state_is_refused(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
+def test_a_file_that_is_no_state_is_refused(tmp_path: Path, data: Path, run: Run, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
     model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
-    code, _, err = run(capsys, model, "--data", data, "--state", tmp_path / "state")
+    code, _, err = run("evaluate", model, "--data", data, "--state", tmp_path / "state")
     assert code == 2
     assert "expected the state of an evaluation" in err
     assert (tmp_path / "state").read_bytes() == content
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b"])
-def test_a_shard_that_is_none_is_refused(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], shard: str
-) -> None:
+def test_a_shard_that_is_none_is_refused(tmp_path: Path, data: Path, run: Run, shard: str) -> None:
     model = red_green_blue(tmp_path / "a.onnx", np.eye(3))
-    code, _, err = run(capsys, model, "--data", data, "--state", tmp_path / "state", "--shard", shard)
+    code, _, err = run("evaluate", model, "--data", data, "--state", tmp_path / "state", "--shard", shard)
     assert code == 2
     assert "--shard" in err

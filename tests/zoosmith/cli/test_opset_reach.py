@@ -1,6 +1,5 @@
 """`zoosmith opset --dry-run`, `--explain`, `--to ai.onnx.ml=N` and `--standard`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
+from tests.zoosmith.cli.calls import Answer, Refusal
 from zoosmith.cli.application import run
 
 FLOAT = TensorProto.FLOAT
@@ -31,18 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return models
 
 
-def answer(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
-    assert run(["opset", *arguments, "--json"]) == code
-    return json.loads(capsys.readouterr().out)["result"]
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert run(["opset", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert not out and err.count("\n") == 1, err
-    return err
-
-
 @pytest.mark.usefixtures("folder")
 class TestDryRun:
     def test_each_model_of_a_folder_has_a_row_and_progress(self, capsys) -> None:
@@ -53,14 +41,14 @@ class TestDryRun:
         assert lines[2][:3] == ["models/below/b.onnx", "20", "20"] and "RegexFullMatch:" in lines[2]
         assert "trying: 2 of 2, b.onnx" in err
 
-    def test_json_has_every_node_that_blocks(self, capsys) -> None:
-        files = answer(capsys, "--dry-run", "models/below/b.onnx", "models/a.onnx")["files"]
+    def test_json_has_every_node_that_blocks(self, answer: Answer) -> None:
+        files = answer("--dry-run", "models/below/b.onnx", "models/a.onnx")["files"]
         assert [(row["lowest"], row["error"]) for row in files] == [(20, None), (1, None)]
         assert files[0]["blockers"][0]["operator"] == "RegexFullMatch"
 
-    def test_a_broken_file_does_not_stop_the_others(self, capsys, folder: Path) -> None:
+    def test_a_broken_file_does_not_stop_the_others(self, answer: Answer, capsys, folder: Path) -> None:
         (folder / "aa.onnx").write_text("no model")
-        files = answer(capsys, "--dry-run", "models", code=1)["files"]
+        files = answer("--dry-run", "models", code=1)["files"]
         assert ["expected an ONNX model" in (row["error"] or "") for row in files] == [False, True, False]
         assert run(["opset", "--dry-run", "models"]) == 1
         assert "models/aa.onnx: cannot be judged: expected an ONNX model" in capsys.readouterr().err
@@ -73,12 +61,12 @@ class TestDryRun:
             (("models", "--to", "13"), "--dry-run takes files and folders"),
         ],
     )
-    def test_what_cannot_be_done_is_one_line(self, capsys, arguments: tuple[str, ...], words: str) -> None:
-        assert words in refusal(capsys, "--dry-run", *arguments)
+    def test_what_cannot_be_done_is_one_line(self, refusal: Refusal, arguments: tuple[str, ...], words: str) -> None:
+        assert words in refusal("--dry-run", *arguments)
 
-    def test_a_folder_without_models_is_refused(self, capsys, tmp_path: Path) -> None:
+    def test_a_folder_without_models_is_refused(self, refusal: Refusal, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
-        assert "found none in it" in refusal(capsys, "--dry-run", "empty")
+        assert "found none in it" in refusal("--dry-run", "empty")
 
 
 class TestExplain:
@@ -92,8 +80,8 @@ class TestExplain:
             ["HardSwish", "14", "-", "decomposition", "1", "->", "2"],
         ]
 
-    def test_json_has_the_same(self, capsys, folder: Path) -> None:
-        found = answer(capsys, "models/a.onnx", "-o", "o.onnx", "--to", "13", "--explain")
+    def test_json_has_the_same(self, answer: Answer, folder: Path) -> None:
+        found = answer("models/a.onnx", "-o", "o.onnx", "--to", "13", "--explain")
         assert found["operators"] == [
             {
                 "operator": "Relu",
@@ -104,11 +92,11 @@ class TestExplain:
                 "nodes_after": 1,
             }
         ]
-        assert "operators" not in answer(capsys, "models/a.onnx", "-o", "o.onnx", "--to", "13")
+        assert "operators" not in answer("models/a.onnx", "-o", "o.onnx", "--to", "13")
 
 
 class TestOtherDomains:
-    def test_the_version_of_another_domain_can_be_given_alone(self, capsys, folder: Path) -> None:
+    def test_the_version_of_another_domain_can_be_given_alone(self, answer: Answer, capsys, folder: Path) -> None:
         scaler = {"domain": "ai.onnx.ml", "offset": [0.0], "scale": [2.0]}
         onnx.save(model_of("Scaler", imports={"ai.onnx.ml": 5, "": 21}, **scaler), "m.onnx")
         assert run(["opset", "m.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3"]) == 0
@@ -116,26 +104,28 @@ class TestOtherDomains:
         onnx.save(model_of("Scaler", imports={"ai.onnx.ml": 5}, **scaler), "alone.onnx")
         assert run(["opset", "alone.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3"]) == 0
         assert "o.onnx: ai.onnx.ml 5 -> 3, IR 8, verified, equal" in capsys.readouterr().out
-        found = answer(capsys, "m.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3", "--to", "13")
+        found = answer("m.onnx", "-o", "o.onnx", "--to", "ai.onnx.ml=3", "--to", "13")
         assert (found["to"], found["domains"]) == (13, {"ai.onnx.ml": {"from": 5, "to": 3}})
 
-    def test_a_runtime_lowers_it_as_it_lowers_the_opset(self, capsys, folder: Path) -> None:
+    def test_a_runtime_lowers_it_as_it_lowers_the_opset(self, answer: Answer, refusal: Refusal, folder: Path) -> None:
         scaler = {"domain": "ai.onnx.ml", "offset": [0.0], "scale": [2.0]}
         onnx.save(model_of("Scaler", imports={"ai.onnx.ml": 5, "": 21}, **scaler), "m.onnx")
         arguments = ["m.onnx", "-o", "o.onnx", "--for", "onnxruntime==1.6"]
-        found = answer(capsys, *arguments)
+        found = answer(*arguments)
         assert (found["to"], found["domains"]["ai.onnx.ml"]["to"], found["ir"]) == (13, 2, 7)
-        assert "do not agree: it takes versions up to 2" in refusal(capsys, *arguments, "--to", "ai.onnx.ml=3")
+        assert "do not agree: it takes versions up to 2" in refusal(*arguments, "--to", "ai.onnx.ml=3")
 
-    def test_operators_of_onnx_runtime_become_standard_ones(self, capsys, folder: Path) -> None:
+    def test_operators_of_onnx_runtime_become_standard_ones(self, answer: Answer, folder: Path) -> None:
         onnx.save(model_of("QuickGelu", domain="com.microsoft", imports={"com.microsoft": 1, "": 17}), "m.onnx")
-        found = answer(capsys, "m.onnx", "-o", "o.onnx", "--standard")
+        found = answer("m.onnx", "-o", "o.onnx", "--standard")
         assert found["proof"]["passed"] and found["domains"] == {"com.microsoft": {"from": 1, "to": None}}
         assert all(not node.domain for node in onnx.load("o.onnx").graph.node)
 
-    def test_an_operator_of_onnx_runtime_without_a_standard_form_is_refused(self, capsys, folder: Path) -> None:
+    def test_an_operator_of_onnx_runtime_without_a_standard_form_is_refused(
+        self, refusal: Refusal, folder: Path
+    ) -> None:
         onnx.save(model_of("NoSuch", domain="com.microsoft", imports={"com.microsoft": 1, "": 17}), "m.onnx")
-        assert "no form in standard operators is known" in refusal(capsys, "m.onnx", "-o", "o.onnx", "--standard")
+        assert "no form in standard operators is known" in refusal("m.onnx", "-o", "o.onnx", "--standard")
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -146,5 +136,7 @@ class TestOtherDomains:
             (("--to", "other=3"), "domain 'other' is not converted"),
         ],
     )
-    def test_what_cannot_be_done_is_one_line(self, capsys, folder, arguments: tuple[str, ...], words: str) -> None:
-        assert words in refusal(capsys, "models/a.onnx", "-o", "o.onnx", *arguments)
+    def test_what_cannot_be_done_is_one_line(
+        self, refusal: Refusal, folder, arguments: tuple[str, ...], words: str
+    ) -> None:
+        assert words in refusal("models/a.onnx", "-o", "o.onnx", *arguments)
