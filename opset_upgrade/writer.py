@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, helper
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.opset_upgrade.caveats import Admitted, CaveatKind
 from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.graph_editing import open_shape
@@ -66,7 +67,7 @@ class Writer:
         """
         caveat = Admitted(kind, reason)
         if self._exact:
-            raise Refusal(f"no exact way is known ({caveat}; leave out `exact` to take it)")
+            raise Refusal(f"no exact way is known ({caveat}; leave out {argument('exact')} to take it)")
         if caveat not in self.admitted:
             self.admitted.append(caveat)
 

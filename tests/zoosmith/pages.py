@@ -46,13 +46,13 @@ def check_page(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         How many blocks ran.
     """
     monkeypatch.chdir(folder)
-    names: dict[str, object] = {"__name__": "page"}
     blocks = [block for block in blocks_of(page) if block.reason is None]
     followers = [*blocks[1:], Block("", "")]
     count = 0
     for block, follower in zip(blocks, followers, strict=True):
         if block.language == "python":
-            exec(compile(block.code, "page", "exec"), names)
+            # alone, as who copies one block runs it
+            exec(compile(block.code, "page", "exec"), {"__name__": "page"})
         elif block.language == "shell":
             _run_commands(block.code)
         else:
@@ -69,6 +69,7 @@ def check_page(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 def _run_commands(code: str) -> None:
     for line in code.splitlines():
         program, *arguments = shlex.split(line.removeprefix("! "))
+        assert program != "cd", f"{line}: what follows on the page would run in another folder; expected (cd ...)"
         if program in {"zoosmith", ".venv/bin/zoosmith"}:
             assert run(arguments) == (2 if line.startswith("! ") else 0), line
         else:

@@ -1,15 +1,28 @@
 """The options that stand for arguments of Python's interface, where messages of the rooms name these."""
 
 OPTIONS = {
+    "calibration": "--calibrate",
     "dims": "--dim",
+    "domains": "--to",
+    "engine": "--engine",
+    "exact": "--exact",
     "feed": "--feed",
     "fix_sizes": "--fix",
     "follow_links": "--follow-links",
     "force": "--force",
     "inputs": "--input",
+    "list_models": "--list",
+    "model": "--model",
+    "net": "--net",
+    "opset": "--to",
     "outputs": "--output-blob",
     "plain": "--no-tls",
+    "preprocess": "--preprocess",
+    "reference": "--reference",
     "shapes": "--input",
     "state": "--state",
+    "target": "--for",
     "timeout": "--timeout",
+    "verify=False": "--no-verify",
+    "weights": "--weights",
 }

@@ -9,6 +9,7 @@ from onnx import GraphProto, ModelProto, helper
 
 from zoosmith.execution import Progress
 from zoosmith.files.preprocessing import AUTO, choose
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.loading import model_name
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
@@ -134,7 +135,7 @@ class _Choice:
 
     def __str__(self) -> str:
         kind = "" if self.kind is None else f"{KINDS[self.kind]}, "
-        return f"{kind}--preprocess {self.preprocess.name}"
+        return f"{kind}{argument('preprocess', self.preprocess.name)}"
 
 
 def _nearest(
@@ -183,7 +184,7 @@ def _source(model: ModelProto, calibration: Calibration) -> str:
     if calibration.source is None and not takes_images(model):
         raise QuantizeError(
             "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
-            "for one that a Fourier transform reads; give --calibrate an NPZ file, or random"
+            f"for one that a Fourier transform reads; give {argument('calibration')} an NPZ file, or random"
         )
     return SYNTHETIC
 

@@ -10,6 +10,7 @@ from onnx import ModelProto, TypeProto
 
 from zoosmith.execution import SILENT, Job, Progress
 from zoosmith.files.writing import Written, write_verified
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files, load_small_tensors
 from zoosmith.onnx_model.ir_versions import needed_ir, release_ir
@@ -259,7 +260,8 @@ def chosen_opset(model: ModelProto, wanted: Wanted) -> int | None:
         return own if wanted.opset is None else wanted.opset
     if wanted.opset is not None and wanted.opset > target.opset:
         raise ZoosmithError(
-            f"--to {wanted.opset} and --for {target} do not agree: it takes opsets up to {target.opset}"
+            f"{argument('opset', str(wanted.opset))} and {argument('target', str(target))} do not agree: "
+            f"it takes opsets up to {target.opset}"
         )
     if wanted.opset is not None or own is None:
         return wanted.opset
@@ -278,7 +280,8 @@ def chosen_domains(model: ModelProto, wanted: Wanted) -> dict[str, int]:
     ml, own = domains.get(ML_DOMAIN), imported_versions(model).get(ML_DOMAIN)
     if ml is not None and ml > target.ml:
         raise ZoosmithError(
-            f"--to {ML_DOMAIN}={ml} and --for {target} do not agree: it takes versions up to {target.ml}"
+            f"{argument('domains', f'{ML_DOMAIN}={ml}')} and {argument('target', str(target))} do not agree: "
+            f"it takes versions up to {target.ml}"
         )
     if ml is None and own is not None:
         domains[ML_DOMAIN] = min(own, target.ml)
@@ -293,7 +296,7 @@ def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversi
         try:
             return Conversion(convert_by_onnx(model, opset or 0), (), ())
         except OpsetError as error:
-            raise OpsetError(f"{error}; try --engine native") from error
+            raise OpsetError(f"{error}; try {argument('engine', 'native')}") from error
     domains = chosen_domains(model, wanted)
     found = convert(
         model,

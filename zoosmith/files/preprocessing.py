@@ -5,6 +5,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from zoosmith.execution import Progress
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model, model_name
 from zoosmith.quantize.samples.preprocessing_ranking import (
@@ -74,7 +75,7 @@ def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) 
             warn_if_far(model, told, data, progress)
         return told
     if data is None:
-        raise ZoosmithError("--preprocess auto compares preprocessings on images: give a folder of them, or a name")
+        raise ZoosmithError(f"{_auto()} compares preprocessings on images: give a folder of them, or a name")
     ranking = _rank(model, data, IMAGES, lambda path, reason: None)
     best = clear_best(ranking)
     if best is None and not ranking[0].distance.far:
@@ -83,9 +84,13 @@ def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) 
         best = clear_best(ranking)
     if best is None:
         first, second = (f"{each.preprocess.name} ({each.distance})" for each in ranking[:2])
-        raise ZoosmithError(f"--preprocess auto finds no clear best: {first}, then {second}; name one")
-    progress.note(f"--preprocess auto takes {best.preprocess.name}: {best.distance}")
+        raise ZoosmithError(f"{_auto()} finds no clear best: {first}, then {second}; name one")
+    progress.note(f"{_auto()} takes {best.preprocess.name}: {best.distance}")
     return best.preprocess
+
+
+def _auto() -> str:
+    return argument("preprocess", AUTO)
 
 
 def warn_if_far(model: ModelProto, told: Preprocess, data: Path, progress: Progress) -> None:
@@ -96,5 +101,5 @@ def warn_if_far(model: ModelProto, told: Preprocess, data: Path, progress: Progr
     if found and found[0].distance.far:
         progress.note(
             f"warning: preprocessed by {told.name}, the images of {data} are unlike the training data: "
-            f"{found[0].distance}; zoosmith preprocess MODEL --data {data} compares all"
+            f"{found[0].distance}; zoosmith preprocess compares all"
         )

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.checking import check_file
 from zoosmith.onnx_model.errors import InvalidModelError, ModelError, ZoosmithError
 from zoosmith.onnx_model.files import staged
@@ -62,7 +63,7 @@ def write_verified(
         prove: verifies the model at a path, and calls the check of the file while it loads; None to write it
             unverified.
         beside: names of files in the folder of the output that hold tensors of the model.
-        optional: whether the command has an option to write the result unverified, which errors name then.
+        optional: whether the caller may choose to write the result unverified; errors say how then.
 
     Returns:
         The file, and how it was verified; without a file where it is not valid or did not pass.
@@ -84,11 +85,11 @@ def write_verified(
             if _is_valid(source):
                 return Written(None, None, str(error))
             if prove is not None:
-                hint = "; --no-verify writes the result as it is" if optional else ""
+                hint = f"; {argument('verify=False')} writes the result as it is" if optional else ""
                 raise ZoosmithError(f"{source}: {error}{hint}") from error
         except ValidationError as error:
             reason = str(error).removeprefix(f"{source}: ")
-            hint = "; --no-verify writes the result unverified" if optional else ""
+            hint = f"; {argument('verify=False')} writes the result unverified" if optional else ""
             raise ValidationError(f"{source}: cannot be verified: {reason}{hint}") from error
         if proof is not None and not proof.passed:
             return Written(None, proof)

@@ -12,6 +12,7 @@ from zoosmith.hub.manifest import LARGEST_MANIFEST, MANIFEST_NAME, HubFile, Mani
 from zoosmith.hub.pins import license_of, pinned_info, pinned_infos
 from zoosmith.hub.sources import open_source, read_file
 from zoosmith.hub.store import Store, default_cache
+from zoosmith.onnx_model.argument_names import argument
 
 # onnx/models' notice of July 2025 says that its files are here, in the tree that it had
 DEFAULT_SOURCE = "https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main"
@@ -193,7 +194,7 @@ class Hub:
     def _alike(self, name: str) -> str:
         folded = name.casefold()
         alike = sorted({info.prefix for info in self.manifest.infos if any(folded in known for known in info.names)})
-        return f"; there are {_listed(alike)}" if alike else "; `zoosmith fetch --list` names all"
+        return f"; there are {_listed(alike)}" if alike else f"; {argument('list_models')} names all"
 
 
 def license_in(card: str) -> str | None:

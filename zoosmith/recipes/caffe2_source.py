@@ -17,6 +17,7 @@ from zoosmith.convert.net_ports import with_outputs
 from zoosmith.convert.parameters import InitNet, read_init_net
 from zoosmith.convert.proto.caffe2_pb2 import NetDef
 from zoosmith.convert.translation import InputInfo
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import required_inputs
@@ -232,7 +233,7 @@ class Caffe2Net:
         if weights is None:
             if self.synthesize is None:
                 raise ZoosmithError(
-                    f"{self.title}: expected its weights, an init net or a row in ONNX (--weights FILE)"
+                    f"{self.title}: expected its weights, an init net or a row in ONNX ({argument('weights', 'FILE')})"
                 )
             arrays = self.synthesize(seed)
             return InitNet({blob: Tensor.of(values) for blob, values in arrays.items()})

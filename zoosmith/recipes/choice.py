@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoosmith.files.conversion import declared_inputs
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.card_file import Card, read_card, with_card
 from zoosmith.recipes.densenet121 import DENSENET121
@@ -55,12 +56,12 @@ class Choice:
             ZoosmithError: a file cannot be read or is of another kind, or the choices exclude each other.
         """
         if self.net is not None and self.model is not None:
-            raise ZoosmithError("--net and --model: expected one of them")
+            raise ZoosmithError(f"{argument('net')} and {argument('model')}: expected one of them")
         card = Card() if self.card is None else read_card(self.card)
         if self.model is not None:
             if weights is not None or self.value_info is not None:
                 raise ZoosmithError(
-                    f"{self.model}: an ONNX model has weights and inputs of its own; give them with --net"
+                    f"{self.model}: an ONNX model has weights and inputs of its own; give them with {argument('net')}"
                 )
             return self._stated(model_recipe(self.model, inputs=self.inputs, name=self.name, card=card))
         if self.net is not None:
@@ -69,7 +70,11 @@ class Choice:
                 net_recipe(self.net, declared, weights=weights, inputs=self.inputs, name=self.name, card=card)
             )
         if self.value_info is not None or self.inputs.shapes or self.inputs.dims or self.inputs.feed is not None:
-            raise ZoosmithError("inputs are those of DenseNet-121: give --net or --model with --input, --dim or --feed")
+            given = " or ".join(map(argument, ("net", "model")))
+            raise ZoosmithError(
+                f"inputs are those of DenseNet-121: give {given} with "
+                f"{argument('shapes')}, {argument('dims')} or {argument('feed')}"
+            )
         recipe = replace(DENSENET121, prefix=self.name or DENSENET121.prefix)
         named = () if self.name is None else ("--name", self.name)
         return self._stated(with_card(replace(recipe, arguments=named), card))

@@ -9,6 +9,7 @@ from typing import Any
 
 from onnx import ModelProto
 
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files, load_small_tensors
 from zoosmith.onnx_model.loading import load_in_place
@@ -82,7 +83,9 @@ class OnnxSource:
     def reference(self, name: str) -> Iterator[Run]:
         """Open the model itself in ONNX Runtime, or where that lacks something, in the reference evaluator."""
         if name != "builtin":
-            raise ZoosmithError(f"{self.path}: an ONNX model is its own reference; --reference {name} runs Caffe2 nets")
+            raise ZoosmithError(
+                f"{self.path}: an ONNX model is its own reference; {argument('reference', name)} runs Caffe2 nets"
+            )
         try:
             refuse_random(self.structure)
         except ValidationError as error:

@@ -89,7 +89,7 @@ def test_a_model_has_several_names_and_its_newest_float_row_is_meant(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", r"has no model 'none'; `zoosmith fetch --list` names all"),
+        ("none", r"has no model 'none'; `list_models` names all"),
         ("mall", r"has no model 'mall'; there are small"),
         ("small:7", "small has no row '7'; its rows are 9, 12, 12-int8"),
         ("Vision", "no model"),

@@ -226,9 +226,9 @@ def test_choices_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
     save_model(identity_model((TensorProto.FLOAT, [2])), tmp_path / "x.onnx")
     with pytest.raises(ZoosmithError, match="expected one of them"):
         Choice(net=predict, model=tmp_path / "x.onnx").recipe(None)
-    with pytest.raises(ZoosmithError, match="give them with --net"):
+    with pytest.raises(ZoosmithError, match="give them with `net`"):
         Choice(model=tmp_path / "x.onnx").recipe(init)
-    with pytest.raises(ZoosmithError, match="give --net or --model"):
+    with pytest.raises(ZoosmithError, match="give `net` or `model`"):
         Choice(inputs=InputSource(shapes={"x": InputShape((1,))})).recipe(None)
     with pytest.raises(ZoosmithError, match=r"none\.pb: cannot be read"):
         Choice(net=tmp_path / "none.pb").recipe(None)
