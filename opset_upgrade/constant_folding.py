@@ -15,7 +15,9 @@ from onnx.external_data_helper import uses_external_data
 
 from zoosmith.onnx_model.shape_inference import INFERENCE_ERRORS, infer_node_outputs
 from zoosmith.onnx_model.traversal import subgraphs
+from zoosmith.opset_upgrade.errors import Refusal
 from zoosmith.opset_upgrade.node_editing import find_attribute, get_attribute, tensor_array
+from zoosmith.opset_upgrade.node_validity import check_attributes
 from zoosmith.opset_upgrade.schemas import NEWEST_OPSET, schema_at
 
 SMALL = 1 << 14
@@ -35,8 +37,8 @@ _GROWING = {
 _EVALUATED_SINCE = {
     operator: opset
     for opset, operators in {
-        # LogSoftmax: of probabilities that underflow; LRN: of as many channels as there are rows
-        NEWEST_OPSET + 1: "LogSoftmax LRN Upsample",
+        # LogSoftmax: of probabilities that underflow; LRN: of as many channels as there are rows; RoiAlign: of mode max
+        NEWEST_OPSET + 1: "LogSoftmax LRN RoiAlign Upsample",
         14: "BatchNormalization",
         13: "Hardmax Resize Softmax",
         12: "Dropout",
@@ -98,7 +100,13 @@ def _is_foldable(node: NodeProto, opset: int) -> bool:
     """Whether the node computes the same in every run, and the evaluator computes it."""
     if node.domain or node.op_type in _RANDOM or subgraphs(node) or _reads_files(node):
         return False
-    return is_evaluated(node, opset) and not any(attribute.ref_attr_name for attribute in node.attribute)
+    if not is_evaluated(node, opset) or any(attribute.ref_attr_name for attribute in node.attribute):
+        return False
+    try:
+        check_attributes(node, opset)
+    except Refusal:  # of attributes without meaning the evaluator makes other things than runtimes do
+        return False
+    return True
 
 
 def _reads_files(node: NodeProto) -> bool:

@@ -208,7 +208,7 @@ def search(seed: int, number: int) -> tuple[str, str, ModelProto | None]:
             if net.draw.random() < 0.4:
                 net.grow()
             model = net.model()
-        _refuse_misread(model)
+        _refuse_misread(model, net.values)
         runner = OnnxRuntimeRunner(model, threads=1, timeout=_SECONDS)
         fed = net.fed(model)
         expected = runner.run(fed)
@@ -278,16 +278,21 @@ def _check_shapes(model: ModelProto, results: dict[str, Any]) -> None:
             raise ValueError(f"{value.name} is of {results[value.name].shape}, not {stated}")
 
 
-def _refuse_misread(model: ModelProto) -> None:
-    """Raise ValueError for what ONNX Runtime computes otherwise than the operator's text says.
+def _refuse_misread(model: ModelProto, values: dict[str, Any]) -> None:
+    """Raise ValueError for what ONNX Runtime computes otherwise than the operator's text says, or beyond it.
 
-    A Resize that keeps the ratio of sizes leaves axes as they are that count from the end (1.32).
+    A Resize that keeps the ratio of sizes leaves axes as they are that count from the end (1.32). A reduction takes an
+    axis that is named twice, which onnx's evaluator refuses.
     """
     for node in model.graph.node:
         given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         keeps_ratio = given.get("keep_aspect_ratio_policy", b"stretch") != b"stretch"
         if node.op_type == "Resize" and keeps_ratio and min(given.get("axes", [0])) < 0:
             raise ValueError(f"axes {given['axes']} of a Resize that keeps ratios")
+        if node.op_type.startswith("Reduce") and len(node.input) > 1:
+            data, axes = (values.get(name) for name in node.input[:2])
+            if data is not None and axes is not None and len({axis % data.ndim for axis in axes}) < len(axes):
+                raise ValueError(f"axes {axes.tolist()} of a reduction name one twice")
 
 
 def _is_unstable(model: ModelProto, fed: dict[str, Any], expected: dict[str, Any]) -> bool:

@@ -33,7 +33,10 @@ def _celu(node: NodeProto, g: Writer) -> None:
     if alpha <= 0:
         # the operator's text takes positive numbers for 0, its body does not
         g.refuse(f"alpha={alpha:g}, for which its text and its definition by other operators differ")
-    inline_body(node, g)
+    # the body in its schema has alpha as a list of one number, which makes such a list of a scalar
+    scale = g.scalar_like(node.input[0], alpha)
+    ratio = g.op("Div", node.input[0], scale)
+    g.op("Mul", scale, g.op("Elu", ratio, alpha=1.0), output=node.output[0])
 
 
 @decomposition("Shrink")

@@ -131,7 +131,7 @@ def _round_down(node: NodeProto, g: Writer) -> None:
         return
     kernel, strides, dilations, pads = _windows(node)
     counted = get_attribute(node, "count_include_pad", 0)
-    if not counted and _has_free_sizes(node, g) and _pad_by_a_stride(node):
+    if not counted and _has_free_sizes(node, g) and _pad_by_a_stride(node, g):
         return
     size, result = _image_sizes(g, node.input[0]), _image_sizes(g, node.output[0])
     for axis, (n, k, s, d, out) in enumerate(zip(size, kernel, strides, dilations, result, strict=True)):
@@ -158,16 +158,22 @@ def _has_free_sizes(node: NodeProto, g: Writer) -> bool:
     return any(shape is None or None in shape[2:] for shape in shapes)
 
 
-def _pad_by_a_stride(node: NodeProto) -> bool:
+def _pad_by_a_stride(node: NodeProto, g: Writer) -> bool:
     """Pad the end by a stride less one: then rounding down is rounding up, whatever the size.
 
     Returns False, and does nothing, where a window could lie in the padding.
     """
     kernel, strides, dilations, pads = _windows(node)
     count = len(kernel)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     ends = [pads[count + axis] + stride - 1 for axis, stride in enumerate(strides)]
-    if any(end >= (k - 1) * d + 1 for end, k, d in zip(ends, kernel, dilations, strict=True)):
+    if any(end >= whole for end, whole in zip(ends, reach, strict=True)):
         return False
+    size = (g.shape(node.input[0]) or ())[2:]
+    least = [(size[axis] if axis < len(size) else None) or 1 for axis in range(count)]
+    if any(n + pads[axis] + pads[count + axis] < reach[axis] for axis, n in enumerate(least)):
+        # of such an image rounding up makes nothing; runtimes fit one window into it where they round down
+        g.admit("empty tensors", "ceil_mode=1 of an image that is smaller than the window, whose sizes are not fixed")
     set_attribute(node, "pads", [*pads[:count], *ends])
     return True
 

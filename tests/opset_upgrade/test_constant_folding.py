@@ -28,6 +28,12 @@ def test_what_the_reference_evaluator_computes_wrong_is_left_to_the_runtime(
     assert folded(node, 13, x=np.full(shape, 1e4, np.float32)) is None
 
 
+def test_a_flag_that_is_neither_0_nor_1_is_left_to_the_runtime() -> None:
+    data = np.eye(3, dtype=np.float32)
+    assert folded(helper.make_node("ArgMax", ["x"], ["y"], keepdims=1), 13, x=data).tolist() == [[0, 1, 2]]
+    assert folded(helper.make_node("ArgMax", ["x"], ["y"], keepdims=-1), 13, x=data) is None
+
+
 HUGE = np.array([2**33], np.int64)
 LARGE = {
     "Range": (helper.make_node("Range", ["a", "b", "c"], ["y"]), 13, (np.int64(0), np.int64(2**33), np.int64(1))),

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
 
-from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 from zoosmith.validation import runner_for
 
 EDGES = np.array(
@@ -293,3 +293,34 @@ def test_bits_of_32_bit_integers_are_right_in_arithmetic_of_floats() -> None:
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_value = len(x)
     assert runner_for(convert_version(model, 5)).run({"x": x, "s": s})["y"].tolist() == (x & s).tolist()
+
+
+@pytest.mark.parametrize("target", [11, 9, 7])
+def test_the_celu_of_a_scalar_is_a_scalar(target: int) -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 13]> g (float x) => (float y) { y = Celu <alpha = 2.0> (x) }"""
+    )
+    x = np.array(-0.5, np.float32)
+    np.testing.assert_allclose(run(convert_version(model, target), x=x), run(model, x=x), strict=True)
+
+
+def ceiled_pool(operator: str, kernel: int, stride: int) -> ModelProto:
+    return parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 14]> g (float[n, 1, h, w] x) => (float[n, 1, a, b] y) {{
+          y = {operator} <kernel_shape = [{kernel}, {kernel}], strides = [{stride}, {stride}], ceil_mode = 1> (x) }}"""
+    )
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+def test_a_pool_that_rounds_up_may_differ_for_images_smaller_than_its_window(operator: str) -> None:
+    model = ceiled_pool(operator, 3, 2)
+    (caveat,) = convert(model, 9).caveats
+    assert (caveat.kind, caveat.operator) == ("empty tensors", operator)
+    assert caveat.reason == "ceil_mode=1 of an image that is smaller than the window, whose sizes are not fixed"
+    with pytest.raises(OpsetError, match="smaller than the window"):
+        convert(model, 9, exact=True)
+    # no image is smaller than a window of one element, or than one that the image is known to fill
+    assert not convert(ceiled_pool(operator, 1, 1), 9, exact=True).caveats
+    for axis, size in ((2, 3), (3, 8)):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+    assert not convert(model, 9, exact=True).caveats

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import checker
+from onnx import checker, numpy_helper
 
 from tests.opset_upgrade.node_cases import assert_same
 from tests.opset_upgrade.nodes import node_model, run
@@ -30,3 +30,14 @@ def test_samples_whose_number_or_choice_depends_on_the_region_are_refused(attrib
     model, _ = node_model("RoiAlign", 16, FEATURES, REGIONS, IMAGES, output_height=2, output_width=2, **attributes)
     with pytest.raises(OpsetError, match="opset 16 is the lowest that would do"):
         convert_version(model, 15)
+
+
+def test_regions_of_constants_are_not_computed_by_the_evaluator_which_chooses_others() -> None:
+    how = {"mode": "max", "output_height": 2, "output_width": 3, "sampling_ratio": 2}
+    model, _ = node_model("RoiAlign", 20, FEATURES, REGIONS, IMAGES, **how)
+    for name, value in zip(list(model.graph.input), (FEATURES, REGIONS, IMAGES), strict=True):
+        model.graph.initializer.append(numpy_helper.from_array(value, name.name))
+    del model.graph.input[:]
+    assert_same(run(model, {})["y0"], run(convert_version(model, 18), {})["y0"])
+    with pytest.raises(OpsetError, match="with mode='max'"):
+        convert_version(model, 9)
