@@ -59,6 +59,9 @@ def measure_moments(
         samples: the model's inputs by name; the first ones are run.
         progress: notified of the runs.
 
+    Yields:
+        Each layer that was measured, with its moments; none whose values are too large for those.
+
     Raises:
         ValidationError: the model cannot be run.
     """
@@ -85,32 +88,48 @@ def _measured(
     watched = Watched(exact, dict.fromkeys(_source(node) for node in layers))
     for values in islice(watched.run(samples), count):
         for node, found in sums.items():
-            found.add(_multiplied(node, values[_source(node)], -(-_POSITIONS // count)))
+            value = values[_source(node)]
+            if value.size:  # nothing was found in this sample, say
+                found.add(_multiplied(node, value, -(-_POSITIONS // count)))
         task.advance()
     for node in layers:
         found = sums.pop(node)
-        if found.count:
+        if found.count and found.finite:
             yield node, found.moments()
 
 
 class _Sums:
-    """What is kept of a layer while the samples go by."""
+    """What is kept of a layer while the samples go by: sums over values less the mean of the first sample.
+
+    A covariance that is small beside the squared mean would not be left of sums over the values themselves.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self._origin: Array | None = None
         self._sum: Array = np.zeros(())
         self._products: Array = np.zeros((), np.float32)
 
     def add(self, values: Array) -> None:
-        """Take in values of shape (groups, positions, K)."""
-        self.count += values.shape[1]
-        self._sum = self._sum + values.sum(axis=1, dtype=np.float64)
-        self._products = self._products + values.transpose(0, 2, 1) @ values
+        """Take in float32 values of shape (groups, positions, K)."""
+        if self._origin is None:
+            self._origin = values.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        centred = values - self._origin
+        self.count += centred.shape[1]
+        self._sum = self._sum + centred.sum(axis=1, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._products = self._products + centred.transpose(0, 2, 1) @ centred
+
+    @property
+    def finite(self) -> bool:
+        """Whether no product was too large for float32."""
+        return bool(np.isfinite(self._products).all())
 
     def moments(self) -> Moments:
+        assert self._origin is not None
         mean = self._sum / self.count
         products = self._products.astype(np.float64) / self.count
-        return Moments(mean, products - mean[:, :, None] * mean[:, None, :])
+        return Moments(self._origin[:, 0] + mean, products - mean[:, :, None] * mean[:, None, :])
 
 
 def _digest(node: ir.Node) -> bytes:

@@ -10,6 +10,7 @@ from zoosmith.optimize import to_ir
 from zoosmith.optimize.values import input_constant
 from zoosmith.quantize.input_moments import measure_moments, weights_of_outputs
 from zoosmith.quantize.samples.reading import random_samples
+from zoosmith.quantize.writing.second_order import round_by_covariance
 from zoosmith.validation import OnnxRuntimeRunner
 
 CONVOLUTIONS = {
@@ -86,3 +87,36 @@ def test_few_positions_of_a_large_image_suffice() -> None:
     [(_, few)] = measure_moments(model, list(to_ir(model).graph), random_samples(model, 2))
     variance = np.einsum("gkk->gk", few.covariance)
     np.testing.assert_allclose(variance, variance.mean(), rtol=0.2)
+
+
+def test_values_far_from_zero_keep_their_covariance() -> None:
+    net = Net([4, 3, 8, 8])
+    near = net.add("Relu", "data")
+    far = net.add("Add", near, net.constant(np.full((1, 1, 1, 1), 3e4, np.float32)))
+    model = net.model(net.conv(near, 3, 2), net.conv(far, 3, 2))
+    layers = [node for node in to_ir(model).graph if node.op_type == "Conv"]
+    (_, of_near), (_, of_far) = measure_moments(model, layers, random_samples(model, 8))
+    np.testing.assert_allclose(of_far.mean, of_near.mean + 3e4, rtol=1e-6)
+    # float32 has steps of 0.002 there
+    np.testing.assert_allclose(of_far.covariance, of_near.covariance, atol=2e-3)
+    weights = np.random.RandomState(0).randn(2, 3)
+    assert np.isfinite(round_by_covariance(weights, np.full(2, 0.02), of_far.covariance, neighbours=True)).all()
+
+
+def test_a_layer_of_values_whose_squares_float32_does_not_hold_is_left_out() -> None:
+    net = Net([1, 3, 4, 4])
+    model = net.model(net.conv(net.add("Mul", "data", net.constant(np.array(1e25, np.float32))), 3, 2))
+    layers = [node for node in to_ir(model).graph if node.op_type == "Conv"]
+    assert list(measure_moments(model, layers, random_samples(model, 2))) == []
+
+
+@pytest.mark.parametrize("shape", [["N", 6, 5, 5], ["N", 6]])
+def test_samples_without_a_value_tell_nothing(shape: list[int | str]) -> None:
+    net = Net(shape)
+    weights = net.normal(4, 6, 1, 1) if len(shape) == 4 else net.normal(6, 4)
+    model = net.model(net.add("Conv" if len(shape) == 4 else "MatMul", "data", weights))
+    sizes = [size for size in shape if isinstance(size, int)]
+    some, none = ({"data": np.random.RandomState(1).randn(count, *sizes).astype(np.float32)} for count in (2, 0))
+    [(_, wanted)] = measure_moments(model, list(to_ir(model).graph), [some, some])
+    [(_, found)] = measure_moments(model, list(to_ir(model).graph), [some, none, some])
+    np.testing.assert_allclose(found.covariance, wanted.covariance, rtol=1e-5)
