@@ -15,6 +15,9 @@ from zoosmith.validation import OnnxRuntimeRunner, runner_for
 Outputs = Sequence[Mapping[str, Any]]
 _Table = list[list[tuple[float, float, float] | None]]
 
+# sums of an output of which a finite value became NaN or infinite
+_BROKEN = (np.nan, np.nan, np.nan)
+
 
 def run(model: onnx.ModelProto, samples: Samples) -> Outputs:
     """The outputs for each sample, by name. Raises ValidationError where the model cannot be run."""
@@ -30,6 +33,7 @@ def cosine(exact: Outputs, found: Outputs) -> float | None:
     """The smallest cosine between a float32 output and its counterpart, over all samples together.
 
     Values that are not finite are left out, and outputs whose shape depends on the values: None where none are left.
+    It is 0 where a finite value has become one that is not.
     """
     return min((_of_sums(sums.sum(axis=0)) for sums in _compared(_sums_of_outputs(exact, found))), default=None)
 
@@ -54,8 +58,13 @@ def _error(sums: Array) -> float:
 
 
 def _of_sums(sums: Array) -> float:
-    """The cosine of two vectors by their dot product and the square of each length; 1 where both are of zeros."""
+    """The cosine of two vectors by their dot product and the square of each length; 1 where both are of zeros.
+
+    0 where these are `_BROKEN`.
+    """
     product, of_exact, of_found = sums
+    if np.isnan(product):
+        return 0.0
     length = float(np.sqrt(of_exact) * np.sqrt(of_found))
     return float(product) / length if length else float(of_exact == of_found)
 
@@ -77,10 +86,13 @@ def _compared(table: _Table, count: int | None = None) -> Iterator[Array]:
 
 
 def _sums(exact: Array, found: Array) -> tuple[float, float, float]:
-    usable = np.isfinite(exact) & np.isfinite(found)
-    if usable.all():  # to choose by it takes longer than all else
+    finite, remains = np.isfinite(exact), np.isfinite(found)
+    if not remains[finite].all():
+        return _BROKEN
+    if finite.all():  # to choose by it takes longer than all else
         wanted, given = exact.reshape(-1).astype(np.float64), found.reshape(-1).astype(np.float64)
     else:
+        usable = finite & remains
         wanted, given = exact[usable].astype(np.float64), found[usable].astype(np.float64)
     return float(wanted @ given), float(wanted @ wanted), float(given @ given)
 

@@ -295,7 +295,9 @@ def _cost(exact: list[dict[str, Any]], found: list[dict[str, Any]]) -> float:
     for name in (name for name, kind in numbers.items() if kind in kinds):
         pairs = [output_error(wanted[name], given[name]) for wanted, given in zip(exact, found, strict=True)]
         values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        usable = np.isfinite(values) & np.isfinite(errors)
+        # what is not finite any more is lost as a whole
+        errors = np.where(np.isfinite(errors), errors, values)
+        usable = np.isfinite(values)
         energy = float(np.sum(values[usable] ** 2))
         costs.append(float(np.sum(errors[usable] ** 2)) / energy if energy else 0.0)
     # more digits differ from machine to machine

@@ -155,3 +155,16 @@ def test_weights_are_rounded_by_what_they_multiply_before_a_layer_stays_in_float
     )
     assert first.shape == second.shape
     assert (first != second).any()
+
+
+def test_a_layer_whose_zeros_are_divided_by_stays_in_float() -> None:
+    net = Net([1, 4, 6, 6])
+    short = net.conv("data", 4, 8, name="short")
+    direction = net.add("Div", short, net.add("ReduceL2", short, axes=[1]))
+    model = net.model(net.add("Add", direction, net.conv("data", 4, 8, name="long")))
+    # beside values of 1, those of the second sample are less than half a step of uint8, so 0 / 0 is taken there
+    samples = [{"data": each["data"] * size} for size, each in zip((1, 1e-3), random_samples(model, 2), strict=True)]
+    loss = CosineLoss(model, samples)
+    limited = within(model, samples, loss, 0.01)
+    assert loss(within(model, samples).model) == 1
+    assert (limited.met, limited.kept) == (True, ("short",))

@@ -61,6 +61,15 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     assert cosine(rows([1, np.inf, 2]), rows([1, 5, 2])) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_finite_value_that_becomes_another_kind_is_like_nothing(broken: float) -> None:
+    exact = rows(*np.ones((256, 4)))
+    found = rows(*np.ones((255, 4)), [1, broken, 1, 1])
+    assert cosine(exact, found) == 0
+    assert probable_cosine(exact, found) == 0
+    assert cosine(exact[:255], found[:255]) == pytest.approx(1)
+
+
 def test_outputs_of_nothing_but_zeros_are_alike_where_they_are_equal() -> None:
     assert cosine(rows([0, 0]), rows([0, 0])) == 1
     assert cosine(rows([0, 0]), rows([0, 1])) == 0
