@@ -256,6 +256,7 @@ class IntegerWriter:
         def by_input(value: Array) -> Array:
             return by_input_channel(value, weights, attributes)
 
+        moved = by_input(entering.zero_point - entering.nominal_zero_point)
         scale = np.broadcast_to(leaving.scale, (outputs,))
         axes = tuple(range(1, weights.ndim))
         bias = bias / scale + leaving.zero_point - leaving.nominal_zero_point
@@ -267,14 +268,15 @@ class IntegerWriter:
             wanted = weights * by_input(entering.scale)
             wanted /= scale.reshape(-1, *[1] * (weights.ndim - 1))
             mean, spread = self._moments(source, entering)
-            packed = quantize_weights(wanted, bias, np.broadcast_to(by_input(spread), weights.shape))
+            # the file's bias is `bias` less what the zero points of the channels make: both have to fit into int32
+            reach = np.maximum(np.abs(bias), np.abs(bias - (wanted * moved).sum(axis=axes))) if moved.any() else bias
+            packed = quantize_weights(wanted, reach, np.broadcast_to(by_input(spread), weights.shape))
             # in place: the arrays of a large matrix take hundreds of MB each
             wanted -= packed.weights * packed.scale.reshape(-1, *[1] * (weights.ndim - 1))
             wanted *= by_input(mean)
             bias = bias + wanted.sum(axis=axes)
             del wanted
         integers = packed.weights.reshape(weights.shape)
-        moved = by_input(entering.zero_point - entering.nominal_zero_point)
         start = bias / packed.scale - (integers * moved).sum(axis=axes)
         # the file's scales multiply to scale_in * scale_w / scale_out, which must be the packed scale
         stated = packed.scale * np.float64(np.float32(leaving.nominal_scale)) / np.float32(entering.nominal_scale)

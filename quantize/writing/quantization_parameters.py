@@ -79,9 +79,9 @@ def per_tensor(low: Array, high: Array, *, symmetric: bool = False) -> Quantizat
 
 
 def _not_zero(scale: Array) -> Array:
-    """Give channels that never change a scale, small beside the others."""
-    floor = float(np.max(scale)) * 1e-4 or 1.0
-    return np.maximum(scale, floor)
+    """Give channels that never change a scale, small beside the others; 1 where float32 holds none of them in full."""
+    top = float(np.max(scale))
+    return np.maximum(scale, top * 1e-4 if top >= np.finfo(np.float32).tiny else 1.0)
 
 
 def round_up(scale: Array) -> Array:
