@@ -227,6 +227,6 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
     graph.initializer.extend(tensors)
 
 
-def is_beyond(value: Array) -> bool:
-    """Whether a finite number of the array has none in float16."""
-    return bool((np.abs(value[np.isfinite(value)]) > LARGEST).any())
+def is_beyond(value: Array, largest: float = LARGEST) -> bool:
+    """Whether a finite number of the array is beyond the largest one of a type, by default float16."""
+    return bool((np.abs(value[np.isfinite(value)]) > largest).any())

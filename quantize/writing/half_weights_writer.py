@@ -26,7 +26,7 @@ def weights_in_half(model: onnx.ModelProto, kept: Set[str], kind: str, *, inner:
     Args:
         model: float32, without functions of its own; it is left as it was.
         kept: what the nodes that make these read stays in float32.
-        kind: `float16` or `bfloat16`; weights beyond the range of float16 stay in float32.
+        kind: `float16` or `bfloat16`; weights beyond its range stay in float32, as a mask of float32's lowest number.
         inner: the weights of graphs inside of nodes as well.
     """
     result = onnx.ModelProto()
@@ -41,10 +41,11 @@ def weights_in_half(model: onnx.ModelProto, kept: Set[str], kind: str, *, inner:
 
 def _cast_weights(graph: onnx.GraphProto, names: Names, exact: Collection[str], kind: str) -> None:
     elem_type, dtype = _TYPES[kind]
+    largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
     weights = {
         name: value
         for name, value in constants_of(graph).items()
-        if name not in exact and _is_weight(value) and not (kind == FLOAT16 and is_beyond(value))
+        if name not in exact and _is_weight(value) and not is_beyond(value, largest)
     }
     casts, tensors = [], []
     for name, value in weights.items():

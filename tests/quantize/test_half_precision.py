@@ -237,6 +237,18 @@ def test_what_a_value_in_float32_was_made_of_stays_too_where_its_rounding_shows(
     assert largest_error(model, half.model) < 0.05
 
 
+def test_a_mask_of_the_lowest_number_of_float32_stays_finite_in_bfloat16() -> None:
+    net = Net([1, 4, 4], opset=13)
+    mask = np.triu(np.full((4, 4), np.finfo(np.float32).min), 1)
+    # where nothing is masked, the mask is taken 0 times: infinity would make NaN of it
+    none = net.add("Mul", "data", net.constant(np.array(0, np.float32)))
+    masked = net.add("Mul", net.constant(mask), none)
+    model = net.model(net.add("MatMul", net.add("Add", "data", masked), net.normal(4, 4)))
+    half = to_half(model, random_samples(model, 2), "bfloat16")
+    assert types_of_weights(half.model) == {TensorProto.BFLOAT16, TensorProto.FLOAT}
+    assert largest_error(model, half.model) < 0.05
+
+
 def test_more_stays_in_float32_where_the_model_is_not_accepted() -> None:
     model = dense_block()
     samples = random_samples(model, 2)
