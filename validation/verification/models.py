@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from onnx import ModelProto
 
@@ -15,12 +15,8 @@ from zoosmith.validation.running.clock import Clock, finished
 from zoosmith.validation.running.runner import Runner, Runtime
 from zoosmith.validation.verification.ahead import is_small
 from zoosmith.validation.verification.proof import Limits, Proof
-from zoosmith.validation.verification.randomness import refuse_random
-
-if TYPE_CHECKING:
-    pass
-
 from zoosmith.validation.verification.proving import converted_runner, prove, proved_elsewhere
+from zoosmith.validation.verification.randomness import refuse_random
 
 
 def verify_models(
