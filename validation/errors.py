@@ -11,5 +11,9 @@ class StoppedError(ValidationError):
     """The time is up."""
 
 
+class RunError(ValidationError):
+    """A model does not run on inputs of the types and shapes that it states."""
+
+
 class UnsupportedError(ValidationError):
     """The runtime has no such opset, operator or type; another runtime may have it."""

@@ -14,7 +14,15 @@ from zoosmith.onnx_model.loading import model_name
 from zoosmith.onnx_model.ports import Port
 from zoosmith.validation.errors import StoppedError, ValidationError
 from zoosmith.validation.inputs.random_values import InputShape, Manner, described_inputs, random_inputs
-from zoosmith.validation.inputs.sizes import Sizes, concrete_shapes, open_sizes, other_sizes, size_candidates, words_of
+from zoosmith.validation.inputs.sizes import (
+    Sizes,
+    concrete_shapes,
+    open_sizes,
+    other_sizes,
+    size_candidates,
+    usual_sizes,
+    words_of,
+)
 from zoosmith.validation.inputs.source import InputSource
 
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -91,6 +99,21 @@ def fitting_cases(
     return cases
 
 
+def usual_case(model: ModelProto, run: Run, inputs: InputSource) -> Case:
+    """Run a model on random inputs of the sizes that such nets are used with, else of others that fit.
+
+    Args:
+        model: the graph suffices.
+        run: runs it.
+        inputs: seed, and sizes that are not to be changed.
+
+    Raises:
+        StoppedError: the time is up.
+        ValidationError: the model ran with no sizes that were tried; the message says what can be given.
+    """
+    return _Fit(model, run, inputs, corners=False).usual()
+
+
 def outputs_without_values(outputs: list[Mapping[str, Any]]) -> list[str]:
     """Names of the outputs of which no run gave an element that says anything: all are empty or NaN."""
     names = outputs[0] if outputs else {}
@@ -120,6 +143,11 @@ class _Fit:
         while len(cases) < count:
             cases.append(self._case(cases[0].sizes, self._manner, len(cases)))
         return cases
+
+    def usual(self) -> Case:
+        """With the sizes that such nets are used with, or with the first others that fit."""
+        others = islice(size_candidates(self._open, self._given), _MOST_TRIED)
+        return self._first(iter([*usual_sizes(self._open, self._given), *others]), 0)
 
     def next(self, last: Case, index: int) -> Case:
         """With other sizes than the last case, as many as can be."""

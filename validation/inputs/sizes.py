@@ -31,6 +31,8 @@ _TRIED = (
 )
 # sizes that depend on each other in ways that nothing tells: all alike
 _ALIKE = (2, 4, 8, 16, 32, 64, 128, 224)
+# what nets are used on: one item, a sequence, a picture as classifiers, readers of text and detectors take it
+_USUAL = ((1, 128, 224, 224), (1, 64, 48, 320), (1, 32, 320, 320), (1, 16, 640, 640))
 # with more open sizes than this, roles are not exchanged one by one
 _MOST_EXCHANGED = 4
 _CHANNELS = (1, 3, 4)
@@ -134,7 +136,7 @@ def size_candidates(open_dimensions: Sequence[OpenSize], given: Sizes) -> Iterat
         open_dimensions: of a model.
         given: sizes that are not to be changed.
     """
-    free = [size for size in open_dimensions if size.name not in given and _expression(size.name) is None]
+    free = _without_derived(open_dimensions, given)
     seen = set()
     for guess in [
         *(sizes for sizes in _guesses(free) if _work(sizes) > 1),
@@ -147,20 +149,33 @@ def size_candidates(open_dimensions: Sequence[OpenSize], given: Sizes) -> Iterat
             yield whole
 
 
-def _guesses(free: Sequence[OpenSize]) -> Iterator[dict[str, int]]:
-    def sized(sizes: Sequence[int], roles: Sequence[str]) -> dict[str, int]:
-        by_role = dict(zip((_BATCH, _LENGTH, _HEIGHT, _WIDTH), sizes, strict=True))
-        return {size.name: by_role[role] for size, role in zip(free, roles, strict=True)}
+def usual_sizes(open_dimensions: Sequence[OpenSize], given: Sizes) -> list[dict[str, int]]:
+    """For every open dimension sizes with which nets are used, the likeliest first; those given stay."""
+    free = _without_derived(open_dimensions, given)
+    return [_with_derived(open_dimensions, {**_by_role(free, sizes), **given}) for sizes in _USUAL]
 
+
+def _without_derived(open_dimensions: Sequence[OpenSize], given: Sizes) -> list[OpenSize]:
+    """The dimensions that have no size yet and whose name is no formula of others."""
+    return [size for size in open_dimensions if size.name not in given and _expression(size.name) is None]
+
+
+def _by_role(free: Sequence[OpenSize], sizes: Sequence[int], roles: Sequence[str] | None = None) -> dict[str, int]:
+    """Sizes of a batch, a length, a height and a width, by the names of the dimensions."""
+    by_role = dict(zip((_BATCH, _LENGTH, _HEIGHT, _WIDTH), sizes, strict=True))
+    return {size.name: by_role[role] for size, role in zip(free, roles or [size.role for size in free], strict=True)}
+
+
+def _guesses(free: Sequence[OpenSize]) -> Iterator[dict[str, int]]:
     roles = [size.role for size in free]
     exchanged = [roles]
     if len(free) <= _MOST_EXCHANGED:
         exchanged += [list(others) for others in itertools.product((_BATCH, _LENGTH), repeat=len(free))]
-    yield sized(_TRIED[0], roles)
-    yield sized(_TRIED[1], roles)
-    yield from sorted((sized(sizes, roles) for roles in exchanged for sizes in _TRIED), key=_work)
+    yield _by_role(free, _TRIED[0])
+    yield _by_role(free, _TRIED[1])
+    yield from sorted((_by_role(free, sizes, roles) for roles in exchanged for sizes in _TRIED), key=_work)
     # a model may take one item at a time though its batch is open
-    yield from sorted((sized((1, *sizes[1:]), roles) for sizes in _TRIED), key=_work)
+    yield from sorted((_by_role(free, (1, *sizes[1:])) for sizes in _TRIED), key=_work)
     for size in _ALIKE:
         yield dict.fromkeys([dimension.name for dimension in free], size)
 

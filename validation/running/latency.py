@@ -8,10 +8,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from zoosmith.execution import SILENT, Progress, ThreadExecutor
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.loading import Model, load_model, model_name
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.inputs.fitting import usual_case
 from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.running.memory import peak_memory
 from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
@@ -23,7 +26,7 @@ class Latency:
     """One model's time for one run at `threads` threads; times in milliseconds.
 
     `speed` is the median of the first model's time over this one's, paired within a round: 2.0 is twice as fast.
-    `times_ms` are those of all rounds, in their order, to the microsecond.
+    `times_ms` are those of all rounds, in their order, to the microsecond. `shapes` are those of the inputs, by name.
     """
 
     model: str
@@ -33,6 +36,7 @@ class Latency:
     fastest_ms: float
     speed: float
     times_ms: tuple[float, ...]
+    shapes: Mapping[str, tuple[int, ...]]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the measurement for JSON."""
@@ -52,7 +56,8 @@ def measure(
 ) -> list[Latency]:
     """Time models in ONNX Runtime, one after the other in each of `runs` rounds (A B A B ...).
 
-    All are loaded first, run once, and then `warmup` rounds that do not count.
+    All are loaded first, run once, and then `warmup` rounds that do not count. Sizes that a model leaves open are those
+    with which such nets are used, or where it does not run with these, others that fit.
 
     Args:
         models: what is timed.
@@ -70,15 +75,31 @@ def measure(
     Raises:
         ValidationError: a model cannot be loaded or run, or a count is out of range.
     """
+    found = _measured(models, threads, runs, warmup, inputs or InputSource(), providers, timeout, progress)
+    return [latency for latency, _ in found]
+
+
+def _measured(
+    models: Sequence[Model],
+    threads: int,
+    runs: int,
+    warmup: int,
+    source: InputSource,
+    providers: Sequence[str] | None,
+    timeout: float | None,
+    progress: Progress,
+) -> list[tuple[Latency, Mapping[str, Any]]]:
+    """As `measure`, with the inputs of each model."""
     for name, value, least in (("threads", threads, 1), ("runs", runs, 1), ("warmup", warmup, 0)):
         if value < least:
             raise ValidationError(f"{name} is {value}: expected at least {least}")
-    source = inputs or InputSource()
-    fed = [source.cases(model)[0] for model in models]
+    read = [None if source.feed is None else source.cases(model)[0] for model in models]
     with runs_limited(timeout):
         runners = [OnnxRuntimeRunner(model, threads=threads, providers=providers) for model in models]
-        for runner, values in zip(runners, fed, strict=True):
-            runner.run(values)
+        fed = [
+            _first_run(model, runner, source, values)
+            for model, runner, values in zip(models, runners, read, strict=True)
+        ]
     rounds = []
     label = f"{threads} thread{'s' if threads > 1 else ''}"
     # beside the main thread, which is there for interrupts, so that no run has to start a thread of its own
@@ -88,7 +109,7 @@ def measure(
             if index >= warmup:
                 rounds.append(times)
             task.advance()
-    return [
+    found = [
         Latency(
             model_name(model),
             threads,
@@ -97,9 +118,21 @@ def measure(
             1000 * min(times[column] for times in rounds),
             median(times[0] / times[column] for times in rounds),
             tuple(round(1000 * times[column], 3) for times in rounds),
+            {name: np.shape(value) for name, value in fed[column].items()},
         )
         for column, model in enumerate(models)
     ]
+    return list(zip(found, fed, strict=True))
+
+
+def _first_run(
+    model: Model, runner: OnnxRuntimeRunner, source: InputSource, values: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Run a model once, on these values or on random ones that fit; return them."""
+    if values is None:
+        return usual_case(load_model(model, external_data=False), runner.run, source).inputs
+    runner.run(values)
+    return values
 
 
 def measure_all(
@@ -120,18 +153,9 @@ def measure_all(
     sizes = [stored_size(model) for model in models]
     rows = []
     for count in threads:
-        measured = measure(
-            models,
-            threads=count,
-            runs=runs,
-            warmup=warmup,
-            inputs=inputs,
-            providers=providers,
-            timeout=timeout,
-            progress=progress,
-        )
-        for model, latency, size in zip(models, measured, sizes, strict=True):
-            memory = peak_memory(model, threads=count, inputs=inputs, providers=providers, timeout=timeout)
+        measured = _measured(models, count, runs, warmup, inputs, providers, timeout, progress)
+        for model, (latency, fed), size in zip(models, measured, sizes, strict=True):
+            memory = peak_memory(model, fed, threads=count, providers=providers, timeout=timeout)
             rows.append({**latency.as_dict(), "bytes": size, "peak_memory_bytes": memory})
     return rows
 

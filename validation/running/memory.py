@@ -8,7 +8,6 @@ from typing import Any
 
 from zoosmith.execution import ProcessDiedError, call_in_process
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 from zoosmith.validation.running.run_limit import runs_limited
 
@@ -17,9 +16,9 @@ _LINUX_STATUS = Path("/proc/self/status")
 
 def peak_memory(
     model: str | os.PathLike[str],
+    inputs: Mapping[str, Any],
     *,
     threads: int = 1,
-    inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
     timeout: float | None = None,
 ) -> int | None:
@@ -27,8 +26,8 @@ def peak_memory(
 
     Args:
         model: the model file.
+        inputs: of the runs, by name.
         threads: inside an operator.
-        inputs: of the runs; random ones by default.
         providers: ONNX Runtime's execution providers, the preferred first.
         timeout: seconds that loading may take, and each run.
 
@@ -38,9 +37,8 @@ def peak_memory(
     Raises:
         ValidationError: the model cannot be run.
     """
-    fed = (inputs or InputSource()).cases(model)[0]
     try:
-        return call_in_process(_growth, None, model, threads, providers, fed, timeout) or None
+        return call_in_process(_growth, None, model, threads, providers, inputs, timeout) or None
     except (ProcessDiedError, ValidationError) as error:
         raise ValidationError(f"{os.fspath(model)}: its memory cannot be measured: {error}") from error
 

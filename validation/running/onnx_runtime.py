@@ -20,7 +20,7 @@ from zoosmith.onnx_model.links import LinkedPath
 from zoosmith.onnx_model.loading import Model, load_structure, model_name
 from zoosmith.onnx_model.mapped import load_mapped, with_external_data
 from zoosmith.onnx_model.ports import Port
-from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
+from zoosmith.validation.errors import RunError, StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.inputs.checks import checked_inputs
 from zoosmith.validation.running.run_limit import run_limit
 from zoosmith.validation.running.runner import Runtime
@@ -158,7 +158,7 @@ class OnnxRuntimeRunner:
         except StoppedError:
             raise
         except Exception as error:
-            raise ValidationError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
+            raise RunError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
 
     def _run(self, feeds: dict[str, Any], options: Any) -> dict[str, Any]:
         if self._by_bits:

@@ -15,7 +15,7 @@ from zoosmith.onnx_model.in_place import array_of, load_spans
 from zoosmith.onnx_model.loading import Model, load_in_place, load_model, model_name
 from zoosmith.onnx_model.ports import input_ports
 from zoosmith.onnx_model.traversal import all_nodes
-from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.errors import RunError, ValidationError
 from zoosmith.validation.inputs.checks import checked_inputs
 from zoosmith.validation.legacy import legacy_operators
 from zoosmith.validation.running.run_limit import run_limit
@@ -71,7 +71,7 @@ class ReferenceRunner:
         except ValidationError as error:
             raise ValidationError(f"{self.name}: {error}") from error
         except Exception as error:
-            raise ValidationError(f"{self.name}: the reference evaluator failed: {first_line(error)}") from error
+            raise RunError(f"{self.name}: the reference evaluator failed: {first_line(error)}") from error
         return dict(zip(self.output_names, results, strict=True))
 
 

@@ -11,8 +11,14 @@ from zoosmith.cli.options import follow_links_option, html_option, input_options
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from zoosmith.cli.tables import Table
     from zoosmith.validation.inputs.source import InputSource
+
+
+# inputs whose shapes are printed; --json has all
+_MOST_LISTED = 6
 
 
 @click.command(cls=Command)
@@ -37,14 +43,17 @@ def bench(
 ) -> None:
     """Measure latency and memory of models in ONNX Runtime.
 
-    Each is compared with the first. The models take turns within each round (A B A B ...), with random inputs unless
-    --feed gives them, in one process; times are medians over the rounds, and the speed is the median of the first
-    model's time over this one's in the same round. Memory is how far a fresh process grows at its peak by loading the
-    model and running it.
+    Each is compared with the first. Sizes that a model leaves open are 1 for a batch, 128 for a length and 224 for
+    height and width, or others that fit; --dim and --input give them, and the shapes are printed.
+
+    The models take turns within each round (A B A B ...), with random inputs unless --feed gives them, in one process;
+    times are medians over the rounds, and the speed is the median of the first model's time over this one's in the same
+    round. Memory is how far a fresh process grows at its peak by loading the model and running it.
 
     \b
     Example:
       zoosmith bench densenet-12.onnx densenet-12-int8.onnx --threads 1,2
+      zoosmith bench text.onnx --input x=1,3,48,320
     """
     from zoosmith.validation.running.latency import measure_all
 
@@ -58,7 +67,21 @@ def bench(
         timeout=timeout,
         progress=terminal.progress(),
     )
-    terminal.result({"models": rows}, _table(rows))
+    terminal.result({"models": rows}, _table(rows), *_shapes(rows))
+
+
+def _shapes(rows: list[dict[str, Any]]) -> list[str]:
+    """The shapes of the inputs, of each model where they differ."""
+    by_model = {row["model"]: _listed(row["shapes"]) for row in rows}
+    if len(set(by_model.values())) == 1:
+        return [f"inputs: {next(iter(by_model.values()))}"]
+    return [f"inputs of {model}: {shapes}" for model, shapes in by_model.items()]
+
+
+def _listed(shapes: "Mapping[str, Sequence[int]]") -> str:
+    spelled = [f"{name} [{', '.join(map(str, shape))}]" for name, shape in shapes.items()]
+    more = [f"{len(spelled) - _MOST_LISTED} more"] if len(spelled) > _MOST_LISTED else []
+    return ", ".join([*spelled[:_MOST_LISTED], *more]) or "none"
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":

@@ -54,7 +54,17 @@ def test_real_times_are_positive_and_in_order(tmp_path: Path) -> None:
     results = measure([small, large], runs=5, threads=2, inputs=InputSource(dims={"batch": 64}))
     assert [(entry.model, entry.threads, entry.runs) for entry in results] == [(str(small), 2, 5), (str(large), 2, 5)]
     assert all(0 < entry.fastest_ms <= entry.median_ms for entry in results)
-    assert set(results[0].as_dict()) == {"model", "threads", "runs", "median_ms", "fastest_ms", "speed", "times_ms"}
+    assert set(results[0].as_dict()) == {
+        "model",
+        "threads",
+        "runs",
+        "median_ms",
+        "fastest_ms",
+        "speed",
+        "times_ms",
+        "shapes",
+    }
+    assert results[0].shapes == {"x": (64, 4)}
 
 
 @pytest.mark.parametrize("counts", [{"threads": 0}, {"runs": 0}, {"warmup": -1}])
@@ -79,8 +89,8 @@ def test_the_size_holds_the_files_beside_the_model(tmp_path: Path) -> None:
 
 
 def test_memory_grows_by_what_a_model_holds(tmp_path: Path) -> None:
-    small = peak_memory(product(tmp_path / "a.onnx", 4))
-    large = peak_memory(product(tmp_path / "b.onnx", 2048), inputs=InputSource(dims={"batch": 2}))
+    small = peak_memory(product(tmp_path / "a.onnx", 4), {"x": np.zeros((1, 4), np.float32)})
+    large = peak_memory(product(tmp_path / "b.onnx", 2048), {"x": np.zeros((2, 2048), np.float32)})
     if small is None or large is None:
         pytest.skip("the system does not tell the memory of a process")
     assert 2048 * 2048 * 4 < large - small < 6 * 2048 * 2048 * 4
@@ -92,4 +102,4 @@ def test_a_model_that_does_not_run_has_no_memory_figure(tmp_path: Path) -> None:
     model.graph.node[0].op_type = "NoSuchOperator"
     onnx.save(model, path)
     with pytest.raises(ValidationError, match=r"a\.onnx: its memory cannot be measured: .*NoSuchOperator"):
-        peak_memory(path)
+        peak_memory(path, {"x": np.zeros((1, 4), np.float32)})

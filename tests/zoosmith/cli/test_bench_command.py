@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -21,6 +22,18 @@ def product(path: Path, side: int, opset: int = 13) -> str:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return str(path)
+
+
+def small_net(*shape: str | int, rows: int | None = None) -> onnx.ModelProto:
+    """A Relu; with `rows`, a Reshape to so many, which not every size has."""
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    constants = []
+    if rows is not None:
+        constants = [numpy_helper.from_array(np.array([rows, -1]), "rows")]
+        nodes = [helper.make_node("Reshape", ["x", "rows"], ["y"])]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in (("x", shape), ("y", None)))
+    graph = helper.make_graph(nodes, "net", [x], [y], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
 def test_json_has_a_row_for_each_model_and_thread_count(tmp_path: Path, run: Run) -> None:
@@ -41,6 +54,25 @@ def test_the_table_has_a_line_for_each_model(tmp_path: Path, run: Run) -> None:
     assert "a[1].onnx" in out
     assert "1.00x" in out
     assert f"{Path(model).stat().st_size:,}" in out
+    assert out.splitlines()[-1] == "inputs: x [1, 64]"
+
+
+def test_open_sizes_are_those_of_use_and_are_printed(tmp_path: Path, run: Run) -> None:
+    net = small_net("N", 3, "height", "width")
+    (tmp_path / "net.onnx").write_bytes(net.SerializeToString())
+    code, out, _ = run("bench", tmp_path / "net.onnx", "--runs", 1)
+    assert code == 0 and out.splitlines()[-1] == "inputs: x [1, 3, 224, 224]"
+    code, out, _ = run("bench", tmp_path / "net.onnx", "--runs", 1, "--dim", "height=48", "--json")
+    assert json.loads(out)["result"]["models"][0]["shapes"] == {"x": [1, 3, 48, 224]}
+
+
+def test_a_model_that_runs_with_no_open_sizes_names_the_options(tmp_path: Path, run: Run) -> None:
+    net = small_net("N", 3, 11, "width", rows=13 * 17 * 19)
+    (tmp_path / "net.onnx").write_bytes(net.SerializeToString())
+    code, _, err = run("bench", tmp_path / "net.onnx", "--runs", 1)
+    assert (
+        code == 2 and "N=1, width=224" in err and "give --dim N=N, --input x=N,3,11,N or data with --feed FILE" in err
+    )
 
 
 @pytest.mark.parametrize(
