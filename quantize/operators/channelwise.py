@@ -71,25 +71,6 @@ def average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None
     _depthwise(writer, node, output, source, scale, np.zeros(channels), kernel, strides)
 
 
-# positions of an image up to which a convolution of that size is as fast as QLinearGlobalAveragePool
-_FEW_POSITIONS = 64
-
-
-def has_few_positions(node: ir.Node, _: int) -> bool:
-    """Whether the node's first input is of rank 4 with known and small height and width."""
-    shape = sizes(node.inputs[0])
-    return shape is not None and len(shape) == 4 and prod(size or _FEW_POSITIONS for size in shape[2:]) < _FEW_POSITIONS
-
-
-@integer_form("GlobalAveragePool", accepts=has_few_positions)
-def global_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """GlobalAveragePool of a small image: a convolution as large as it."""
-    source, channels = _source(node)
-    kernel = tuple(int(size or 0) for size in (sizes(source) or ())[2:])
-    scale = np.full(channels, 1 / prod(kernel))
-    _depthwise(writer, node, output, source, scale, np.zeros(channels), kernel, (1, 1))
-
-
 def _depthwise(
     writer: IntegerWriter,
     node: ir.Node,

@@ -4,7 +4,16 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.values import attribute, constant, has_float_constants, input_constant, name_of, sizes
+from zoosmith.optimize.values import (
+    attribute,
+    constant,
+    has_float_constants,
+    input_constant,
+    is_standard,
+    name_of,
+    only_reader,
+    sizes,
+)
 from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
 
@@ -74,11 +83,25 @@ def row(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     weights, (_, bias) = _columns(node).T, _weights_and_bias(node)
     bias = np.broadcast_to(bias, (len(weights),)) * float(np.float32(attribute(node, "beta", 1.0)))
     result = writer.new_value(f"{name_of(output)}_positions")
-    image = writer.new_value(f"{name_of(source)}_positions")
-    _reshape(writer, "Unsqueeze", writer.quantized[source], image)
+    image = _unflattened(writer, source)
+    if image is None:
+        image = writer.new_value(f"{name_of(source)}_positions")
+        _reshape(writer, "Unsqueeze", writer.quantized[source], image)
     attributes = {"kernel_shape": (1, 1), "pads": (0, 0, 0, 0)}
     writer.convolution(source, output, node, weights[:, :, None, None], bias, attributes, read=image, into=result)
     _reshape(writer, "Squeeze", result, writer.announce(output))
+
+
+def _unflattened(writer: IntegerWriter, source: ir.Value) -> ir.Value | None:
+    """The uint8 image of one position that `source` is a Flatten of, which is dropped; None where there is none."""
+    flatten = source.producer()
+    image = flatten.inputs[0] if flatten is not None and is_standard(flatten, "Flatten") else None
+    if image is None or (sizes(image) or ())[2:] != (1, 1) or only_reader(source) is None:
+        return None
+    if image not in writer.quantized or not writer.parameters[image].same_as(writer.parameters[source]):
+        return None
+    writer.drop(source)
+    return writer.quantized[image]
 
 
 def _reshape(writer: IntegerWriter, op_type: str, source: ir.Value, output: ir.Value) -> None:

@@ -78,6 +78,12 @@ class IntegerWriter:
         else:
             self._graph.insert_before(self._place, node)
 
+    def drop(self, value: ir.Value) -> None:
+        """Take away the uint8 form of a float value, which nothing reads."""
+        maker = self.quantized.pop(value).producer()
+        assert maker is not None
+        self._graph.remove(maker, safe=True)
+
     def constant(self, name: str, array: Array) -> ir.Value:
         """Add an initializer, named `name` or nearly so."""
         return add_initializer(self._graph, self.names.fresh(name), array)

@@ -44,11 +44,26 @@ def test_a_dense_block_is_integer_from_end_to_end() -> None:
     result = quantized(model)
     counts = operators(result)
     assert counts == {
-        **{"QuantizeLinear": 1, "DequantizeLinear": 1, "SpaceToDepth": 1, "MaxPool": 1, "Concat": 2},
-        "QLinearConv": 7 + 3 + 2,  # convolutions, affines, poolings
+        **{"QuantizeLinear": 2, "DequantizeLinear": 2, "SpaceToDepth": 1, "MaxPool": 1, "Concat": 2},
+        "GlobalAveragePool": 1,  # between borders, one of uint8 in ONNX Runtime
+        "QLinearConv": 7 + 3 + 1,  # convolutions, affines, a pooling
     }
     assert [node.op_type for node in result.graph.node[:2]] == ["SpaceToDepth", "QuantizeLinear"]
     assert result.graph.node[-1].op_type == "DequantizeLinear"
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_classifier_reads_the_pooled_image_as_it_is(shared: bool) -> None:
+    net = Net([1, 16, 12, 12])
+    x = net.add("GlobalAveragePool", net.add("Relu", net.conv("data", 16, 32, 3)))
+    flat = net.add("Flatten", x)
+    logits = net.add("Gemm", flat, net.normal(10, 32, spread=0.1), net.normal(10), transB=1)
+    # another reader needs the row
+    model = net.model(net.add("Concat", flat, logits, axis=1) if shared else logits)
+    result = quantized(model)
+    counts = operators(result)
+    assert (counts["Flatten"], counts["Unsqueeze"], counts["Squeeze"]) == ((1, 1, 1) if shared else (0, 0, 1))
     assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
 
 
