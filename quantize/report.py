@@ -10,7 +10,7 @@ import onnx
 from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
-from zoosmith.quantize.output_errors import output_error
+from zoosmith.quantize.output_errors import holds_numbers, output_error
 from zoosmith.quantize.plan.expected_speed import slow_plan, slow_reason
 from zoosmith.quantize.plan.planned_time import PlannedTime
 from zoosmith.quantize.selection import before_selection
@@ -24,6 +24,8 @@ FLOAT_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 @dataclass(frozen=True)
 class Summary:
     """`error` is the outputs' mean absolute error on samples, over the float outputs' standard deviation.
+
+    Outputs that hold no numbers (text, sequences, maps) are left out.
 
     `convolutions` counts QLinearConv, `products` MatMulInteger and what multiplies integers in com.microsoft, `encoded`
     what stands in their place in the QDQ form: operators that read encoded weights. `float_conversions` counts
@@ -77,10 +79,12 @@ def summarize(
     Raises:
         ValidationError: a model cannot be run.
     """
-    errors, exact = [], []
+    errors, exact = [np.zeros(0)], [np.zeros(0)]
     before, after = run(original, samples), run(quantized, samples)
     for wanted, found in zip(before, after, strict=True):
         for name, value in wanted.items():
+            if not holds_numbers(value):
+                continue
             values, error = output_error(value, found[name])
             exact.append(values)
             errors.append(np.abs(error))

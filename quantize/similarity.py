@@ -30,7 +30,7 @@ def run(model: onnx.ModelProto, samples: Samples) -> Outputs:
 
 
 def cosine(exact: Outputs, found: Outputs) -> float | None:
-    """The smallest cosine between a float32 output and its counterpart, over all samples together.
+    """The smallest cosine between a float output and its counterpart, over all samples together.
 
     Values that are not finite are left out, and outputs whose shape depends on the values: None where none are left.
     It is 0 where a finite value has become one that is not.
@@ -43,11 +43,8 @@ def probable_cosine(exact: Outputs, found: Outputs) -> float | None:
 
     The standard error is the jackknife's, over samples (Efron and Stein, The jackknife estimate of variance, 1981).
     """
-    return _probable(_sums_of_outputs(exact, found))
-
-
-def _probable(table: _Table, count: int | None = None) -> float | None:
-    return min((_of_sums(sums.sum(axis=0)) - _error(sums) for sums in _compared(table, count)), default=None)
+    every = _compared(_sums_of_outputs(exact, found))
+    return min((_of_sums(sums.sum(axis=0)) - _error(sums) for sums in every), default=None)
 
 
 def _error(sums: Array) -> float:
@@ -77,11 +74,11 @@ def _sums_of_outputs(exact: Outputs, found: Outputs) -> _Table:
     ]
 
 
-def _compared(table: _Table, count: int | None = None) -> Iterator[Array]:
-    """The sums of each output that can be compared on all of the first samples, as float64 (samples, 3)."""
+def _compared(table: _Table) -> Iterator[Array]:
+    """The sums of each output that can be compared on all samples, as float64 (samples, 3)."""
     for row in table:
-        chosen = [sums for sums in row[:count] if sums is not None]
-        if len(chosen) == len(row[:count]):
+        chosen = [sums for sums in row if sums is not None]
+        if len(chosen) == len(row):
             yield np.array(chosen)
 
 
@@ -98,7 +95,7 @@ def _sums(exact: Array, found: Array) -> tuple[float, float, float]:
 
 
 def _comparable(exact: Any, found: Any) -> bool:
-    return isinstance(exact, np.ndarray) and exact.dtype == np.float32 and exact.shape == found.shape
+    return isinstance(exact, np.ndarray) and exact.dtype.kind == "f" and exact.shape == found.shape
 
 
 class CosineLoss:
@@ -131,6 +128,6 @@ class CosineLoss:
         return max(losses)
 
     def _losses(self, found: Outputs) -> list[float]:
-        table = _sums_of_outputs(self._wanted, found)
-        cosines = [_probable(table, count) for count in sorted({self._count, len(self._samples)})]
+        counts = sorted({self._count, len(self._samples)})
+        cosines = [probable_cosine(self._wanted[:count], found[:count]) for count in counts]
         return [0.0 if each is None else 1 - each for each in cosines]

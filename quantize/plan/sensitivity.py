@@ -19,7 +19,7 @@ from zoosmith.optimize.values import (
     new_node,
 )
 from zoosmith.quantize.calibration import Range, Samples
-from zoosmith.quantize.output_errors import output_error
+from zoosmith.quantize.output_errors import holds_numbers, output_error
 from zoosmith.quantize.plan.blocks import Blocks, different
 from zoosmith.quantize.plan.error_price import Sensitivity
 from zoosmith.quantize.plan.partition import units
@@ -289,7 +289,7 @@ def _along_channels(values: Array, rank: int) -> Array:
 
 def _cost(exact: list[dict[str, Any]], found: list[dict[str, Any]]) -> float:
     """Energy of the errors over that of the values, of the worst output in float, or of all where none is."""
-    numbers = {name: value.dtype.kind for name, value in exact[0].items() if isinstance(value, np.ndarray)}
+    numbers = {name: value.dtype.kind for name, value in exact[0].items() if holds_numbers(value)}
     kinds = "f" if "f" in numbers.values() else "iub"
     costs = [0.0]
     for name in (name for name, kind in numbers.items() if kind in kinds):

@@ -81,6 +81,12 @@ def test_outputs_of_other_shapes_or_of_integers_are_not_compared() -> None:
     assert cosine([], []) is None
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_of_every_width_are_compared(dtype: type) -> None:
+    exact, found = ([{"y": np.array(values, dtype)}] for values in ([1, 0], [1, 1]))
+    assert cosine(exact, found) == pytest.approx(0.5**0.5)
+
+
 def test_a_model_loses_nothing_of_itself() -> None:
     net = Net([1, 3, 8, 8])
     model = net.model(net.conv("data", 3, 4, 3))
