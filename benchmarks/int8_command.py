@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from int8_real_models import cosine, session, speeds, verdict
+from int8_real_models import cosine_of, session, speeds, verdict
 from net_samples import NetSamples, samples_of
 
 from zoosmith.onnx_model.errors import first_line
@@ -106,7 +106,7 @@ def measured(net: Net, form: str, output: Path, arguments: argparse.Namespace) -
     if failed is not None:
         return f"REFUSED {failed.replace(str(net.path), net.name)} | {seconds:.0f} s"
     found = session(output)
-    alike = cosine(compared(net.path), compared(output), net.others)
+    alike = cosine_of(compared(net.path), compared(output), net.others)
     [_, ratio] = speeds([net.float, found], net.others[:1] * repeats(net), arguments.rounds)
     notice = next((line for line in printed if "expect no speed-up" in line), None)
     quantized = FORMS[form][:1] != ["--to"]
@@ -150,7 +150,7 @@ def places(net: Net, output: Path, alike: float, arguments: argparse.Namespace) 
                 else:
                     there = Elsewhere(place, output)
                     stack.callback(there.close)
-                value = cosine(net.float, there, net.others)
+                value = cosine_of(net.float, there, net.others)
             if abs(value - alike) > SAME:
                 result.append(f"{place}: OTHER {value:.4f}")
         except Exception as error:  # whatever a runtime raises

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 from int8_nets import NETS
-from int8_real_models import MODELS, cosine, samples_of, session
+from int8_real_models import MODELS, cosine_of, samples_of, session
 
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.ports import input_ports, output_ports
@@ -63,7 +63,7 @@ def measured(name: str, original: onnx.ModelProto, folder: Path) -> list[str]:
             result = make(model, samples[:12], folder)
             onnx.save(model, folder / "float.onnx")
             onnx.save(result, folder / "made.onnx")
-            same = cosine(session(folder / "float.onnx"), session(folder / "made.onnx"), samples[12:])
+            same = cosine_of(session(folder / "float.onnx"), session(folder / "made.onnx"), samples[12:])
             cells.append(f"{same:.4f}" if ports(result) == ports(model) else "other types")
         except Exception as error:  # whatever the converter, the quantizer and ONNX Runtime raise
             cells.append(f"{type(error).__name__}: {first_line(error)}"[:60])

@@ -13,7 +13,7 @@ says why. Whether the command has the notice that no speed-up is to be expected 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from int8_nets import NETS
+from net_samples import known, random_cases
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -29,19 +30,18 @@ from zoosmith.files.calibration import Calibration
 from zoosmith.files.quantization import MIN_COSINE, Accuracy, quantize_file
 from zoosmith.onnx_model.errors import first_line
 from zoosmith.onnx_model.opsets import default_opset
-from zoosmith.onnx_model.ports import Port, input_ports
+from zoosmith.onnx_model.ports import input_ports
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.quantize import quantize
 from zoosmith.quantize.samples.natural_images import natural_images
+from zoosmith.quantize.similarity import cosine
 from zoosmith.quantize.target import FORMATS, Target
-from zoosmith.validation import InputSource, preprocessing, runner_for
-from zoosmith.validation.inputs.fitting import fitting_cases
+from zoosmith.validation import preprocessing
 
 MODELS = Path(__file__).resolve().parents[2] / "shared/models"
 
 # height and width of pictures where the model leaves them open
 OPEN_SIZES = {"_det": (320, 320), "_rec": (48, 320), "_cls": (48, 192), "nudenet": (320, 320), "pnet": (96, 96)}
-OPEN_SIZE = 32
 # what voice detectors are fed with in practice: sampling rate, values
 SIGNALS = ((16000, 576), (8000, 288))
 
@@ -64,17 +64,13 @@ def samples_of(name: str, model: onnx.ModelProto, count: int) -> list[dict[str, 
     if "silero" in name:
         return signals(model, count)
     if others or not channels:
-        return random_samples(model, count)
+        return random_cases(model, count)
     axes = [axis for axis in (1, 2, 3) if axis != channels[0]]
     usual = next((sizes for part, sizes in OPEN_SIZES.items() if part in name), (64, 64))
     height, width = (known(shape[axis]) or size for axis, size in zip(axes, usual, strict=True))
     prepare = preprocessing("torchvision")
     images = (prepare(image, (height, width)) for image in natural_images(count, seed=0))
     return [{port.name: (image if channels == [1] else np.moveaxis(image, 0, -1))[None]} for image in images]
-
-
-def known(size: object) -> int | None:
-    return size if isinstance(size, int) and size > 0 else None
 
 
 def signals(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
@@ -89,27 +85,6 @@ def signals(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
         floats = {name: stream.uniform(-1, 1, shapes[name]).astype(np.float32) for name in ports if name != "sr"}
         cases.append({**floats, **({"sr": np.array(rate)} if "sr" in ports else {})})
     return cases
-
-
-def random_samples(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
-    """Random inputs of sizes on which the model runs: larger ones where they fit."""
-    run = runner_for(model).run
-    ports = [port for port in input_ports(model.graph) if port.required]
-    for size in (OPEN_SIZE, None):
-        source = InputSource(dims=dict.fromkeys(symbols(ports), size)) if size else InputSource()
-        try:
-            [case] = fitting_cases(model, run, source, 1, same_sizes=True)
-        except Exception:  # sizes that the model does not take
-            continue
-        cases = InputSource(dims=case.sizes, shapes=source.shapes).cases(model, count)
-        return list(cases)
-    raise ValueError("no sizes found on which it runs")
-
-
-def symbols(ports: list[Port]) -> Iterator[str]:
-    """Names of open sizes other than the batch."""
-    for port in ports:
-        yield from (size for size in (port.shape or ())[1:] if isinstance(size, str) and "batch" not in size)
 
 
 def with_onnx_runtime(source: Path, output: Path, samples: list[dict[str, Any]]) -> None:
@@ -129,20 +104,12 @@ def session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def cosine(exact: onnxruntime.InferenceSession, found: onnxruntime.InferenceSession, cases: list[Any]) -> float:
-    """The worst cosine of a float output, over all cases together."""
-    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for case in cases:
-        for index, (a, b) in enumerate(zip(exact.run(None, case), found.run(None, case), strict=True)):
-            if a.dtype == np.float32 and a.shape == b.shape and a.size:
-                usable = np.isfinite(a) & np.isfinite(b)
-                pairs.setdefault(index, []).append((a[usable].astype(np.float64), b[usable].astype(np.float64)))
-    result = 1.0
-    for values in pairs.values():
-        a, b = (np.concatenate(part) for part in zip(*values, strict=True))
-        scale = np.linalg.norm(a) * np.linalg.norm(b)
-        result = min(result, float(a @ b / scale) if scale else float(np.array_equal(a, b)))
-    return result
+def cosine_of(exact: onnxruntime.InferenceSession, found: onnxruntime.InferenceSession, cases: list[Any]) -> float:
+    """The worst cosine of a float output, over all cases together; 1 where there is none."""
+    names = [output.name for output in exact.get_outputs()]
+    given = [[dict(zip(names, each.run(None, case), strict=True)) for case in cases] for each in (exact, found)]
+    alike = cosine(*given)
+    return 1.0 if alike is None else alike
 
 
 def speeds(sessions: list[onnxruntime.InferenceSession], cases: list[Any], rounds: int) -> list[float]:
@@ -219,7 +186,7 @@ def measured(name: str, model: onnx.ModelProto, arguments: argparse.Namespace) -
         ratios = dict(zip(sessions, speeds(list(sessions.values()), others[:2], arguments.rounds), strict=True))
         for word, found in sessions.items():
             size = f"{paths[word].stat().st_size / 1e6:.2f} MB"
-            same = f"cosine {cosine(sessions['float'], found, others):.4f}, " if word != "float" else ""
+            same = f"cosine {cosine_of(sessions['float'], found, others):.4f}, " if word != "float" else ""
             words[word] = f"{same}{ratios[word]:.2f} x, {size}"
         if "command" in sessions:
             words["command"] += f", {verdict(ratios['command'], notice)}"

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from int8_command import PHOTOGRAPHS, Net, compared, repeats
-from int8_real_models import cosine, session, speeds
+from int8_real_models import cosine_of, session, speeds
 from onnx import TensorProto, helper
 
 HERE = Path(__file__).resolve().parents[1]
@@ -122,7 +122,7 @@ def main() -> None:
                 if net is not None:
                     found, exact = compared(output), compared(path)
                     speed = speeds([net.float, session(output)], net.others[:1] * repeats(net), arguments.rounds)[1]
-                    line += f", cosine {cosine(exact, found, net.others):.4f}, {speed:.2f} x"
+                    line += f", cosine {cosine_of(exact, found, net.others):.4f}, {speed:.2f} x"
                 label = "this checkout" if checkout == HERE else f"{checkout}"
                 print(f"{path.stem:32} {label:16} {line}, {digest}", flush=True)
                 output.unlink()
