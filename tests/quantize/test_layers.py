@@ -5,23 +5,16 @@ import onnx
 import pytest
 
 from tests.optimize.nets import Net
-from zoosmith.optimize import to_proto
-from zoosmith.quantize.calibration import Samples, calibrate
+from tests.quantize.all_integer import all_integer
+from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
-from zoosmith.quantize.plan.partition import partition, units
-from zoosmith.quantize.plan.planning import tensor_shapes
-from zoosmith.quantize.quantizer import prepare, write_integer
 from zoosmith.quantize.samples.reading import random_samples
 
 
 def layers_of(model: onnx.ModelProto, calibrated: Samples, measured: Samples) -> tuple[Layer, ...]:
-    prepared = prepare(model)
-    parts = partition(prepared, {step.name for step in units(prepared) if step.form})
-    exact = to_proto(prepared)
-    ranges = calibrate(exact, calibrated, tensors=tensor_shapes(prepared, exact, calibrated))
-    encodings = write_integer(prepared, parts, ranges)
-    return measure_layers(exact, to_proto(prepared), parts, encodings, measured)
+    found = all_integer(model, calibrated)
+    return measure_layers(found.exact, found.integer, found.parts, found.encodings, measured)
 
 
 def doubling() -> onnx.ModelProto:

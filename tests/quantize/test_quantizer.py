@@ -11,13 +11,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.optimize.nets import Net, dense_block, residual
+from tests.quantize.all_integer import all_integer
 from zoosmith.onnx_model import load_model, save_model
 from zoosmith.onnx_model.errors import ModelError
 from zoosmith.onnx_model.mapped import load_mapped
-from zoosmith.optimize import to_proto
-from zoosmith.quantize import QuantizeError, calibrate, quantize, quantize_within
-from zoosmith.quantize.plan.partition import partition, units
-from zoosmith.quantize.quantizer import prepare, write_integer
+from zoosmith.quantize import QuantizeError, quantize, quantize_within
 from zoosmith.quantize.report import summarize
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import Target
@@ -341,13 +339,9 @@ def test_an_affine_whose_constant_stands_first_reads_the_other_input(op_type: st
     # another reader, so that it is not folded into the convolution
     model = net.model(net.conv(affine, 3, 4), net.add("Neg", affine))
     samples = random_samples(model, 8)
-    result = prepare(model)
-    ranges = calibrate(to_proto(result), samples)
-    write_integer(result, partition(result, {step.name for step in units(result) if step.form}), ranges)
-    assert operators(to_proto(result)) == {
-        **{"Tanh": 1, "Neg": 1, "QuantizeLinear": 1, "QLinearConv": 2, "DequantizeLinear": 2}
-    }
-    assert summarize(model, to_proto(result), samples).error < 0.05
+    result = all_integer(model, samples).integer
+    assert operators(result) == {**{"Tanh": 1, "Neg": 1, "QuantizeLinear": 1, "QLinearConv": 2, "DequantizeLinear": 2}}
+    assert summarize(model, result, samples).error < 0.05
 
 
 def test_what_is_chosen_by_constant_indices_stays_integer() -> None:

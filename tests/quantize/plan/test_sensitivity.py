@@ -5,14 +5,15 @@ import onnx
 import pytest
 
 from tests.optimize.nets import Net
+from tests.quantize.all_integer import all_integer, all_steps
 from zoosmith.optimize import to_proto
 from zoosmith.quantize.calibration import Samples, calibrate
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
-from zoosmith.quantize.plan.partition import partition, units
+from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import choose_parameters
-from zoosmith.quantize.quantizer import prepare, write_integer
+from zoosmith.quantize.quantizer import prepare
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.target import INTEGER
 from zoosmith.validation import OnnxRuntimeRunner
@@ -23,19 +24,14 @@ def measured(model: onnx.ModelProto, samples: Samples) -> Sensitivity:
     prepared = prepare(model)
     exact = to_proto(prepared)
     ranges = calibrate(exact, samples, tensors=tensor_shapes(prepared, exact, samples))
-    parts = partition(prepared, {step.name for step in units(prepared) if step.form})
-    parameters = choose_parameters(prepared, parts, ranges, INTEGER)
+    parameters = choose_parameters(prepared, all_steps(prepared), ranges, INTEGER)
     return measure_sensitivity(prepared, parameters, ranges, samples)
 
 
 def error_of_integers(model: onnx.ModelProto, samples: Samples) -> float:
     """Energy of the error of the model with all in integers, over that of its outputs."""
-    prepared = prepare(model)
-    exact = to_proto(prepared)
-    ranges = calibrate(exact, samples, tensors=tensor_shapes(prepared, exact, samples))
-    write_integer(prepared, partition(prepared, {step.name for step in units(prepared) if step.form}), ranges)
     errors = values = 0.0
-    real, integer = OnnxRuntimeRunner(model), OnnxRuntimeRunner(to_proto(prepared))
+    real, integer = OnnxRuntimeRunner(model), OnnxRuntimeRunner(all_integer(model, samples).integer)
     for sample in samples:
         [wanted], [found] = real.run(sample).values(), integer.run(sample).values()
         errors, values = errors + float(np.sum((found - wanted) ** 2)), values + float(np.sum(wanted**2))

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from tests.optimize.nets import Net
-from zoosmith.optimize import to_proto
-from zoosmith.quantize.calibration import calibrate
-from zoosmith.quantize.plan.partition import partition, units
-from zoosmith.quantize.plan.planning import tensor_shapes
-from zoosmith.quantize.quantizer import prepare, write_integer
+from tests.quantize.all_integer import all_integer
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.validation import OnnxRuntimeRunner
 
@@ -23,11 +19,7 @@ def test_the_bias_of_a_wide_average_of_a_channel_that_hardly_changes_fits_into_i
     x = net.add("AveragePool", x, kernel_shape=[14, 14], strides=[14, 14])
     model = net.model(net.conv(x, 4, 4))
     samples = random_samples(model, 4)
-    prepared = prepare(model)
-    exact = to_proto(prepared)
-    ranges = calibrate(exact, samples, tensors=tensor_shapes(prepared, exact, samples))
-    write_integer(prepared, partition(prepared, {step.name for step in units(prepared) if step.form}), ranges)
-    real, integer = OnnxRuntimeRunner(model), OnnxRuntimeRunner(to_proto(prepared))
+    real, integer = OnnxRuntimeRunner(model), OnnxRuntimeRunner(all_integer(model, samples).integer)
     for sample in samples:
         [wanted], [found] = real.run(sample).values(), integer.run(sample).values()
         np.testing.assert_allclose(found, wanted, rtol=0.02)
