@@ -17,6 +17,7 @@ from zoosmith.optimize.values import (
     new_names,
     new_node,
     only_reader,
+    pads,
 )
 from zoosmith.quantize.writing.weights import by_input_channel
 
@@ -40,7 +41,7 @@ class AffinesBeforeConvolutions(ir.passes.InPlacePass):
             if affine is None or not _is_scaled(affine) or not _is_foldable(node, affine):
                 continue
             readers = [use.node for use in node.outputs[0].uses()]
-            padded = bool(affine.shift.any()) and any(map(_is_padded, readers))
+            padded = bool(affine.shift.any()) and any(map(pads, readers))
             if padded and abs(affine.scale[0]) < _LEAST:
                 continue
             shift = np.zeros_like(affine.shift) if padded else affine.shift
@@ -83,10 +84,6 @@ def _is_foldable(node: ir.Node, affine: ChannelAffine) -> bool:
         if weights.shape[1] * attribute(use.node, "group", 1) != len(affine.scale):
             return False
     return True
-
-
-def _is_padded(node: ir.Node) -> bool:
-    return any(attribute(node, "pads", ())) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
 
 
 def _shifted(graph: ir.Graph, names: Names, node: ir.Node, affine: ChannelAffine) -> ir.Value:
