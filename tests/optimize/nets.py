@@ -1,10 +1,21 @@
 """Small nets of the kinds that quantization meets, with seeded weights."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+
+def op_types(model: onnx.ModelProto) -> list[str]:
+    """The operators of a graph, in the order of its nodes."""
+    return [node.op_type for node in model.graph.node]
+
+
+def operators(model: onnx.ModelProto) -> Counter[str]:
+    """How many nodes of each operator a graph has."""
+    return Counter(op_types(model))
 
 
 class Net:

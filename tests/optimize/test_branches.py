@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from tests.optimize.nets import op_types
 from zoosmith.optimize import fold_to_ir, to_proto
 from zoosmith.validation import OnnxRuntimeRunner, ValidationError
 
@@ -59,10 +60,6 @@ def recurrent(shape: Shape) -> ModelProto:
     return model(nodes, shape, zero=np.array([0]), **weights)
 
 
-def kinds(made: ModelProto) -> list[str]:
-    return [node.op_type for node in made.graph.node]
-
-
 def assert_same(before: ModelProto, after: ModelProto, *shape: int) -> None:
     onnx.checker.check_model(after, full_check=True)
     values = {"x": np.random.default_rng(1).normal(size=shape).astype(np.float32)}
@@ -74,7 +71,7 @@ def assert_same(before: ModelProto, after: ModelProto, *shape: int) -> None:
 def test_the_branch_for_a_known_size_takes_the_place_of_its_if(size: int, kind: str) -> None:
     given = model(squeeze_where_one("x", "y", 1), ["n", size])
     found = to_proto(fold_to_ir(given))
-    assert kinds(found) == [kind]
+    assert op_types(found) == [kind]
     values = {"x": np.arange(2 * size, dtype=np.float32).reshape(2, size)}
     wanted = values["x"][:, 0] if size == 1 else values["x"]
     np.testing.assert_array_equal(OnnxRuntimeRunner(found).run(values)["y"], wanted)
@@ -91,14 +88,14 @@ def test_values_of_the_same_name_in_two_branches_get_names_of_their_own() -> Non
         "is_one_2",
     )
     found = to_proto(fold_to_ir(given))
-    assert "If" not in kinds(found)
+    assert "If" not in op_types(found)
     assert_same(given, found, 2, 1, 1, 3)
 
 
 def test_a_squeeze_without_which_nothing_runs_stands_without_its_condition() -> None:
     given = recurrent(["n", 2, "steps"])
     found = to_proto(fold_to_ir(given))
-    assert kinds(found) == ["Squeeze", "Unsqueeze", "LSTM"]
+    assert op_types(found) == ["Squeeze", "Unsqueeze", "LSTM"]
     assert_same(given, found, 3, 2, 1)
     # both refuse what is not of size 1 there
     for refused in (given, found):
@@ -110,7 +107,7 @@ def test_a_condition_that_both_branches_fulfil_at_run_time_stays() -> None:
     nodes = [*squeeze_where_one("x", "a", 1), helper.make_node("Reshape", ["a", "all"], ["y"])]
     given = model(nodes, ["n", "m"], all=np.array([-1]))
     found = to_proto(fold_to_ir(given))
-    assert "If" in kinds(found)
+    assert "If" in op_types(found)
     for columns in (1, 3):
         assert_same(given, found, 2, columns)
 
@@ -119,7 +116,7 @@ def test_a_condition_on_another_axis_than_the_one_that_is_dropped_stays() -> Non
     given = recurrent(["n", 2, "steps"])
     [chosen] = [node for node in given.graph.node if node.op_type == "Gather"]
     chosen.input[1] = "zero"
-    assert "If" in kinds(to_proto(fold_to_ir(given)))
+    assert "If" in op_types(to_proto(fold_to_ir(given)))
 
 
 def test_branches_of_one_node_without_inputs_stay() -> None:
@@ -129,4 +126,4 @@ def test_branches_of_one_node_without_inputs_stay() -> None:
     }
     nodes = [helper.make_node("Cast", ["x"], ["taken"], to=TensorProto.BOOL)]
     given = model([*nodes, helper.make_node("If", ["taken"], ["y"], **branches)], [1])
-    assert "If" in kinds(to_proto(fold_to_ir(given)))
+    assert "If" in op_types(to_proto(fold_to_ir(given)))

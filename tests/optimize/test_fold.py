@@ -1,7 +1,5 @@
 """Folding keeps what a model computes, with fewer nodes."""
 
-from collections import Counter
-
 import numpy as np
 import onnx
 import pytest
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from tests.optimize.nets import Net, dense_block, residual
+from tests.optimize.nets import Net, dense_block, operators, residual
 from zoosmith.optimize import OptimizeError, optimize, to_ir, to_proto
 from zoosmith.optimize import fold as fold_in_place
 from zoosmith.optimize.optimizer import PASSES
@@ -21,10 +19,6 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     folded = to_ir(model)
     fold_in_place(folded)
     return to_proto(folded)
-
-
-def operators(model: onnx.ModelProto) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.node)
 
 
 def assert_same(before: onnx.ModelProto, after: onnx.ModelProto) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from tests.optimize.nets import op_types
 from zoosmith.optimize import fold_to_ir, to_proto
 from zoosmith.validation import OnnxRuntimeRunner
 
@@ -16,10 +17,6 @@ def model(nodes: list[onnx.NodeProto], *outputs: str) -> ModelProto:
     condition = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
     graph = helper.make_graph(nodes, "g", [port("x"), condition], [port(name) for name in outputs])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-
-
-def kinds(made: ModelProto) -> list[str]:
-    return [node.op_type for node in made.graph.node]
 
 
 def assert_same(before: ModelProto, after: ModelProto) -> None:
@@ -40,7 +37,7 @@ def test_an_identity_between_nodes_goes_and_an_output_keeps_its_name() -> None:
         helper.make_node("Identity", ["d"], ["y"]),
     ]
     found = to_proto(fold_to_ir(model(nodes, "y")))
-    assert kinds(found) == ["Relu", "Neg"]
+    assert op_types(found) == ["Relu", "Neg"]
     assert_same(model(nodes, "y"), found)
 
 
@@ -51,7 +48,7 @@ def test_an_identity_that_makes_an_output_of_an_input_or_of_another_output_stays
         helper.make_node("Identity", ["x"], ["w"]),
     ]
     found = to_proto(fold_to_ir(model(nodes, "y", "z", "w")))
-    assert kinds(found) == ["Relu", "Identity", "Identity"]
+    assert op_types(found) == ["Relu", "Identity", "Identity"]
     assert_same(model(nodes, "y", "z", "w"), found)
 
 

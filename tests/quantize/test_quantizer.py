@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.optimize.nets import Net, dense_block, residual
+from tests.optimize.nets import Net, dense_block, operators, residual
 from tests.quantize.all_integer import all_integer
 from zoosmith.onnx_model import load_model, save_model
 from zoosmith.onnx_model.errors import ModelError
@@ -31,10 +30,6 @@ def quantized(model: onnx.ModelProto, count: int = 20, method: str = "minmax") -
     onnx.checker.check_model(result, full_check=True)
     assert {entry.domain for entry in result.opset_import} == {entry.domain for entry in model.opset_import}
     return result
-
-
-def operators(model: onnx.ModelProto) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.node)
 
 
 def test_a_dense_block_is_integer_from_end_to_end() -> None:
