@@ -8,7 +8,7 @@ import onnx
 from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.quantize.samples.statistics import SampleDistance, measure_samples
 from zoosmith.validation import ImageFolder
-from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.images import OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess
 
 IMAGES = 24
@@ -63,12 +63,8 @@ def rank_preprocessings(
         if distance is None:
             return []
         found.append(RankedPreprocessing(preprocess, distance))
-        on_broken = _told if on_broken is not None else None
+        on_broken = leave_out if on_broken is not None else None
     return sorted(found, key=lambda each: (each.distance.divergence, each.distance.mean))
-
-
-def _told(*_: object) -> None:
-    """Take note of a broken image that has been reported before."""
 
 
 def clear_best(ranking: Sequence[RankedPreprocessing]) -> RankedPreprocessing | None:

@@ -16,7 +16,7 @@ from zoosmith.validation.accuracy.portions import Counts, Distance, Panel, Porti
 from zoosmith.validation.accuracy.sample_pictures import SamplePicture, sample_pictures
 from zoosmith.validation.accuracy.state import Shard, StateFile, digest, digest_of_lines, merged
 from zoosmith.validation.errors import ValidationError
-from zoosmith.validation.reading.images import ImageFolder, OnBroken
+from zoosmith.validation.reading.images import ImageFolder, OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import ToArray
 from zoosmith.validation.running.onnx_runtime import available_providers, onnx_runtime
 from zoosmith.validation.running.run_limit import run_limit
@@ -183,7 +183,7 @@ def evaluate(
     own = [number for number in range(len(portions)) if shard.has(number)]
     if not own:
         raise ValidationError(f"shard {shard}: there are only {len(portions)} portions of {size} images")
-    tell: OnBroken = on_broken or (lambda path, reason: None)
+    tell = on_broken or leave_out
     with ExitStack() as exits:
         kept = None
         if state is not None:

@@ -33,8 +33,12 @@ _HIGHEST_LABEL = 2**31 - 1
 # Decoded images waiting for the model: enough that it never waits, few enough that memory stays flat.
 _AHEAD = 16
 
-# Called with the path and the reason of an image that cannot be read.
 OnBroken = Callable[[Path, str], None]
+"""Called with the path of an image that cannot be read, and the reason."""
+
+
+def leave_out(_path: Path, _reason: str) -> None:
+    """An `OnBroken` that tells nobody: the image has been reported before, or what it is read for can do without it."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, 
 from zoosmith.validation import InputSource, preprocessing
 from zoosmith.validation.accuracy.classifier import image_input
 from zoosmith.validation.inputs.random_values import described_inputs
-from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.images import OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, ToArray
 
 # of images, where a user names none
@@ -112,16 +112,12 @@ def gather(
     distance = check_samples(model, samples, force=calibration.force or may_choose)
     if may_choose and distance is not None and distance.far and not calibration.force:
         kinds = fitting_kinds(image_input(_sized(model, inputs)).size) if source == SYNTHETIC else [None]
-        samples_of = partial(_samples, model, calibration, inputs, skip=_told)
+        samples_of = partial(_samples, model, calibration, inputs, skip=leave_out)
         choice = _nearest(model, calibration, to_array, kinds, samples_of)
         to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
         refuse_far(distance)
         progress.note(f"nearest to the training data: {choice}")
     return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
-
-
-def _told(*_: object) -> None:
-    """Take note of a broken image that has been reported before."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from zoosmith.quantize.samples.preprocessing_ranking import (
 )
 from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation import ImageFolder, preprocessing
-from zoosmith.validation.reading.images import OnBroken
+from zoosmith.validation.reading.images import OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import Preprocess
 
 AUTO = "auto"
@@ -76,11 +76,11 @@ def choose(model: ModelProto, name: str, data: Path | None, progress: Progress) 
         return told
     if data is None:
         raise ZoosmithError(f"{_auto()} compares preprocessings on images: give a folder of them, or a name")
-    ranking = _rank(model, data, IMAGES, lambda path, reason: None)
+    ranking = _rank(model, data, IMAGES, leave_out)
     best = clear_best(ranking)
     if best is None and not ranking[0].distance.far:
         near, more = not_clearly_farther(ranking), ImageFolder(data, limit=MORE_IMAGES)
-        ranking = rank_preprocessings(model, more, near, on_broken=lambda path, reason: None)
+        ranking = rank_preprocessings(model, more, near, on_broken=leave_out)
         best = clear_best(ranking)
     if best is None:
         first, second = (f"{each.preprocess.name} ({each.distance})" for each in ranking[:2])
@@ -97,7 +97,7 @@ def warn_if_far(model: ModelProto, told: Preprocess, data: Path, progress: Progr
     """Tell where images are far from the training data after a preprocessing; nothing where the model does not tell."""
     if not states_statistics(model):
         return
-    found = rank_preprocessings(model, ImageFolder(data, limit=IMAGES), [told], on_broken=lambda path, reason: None)
+    found = rank_preprocessings(model, ImageFolder(data, limit=IMAGES), [told], on_broken=leave_out)
     if found and found[0].distance.far:
         progress.note(
             f"warning: preprocessed by {told.name}, the images of {data} are unlike the training data: "
