@@ -9,19 +9,18 @@ from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.files.calibration import Calibration, gather
-from zoosmith.files.quantization import of_file
+from zoosmith.files.quantization import errors_of_file
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
-from zoosmith.opset_upgrade import OpsetError, convert_version
-from zoosmith.quantize import QuantizeError
+from zoosmith.opset_upgrade import convert_version
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
 from zoosmith.quantize.writing.half_weights_writer import BFLOAT16
-from zoosmith.validation import InputSource, Limits, ValidationError, compare, runner_for, verify_models
+from zoosmith.validation import InputSource, Limits, compare, runner_for, verify_models
 
 # samples that choose what stays in float32, and that the result is verified on
 _SAMPLES = 8
@@ -125,16 +124,12 @@ def halve_file(
     original = load_model(source)
     if calibration.source is None and not takes_images(original):
         calibration = replace(calibration, source="random")
-    try:
+    with errors_of_file(original, source):
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
         float_source = _raised(original, kind, source, progress)
         state_digests(float_source, gathered.seen)
         accepted = _Accepted(original, gathered.samples[:_SAMPLES], limits or _LIMITS[kind])
         half = to_half(float_source, gathered.samples, kind, accepted=accepted, progress=progress)
-    except (QuantizeError, OpsetError) as error:
-        raise QuantizeError(f"{source}: {error}") from error
-    except ValidationError as error:
-        raise of_file(error, original, source) from error
     written = write_verified(
         output,
         lambda path: save_model(half.model, path),

@@ -1,6 +1,7 @@
 """A model's file in integers: calibrated, held to a limit of accuracy, measured, written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -147,24 +148,16 @@ def quantize_file(
         ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.
     """
     inputs, accuracy = inputs or InputSource(), accuracy or Accuracy()
-    labelled = accuracy.data
+    labelled, max_drop = accuracy.data, 1.0 if accuracy.max_drop is None else accuracy.max_drop
     original = load_mapped(source)
-    try:
+    with errors_of_file(original, source):
         refuse_quantized(original)
-        integer_source, raised_from = _raised(original)
-        if raised_from is not None:
-            progress.note(f"{source}: opset {raised_from} raised to {_RAISED_TO}, which has integer operators")
+        integer_source = _raised(original, source, progress)
         gathered = gather(original, calibration, inputs, progress, count=with_held_out)
         if labelled is not None:
             refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array)
         state_digests(integer_source, gathered.seen)
-    except (QuantizeError, OpsetError) as error:
-        raise QuantizeError(f"{source}: {error}") from error
-    except ValidationError as error:
-        raise of_file(error, original, source) from error
-    parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
-    max_drop = 1.0 if accuracy.max_drop is None else accuracy.max_drop
-    try:
+        parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
         drop_of = (
             CosineLoss(original, parts.compared, parts.more, node_by_node=target.format == "qdq")
             if labelled is None
@@ -182,20 +175,14 @@ def quantize_file(
             cache=calibration.cache,
             progress=progress,
         )
-    except QuantizeError as error:
-        raise QuantizeError(f"{source}: {error}") from error
-    except ValidationError as error:
-        raise of_file(error, original, source) from error
 
     def prove(path: Path, check: Callable[[], None]) -> Proof:
-        given = parts.compared[:_VERIFIED] if inputs.feed is None else None
-        origin = f"samples of {gathered.source}" if inputs.feed is None else str(inputs)
         return verify_models(
             source,
             path,
             inputs=inputs,
-            given=given,
-            source=origin,
+            given=parts.compared[:_VERIFIED] if inputs.feed is None else None,
+            source=f"samples of {gathered.source}" if inputs.feed is None else str(inputs),
             limits=limits,
             providers=providers,
             result_structure=result.model,
@@ -229,18 +216,27 @@ def quantize_file(
     )
 
 
-def of_file(error: ValidationError, model: ModelProto, source: Path) -> ValidationError:
-    """The error with the model's file in the place of the name that the model has in it."""
-    name = f"{model_name(model)}: "
-    return type(error)(f"{source}: {str(error).removeprefix(name)}") if str(error).startswith(name) else error
+@contextmanager
+def errors_of_file(model: ModelProto, source: Path) -> Iterator[None]:
+    """Let errors in a block name the model's file, in the place of the name that the model has in it."""
+    try:
+        yield
+    except (QuantizeError, OpsetError) as error:
+        raise QuantizeError(f"{source}: {error}") from error
+    except ValidationError as error:
+        name, text = f"{model_name(model)}: ", str(error)
+        if not text.startswith(name):
+            raise
+        raise type(error)(f"{source}: {text.removeprefix(name)}") from error
 
 
-def _raised(model: ModelProto) -> tuple[ModelProto, int | None]:
-    """A model of an opset that has integer operators, and the one it was raised from; None where it has one itself."""
+def _raised(model: ModelProto, source: Path, progress: Progress) -> ModelProto:
+    """The model in an opset that has integer operators; one that was raised is noted."""
     opset = default_opset(model)
     if opset is None or opset >= OLDEST_OPSET:
-        return model, None
-    return convert_version(model, _RAISED_TO), opset
+        return model
+    progress.note(f"{source}: opset {opset} raised to {_RAISED_TO}, which has integer operators")
+    return convert_version(model, _RAISED_TO)
 
 
 def _drop(
