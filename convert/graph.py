@@ -34,6 +34,8 @@ ELEMENT_TYPES = {
 _SHAPE_BYTES = 1024
 # older forms of operators that later ones replaced are inferred as these
 _INFERRED_OPSET = 9
+# onnx's evaluator takes older forms of operators for the later ones
+_EVALUATED_SINCE = 7
 
 
 class Value:
@@ -234,6 +236,8 @@ class Graph:
                 model.graph.initializer.append(tensor_proto(name, stored))
                 continue
             graph, place = self._makers[name]
+            if self.opset < _EVALUATED_SINCE:
+                return None
             node = makers[graph._depth, place] = graph.proto.node[place]
             inputs = set(node.input) - seen
             seen |= inputs

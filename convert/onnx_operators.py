@@ -1,13 +1,11 @@
 """ONNX operators whose form depends on the opset, each with one way to write it."""
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 
 from zoosmith.convert.graph import Attribute, Value
 from zoosmith.convert.operator import Operator
-from zoosmith.onnx_model.ports import Dimension
 
 # ONNX clamps to the dimension
 TO_THE_END = 2**63 - 1
@@ -57,34 +55,8 @@ def squeeze(op: Operator, x: Value, axes: Sequence[int], *, to: int | None = Non
 
 def reshape(op: Operator, x: Value, shape: Sequence[int] | Value, *, to: int | None = None) -> Value:
     """Give `x` another shape, with ONNX's 0 (keep) and -1 (what is left)."""
-    if op.opset < 5:
-        return _reshape_by_attribute(op, x, shape, to)
     target = shape if isinstance(shape, Value) else op.int64s(*shape)
     return op.emit("Reshape", x, target, to=to)
-
-
-def _reshape_by_attribute(op: Operator, x: Value, shape: Sequence[int] | Value, to: int | None) -> Value:
-    """Reshape-1, which takes the new shape from its attribute `shape`; inference knows only the later form."""
-    if isinstance(shape, Value) and shape.constant is None:
-        op.require(5)
-    wanted = op.constant_of(shape, "the new shape").tolist() if isinstance(shape, Value) else list(shape)
-    if op.constant_type(x).kind != "f":
-        op.require(5)
-    made = op.emit("Reshape", x, to=to, attributes={"shape": wanted})
-    made.set_type(x.elem_type, _new_sizes(op.shape(x), wanted))
-    return made
-
-
-def _new_sizes(old: Sequence[Dimension], wanted: Sequence[int]) -> tuple[Dimension, ...]:
-    """What Reshape makes of a shape, where 0 keeps a size and -1 takes what is left; None where that is not known."""
-    sizes = [old[axis] if size == 0 else size for axis, size in enumerate(wanted)]
-    if -1 in wanted:
-        place = list(wanted).index(-1)
-        others = [*sizes[:place], *sizes[place + 1 :]]
-        numbers = [[size for size in part if isinstance(size, int)] for part in (old, others)]
-        whole = len(numbers[0]) == len(old) and len(numbers[1]) == len(others)
-        sizes[place] = prod(numbers[0]) // (prod(numbers[1]) or 1) if whole else None
-    return tuple(sizes)
 
 
 def shape_of(op: Operator, x: Value) -> Value:
@@ -162,3 +134,10 @@ def split(op: Operator, x: Value, axis: int, sizes: Sequence[int], to: Sequence[
 def where_negative(op: Operator, x: Value, otherwise: Value) -> Value:
     """Take `otherwise` where the int64 `x` is negative."""
     return op.emit("Where", op.emit("Less", x, op.constant(np.array(0, np.int64))), otherwise, x)
+
+
+def is_nan(op: Operator, x: Value) -> Value:
+    """Whether elements are NaN: below opset 9 those are neither less than 1 nor greater than 0."""
+    if op.opset >= 9:
+        return op.emit("IsNaN", x)
+    return op.emit("Not", op.emit("Or", op.emit("Less", x, scalar(op, 1, x)), op.emit("Greater", x, scalar(op, 0, x))))

@@ -10,6 +10,7 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from zoosmith.convert.errors import ConvertError
 from zoosmith.convert.fill_operators import Tensor
 from zoosmith.convert.graph import ELEMENT_TYPES, Attribute, Graph, Value
+from zoosmith.convert.older_forms import BROADCASTS, Form, older_form
 from zoosmith.convert.proto.caffe2_pb2 import Argument, NetDef, OperatorDef
 from zoosmith.convert.value_names import ValueNames
 from zoosmith.onnx_model.ports import Dimension
@@ -29,8 +30,8 @@ _MOST_ELEMENTS = 1 << 24
 class OpsetTooLow(Exception):
     """An operator needs a higher opset than the one tried."""
 
-    def __init__(self, opset: int) -> None:
-        self.opset = opset
+    def __init__(self, opset: int, operator: str, reason: str) -> None:
+        self.opset, self.operator, self.reason = opset, operator, reason
 
 
 class Operator:
@@ -45,7 +46,9 @@ class Operator:
     - `op.shape(x)`, `op.sizes(x)`, `op.rank(x)` and `op.constant_of(x)` ask what is known of a value, and refuse the
       operator where it is not.
     - `op.net("then_net")` reads an argument that is a net, and `op.translate_net` translates one into a graph.
-    - `op.require(11)` says that this needs opset 11; `op.refuse("...")` that ONNX cannot express it.
+    - `op.require(11, "...")` says that this needs opset 11, and why; `op.refuse("...")` that ONNX cannot express it.
+
+    Nodes are written as opset 7 has them, or as `op.opset` where it is higher: `older_forms.py` knows those below.
 
     Every output that is read must be written or bound; one that is not is refused when it is read.
     """
@@ -60,6 +63,7 @@ class Operator:
         "needs",
         "opset",
         "output_names",
+        "reason",
         "shares",
         "translate_net",
         "type",
@@ -84,6 +88,7 @@ class Operator:
         self.bound: dict[int, Value | DeferredValue] = {}
         self.shares: dict[int, int] = {}
         self.needs = 0
+        self.reason = ""
         self._names = names
         self._arguments: dict[str, Argument] = {argument.name: argument for argument in definition.arg[:]}
 
@@ -256,9 +261,15 @@ class Operator:
         whose type and shape the result has, `shape` the shape of a result of the first input's type; where neither is
         given, ONNX infers both on demand. Give them where they cost nothing, or where inference would fail.
         """
-        attributes = {**attributes, **more} if attributes else more
+        form = Form(op_type, inputs, {**attributes, **more} if attributes else more)
+        if self.opset < BROADCASTS:
+            form = older_form(self, form)
         name = self._names.helper() if to is None else self.output_name(to)
-        (value,) = self.graph.node(op_type, inputs, [name], attributes, named=to is not None, like=like)
+        (value,) = self.graph.node(form.op_type, form.inputs, [name], form.attributes, named=to is not None, like=like)
+        if form.elem_type:
+            value.set_type(form.elem_type, form.shape)
+            if form.is_stated:
+                value.describe_in(self.graph.proto.value_info)
         if shape is not None:
             value.set_type(self.inputs[0].elem_type, tuple(shape))
         if to is not None:
@@ -269,6 +280,8 @@ class Operator:
         self, op_type: str, inputs: Sequence[Value | None], to: Sequence[int | None], **attributes: Attribute
     ) -> list[Value]:
         """Write a node of several outputs; `to` gives for each the operator's output, None for a helper value."""
+        if self.opset < BROADCASTS:
+            older_form(self, Form(op_type, inputs, attributes))
         names = [self._names.helper() if index is None else self.output_name(index) for index in to]
         values = self.graph.node(op_type, inputs, names, attributes, named=any(index is not None for index in to))
         for index, value in zip(to, values, strict=True):
@@ -317,11 +330,17 @@ class Operator:
 
     # limits
 
-    def require(self, opset: int) -> None:
-        """Say that the operator needs this opset; the translation starts again with it where it is higher."""
-        self.needs = max(self.needs, opset)
+    def require(self, opset: int, reason: str) -> None:
+        """Say that the operator needs this opset; the translation starts again with it where it is higher.
+
+        Args:
+            opset: the lowest that can express it.
+            reason: why, in words that follow "since" or stand alone, for a message.
+        """
+        if opset > self.needs:
+            self.needs, self.reason = opset, reason
         if self.opset < opset:
-            raise OpsetTooLow(opset)
+            raise OpsetTooLow(opset, self.type, reason)
 
     def output_name(self, index: int) -> str:
         """Name the value of an output; an operator that lacks it is refused."""

@@ -32,14 +32,14 @@ def at_least(count: int) -> range:
 
 
 def translator(
-    *op_types: str, since: int = 7, inputs: int | tuple[int, ...] | range = 1, fewest_outputs: int = 1
+    *op_types: str, since: int = 1, inputs: int | tuple[int, ...] | range = 1, fewest_outputs: int = 1
 ) -> Callable[[Translate], Translate]:
     """Register a function as translator of Caffe2 operators.
 
     Args:
         op_types: Caffe2's names of the operators.
-        since: lowest ONNX opset that has a form for them; an operator that needs more for some arguments only says so
-            itself, with `Operator.require`.
+        since: lowest ONNX opset that has a form for them, held by `tests/convert/test_lowest_opsets.py`; an operator
+            that needs more for some arguments only says so itself, with `Operator.require`.
         inputs: how many inputs they have, each count where there are several. The counts are those of Caffe2's own
             schemas (`NumInputs`), less those that the function cannot serve; an operator of another count is refused
             before its translator is called.

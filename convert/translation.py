@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import onnx
 from onnx import ModelProto
@@ -85,17 +85,19 @@ def caffe2_to_onnx(
     _check_stand_ins(net, init.parameters, inputs)
     _check_operators([*init.rest, *net.op[:]])
     target = DEFAULT_OPSET if opset is None else opset
+    lacking: dict[str, Need] = {}
     while True:
         translation = _Translation(net, init, inputs, target, names)
         try:
             model = translation.run()
         except OpsetTooLow as retry:
             target = retry.opset
+            lacking[retry.operator] = Need(retry.opset, retry.reason)
             continue
-        needs = {kind: lowest for kind, lowest in translation.needs.items() if opset is not None and lowest > opset}
-        if needs:
-            listed = ", ".join(f"{kind} (opset {lowest})" for kind, lowest in sorted(needs.items()))
-            raise ConvertError(f"opset {opset} cannot express {listed}; use opset {max(needs.values())} or higher")
+        if opset is not None and target > opset:
+            lacking.update((kind, need) for kind, need in translation.needs.items() if need.opset > opset)
+            listed = ", ".join(f"{kind} (opset {need.opset}: {need.reason})" for kind, need in sorted(lacking.items()))
+            raise ConvertError(f"opset {opset} cannot express {listed}; use opset {target} or higher")
         return model
 
 
@@ -139,8 +141,15 @@ def _check_stand_ins(net: NetDef, parameters: Mapping[str, Tensor], inputs: Inpu
     misspelt = f"the net has no input {_listed(wrong)}; " if wrong else ""
     raise ConvertError(
         f"{misspelt}the init net fills {_listed(data)} with one zero of shape {list(parameters[blob].shape)} that only "
-        f"stands in for data: declare its shape ({argument('inputs', f'{blob}=1,3,224,224')})"
+        f"stands in for data: declare its shape ({argument('inputs', f'{_word(blob)}=1,3,224,224')})"
     )
+
+
+class Need(NamedTuple):
+    """The lowest opset that expresses an operator, and why."""
+
+    opset: int
+    reason: str
 
 
 class _Translation:
@@ -158,7 +167,7 @@ class _Translation:
         self._versions: dict[str, int] = {}
         self._blobs = BlobValues()
         self._translators = translators()
-        self.needs: dict[str, int] = {}
+        self.needs: dict[str, Need] = {}
 
     def run(self) -> ModelProto:
         try:
@@ -200,7 +209,7 @@ class _Translation:
         if missing:
             raise ConvertError(
                 f"nothing gives {_listed(missing)}: neither the init net nor a declared input "
-                f"({argument('inputs', f'{missing[0]}=SIZES')} where it is data)"
+                f"({argument('inputs', f'{_word(missing[0])}=SIZES')} where it is data)"
             )
         return blobs
 
@@ -261,13 +270,13 @@ class _Translation:
             op.refuse(f"it has {len(op.inputs)} inputs, expected {_counts(translation.inputs)}")
         if len(op.output_names) < translation.fewest_outputs:
             op.refuse("it has no output")
-        op.require(translation.since)
+        op.require(translation.since, "ONNX has no form of it below")
         try:
             translation.translate(op)
         except MemoryError as error:
             raise ConvertError(f"{op.label}: its numbers ask for more memory than there is") from error
-        if op.needs > self.needs.get(op.type, 0):
-            self.needs[op.type] = op.needs
+        if op.type not in self.needs or op.needs > self.needs[op.type].opset:
+            self.needs[op.type] = Need(op.needs, op.reason)
 
     def _outputs(self) -> list[Value]:
         """Values of the external outputs, each made by a node under a name of its own."""
@@ -314,3 +323,8 @@ def _counts(inputs: tuple[int, ...] | range) -> str:
 def _listed(blobs: Sequence[str]) -> str:
     shown = ", ".join(repr(blob) for blob in blobs[:_LONGEST_LIST])
     return shown + (f" and {len(blobs) - _LONGEST_LIST} more" if len(blobs) > _LONGEST_LIST else "")
+
+
+def _word(blob: str) -> str:
+    """The name of a blob as a part of a command; a name that breaks the line is no such part."""
+    return blob if blob.isprintable() else "BLOB"

@@ -272,10 +272,13 @@ def _is_disputed(model: ModelProto, converted: ModelProto, fed: dict[str, Any], 
 def _check_shapes(model: ModelProto, results: dict[str, Any]) -> None:
     """Raise ValueError where a result is of another shape than inference states: then inputs do not fit each other."""
     for value in model.graph.output:
-        stated = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.HasField("dim_value")]
-        complete = value.type.tensor_type.HasField("shape") and len(stated) == len(value.type.tensor_type.shape.dim)
-        if complete and tuple(stated) != getattr(results[value.name], "shape", tuple(stated)):
-            raise ValueError(f"{value.name} is of {results[value.name].shape}, not {stated}")
+        found = getattr(results[value.name], "shape", None)
+        if found is None or not value.type.tensor_type.HasField("shape"):
+            continue
+        dims = value.type.tensor_type.shape.dim
+        fits = [not dim.HasField("dim_value") or dim.dim_value == size for dim, size in zip(dims, found, strict=False)]
+        if len(dims) != len(found) or not all(fits):
+            raise ValueError(f"{value.name} is of {found}, not {[dim.dim_value or dim.dim_param for dim in dims]}")
 
 
 def _refuse_misread(model: ModelProto, values: dict[str, Any]) -> None:

@@ -4,19 +4,15 @@ import math
 
 from onnx import TensorProto
 
-from zoosmith.convert.graph import Attribute
-from zoosmith.convert.onnx_operators import cast, clip, flattened, scalar
+from zoosmith.convert.graph import Attribute, Value
+from zoosmith.convert.onnx_operators import cast, clip, flattened, is_nan, scalar
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
 
 # Caffe2's name -> ONNX's, where nothing else differs
 _RENAMED = {
     "Abs": "Abs",
-    "Acos": "Acos",
-    "Asin": "Asin",
-    "Atan": "Atan",
     "Ceil": "Ceil",
-    "Cos": "Cos",
     "Exp": "Exp",
     "Floor": "Floor",
     "Log": "Log",
@@ -24,17 +20,16 @@ _RENAMED = {
     "Not": "Not",
     "Reciprocal": "Reciprocal",
     "Sigmoid": "Sigmoid",
-    "Sin": "Sin",
     "Softplus": "Softplus",
     "Softsign": "Softsign",
     "Sqrt": "Sqrt",
-    "Tan": "Tan",
     "Tanh": "Tanh",
 }
-_RENAMED_SINCE_9 = {"Cosh": "Cosh", "Erf": "Erf", "Sign": "Sign", "Sinh": "Sinh"}
+_SINCE_7 = ("Acos", "Asin", "Atan", "Cos", "Sin", "Tan")
+_SINCE_9 = ("Cosh", "Erf", "Sinh")
 
 
-@translator("Relu", since=1)
+@translator("Relu")
 def relu(op: Operator) -> None:
     """Relu."""
     op.emit("Relu", op.inputs[0], to=0, like=op.inputs[0])
@@ -46,10 +41,25 @@ def renamed(op: Operator) -> None:
     op.emit(_RENAMED[op.type], op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator(*_RENAMED_SINCE_9, since=9)
-def renamed_since_9(op: Operator) -> None:
-    """Functions that ONNX has had since opset 9."""
-    op.emit(_RENAMED_SINCE_9[op.type], op.inputs[0], to=0, like=op.inputs[0])
+@translator(*_SINCE_7, since=7)
+@translator(*_SINCE_9, since=9)
+def of_one_name(op: Operator) -> None:
+    """Functions that both call by one name, and that ONNX got later."""
+    op.emit(op.type, op.inputs[0], to=0, like=op.inputs[0])
+
+
+@translator("Sign")
+def sign(op: Operator) -> None:
+    """Sign: -1, 0 or 1."""
+    _sign(op, op.inputs[0], to=0)
+
+
+def _sign(op: Operator, x: Value, *, to: int | None = None) -> Value:
+    """Write Sign, which ONNX has had since opset 9: before, whether it is above 0 less whether it is below."""
+    if op.opset >= 9:
+        return op.emit("Sign", x, to=to, like=x)
+    above, below = (cast(op, op.emit(way, x, scalar(op, 0, x)), x.elem_type) for way in ("Greater", "Less"))
+    return op.emit("Sub", above, below, to=to)
 
 
 @translator("Elu")
@@ -106,7 +116,7 @@ def clip_to_range(op: Operator) -> None:
     high = op.number("max") if op.has("max") else None
     x = op.inputs[0]
     if low is not None and high is not None and low > high:
-        op.require(8)
+        op.require(8, "below it ONNX's Min and Max take operands of one shape")
         op.emit("Min", op.emit("Max", x, scalar(op, low, x)), scalar(op, high, x), to=0)
     else:
         clip(op, x, low, high, to=0)
@@ -144,12 +154,12 @@ def rsqrt(op: Operator) -> None:
     op.emit("Reciprocal", op.emit("Sqrt", op.inputs[0]), to=0)
 
 
-@translator("Cbrt", since=9)
+@translator("Cbrt")
 def cbrt(op: Operator) -> None:
     """Cbrt: the cube root, of negative numbers too."""
     x = op.inputs[0]
     root = op.emit("Pow", op.emit("Abs", x), scalar(op, 1 / 3, x))
-    op.emit("Mul", op.emit("Sign", x), root, to=0)
+    op.emit("Mul", _sign(op, x), root, to=0)
 
 
 @translator("Log1p")
@@ -182,7 +192,7 @@ def logit(op: Operator) -> None:
     op.emit("Log", op.emit("Div", inner, op.emit("Sub", scalar(op, 1.0, x), inner)), to=0)
 
 
-@translator("Gelu", since=9)
+@translator("Gelu")
 def gelu(op: Operator) -> None:
     """Gelu: x times the normal distribution function, or with fast_gelu its approximation by tanh."""
     x = op.inputs[0]
@@ -190,6 +200,7 @@ def gelu(op: Operator) -> None:
         cubed = op.emit("Mul", op.emit("Mul", op.emit("Mul", x, x), x), scalar(op, 0.044715, x))
         inner = op.emit("Tanh", op.emit("Mul", op.emit("Add", x, cubed), scalar(op, math.sqrt(2 / math.pi), x)))
     else:
+        op.require(9, "ONNX has had Erf since then")
         inner = op.emit("Erf", op.emit("Mul", x, scalar(op, math.sqrt(0.5), x)))
     half = op.emit("Mul", x, scalar(op, 0.5, x))
     op.emit("Mul", half, op.emit("Add", inner, scalar(op, 1.0, x)), to=0)
@@ -205,10 +216,10 @@ def mod(op: Operator) -> None:
     op.emit("Mod", x, scalar(op, divisor, x), to=0, fmod=0 if op.flag("sign_follow_divisor") else 1)
 
 
-@translator("IsNaN", since=9)
-def is_nan(op: Operator) -> None:
+@translator("IsNaN")
+def nan_as_bytes(op: Operator) -> None:
     """IsNaN, as bytes."""
-    cast(op, op.emit("IsNaN", op.inputs[0]), TensorProto.UINT8, to=0)
+    cast(op, is_nan(op, op.inputs[0]), TensorProto.UINT8, to=0)
 
 
 @translator("ReplaceNaN", since=9)
@@ -218,7 +229,7 @@ def replace_nan(op: Operator) -> None:
     op.emit("Where", op.emit("IsNaN", x), scalar(op, op.number("value"), x), x, to=0)
 
 
-@translator("Dropout", since=1)
+@translator("Dropout")
 def dropout(op: Operator) -> None:
     """Dropout of a trained net passes its input on; the mask is not computed."""
     x = op.inputs[0]
@@ -232,13 +243,13 @@ def dropout(op: Operator) -> None:
     op.emit("Dropout", x, to=0, like=x, attributes=attributes)
 
 
-@translator("SoftmaxWithLoss", since=1, inputs=(1, 2, 3))
+@translator("SoftmaxWithLoss", inputs=(1, 2, 3))
 def softmax_with_loss(op: Operator) -> None:
     """SoftmaxWithLoss: the probabilities; the loss is not computed."""
     softmax(op)
 
 
-@translator("Softmax", since=1)
+@translator("Softmax")
 def softmax(op: Operator) -> None:
     """Softmax over all dimensions from `axis` on, flattened, as ONNX had it up to opset 12."""
     x = op.inputs[0]

@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from zoosmith.convert.fill_operators import constant_value
 from zoosmith.convert.graph import Value
-from zoosmith.convert.onnx_operators import cast, reduce, reshape, scalar, split
+from zoosmith.convert.onnx_operators import cast, reduce, reshape, scalar, split, unsqueeze
 from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.operators.segments import counted, segment_ids
 from zoosmith.convert.registry import at_least, translator
@@ -99,7 +99,7 @@ def weighted_sum(op: Operator) -> None:
     op.emit("Sum", *products, to=0)
 
 
-@translator("SumRelu", since=1, inputs=at_least(1))
+@translator("SumRelu", inputs=at_least(1))
 def sum_relu(op: Operator) -> None:
     """SumRelu: the sum of the inputs, not below 0."""
     for value in op.inputs:
@@ -131,7 +131,8 @@ def one_hot(op: Operator) -> None:
     else:
         (count_of_places,) = op.limited(int(size.constant.array().item()))
         places = op.constant(np.arange(count_of_places, dtype=op.constant_type(indices)))
-    cast(op, op.emit("Equal", reshape(op, indices, [-1, 1]), places), TensorProto.FLOAT, to=0)
+    column = unsqueeze(op, indices, [1]) if op.rank(indices) == 1 else reshape(op, indices, [-1, 1])
+    cast(op, op.emit("Equal", column, places), TensorProto.FLOAT, to=0)
 
 
 @translator("BatchOneHot", inputs=3)
@@ -155,18 +156,18 @@ def half_precision(op: Operator) -> None:
     cast(op, op.inputs[0], TensorProto.FLOAT16 if op.type == "FloatToHalf" else TensorProto.FLOAT, to=0)
 
 
-@translator("NanCheck", since=1, inputs=at_least(1))
+@translator("NanCheck", inputs=at_least(1))
 def nan_check(op: Operator) -> None:
     """NanCheck: the identity, where Caffe2 does not stop at a NaN."""
     op.emit("Identity", op.inputs[0], to=0, like=op.inputs[0])
 
 
-@translator("EnforceFinite", "Print", since=1, fewest_outputs=0)
+@translator("EnforceFinite", "Print", fewest_outputs=0)
 def nothing(op: Operator) -> None:
     """EnforceFinite, where Caffe2 does not stop at a NaN or an infinity, and Print: nothing."""
 
 
-@translator("DiagonalFill", "RangeFill", since=1, inputs=(0, 1))
+@translator("DiagonalFill", "RangeFill", inputs=(0, 1))
 def patterned_fill(op: Operator) -> None:
     """DiagonalFill, a value where all indices are equal, and RangeFill, 0, 1, 2 …: constants."""
     if op.inputs:

@@ -13,7 +13,7 @@ from zoosmith.convert.proto.caffe2_pb2 import TensorProto as Caffe2Tensor
 from zoosmith.convert.registry import translator
 
 
-@translator(*(kind for kind in FILLS if kind != "ConstantFill"), since=1, inputs=(0, 1))
+@translator(*(kind for kind in FILLS if kind != "ConstantFill"), inputs=(0, 1))
 def given_fill(op: Operator) -> None:
     """A constant."""
     if op.inputs:
@@ -21,7 +21,7 @@ def given_fill(op: Operator) -> None:
     op.bind(0, op.constant_tensor(FILLS[op.type](op.definition, {})))
 
 
-@translator("ConstantFill", since=1, inputs=(0, 1, 2))
+@translator("ConstantFill", inputs=(0, 1, 2))
 def constant_fill(op: Operator) -> None:
     """One value everywhere, in the shape of an argument, of another blob, or that another blob holds."""
     if not op.inputs:
@@ -50,7 +50,7 @@ def constant_fill(op: Operator) -> None:
             op.refuse(f"the shape {[*known, *extra]} takes more than {LARGEST_FILL:,} bytes of one number")
         op.bind(0, op.constant(np.full([*known, *extra], value, dtype)))
         return
-    op.require(9)
+    op.require(9, "ONNX has had ConstantOfShape since then")
     if extra:
         shape = op.emit("Concat", shape, op.int64s(*extra), axis=0)
     op.emit("ConstantOfShape", shape, to=0, value=np.full(1, value, dtype))

@@ -19,7 +19,7 @@ def is_empty(op: Operator) -> None:
     op.emit("Equal", op.emit("Size", x), op.constant(np.array(0, np.int64)), to=0)
 
 
-@translator("If", since=1, inputs=at_least(1))
+@translator("If", inputs=at_least(1))
 def choose(op: Operator) -> None:
     """If; of a condition that is known, the one branch that it chooses.
 
@@ -33,7 +33,7 @@ def choose(op: Operator) -> None:
         for index, blob in enumerate(op.definition.output):
             op.bind(index, read(blob))
         return
-    op.require(11)  # before, both branches have to make the same shapes
+    op.require(11, "below it both branches of ONNX's If have to make the same shapes")
     bodies, results = [], []
     for name in BRANCHES:
         body = op.graph.body(name.removesuffix("_net"))

@@ -9,7 +9,7 @@ from zoosmith.convert.registry import translator
 from zoosmith.onnx_model.ports import Dimension
 
 
-@translator("Conv", "Conv1D", "Conv2D", "Conv3D", since=1, inputs=(2, 3))
+@translator("Conv", "Conv1D", "Conv2D", "Conv3D", inputs=(2, 3))
 def conv(op: Operator) -> None:
     """Conv; channels last are moved to the front and back."""
     x, weight, *bias = op.inputs

@@ -3,31 +3,31 @@
 from onnx import TensorProto
 
 from zoosmith.convert.graph import Attribute, Value
-from zoosmith.convert.onnx_operators import cast, reshape, scalar, unsqueeze
+from zoosmith.convert.onnx_operators import cast, is_nan, scalar, squeeze, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import at_least, translator
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
+# types that 32 bits hold
+_NARROW = {TensorProto.BOOL, TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16}
+# the opsets since which ONNX compares integers, and tells whether floats are equal
+_COMPARES_INTEGERS, _EQUAL_TAKES_FLOATS = 9, 11
 
 
-@translator("Add", "Sub", "Mul", "Div", since=1, inputs=2)
+@translator("Add", "Sub", "Mul", "Div", inputs=2)
 def arithmetic(op: Operator) -> None:
     """Add, Sub, Mul and Div; the division of integers truncates in both."""
     a, b = op.inputs
-    if a.elem_type not in _FLOATS:
-        op.require(6)
     if op.opset >= 7:
         op.emit(op.type, a, aligned(op, a, b), to=0, like=a if _keeps_shape(op, a, b) else None)
-    elif op.flag("broadcast"):
+    elif op.flag("broadcast") and _is_part(op, a, b):
         axis = legacy_axis(op, a, b)
         attributes: dict[str, Attribute] = {"axis": axis, "broadcast": 1}
         if not op.has("axis") and not op.has("axis_str"):
             del attributes["axis"]
         op.emit(op.type, a, b, to=0, like=a, attributes=attributes)
     else:
-        if op.shape(a) != op.shape(b):
-            op.require(7)
-        op.emit(op.type, a, b, to=0, like=a)
+        op.emit(op.type, a, aligned(op, a, b), to=0)
 
 
 @translator("And", "Or", "Xor", inputs=2)
@@ -45,26 +45,33 @@ def bitwise(op: Operator) -> None:
     op.emit(name, a, aligned(op, a, b), to=0)
 
 
-@translator("EQ", "NE", since=7, inputs=2)
+@translator("EQ", "NE", inputs=2)
 def equality(op: Operator) -> None:
-    """EQ and NE, of floats from opset 11 on."""
+    """EQ and NE; floats, which ONNX compares from opset 11 on, are equal where none is less; NaN equals nothing."""
     a, b = op.inputs
-    if a.elem_type in _FLOATS:
-        op.require(11)
     b = aligned(op, a, b)
+    if a.elem_type in _FLOATS and op.opset < _EQUAL_TAKES_FLOATS:
+        different = op.emit("Or", op.emit("Less", a, b), op.emit("Greater", a, b))
+        unordered = op.emit("Or", different, op.emit("Or", is_nan(op, a), is_nan(op, b)))
+        op.emit(*(("Not", unordered) if op.type == "EQ" else ("Identity", unordered)), to=0)
+        return
+    if op.opset < _EQUAL_TAKES_FLOATS and a.elem_type in _NARROW - {TensorProto.BOOL}:
+        a, b = cast(op, a, TensorProto.INT32), cast(op, b, TensorProto.INT32)
     if op.type == "EQ":
         op.emit("Equal", a, b, to=0)
     else:
         op.emit("Not", op.emit("Equal", a, b), to=0)
 
 
-@translator("LT", "GT", "LE", "GE", since=7, inputs=2)
+@translator("LT", "GT", "LE", "GE", inputs=2)
 def comparison(op: Operator) -> None:
-    """LT, GT, LE and GE; with NaN all are false."""
+    """LT, GT, LE and GE; with NaN all are false. Below opset 9 integers are compared as doubles, which hold 32 bits."""
     a, b = op.inputs
-    if a.elem_type not in _FLOATS:
-        op.require(9)
-    if a.elem_type == TensorProto.BOOL:
+    if a.elem_type not in _FLOATS and op.opset < _COMPARES_INTEGERS:
+        if a.elem_type not in _NARROW | {TensorProto.INT32}:
+            op.require(_COMPARES_INTEGERS, "ONNX's Less and Greater have taken integers since then")
+        a, b = (cast(op, cast(op, x, TensorProto.INT32), TensorProto.DOUBLE) for x in (a, b))
+    elif a.elem_type == TensorProto.BOOL:
         a, b = cast(op, a, TensorProto.INT32), cast(op, b, TensorProto.INT32)
     b = aligned(op, a, b)
     strict = {"LT": "Less", "GT": "Greater"}
@@ -76,12 +83,11 @@ def comparison(op: Operator) -> None:
         return
     failing = op.emit("Greater" if op.type == "LE" else "Less", a, b)
     if a.elem_type in _FLOATS:
-        op.require(9)
-        failing = op.emit("Or", failing, op.emit("Or", op.emit("IsNaN", a), op.emit("IsNaN", b)))
+        failing = op.emit("Or", failing, op.emit("Or", is_nan(op, a), is_nan(op, b)))
     op.emit("Not", failing, to=0)
 
 
-@translator("Pow", since=7, inputs=(1, 2))
+@translator("Pow", inputs=(1, 2))
 def power(op: Operator) -> None:
     """Pow with an exponent that is an argument or a tensor."""
     x, *exponent = op.inputs
@@ -93,15 +99,12 @@ def power(op: Operator) -> None:
         op.refuse("it has neither a second input nor an argument exponent")
 
 
-@translator("Sum", "SumInt", "Max", "Min", "Mean", since=1, inputs=at_least(1))
+@translator("Sum", "SumInt", "Max", "Min", "Mean", inputs=at_least(1))
 def many(op: Operator) -> None:
     """Sum, Max, Min and Mean of tensors of one shape, which is also what ONNX's versions below 8 want."""
     first = op.inputs[0]
     for other in op.inputs[1:]:
         op.expect_shape(other, op.shape(first), "the operand")
-    if first.elem_type not in _FLOATS or (op.type == "Mean" and first.elem_type == TensorProto.DOUBLE):
-        # older forms of what follows take no integers, or do not broadcast
-        op.require(7)
     if op.type == "Mean" and first.elem_type == TensorProto.DOUBLE:
         # runtimes know no Mean of doubles
         op.emit("Div", op.emit("Sum", *op.inputs), scalar(op, len(op.inputs), first), to=0)
@@ -117,7 +120,7 @@ def many(op: Operator) -> None:
     elif op.type == "Mean":
         op.refuse(f"its elements are {TensorProto.DataType.Name(first.elem_type)}, expected floats")
     else:
-        op.require(12)
+        op.require(12, f"ONNX's {op.type} has taken integers since then")
         op.emit(op.type, *op.inputs, to=0)
 
 
@@ -145,6 +148,14 @@ def row_mul(op: Operator) -> None:
     """RowMul: every row times its own factor."""
     x, weight = op.inputs
     op.emit("Mul", x, op.along_axis(weight, x, 0, "the factor"), to=0)
+
+
+def _is_part(op: Operator, a: Value, b: Value) -> bool:
+    """Tell whether the shape of `b` is a part of that of `a`, which forms below opset 7 want."""
+    if all(size == 1 for size in op.shape(b)):
+        return op.rank(b) <= op.rank(a)
+    axis = legacy_axis(op, a, b)
+    return op.shape(b) == op.shape(a)[axis : axis + op.rank(b)]
 
 
 def _keeps_shape(op: Operator, a: Value, b: Value) -> bool:
@@ -177,6 +188,6 @@ def aligned(op: Operator, a: Value, b: Value) -> Value:
         return b
     shape = op.shape(b)
     if all(size == 1 for size in shape):
-        return b if len(shape) <= op.rank(a) else reshape(op, b, [])
+        return b if len(shape) <= op.rank(a) else squeeze(op, b, range(len(shape)))
     missing = op.rank(a) - legacy_axis(op, a, b) - len(shape)
     return unsqueeze(op, b, range(len(shape), len(shape) + missing)) if missing else b

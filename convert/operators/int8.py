@@ -326,7 +326,7 @@ def int8_sigmoid(op: Operator) -> None:
     _look_up(op, x, np.rint(np.float32(256) / (np.float32(1) + exponential)))
 
 
-@translator("Int8Softmax", since=11)
+@translator("Int8Softmax", since=10)
 def int8_softmax(op: Operator) -> None:
     """Whole exponentials from a table, and their share of the row's sum in steps of 1/256; `axis` has no effect."""
     (x,) = op.inputs

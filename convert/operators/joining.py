@@ -18,13 +18,15 @@ from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import at_least, translator
 from zoosmith.onnx_model.ports import Dimension
 
+_SPLIT = "ONNX's Split has taken computed sizes since then"
+
 
 def _axis(op: Operator) -> int:
     """The axis from `axis`, else from `order`: 1, or 3 for NHWC."""
     return op.integer("axis") if op.has("axis") else 3 if op.channels_last else 1
 
 
-@translator("Concat", "DepthConcat", since=1, inputs=at_least(1))
+@translator("Concat", "DepthConcat", inputs=at_least(1))
 def concat(op: Operator) -> None:
     """Concat along an axis, with add_axis a new one; output 1 holds the sizes along it."""
     inputs = op.inputs
@@ -65,7 +67,7 @@ def split_axis(op: Operator) -> None:
     if lengths and lengths[0].constant is not None:
         op.expect_rank(lengths[0], 1, "the lengths")
     if lengths and lengths[0].constant is None:
-        op.require(13)
+        op.require(13, _SPLIT)
         shape = [None if i == axis else size for i, size in enumerate(op.shape(x))]
         for part in op.emit_many("Split", [x, cast(op, lengths[0], TensorProto.INT64)], everything, axis=axis):
             part.set_type(x.elem_type, tuple(shape))
@@ -107,7 +109,7 @@ def _split_by_computed(op: Operator, axis: int) -> None:
     x, lengths = op.inputs
     if op.flag("use_scaling_lengths"):
         op.refuse("argument use_scaling_lengths=1, and its lengths are computed by the net")
-    op.require(13)
+    op.require(13, _SPLIT)
     count = len(op.output_names)
     table = op.emit("Reshape", cast(op, lengths, TensorProto.INT64), op.int64s(count, -1))
     shares = reduce(op, "ReduceSum", table, [1], keepdims=False)
@@ -144,7 +146,7 @@ def _python_index(index: int) -> int:
 
 
 def _slice_computed(op: Operator, x: Value, starts: Value, ends: Value) -> None:
-    op.require(10)
+    op.require(10, "ONNX's Slice has taken computed bounds since then")
     (count,) = op.sizes(starts)
     sizes = slice_axes(op, op.emit("Shape", x), [0], [0], [count])
     from_end = op.emit("Add", sizes, op.constant(np.array(1, np.int64)))
@@ -181,6 +183,6 @@ def _gather_within(op: Operator, axis: int) -> None:
     if op.rank(indices) <= axis:
         op.refuse(f"argument match_outer=1, and the indices have {op.rank(indices)} dimensions for axis {axis}")
     op.expect_shape(indices, [*op.shape(data)[:axis], *[None] * (op.rank(indices) - axis)], "the input of indices")
-    op.require(12)
+    op.require(12, "ONNX's GatherND has had batch_dims since then")
     places = unsqueeze(op, cast(op, indices, TensorProto.INT64), [op.rank(indices)])
     op.emit("GatherND", data, places, to=0, batch_dims=axis)

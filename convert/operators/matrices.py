@@ -7,13 +7,13 @@ from zoosmith.convert.registry import translator
 from zoosmith.onnx_model.ports import Dimension
 
 
-@translator("FC", since=1, inputs=3)
+@translator("FC", inputs=3)
 def fc(op: Operator) -> None:
     """FC flattens X from `axis` and W from `axis_w` on; the leading dimensions of X stay."""
     _fully_connected(op, transposed=False)
 
 
-@translator("FCTransposed", since=1, inputs=3)
+@translator("FCTransposed", inputs=3)
 def fc_transposed(op: Operator) -> None:
     """FC with W stored the other way around."""
     _fully_connected(op, transposed=True)
@@ -54,12 +54,12 @@ def _restore(op: Operator, result: Value, x: Value, leading: tuple[Dimension, ..
     if len(unknown) <= 1 and 0 not in leading:
         target = op.int64s(*(size if isinstance(size, int) else -1 for size in leading), out)
     elif not unknown:
-        op.require(14)
+        op.require(14, "ONNX's Reshape has had allowzero since then")
         target = op.int64s(*(size for size in leading if isinstance(size, int)), out)
         op.emit("Reshape", result, target, to=0, allowzero=1)
         return
     else:
-        op.require(10)
+        op.require(10, "ONNX's Slice has taken computed bounds since then")
         kept = op.emit("Slice", op.emit("Shape", x), op.int64s(0), op.int64s(len(leading)))
         target = op.emit("Concat", kept, op.int64s(out), axis=0)
     reshape(op, result, target, to=0).set_type(x.elem_type, (*leading, out))

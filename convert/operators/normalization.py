@@ -9,7 +9,7 @@ from zoosmith.convert.operators.convolution import from_channels_first, to_chann
 from zoosmith.convert.registry import translator
 
 
-@translator("SpatialBN", since=1, inputs=5)
+@translator("SpatialBN", inputs=5)
 def spatial_bn(op: Operator) -> None:
     """SpatialBN of a trained net; its training form, which uses the batch's own statistics, is refused."""
     x, *parameters = op.inputs
@@ -27,7 +27,7 @@ def spatial_bn(op: Operator) -> None:
     from_channels_first(op, "BatchNormalization", x, *parameters, like=x, attributes=attributes)
 
 
-@translator("LRN", since=1)
+@translator("LRN")
 def lrn(op: Operator) -> None:
     """LRN across channels. Output 1 is bias + alpha / size times the sum of squares in the window."""
     x = to_channels_first(op, op.inputs[0])
@@ -48,7 +48,6 @@ def lrn(op: Operator) -> None:
 
 
 def _lrn_scale(op: Operator, x: Value, size: int, alpha: float, bias: float) -> Value:
-    op.require(7)
     squares = reshape(op, op.emit("Mul", x, x), [0, 1, *op.sizes_from(x, 1)[:1], -1])
     before = (size - 1) // 2
     padded = pad(op, squares, [0, 0, before, 0, 0, 0, size - 1 - before, 0], "constant", 0.0)

@@ -81,7 +81,7 @@ def scatter_assign(op: Operator) -> None:
             op.refuse(f"its indices {min(known)} to {max(known)} lie outside of {shape[0]} rows")
         op.emit("ScatterND", rows, places, written, to=0, like=rows)
         return
-    op.require(18)
+    op.require(18, "ONNX's ScatterND has chosen the largest since then")
     zero, one = (number(op, n, np.int64) for n in (0, 1))
     order = op.emit("Add", counted(op, op.emit("Size", places)), one)
     none = op.emit("Expand", zero, reshape(op, size_of(op, rows, 0), [1]))

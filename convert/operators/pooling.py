@@ -11,14 +11,16 @@ from zoosmith.convert.operators.convolution import from_channels_first, to_chann
 from zoosmith.convert.operators.windows import Window, output_sizes, read_window, resolve_padding
 from zoosmith.convert.registry import translator
 
+_COUNTS_PADDING = 7
 
-@translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D", since=1)
+
+@translator("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D")
 def average_pool(op: Operator) -> None:
     """AveragePool divides by the elements inside the input, or with count_include_pad by the whole kernel."""
     _pool(op, "AveragePool")
 
 
-@translator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", since=1)
+@translator("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D")
 def max_pool(op: Operator) -> None:
     """MaxPool."""
     _pool(op, "MaxPool")
@@ -50,12 +52,11 @@ def _pool(op: Operator, kind: str) -> None:
     shape = [batch, channels, *output_sizes(window, spatial)]
     whole_kernel = kind == "AveragePool" and op.flag("count_include_pad")
     if whole_kernel:
-        op.require(7)
         x = _padded_evenly(op, window, x)
     attributes: dict[str, Attribute] = {name: v for name, v in window.attributes(op).items() if name != "dilations"}
     if kind == "LpPool":
         attributes["p"] = int(op.number("p", 2.0))
-    if whole_kernel:
+    if whole_kernel and op.opset >= _COUNTS_PADDING:
         attributes["count_include_pad"] = 1
     if any(window.outside):
         _with_windows_outside(op, kind, x, window, attributes)
@@ -81,10 +82,13 @@ def _fitted(op: Operator, window: Window, x: Value) -> Window:
 
 
 def _padded_evenly(op: Operator, window: Window, x: Value) -> Value:
-    """Pad the input for itself where its sides differ: runtimes disagree on how many elements such a padding counts."""
+    """Pad the input for itself where its sides differ: runtimes disagree on how many elements such a padding counts.
+
+    Below opset 7 no pool counts its padding.
+    """
     rank = len(window.kernel)
     before, after = window.pads[:rank], window.pads[rank:]
-    if before == after:
+    if before == after and (op.opset >= _COUNTS_PADDING or not any(before)):
         return x
     window.pads = [0] * (2 * rank)
     return pad(op, x, [0, 0, *before, 0, 0, *after], "constant", 0.0)
@@ -95,7 +99,7 @@ def _with_windows_outside(op: Operator, kind: str, x: Value, window: Window, att
     if kind == "LpPool" or (kind == "MaxPool" and not op.channels_last):
         op.refuse("argument legacy_pad=3 with a last window after the input, where Caffe2 reads what lies there")
     # a window that sees nothing is the mean of no elements, or the lowest number there is
-    empty = 0.0 if "count_include_pad" in attributes else math.nan
+    empty = 0.0 if kind == "AveragePool" and op.flag("count_include_pad") else math.nan
     filling = float(np.finfo(np.float32).min) if kind == "MaxPool" else empty
     inner = op.emit(kind, x, attributes=attributes)
     whole = pad(op, inner, [0] * (len(window.kernel) + 4) + window.outside, "constant", filling)

@@ -87,7 +87,7 @@ def times(op: Operator, x: Value, factor: float) -> Value:
 
 def divide_rounded(op: Operator, x: Value, exponent: int) -> Value:
     """Multiply whole float64 numbers by 2 ** `exponent`, rounded to whole numbers, halves away from zero."""
-    op.require(11)
+    op.require(11, "ONNX has had Round since then")
     # a factor of its own for the move away from zero would be one that ONNX Runtime takes for 1 and drops
     return op.emit("Round", times(op, x, 2.0**exponent * _AWAY)) if exponent else x
 

@@ -51,7 +51,7 @@ def _within_length(op: Operator, states: list[tuple[Value, Value]]) -> None:
         return
     if len(op.inputs) != len(states) + 3:
         op.refuse(f"it has {len(op.inputs)} inputs, expected {len(states) + 3} with the lengths of the sequences")
-    op.require(9)
+    op.require(9, "ONNX has had Where since then")
     lengths, step = op.inputs[-2:]
     running = unsqueeze(op, op.emit("Less", step, lengths), [0, 2])
     for index, (before, following) in enumerate(states):
@@ -59,7 +59,7 @@ def _within_length(op: Operator, states: list[tuple[Value, Value]]) -> None:
         op.emit("Where", running, following, ended, to=index, like=before)
 
 
-@translator("ZeroGradient", since=1, fewest_outputs=0)
+@translator("ZeroGradient", fewest_outputs=0)
 def zero_gradient(op: Operator) -> None:
     """ZeroGradient has no outputs: it ends the gradient of unrolled cells."""
 
@@ -81,7 +81,7 @@ class _State(NamedTuple):
     initial: Value
 
 
-@translator("RecurrentNetwork", since=11, inputs=at_least(1))
+@translator("RecurrentNetwork", since=7, inputs=at_least(1))
 def recurrent_network(op: Operator) -> None:
     """RecurrentNetwork: a Loop over the first dimension of the sequences, with the step net as its body."""
     blobs = dict(zip(op.definition.input, op.inputs, strict=True))

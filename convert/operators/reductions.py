@@ -55,7 +55,7 @@ def reduce_ends(op: Operator) -> None:
 
 def _reduce_lengths(op: Operator, kind: str, axis: int) -> None:
     """Reduce the first elements along an axis; the first one counts even where the length is 0, as in Caffe2."""
-    op.require(9)
+    op.require(9, "ONNX has had Where since then")
     x, lengths = op.inputs
     sizes = op.sizes(x)
     rest = [size for i, size in enumerate(sizes) if i != axis]
@@ -98,7 +98,7 @@ def top_k(op: Operator) -> None:
     if op.shape(x)[axis] == 0:
         op.refuse("its input has no elements to choose from")
     if x.elem_type != TensorProto.FLOAT:
-        op.require(11)
+        op.require(11, "ONNX's TopK has taken other elements than floats since then")
     size = op.shape(x)[axis]
     found = min(k, size) if isinstance(size, int) else k
     short = k - found

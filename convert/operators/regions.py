@@ -28,7 +28,7 @@ def roi_align(op: Operator) -> None:
         ids = op.emit("ConstantOfShape", count, value=np.zeros(1, np.int64))
     mode: dict[str, str] = {}
     if op.flag("aligned"):
-        op.require(16)
+        op.require(16, "ONNX's RoiAlign has shifted by half a pixel since then")
         mode = {"coordinate_transformation_mode": "half_pixel"}
     elif op.opset >= 16:
         mode = {"coordinate_transformation_mode": "output_half_pixel"}
@@ -48,7 +48,7 @@ def roi_align(op: Operator) -> None:
     )
 
 
-@translator("RoIPool", since=10, inputs=2)
+@translator("RoIPool", inputs=2)
 def roi_pool(op: Operator) -> None:
     """MaxRoiPool; where the elements came from has no form in ONNX."""
     image, rois = op.inputs

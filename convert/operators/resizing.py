@@ -13,6 +13,8 @@ from zoosmith.convert.operators.convolution import from_channels_first, to_chann
 from zoosmith.convert.registry import translator
 from zoosmith.onnx_model.ports import Dimension
 
+# Upsample was experimental before
+_UPSAMPLES = 7
 _FROM_BELOW: dict[str, Attribute] = {
     "mode": "nearest",
     "coordinate_transformation_mode": "asymmetric",
@@ -20,7 +22,7 @@ _FROM_BELOW: dict[str, Attribute] = {
 }
 
 
-@translator("ResizeNearest", since=9, inputs=(1, 2))
+@translator("ResizeNearest", since=_UPSAMPLES, inputs=(1, 2))
 def resize_nearest(op: Operator) -> None:
     """ResizeNearest: every pixel from the one at floor(place / scale)."""
     x = to_channels_first(op, op.inputs[0])
@@ -32,7 +34,7 @@ def resize_nearest(op: Operator) -> None:
     _repeat(op, x, scales)
 
 
-@translator("UpsampleNearest", since=9)
+@translator("UpsampleNearest", since=_UPSAMPLES)
 def upsample_nearest(op: Operator) -> None:
     """UpsampleNearest: every pixel `scale` times in both directions."""
     x = op.inputs[0]
@@ -46,9 +48,17 @@ def upsample_nearest(op: Operator) -> None:
 def _repeat(op: Operator, x: Value, scales: Sequence[float]) -> None:
     """Enlarge or shrink by factors, each pixel from the one at or before its place."""
     if min(scales) < 1:
-        op.require(11)  # before, runtimes round up when they shrink
+        op.require(11, "below it runtimes round up when they shrink")
     factors = op.constant(np.array([1, 1, *scales], np.float32))
-    if op.opset < 10:
+    if op.opset < 9:
+        sizes = zip(op.shape(x), [1, 1, *scales], strict=True)
+        shape: list[Dimension] = [
+            int(np.float32(size) * np.float32(scale)) if isinstance(size, int) else None for size, scale in sizes
+        ]
+        shape[0] = op.shape(x)[0]
+        how: dict[str, Attribute] = {"mode": "nearest", "scales": [1.0, 1.0, *scales]}
+        from_channels_first(op, "Upsample", x, shape=shape, attributes=how)
+    elif op.opset < 10:
         from_channels_first(op, "Upsample", x, factors, attributes={"mode": "nearest"})
     elif op.opset < 11:
         from_channels_first(op, "Resize", x, factors, attributes={"mode": "nearest"})
@@ -81,7 +91,7 @@ def _element(op: Operator, values: Value, n: int) -> Value:
 
 def _places(op: Operator, size: Value, factor: Value) -> Value:
     """Where each row of the result comes from, as Caffe2 computes it: in float32."""
-    op.require(11)
+    op.require(11, "ONNX has had Range since then")
     count = cast(op, op.emit("Mul", cast(op, size, TensorProto.FLOAT), factor), TensorProto.INT64)
     first, step = (op.constant(np.array(n, np.int64)) for n in (0, 1))
     exact = op.emit("Div", cast(op, op.emit("Range", first, count, step), TensorProto.FLOAT), factor)
@@ -89,7 +99,7 @@ def _places(op: Operator, size: Value, factor: Value) -> Value:
     return cast(op, op.emit("Min", exact, last), TensorProto.INT64)
 
 
-@translator("ResizeNearest3D", since=11)
+@translator("ResizeNearest3D", since=_UPSAMPLES)
 def resize_nearest_3d(op: Operator) -> None:
     """ResizeNearest3D, of videos: height and width are doubled, which is all that Caffe2 can."""
     if op.channels_last or op.rank(op.inputs[0]) != 5:
@@ -97,8 +107,7 @@ def resize_nearest_3d(op: Operator) -> None:
     scales = [op.number(f"{name}_scale", 1.0) for name in ("temporal", "height", "width")]
     if scales[0] <= 0 or scales[1:] != [2.0, 2.0]:
         op.refuse(f"scales {scales} of time, height and width: expected a positive one, 2 and 2")
-    factors = op.constant(np.array([1, 1, *scales], np.float32))
-    op.emit("Resize", op.inputs[0], _no_region(op), factors, to=0, attributes=_FROM_BELOW)
+    _repeat(op, op.inputs[0], scales)
 
 
 @translator("UpsampleBilinear", since=11, inputs=(1, 2))

@@ -138,7 +138,7 @@ def gather_fused(op: Operator) -> None:
 
 
 def _register_whole(op_type: str, bits: int, tail: str, elem_type: int) -> None:
-    @translator(op_type, since=10)
+    @translator(op_type, since=1 if bits == 8 else 10)  # where bytes are cut by Mod
     def fused_to_float(op: Operator) -> None:
         """The numbers of a whole table of fused rows."""
         numbers = _rows(op, _fused(op, op.inputs[0], bits, tail), None)

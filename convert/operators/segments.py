@@ -8,7 +8,8 @@ from zoosmith.convert.onnx_operators import cast, reduce, reshape, unsqueeze
 from zoosmith.convert.operator import Operator
 from zoosmith.convert.registry import translator
 
-SUMS_SINCE, _COMPARES = 16, 18
+# ScatterND adds since 16 and chooses the largest since 18; Max takes integers since 12
+SUMS_SINCE, _COMPARES, _COUNTS_SINCE = 16, 18, 12
 
 
 @translator("LengthsToSegmentIds", since=11)
@@ -33,21 +34,23 @@ def lengths_tile(op: Operator) -> None:
     op.emit("Gather", rows, segment_ids(op, lengths), to=0)
 
 
-@translator("SegmentIdsToLengths", since=SUMS_SINCE, inputs=(1, 2))
+@translator("SegmentIdsToLengths", since=_COUNTS_SINCE, inputs=(1, 2))
 def segment_ids_to_lengths(op: Operator) -> None:
     """SegmentIdsToLengths: how long each segment is."""
     ids = cast(op, op.inputs[0], TensorProto.INT64)
     cast(op, _counts(op, ids, _segments(op, ids)), TensorProto.INT32, to=0)
 
 
-@translator("LengthsSum", "LengthsMean", "LengthsMax", since=SUMS_SINCE, inputs=2)
+@translator("LengthsSum", "LengthsMean", since=SUMS_SINCE, inputs=2)
+@translator("LengthsMax", since=_COMPARES, inputs=2)
 def lengths_pool(op: Operator) -> None:
     """LengthsSum, LengthsMean and LengthsMax: rows made one, as many at a time as each length says."""
     rows, lengths = op.inputs
     pool_lengths(op, rows, lengths, op.type.removeprefix("Lengths"))
 
 
-@translator("SparseLengthsSum", "SparseLengthsMean", "SparseLengthsMax", since=SUMS_SINCE, inputs=3)
+@translator("SparseLengthsSum", "SparseLengthsMean", since=SUMS_SINCE, inputs=3)
+@translator("SparseLengthsMax", since=_COMPARES, inputs=3)
 def sparse_lengths_pool(op: Operator) -> None:
     """The same over rows that indices pick from a table."""
     table, indices, lengths = op.inputs
@@ -95,10 +98,8 @@ def pool_lengths(op: Operator, rows: Value, lengths: Value, kind: str) -> None:
 
 def _pool(op: Operator, rows: Value, ids: Value, count: Value, kind: str) -> None:
     """Combine rows by segment; an empty segment is 0."""
-    if kind == "Max":
-        if op.constant_type(rows).kind not in "fiu":
-            op.refuse(f"{rows.name!r} holds no numbers to compare")
-        op.require(_COMPARES)
+    if kind == "Max" and op.constant_type(rows).kind not in "fiu":
+        op.refuse(f"{rows.name!r} holds no numbers to compare")
     sizes = op.emit("Slice", op.emit("Shape", rows), op.int64s(1), op.int64s(np.iinfo(np.int64).max))
     shape = op.emit("Concat", reshape(op, count, [1]), sizes, axis=0)
     dtype = op.constant_type(rows)
@@ -166,6 +167,6 @@ def _total(op: Operator, lengths: Value) -> Value:
 
 def counted(op: Operator, count: Value) -> Value:
     """0, 1, … up to an int64 scalar."""
-    op.require(11)
+    op.require(11, "ONNX has had Range since then")
     zero, one = (op.constant(np.array(n, np.int64)) for n in (0, 1))
     return op.emit("Range", zero, count, one)

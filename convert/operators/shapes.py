@@ -8,14 +8,14 @@ from zoosmith.convert.operator import Operator, element_count
 from zoosmith.convert.registry import translator
 
 
-@translator("Reshape", since=1, inputs=(1, 2))
+@translator("Reshape", inputs=(1, 2))
 def reshape_to(op: Operator) -> None:
     """Reshape to an argument or to the content of a blob; output 1 is the old shape."""
     x, *target = op.inputs
     elem_type = target[0].elem_type if target else TensorProto.INT64
     op.bind(1, lambda: cast(op, shape_of(op, x), elem_type))
     if target and target[0].constant is None:
-        op.require(5)
+        op.require(5, "below it ONNX's Reshape takes no computed shape")
         counts = op.sizes(target[0])
         if len(counts) != 1:
             op.refuse(f"the blob of its new shape has {len(counts)} dimensions, expected 1")
@@ -27,7 +27,7 @@ def reshape_to(op: Operator) -> None:
     shape = op.shape(x)
     if 0 in shape:
         # Caffe2 takes every 0 of an empty tensor's new shape as it stands, and -1 as 0
-        op.require(14)
+        op.require(14, "ONNX's Reshape has had allowzero since then")
         op.emit("Reshape", x, op.int64s(*(max(size, 0) for size in wanted)), to=0, allowzero=1)
         return
     if any(size == 0 for size in wanted[len(shape) :]):
@@ -35,7 +35,7 @@ def reshape_to(op: Operator) -> None:
     reshape(op, x, wanted, to=0)
 
 
-@translator("ResizeLike", since=1, inputs=2)
+@translator("ResizeLike", inputs=2)
 def resize_like(op: Operator) -> None:
     """ResizeLike: the shape of another blob."""
     x, other = op.inputs
@@ -50,7 +50,7 @@ def flatten(op: Operator) -> None:
     if not 0 <= axis <= op.rank(x):
         op.refuse(f"argument axis={axis}, and the input has {op.rank(x)} dimensions")
     if x.elem_type != TensorProto.FLOAT:
-        op.require(9)
+        op.require(9, "ONNX's Flatten has taken other elements than floats since then")
     op.emit("Flatten", x, to=0, axis=axis)
 
 
@@ -148,7 +148,7 @@ def size(op: Operator) -> None:
         op.emit("Size", x, to=0)
 
 
-@translator("Tile", since=6, inputs=(1, 2, 3))
+@translator("Tile", inputs=(1, 2, 3))
 def tile(op: Operator) -> None:
     """Tile along one axis, how often and which one by argument or by blob."""
     x, *given = op.inputs
@@ -169,12 +169,14 @@ def tile(op: Operator) -> None:
     op.emit("Tile", x, repeats, to=0)
 
 
-@translator("NumpyTile", since=6, inputs=2)
+@translator("NumpyTile", inputs=2)
 def numpy_tile(op: Operator) -> None:
     """NumpyTile: how often for each dimension."""
     x, repeats = op.inputs
     op.expect_shape(repeats, [op.rank(x)], "the repeats")
-    op.emit("Tile", x, cast(op, repeats, TensorProto.INT64), to=0)
+    known = repeats.constant
+    counts = cast(op, repeats, TensorProto.INT64) if known is None else op.int64s(*known.array().tolist())
+    op.emit("Tile", x, counts, to=0)
 
 
 @translator("Expand", since=8, inputs=2)
@@ -184,13 +186,13 @@ def expand(op: Operator) -> None:
     if shape.constant is not None:
         target = op.int64s(*np.maximum(shape.constant.array(), 1).tolist())
     else:
-        op.require(9)
+        op.require(9, "ONNX has had Where since then")
         positive = op.emit("Greater", shape, op.constant(np.array(0, np.int64)))
         target = op.emit("Where", positive, shape, op.constant(np.array(1, np.int64)))
     op.emit("Expand", x, target, to=0)
 
 
-@translator("Copy", "StopGradient", "EnsureCPUOutput", "CopyCPUToGPU", "CopyGPUToCPU", "CopyFromCPUInput", since=1)
+@translator("Copy", "StopGradient", "EnsureCPUOutput", "CopyCPUToGPU", "CopyGPUToCPU", "CopyFromCPUInput")
 def copy(op: Operator) -> None:
     """Copies, between devices too."""
     op.emit("Identity", op.inputs[0], to=0)
@@ -202,14 +204,14 @@ def ensure_dense(op: Operator) -> None:
     op.emit("Identity", op.inputs[0], to=0)
 
 
-@translator("Alias", "AliasWithName", since=1)
+@translator("Alias", "AliasWithName")
 def alias(op: Operator) -> None:
     """Alias: a second name for the same memory."""
     op.emit("Identity", op.inputs[0], to=0)
     op.share(0, 0)
 
 
-@translator("ChannelShuffle", since=1)
+@translator("ChannelShuffle")
 def channel_shuffle(op: Operator) -> None:
     """ChannelShuffle: the channels of all groups, in turn."""
     x = op.inputs[0]

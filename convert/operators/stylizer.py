@@ -33,7 +33,7 @@ def _noise(op: Operator, image: Value, deviation: float) -> Value:
     """Noise for each pixel (h, w, 3) of an image: a short run of normal numbers, again and again."""
     if not op.definition.device_option.HasField("random_seed"):
         op.refuse(f"argument noise_std={deviation} without a random_seed: it adds other noise each time; set it to 0")
-    op.require(11)
+    op.require(11, "ONNX has had Range since then")
     size = op.integer("noise_size", 491)
     if size < 1:
         op.refuse(f"argument noise_size={size}: expected 1 or more")

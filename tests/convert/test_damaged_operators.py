@@ -214,7 +214,9 @@ def test_a_number_beyond_its_range_is_named(kind: str, arguments: dict[str, obje
 
 def test_a_fill_of_a_shape_that_the_net_computes_needs_opset_9() -> None:
     net = net_of(("ConstantFill", "x", "y", {"input_as_shape": 1, "value": 2.0}))
-    with pytest.raises(ConvertError, match=r"opset 8 cannot express ConstantFill \(opset 9\)"):
+    with pytest.raises(
+        ConvertError, match=r"opset 8 cannot express ConstantFill \(opset 9: ONNX has had ConstantOfShape"
+    ):
         caffe2_to_onnx(net, None, inputs={"x": (TensorProto.INT64, [2])}, opset=8)
     (node,) = caffe2_to_onnx(net, None, inputs={"x": (TensorProto.INT64, [2])}, opset=9).graph.node
     assert node.op_type == "ConstantOfShape"
