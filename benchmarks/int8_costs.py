@@ -32,6 +32,8 @@ from zoosmith.quantize.plan.costs import border_cost
 from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.plan.planning import tensor_shapes
 from zoosmith.quantize.samples.reading import random_samples
+from zoosmith.quantize.target import Target
+from zoosmith.validation.runtimes import target_for
 
 # how often the operator stands in its net
 COUNT = 4
@@ -144,6 +146,18 @@ def batch_normalization(net: Net, x: str, _: str) -> str:
     channels = net.input.type.tensor_type.shape.dim[1].dim_value
     given = [net.constant(np.linspace(0.5, 1, channels)) for _ in range(4)]
     return net.add("BatchNormalization", net.add("Relu", x), *given)
+
+
+def cut(net: Net, x: str, _: str) -> str:
+    """An affine and a Relu, a Max on uint8 for runtimes that have it."""
+    channels = net.input.type.tensor_type.shape.dim[1].dim_value
+    scale, mean, variance = (net.constant(np.linspace(0.5, 1, channels)) for _ in range(3))
+    shift = net.constant(np.linspace(-0.5, 0, channels))
+    return net.add("Relu", net.add("BatchNormalization", net.add("Relu", x), scale, shift, mean, variance))
+
+
+def rectified(net: Net, x: str, _: str) -> str:
+    return net.add("Relu", x)
 
 
 def concat(channels: int, size: int) -> Trial:
@@ -296,6 +310,7 @@ KINDS: dict[str, Callable[[], list[Trial]]] = {
     "Relu": lambda: more(relu, twice),
     "LeakyRelu": lambda: more(leaky_relu),
     "affine": lambda: more(batch_normalization, kernel=3),
+    "threshold": lambda: more(cut, rectified),
     "MaxPool": lambda: more(max_pool),
     "padded AveragePool": lambda: more(padded_average_pool),
     "AveragePool": lambda: [average_pools(*size) for size in SIZES],
@@ -316,7 +331,7 @@ def integer(model: onnx.ModelProto, chosen: Callable[[int], bool] = lambda index
     parts = partition(prepared, names)
     exact, samples = to_proto(prepared), random_samples(model, 2)
     ranges = calibrate(exact, samples, tensors=tensor_shapes(prepared, exact, samples))
-    quantizer.write_integer(prepared, parts, ranges)
+    quantizer.write_integer(prepared, parts, ranges, Target(runtime=target_for("onnxruntime")))
     return to_proto(prepared)
 
 

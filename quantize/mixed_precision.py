@@ -24,7 +24,7 @@ from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
-from zoosmith.quantize.quantizer import fold, rewrite, simplified, without_functions, write_integer
+from zoosmith.quantize.quantizer import fold, refuse_newer, rewrite, simplified, without_functions, write_integer
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
@@ -104,6 +104,7 @@ def quantize_within(
     Raises:
         QuantizeError: as for `quantize`; or no layer would be quantized.
     """
+    refuse_newer(model, target)
     model = without_functions(model)
     every: list[Limited] = []
     graphs = sum(any(node.op_type in WEIGHTED for node in graph.node) for graph in all_graphs(model))
@@ -297,14 +298,16 @@ class _Calibrated:
         steps = units(self.prepared)
         others = [step.name for step in steps if within is not None and step.name not in within.integer]
         integer = integer_nodes(
-            self.prepared, self._shapes, keep_float={*kept, *others}, whole=self._target.whole, errors=errors
+            self.prepared, self._shapes, keep_float={*kept, *others}, target=self._target, errors=errors
         )
         exact = {step.name for step in steps if step.name in kept or errors.wants_float_weights(step)}
         return _Plan(frozenset(integer), frozenset(exact - integer))
 
     def time(self, plan: _Plan) -> PlannedTime:
         """What a plan takes, by the table of costs."""
-        return planned_time(self.prepared, self._shapes, plan.integer, self._float_time)
+        return planned_time(
+            self.prepared, self._shapes, plan.integer, self._float_time, thresholds=self._target.thresholds
+        )
 
     def layers(self, plan: _Plan) -> list[Step]:
         """The integer steps that make values of their own: all but those that move values."""
@@ -326,7 +329,7 @@ class _Calibrated:
 
     def with_float_recurrences(self, plan: _Plan) -> "_Calibrated":
         """The same with LSTMs in float; itself where they are so in any case."""
-        if not self._target.contrib or not self._recurrences():
+        if "DynamicQuantizeLSTM" not in self._target.contrib_operators or not self._recurrences():
             return self
         result = self._copy()
         result._exact_names = self._recurrences()

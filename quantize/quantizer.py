@@ -13,7 +13,7 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.constants import Array, constant_value
 from zoosmith.onnx_model.external_data import external_tensors
 from zoosmith.onnx_model.mapped import values_of
-from zoosmith.onnx_model.opsets import required_opset
+from zoosmith.onnx_model.opsets import default_opset, required_opset
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.optimize import OptimizeError, fold_to_ir, to_proto
 from zoosmith.optimize.passes.unit_axes import MergeUnitAxes
@@ -33,7 +33,7 @@ from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
-from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.target import INTEGER, OLDEST_OPSET, Target
 from zoosmith.quantize.writing.contrib_operators import CONTRIB_INTEGERS, use_contrib_operators
 from zoosmith.quantize.writing.float_layers import keep_in_float
 from zoosmith.quantize.writing.gelus import complete_gelus
@@ -43,7 +43,6 @@ from zoosmith.quantize.writing.qdq_writer import QdqWriter
 from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
 from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
-OLDEST_OPSET = 10
 _QUANTIZED = {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"),
     *CONTRIB_INTEGERS,
@@ -91,13 +90,21 @@ def quantize(
         prepared = prepare(graph)
         exact = to_proto(prepared)
         shapes = tensor_shapes(prepared, exact, given)
-        parts = partition(prepared, integer_nodes(prepared, shapes, whole=target.whole))
+        parts = partition(prepared, integer_nodes(prepared, shapes, target=target))
         ranges = kept_or_calibrated(exact, given, method=method, tensors=shapes, cache=cache, progress=progress)
         ranges = equalize_channels(prepared, shapes, ranges)
         write_integer(prepared, parts, ranges, target)
         return to_proto(prepared)
 
+    refuse_newer(model, target)
     return quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
+
+
+def refuse_newer(model: onnx.ModelProto, target: Target) -> None:
+    """Raise QuantizeError where the runtime that a file is for does not take the model's opset."""
+    runtime, opset = target.runtime, default_opset(model) if isinstance(model, onnx.ModelProto) else None
+    if runtime is not None and opset is not None and opset > runtime.opset:
+        raise QuantizeError(f"opset {opset}; {runtime} takes opsets up to {runtime.opset}: convert the model first")
 
 
 def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -246,8 +253,8 @@ def write_integer(
     if target.format == "integer":
         complete_gelus(model)
         sum_before_normalizations(model)
-    if target.contrib:
-        use_contrib_operators(model, exact)
+    if target.contrib_operators:
+        use_contrib_operators(model, target.contrib_operators, exact)
     return encodings
 
 

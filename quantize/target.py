@@ -3,8 +3,21 @@
 from dataclasses import dataclass
 
 from zoosmith.quantize.errors import QuantizeError
+from zoosmith.quantize.runtime_kernels import (
+    FIRST_RELEASES,
+    INTEGER_FORM,
+    ONNX_RUNTIME,
+    QDQ_FORM,
+    UINT8_MAX,
+    has_kernel,
+)
+from zoosmith.validation.runtimes.targets import Target as Runtime
 
 FORMATS = ("integer", "qdq")
+OLDEST_OPSET = 10
+"""The first opset that has integer operators."""
+CONTRIB_OPERATORS = ("MatMulIntegerToFloat", "Gelu", "DynamicQuantizeLSTM")
+"""Operators of com.microsoft that may be written."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,9 @@ class Target:
             file.
         every_layer: all operators with weights become integers, even where float was measured faster. The format `qdq`
             does so always: it is for other runtimes than the one that was measured.
+        runtime: the oldest release that the file is for: what that and newer ones have kernels of may be written, and
+            nothing else. None for every release of ONNX Runtime that has integer operators. Those of com.microsoft are
+            used with `contrib` only.
     """
 
     format: str = "integer"
@@ -30,11 +46,24 @@ class Target:
     reduce_range: bool = False
     contrib: bool = False
     every_layer: bool = False
+    runtime: Runtime | None = None
 
     @property
     def whole(self) -> bool:
         """Whether all operators with weights become integers."""
         return self.every_layer or self.format == "qdq"
+
+    @property
+    def thresholds(self) -> bool:
+        """Whether uint8 values may be cut off by a Max."""
+        return self.format == "integer" and self.runtime is not None and has_kernel(self.runtime, UINT8_MAX)
+
+    @property
+    def contrib_operators(self) -> tuple[str, ...]:
+        """The operators of com.microsoft that may be written."""
+        if not self.contrib:
+            return ()
+        return tuple(name for name in CONTRIB_OPERATORS if self.runtime is None or has_kernel(self.runtime, name))
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -43,6 +72,25 @@ class Target:
             raise QuantizeError("symmetric or int8 activations and weights of 7 bits need the format qdq")
         if self.format == "qdq" and self.contrib:
             raise QuantizeError("the format qdq has no operators of com.microsoft")
+        if self.runtime is not None:
+            _refuse_too_old(self.runtime, self.format)
+
+
+def _refuse_too_old(runtime: Runtime, form: str) -> None:
+    """Raise QuantizeError where a runtime loads no file of this form."""
+    if form == "integer" and runtime.name != ONNX_RUNTIME:
+        raise QuantizeError(
+            f"{runtime}: operators of integers are for {ONNX_RUNTIME}; expected the format qdq for others"
+        )
+    kernel = INTEGER_FORM if form == "integer" else QDQ_FORM
+    if runtime.name == ONNX_RUNTIME and not has_kernel(runtime, kernel):
+        raise QuantizeError(
+            f"{runtime} does not run {kernel}; expected {ONNX_RUNTIME} {FIRST_RELEASES[kernel]} or later"
+        )
+    if runtime.opset < OLDEST_OPSET:
+        raise QuantizeError(
+            f"{runtime} takes opsets up to {runtime.opset}; integer operators begin with {OLDEST_OPSET}"
+        )
 
 
 INTEGER = Target()

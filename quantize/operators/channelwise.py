@@ -12,6 +12,7 @@ from zoosmith.optimize.values import attribute, pads, sizes
 from zoosmith.quantize.integer_forms import integer_form
 from zoosmith.quantize.writing.integer_writer import IntegerWriter
 from zoosmith.quantize.writing.same_numbers import gate_ends, has_same_numbers, is_gate, slope_and_shift
+from zoosmith.quantize.writing.thresholds import Thresholds
 
 
 def _is_affine(node: ir.Node, _: int) -> bool:
@@ -22,10 +23,16 @@ def _is_affine(node: ir.Node, _: int) -> bool:
 
 @integer_form("BatchNormalization", *ARITHMETIC, accepts=_is_affine)
 def affine(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
-    """A per-channel affine: a 1 x 1 convolution, whose one weight per channel is exactly 127 of its scale."""
-    found = read_affine(node)
+    """A per-channel affine: a 1 x 1 convolution, whose one weight per channel is exactly 127 of its scale.
+
+    With a Relu behind it, it may be a Max instead: `quantize/writing/thresholds.py`.
+    """
+    found, parameters = read_affine(node), writer.parameters[output]
     assert found is not None
-    if has_same_numbers(node, writer.parameters[found.source], writer.parameters[output]):
+    if isinstance(parameters, Thresholds):
+        writer.cut(found.source, output, parameters.numbers)
+        return
+    if has_same_numbers(node, writer.parameters[found.source], parameters):
         writer.share(found.source, output)
         return
     _depthwise(writer, node, output, found.source, found.scale, found.shift, (1, 1), (1, 1))
@@ -48,6 +55,10 @@ def _source(node: ir.Node) -> tuple[ir.Value, int]:
 def relu(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """A Relu that could not join the operator before it: the affine 1 * x + 0, cut off by its lowest uint8 value."""
     source, channels = _source(node)
+    parameters = writer.parameters[output]
+    if isinstance(parameters, Thresholds):
+        writer.cut(source, output, parameters.numbers)
+        return
     _depthwise(writer, node, output, source, np.ones(channels), np.zeros(channels), (1, 1), (1, 1))
 
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from zoosmith.onnx_model.operator_families import ARITHMETIC
 from zoosmith.optimize.values import attribute, input_constant, name_of
 from zoosmith.quantize.plan.partition import Step
+from zoosmith.quantize.plan.thresholds import is_cut
 
 # output channels that kernels work on together
 _BLOCK = 16
@@ -52,6 +53,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "Relu": (Cost(1.09, 0.0964), Cost(3.7, 0.0912)),
     "LeakyRelu": (Cost(0.195, 0.171), Cost(1.35, 0.239)),
     "affine": (Cost(1.18, 0.0752), Cost(2.12, 0.115)),
+    "threshold": (Cost(1.45, 0.0647), Cost(1.78, 0.0743)),
     "MaxPool": (Cost(1.36, 0.0657), Cost(2.11, 0.186)),
     "AveragePool": (Cost(0, 0.0461), Cost(2.39, 0.129)),
     "padded AveragePool": (Cost(1.05, 0.102), Cost(4.13, 4.05)),
@@ -75,15 +77,19 @@ BORDERS: dict[str, tuple[Cost, Cost]] = {
 }
 
 
-def step_cost(step: Step, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float]:
+def step_cost(step: Step, shapes: Mapping[str, tuple[int, ...]], *, thresholds: bool = False) -> tuple[float, float]:
     """Microseconds that a step takes in float and in integers, where it reads values of its own side.
 
     Args:
         step: one with an integer form.
         shapes: of the float tensors, by name.
+        thresholds: whether the target may cut uint8 values off by a Max.
     """
     source, output = shapes[name_of(step.sources[0])], shapes[name_of(step.output)]
-    return _microseconds(COSTS[kind_of(step, source, output)], step, shapes)
+    real, integer = COSTS[kind_of(step, source, output)]
+    if thresholds and is_cut(step):
+        _, integer = COSTS["threshold"]
+    return _microseconds((real, integer), step, shapes)
 
 
 def border_excess(step: Step, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float]:

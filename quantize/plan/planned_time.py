@@ -37,6 +37,8 @@ def planned_time(
     shapes: Mapping[str, tuple[int, ...]],
     integer: Collection[str],
     float_model: float | None = None,
+    *,
+    thresholds: bool = False,
 ) -> PlannedTime:
     """What the tables of costs say of a plan.
 
@@ -45,17 +47,22 @@ def planned_time(
         shapes: of its float32 tensors, by name.
         integer: names of the steps that are integer.
         float_model: microseconds of the float model before it was rewritten, where known.
+        thresholds: whether the target may cut uint8 values off by a Max.
     """
     steps = units(model)
     others = other_time(steps, shapes)
-    planned = others + _time(steps, model.graph.outputs, shapes, integer)
-    rewritten = others + _time(steps, model.graph.outputs, shapes, ())
+    planned = others + _time(steps, model.graph.outputs, shapes, integer, thresholds)
+    rewritten = others + _time(steps, model.graph.outputs, shapes, (), thresholds)
     # what is rewritten for integers may be slower in float than it was: the plan is held against the slower of both
     return PlannedTime(max(rewritten, float_model or 0.0), planned)
 
 
 def _time(
-    steps: list[Step], outputs: Sequence[ir.Value], shapes: Mapping[str, tuple[int, ...]], integer: Collection[str]
+    steps: list[Step],
+    outputs: Sequence[ir.Value],
+    shapes: Mapping[str, tuple[int, ...]],
+    integer: Collection[str],
+    thresholds: bool,
 ) -> float:
     encoded = {step.output for step in steps if step.name in integer and step.encodes}
     makers = {step.output: step for step in steps}
@@ -66,7 +73,7 @@ def _time(
         for value in read_values(step.node):
             read_as.setdefault(value, set()).add(is_integer and value in step.sources)
         if step.form is not None and all(name_of(value) in shapes for value in (*step.sources, step.output)):
-            total += step_cost(step, shapes)[is_integer]
+            total += step_cost(step, shapes, thresholds=thresholds)[is_integer]
             if (step.sources[0] in encoded) != is_integer:
                 total += border_excess(step, shapes)[is_integer]
     for value, sides in read_as.items():

@@ -13,6 +13,7 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.plan.costs import border_cost, border_excess, step_cost
 from zoosmith.quantize.plan.error_price import ErrorPrice
 from zoosmith.quantize.plan.partition import Step, units
+from zoosmith.quantize.target import INTEGER, Target
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -59,7 +60,7 @@ def integer_nodes(
     shapes: Shapes,
     *,
     keep_float: Collection[str] = (),
-    whole: bool = False,
+    target: Target = INTEGER,
     errors: ErrorPrice = NO_PRICE,
 ) -> set[str]:
     """Choose the nodes that become integer, so that the sum of their costs and those of the borders is the least.
@@ -73,8 +74,8 @@ def integer_nodes(
         model: as `fold_to_ir` gives it.
         shapes: of its float32 tensors, by name.
         keep_float: names of steps that stay in float.
-        whole: operators with weights become integer whether that pays or not: all, or with a price of errors as many as
-            are worth theirs.
+        target: what is written. Of one that is whole, operators with weights become integer whether that pays or not:
+            all, or with a price of errors as many as are worth theirs.
         errors: their price; without it, none.
 
     Returns:
@@ -87,10 +88,11 @@ def integer_nodes(
         # an edge without a capacity is never cut
         if step.form is None or step.name in keep_float or not _has_shapes(step, shapes):
             graph.add_edge(step, _FLOAT)
-        elif whole and step.form.starts and not errors.microseconds:
+        elif target.whole and step.form.starts and not errors.microseconds:
             graph.add_edge(_INTEGER, step)
         else:
-            real, integer = (_ONE_LAYER, 0.0) if whole and step.form.starts else step_cost(step, shapes)
+            whole = target.whole and step.form.starts
+            real, integer = (_ONE_LAYER, 0.0) if whole else step_cost(step, shapes, thresholds=target.thresholds)
             graph.add_edge(_INTEGER, step, capacity=_nanoseconds(real + errors.of_stored(step)))
             graph.add_edge(step, _FLOAT, capacity=_nanoseconds(integer + errors.of_weights(step)))
     _add_borders(graph, model, steps, shapes, errors)

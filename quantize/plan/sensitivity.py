@@ -26,6 +26,7 @@ from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, QuantizationParameters
 from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights, round_weights
 from zoosmith.quantize.writing.same_numbers import has_same_numbers, is_gate
+from zoosmith.quantize.writing.thresholds import Thresholds
 from zoosmith.validation import OnnxRuntimeRunner
 
 # samples that sensitivity is measured on
@@ -129,6 +130,8 @@ def _is_exact(
     """Whether a value in uint8 has the numbers of another one, so that encoding it rounds nothing."""
     if node is None:
         return False
+    if isinstance(found, Thresholds):
+        return True
     if is_standard(node, "HardSigmoid"):
         source = node.inputs[0]
         return source is not None and source in parameters and is_gate(node, parameters[source], found)

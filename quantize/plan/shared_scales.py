@@ -10,6 +10,7 @@ from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import is_standard, name_of, opset, read_values
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.plan.partition import Partition, Step
+from zoosmith.quantize.plan.thresholds import cut_by_thresholds
 from zoosmith.quantize.target import Target
 from zoosmith.quantize.writing import quantization_parameters
 from zoosmith.quantize.writing.quantization_parameters import QuantizationParameters
@@ -20,6 +21,7 @@ from zoosmith.quantize.writing.same_numbers import (
     needed_range,
     with_gate_on_step,
 )
+from zoosmith.quantize.writing.thresholds import UINT8_MAX_OPSET
 
 MUCH_COARSER = 4.0
 """How many times as coarse as its own scale a shared one is before a value keeps its own.
@@ -87,6 +89,8 @@ def choose_parameters(
         _share_numbers_with_gates(parts, result, groups)
     if target.format == "integer":
         _share_numbers_with_affines(parts, result, groups)
+    if target.thresholds and opset(model) >= UINT8_MAX_OPSET:
+        result = cut_by_thresholds(parts, result, groups.is_alone)
     return result
 
 

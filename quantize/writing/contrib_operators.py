@@ -21,6 +21,7 @@ from zoosmith.optimize.values import (
     only_reader,
     replace_value,
 )
+from zoosmith.quantize.target import CONTRIB_OPERATORS
 from zoosmith.quantize.writing.gelus import read_gelu
 from zoosmith.quantize.writing.weights import quantize_weights
 
@@ -34,18 +35,22 @@ Replace = Callable[[ir.Graph, ir.Node, Names], bool]
 """Writes an operator of com.microsoft in place of what begins or ends at a node; False where that is something else."""
 
 
-def use_contrib_operators(model: ir.Model, exact: Collection[str] = ()) -> None:
+def use_contrib_operators(
+    model: ir.Model, operators: Collection[str] = CONTRIB_OPERATORS, exact: Collection[str] = ()
+) -> None:
     """Replace integer products, GELUs and LSTMs, in place; what they replace is removed.
 
     Args:
         model: of integer operators, as `write_integer` makes it.
+        operators: those that may be used.
         exact: names of the first outputs of nodes that keep their float weights.
     """
     names = new_names(model)
+    rules = {op_type: rule for op_type, (operator, rule) in _RULES.items() if operator in operators}
     replaced = [
-        _RULES[node.op_type](model.graph, node, names)
+        rules[node.op_type](model.graph, node, names)
         for node in list(model.graph)
-        if is_standard(node, *_RULES) and node.outputs[0].name not in exact
+        if is_standard(node, *rules) and node.outputs[0].name not in exact
     ]
     if any(replaced):
         model.opset_imports[CONTRIB_DOMAIN] = 1
@@ -163,4 +168,9 @@ def _put(graph: ir.Graph, last: ir.Node, op_type: str, inputs: list[ir.Value | N
     replace_value(last.outputs[0], made.outputs[0])
 
 
-_RULES: dict[str, Replace] = {"MatMulInteger": _product, "Erf": _gelu, "LSTM": _lstm}
+# standard operator -> the operator of com.microsoft, and what writes it
+_RULES: dict[str, tuple[str, Replace]] = {
+    "MatMulInteger": ("MatMulIntegerToFloat", _product),
+    "Erf": ("Gelu", _gelu),
+    "LSTM": ("DynamicQuantizeLSTM", _lstm),
+}

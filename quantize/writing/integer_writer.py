@@ -170,6 +170,16 @@ class IntegerWriter:
         bounds = [self._scalar(name, np.uint8(end)) for name, end in (("lowest", lowest), ("highest", highest))]
         self.emit("Clip", [self.quantized[source], *bounds], self.announce(output))
 
+    def cut(self, source: ir.Value, output: ir.Value, numbers: Array) -> None:
+        """Write a Max of the uint8 form of `source` and a number for each channel, or for all, to that of `output`."""
+        if not numbers.any():
+            self.share(source, output)
+            return
+        rank = len(source.shape or ())
+        shape = () if len(numbers) == 1 else (1, -1, *[1] * (rank - 2))
+        lowest = self.constant(f"{name_of(output)}_lowest", numbers.reshape(shape))
+        self.emit("Max", [self.quantized[source], lowest], self.announce(output))
+
     def between_borders(self, node: ir.Node, output: ir.Value) -> None:
         """Write the float node between DequantizeLinear and QuantizeLinear.
 
@@ -266,7 +276,9 @@ class IntegerWriter:
         scale = np.broadcast_to(leaving.scale, (outputs,))
         axes = tuple(range(1, weights.ndim))
         bias = bias / scale + leaving.zero_point - leaving.nominal_zero_point
-        rounded = self.rounded_rows(node, entering.scale / scale, bias)
+        # rounded weights are so for one scale of all input channels
+        several = len(entering.scale) > 1
+        rounded = None if several else self.rounded_rows(node, entering.scale / scale, bias)
         if rounded is not None:
             packed, shift = rounded
             bias = bias + shift / scale

@@ -46,7 +46,7 @@ _LISTED = 2
 @click.option(
     "--for",
     "target",
-    type=RuntimeTarget(),
+    type=RuntimeTarget(lists=True),
     help="Opset and IR version for this runtime, as in onnxruntime==1.6; `list` prints what there is.",
 )
 @click.option("--ir", type=click.IntRange(1), metavar="VERSION", help="The IR version.  [default: follows the opset]")

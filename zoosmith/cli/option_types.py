@@ -123,21 +123,28 @@ class Renaming(click.ParamType):
 
 
 class RuntimeTarget(click.ParamType):
-    """`onnxruntime==1.6`: a row of the table of targets; `list` stays as it is."""
+    """`onnxruntime==1.6`: a row of the table of targets.
+
+    Args:
+        lists: whether `list` is taken, and stays as it is.
+    """
 
     name = "RUNTIME"
+
+    def __init__(self, *, lists: bool = False) -> None:
+        self._lists = lists
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Target | str":
         """Return the newest row that is named."""
         from zoosmith.validation import ValidationError
         from zoosmith.validation.runtimes.targets import target_for
 
-        if not isinstance(value, str) or value == "list":
+        if not isinstance(value, str) or (self._lists and value == "list"):
             return value
         try:
             return target_for(value)
         except ValidationError as error:
-            self.fail(f"{error}; --for list prints all", param, ctx)
+            self.fail(f"{error}; zoosmith opset --for list prints all", param, ctx)
 
 
 class NamedShape(click.ParamType):

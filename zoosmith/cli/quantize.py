@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.option_types import PATH, Number
+from zoosmith.cli.option_types import PATH, Number, RuntimeTarget
 from zoosmith.cli.options import (
     cache_option,
     follow_links_option,
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from zoosmith.files.calibration import Calibration
     from zoosmith.files.quantization import Quantized
     from zoosmith.validation.inputs.source import InputSource
+    from zoosmith.validation.runtimes.targets import Target as Runtime
     from zoosmith.validation.verification.proof import Limits
 
 # what half precision has no use for
 _INT8_OPTIONS = (
     *("method", "max_drop", "data", "labels", "min_cosine", "keep_float", "form"),
-    *("symmetric", "signed", "reduce_range", "allow_contrib", "every_layer"),
+    *("symmetric", "signed", "reduce_range", "allow_contrib", "every_layer", "runtime"),
 )
 
 
@@ -118,6 +119,13 @@ _INT8_OPTIONS = (
     "--allow-contrib", is_flag=True, help="Use operators of com.microsoft where they are faster: products, GELU, LSTM."
 )
 @click.option("--every-layer", is_flag=True, help="Make layers integer even where float was measured faster.")
+@click.option(
+    "--for",
+    "runtime",
+    type=RuntimeTarget(),
+    help="The oldest runtime that shall load the file, as in onnxruntime==1.32: opset and IR version follow, and faster "
+    "kernels that it has are used.  [default: every ONNX Runtime from 1.6 on]",
+)
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @cache_option
 @input_options
@@ -152,6 +160,7 @@ def quantize(
     reduce_range: bool,
     allow_contrib: bool,
     every_layer: bool,
+    runtime: "Runtime | None",
     force: bool,
     cache: Path | None,
     inputs: "InputSource",
@@ -180,6 +189,7 @@ def quantize(
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate random --samples 20
       zoosmith quantize net.onnx -o net-fp16.onnx --to float16
       zoosmith quantize net.onnx -o net-int8.onnx --keep-float 2 --report layers.json
+      zoosmith quantize net.onnx -o net-int8.onnx --for onnxruntime==1.32
       zoosmith quantize net.onnx -o net-qdq.onnx --format qdq --symmetric --int8-activations
       zoosmith quantize net.onnx -o net-int8.onnx --calibrate train/ --max-drop 0.01 --data val/ --preprocess caffe
     """
@@ -210,7 +220,7 @@ def quantize(
             output,
             calibration,
             Accuracy(max_drop, images, min_cosine, keep_float, rank=report is not None),
-            target=Target(form, symmetric, signed, reduce_range, allow_contrib, every_layer),
+            target=Target(form, symmetric, signed, reduce_range, allow_contrib, every_layer, runtime),
             inputs=inputs,
             limits=limits,
             providers=providers,
@@ -311,7 +321,9 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
             f"{found.written.output}: cosine {found.summary.cosine:.4f} is below {found.min_cosine:g}, and no layer in "
             "float brings it there: expect other outputs"
         )
-    return [f"{found.written.output}: {found.summary} on {found.compared_on}{kept}{drop}{proof}", _judged(found), *slow]
+    made_for = "" if found.target.runtime is None else f", for {found.target.runtime} and newer"
+    first = f"{found.written.output}: {found.summary} on {found.compared_on}{kept}{drop}{proof}{made_for}"
+    return [first, _judged(found), *slow]
 
 
 def _judged(found: "Quantized") -> str:

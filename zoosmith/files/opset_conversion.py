@@ -190,7 +190,7 @@ def change_opset(
             opset = chosen_opset(original, wanted)
             reference, model, sizes = _with_other_ports(original, wanted.ports)
             with progress.task(f"converting to opset {opset}"):
-                found = _converted(model, opset, wanted)
+                found = converted(model, opset, wanted)
         except ZoosmithError as error:
             raise type(error)(f"{source}: {error}") from None
         given = inputs or InputSource()
@@ -288,8 +288,12 @@ def chosen_domains(model: ModelProto, wanted: Wanted) -> dict[str, int]:
     return domains
 
 
-def _converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversion:
-    """The model at the opset, with an IR version that the target loads unless another was asked for."""
+def converted(model: ModelProto, opset: int | None, wanted: Wanted) -> Conversion:
+    """The model at the opset, with an IR version that the target loads unless another was asked for.
+
+    Raises:
+        OpsetError: the opset, or the IR version, cannot express the model.
+    """
     if not wanted.moves:
         return Conversion(model, (), ())
     if wanted.engine == "onnx":

@@ -10,21 +10,24 @@ from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.files.calibration import Calibration, gather
+from zoosmith.files.opset_conversion import Wanted, chosen_opset, converted
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.loading import model_name
 from zoosmith.onnx_model.mapped import load_mapped, loaded
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import OpsetError, convert_version
+from zoosmith.opset_upgrade import summarize as summarize_caveats
 from zoosmith.quantize import QuantizeError, quantize_within
 from zoosmith.quantize.layer import Layer
-from zoosmith.quantize.quantizer import OLDEST_OPSET, refuse_quantized
+from zoosmith.quantize.quantizer import refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
+from zoosmith.quantize.runtime_kernels import FIRST_RELEASES, UINT8_MAX, has_release
 from zoosmith.quantize.samples.held_out import most_compared, split, with_held_out
 from zoosmith.quantize.samples.seen_samples import refuse_seen, state_digests, stated_digests
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.quantize.similarity import CosineLoss
-from zoosmith.quantize.target import INTEGER, Target
+from zoosmith.quantize.target import INTEGER, OLDEST_OPSET, Target
 from zoosmith.validation import (
     ImageFolder,
     InputSource,
@@ -35,6 +38,7 @@ from zoosmith.validation import (
     verify_models,
 )
 from zoosmith.validation.reading.preprocess import ToArray
+from zoosmith.validation.running.onnx_runtime import onnx_runtime
 
 # what older models are raised to: the first opset whose MaxPool takes integers
 _RAISED_TO = 12
@@ -82,6 +86,7 @@ class Quantized:
         max_drop: the largest one that was allowed.
         min_cosine: the smallest cosine that was wanted.
         layers: the integer layers.
+        target: the form of the file.
     """
 
     written: Written
@@ -96,11 +101,13 @@ class Quantized:
     max_drop: float
     min_cosine: float
     layers: tuple[Layer, ...]
+    target: Target
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "output": None if self.written.output is None else str(self.written.output),
+            "for": None if self.target.runtime is None else str(self.target.runtime),
             "samples": self.samples,
             "compared_on": self.compared_on,
             "calibrated_on": self.calibrated_on,
@@ -148,11 +155,12 @@ def quantize_file(
         ZoosmithError: the model or the samples cannot be read, quantized or run; the file cannot be written.
     """
     inputs, accuracy = inputs or InputSource(), accuracy or Accuracy()
+    _refuse_unmeasurable(target)
     labelled, max_drop = accuracy.data, 1.0 if accuracy.max_drop is None else accuracy.max_drop
     original = load_mapped(source)
     with errors_of_file(original, source):
         refuse_quantized(original)
-        integer_source = _raised(original, source, progress)
+        integer_source = _fitting(original, target, source, progress)
         gathered = gather(original, calibration, inputs, progress, count=with_held_out)
         if labelled is not None:
             refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array)
@@ -213,6 +221,7 @@ def quantize_file(
         max_drop=max_drop,
         min_cosine=accuracy.min_cosine,
         layers=result.layers,
+        target=target,
     )
 
 
@@ -230,13 +239,34 @@ def errors_of_file(model: ModelProto, source: Path) -> Iterator[None]:
         raise type(error)(f"{source}: {text.removeprefix(name)}") from error
 
 
-def _raised(model: ModelProto, source: Path, progress: Progress) -> ModelProto:
-    """The model in an opset that has integer operators; one that was raised is noted."""
-    opset = default_opset(model)
-    if opset is None or opset >= OLDEST_OPSET:
+def _refuse_unmeasurable(target: Target) -> None:
+    """Raise QuantizeError where the ONNX Runtime beside cannot run what would be written, and so not measure it."""
+    here = onnx_runtime().version
+    if target.thresholds and not has_release(here, UINT8_MAX):
+        raise QuantizeError(
+            f"a file for {target.runtime} is measured here, and ONNX Runtime {here} cannot run it; install "
+            f"{FIRST_RELEASES[UINT8_MAX]} or later, or name an older runtime"
+        )
+
+
+def _fitting(model: ModelProto, target: Target, source: Path, progress: Progress) -> ModelProto:
+    """The model at an opset that has integer operators and that the runtime takes, with an IR version that it loads."""
+    opset, runtime = default_opset(model), target.runtime
+    if opset is not None and opset < OLDEST_OPSET:
+        raised = _RAISED_TO if runtime is None else min(_RAISED_TO, runtime.opset)
+        progress.note(f"{source}: opset {opset} raised to {raised}, which has integer operators")
+        model = convert_version(model, raised)
+    if runtime is None:
         return model
-    progress.note(f"{source}: opset {opset} raised to {_RAISED_TO}, which has integer operators")
-    return convert_version(model, _RAISED_TO)
+    wanted = Wanted(target=runtime)
+    chosen, opset = chosen_opset(model, wanted), default_opset(model)
+    if chosen == opset and (runtime.ir is None or model.ir_version <= runtime.ir):
+        return model
+    found = converted(model, chosen, wanted)
+    if chosen != opset:
+        caveats = summarize_caveats(found.caveats)
+        progress.note("; ".join([f"{source}: opset {opset} lowered to {chosen}, which {runtime} takes", *caveats]))
+    return found.model
 
 
 def _drop(

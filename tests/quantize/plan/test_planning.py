@@ -68,7 +68,7 @@ def test_a_small_product_is_integer_for_one_row_which_float_kernels_are_slow_for
 def test_every_layer_is_integer_where_that_is_asked_for() -> None:
     net = Net([1, 8, 6, 6])
     x = net.add("Erf", net.conv("data", 8, 8, name="first"))
-    assert chosen(net, net.conv(x, 8, 8, name="second"), whole=True) == {"first", "second"}
+    assert chosen(net, net.conv(x, 8, 8, name="second"), target=Target(every_layer=True)) == {"first", "second"}
 
 
 def test_what_is_kept_in_float_stays_there_with_what_does_not_pay_without_it() -> None:
@@ -89,7 +89,7 @@ def test_a_layer_of_no_elements_stays_in_float() -> None:
     model = prepare(net.model(net.add("MatMul", "data", second), empty))
     shapes = tensor_shapes(model, to_proto(model), random_samples(to_proto(model), 1))
     kept = {name_of(node.outputs[0]) for node in model.graph if node.op_type == "MatMul"}
-    kept -= integer_nodes(model, shapes, whole=True)
+    kept -= integer_nodes(model, shapes, target=Target(every_layer=True))
     assert kept == {empty}
     assert quantize(to_proto(model), random_samples(to_proto(model), 1), target=Target(every_layer=True))
 

@@ -144,7 +144,7 @@ def recurrent(
 
 def with_contrib(model: onnx.ModelProto, exact: tuple[str, ...] = ()) -> onnx.ModelProto:
     result = ir.from_proto(model)
-    use_contrib_operators(result, exact)
+    use_contrib_operators(result, exact=exact)
     return to_proto(result)
 
 
