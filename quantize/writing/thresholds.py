@@ -1,7 +1,7 @@
 """A Relu of an affine of each channel as one Max on uint8, which rounds no activation.
 
-`relu(scale * x + shift)` is `scale * max(x, t) + shift` with `t = -shift / scale`. In the numbers of `x` that is a Max by
-a constant for each channel; scale and shift are taken by the weights and biases of the convolutions that read it.
+`relu(scale * x + shift)` is `scale * max(x, t) + shift` with `t = -shift / scale`. In the numbers of `x` that is a Max
+by a constant for each channel; scale and shift are taken by the weights and biases of the convolutions that read it.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ def affine_before(relu: ir.Node | None) -> ChannelAffine | None:
 def thresholds(affine: ChannelAffine, entering: QuantizationParameters) -> Thresholds:
     """The thresholds of the Relu of an affine, and how its result is read.
 
-    The threshold lies between two numbers mostly. It is rounded, and the zero point put in the middle of both: zeros are
-    then a quarter of a step too large or too small at the most, and all other values, too.
+    The threshold lies between two numbers mostly. It is rounded, and the zero point put in the middle of both: zeros
+    are then a quarter of a step too large or too small at the most, and all other values, too.
 
     Args:
         affine: with scales of 0 or more.

@@ -123,8 +123,8 @@ _INT8_OPTIONS = (
     "--for",
     "runtime",
     type=RuntimeTarget(),
-    help="The oldest runtime that shall load the file, as in onnxruntime==1.32: opset and IR version follow, and faster "
-    "kernels that it has are used.  [default: every ONNX Runtime from 1.6 on]",
+    help="The oldest runtime that shall load the file, as in onnxruntime==1.32: opset and IR version follow, and "
+    "faster kernels that it has are used.  [default: every ONNX Runtime from 1.6 on]",
 )
 @click.option("--force", is_flag=True, help="Go on with samples far from what the model was trained on.")
 @cache_option
