@@ -12,7 +12,7 @@ from tests.caffe2_cases.case import OperatorCase, case
 from zoosmith.convert import ConvertError, caffe2_to_onnx
 from zoosmith.convert.registry import translators
 from zoosmith.convert.translation import LOWEST_OPSET
-from zoosmith.validation import OnnxRuntimeRunner, ReferenceRunner, interpret
+from zoosmith.validation import Caffe2Onnx, Caffe2Worker, OnnxRuntimeRunner, ReferenceRunner, ValidationError, interpret
 
 DATA = np.random.default_rng(5)
 X = DATA.standard_normal((2, 3, 4)).astype(np.float32)
@@ -95,6 +95,13 @@ def test_only_translators_of_a_higher_opset_have_a_reason() -> None:
     assert HIGHER.keys() <= translators().keys()
 
 
+def assert_same(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> None:
+    for (name, value), found in zip(expected.items(), actual.values(), strict=True):
+        assert (found.dtype, found.shape) == (value.dtype, value.shape), name
+        tolerance = {"rtol": 1e-3, "atol": 1e-4} if value.dtype.kind == "f" else {"rtol": 0.0, "atol": 0.0}
+        np.testing.assert_allclose(found, value, err_msg=name, **tolerance)
+
+
 def assert_computes(given: OperatorCase, opset: int) -> None:
     try:
         model = translated(given, opset)
@@ -104,11 +111,8 @@ def assert_computes(given: OperatorCase, opset: int) -> None:
     assert model.opset_import[0].version == opset
     onnx.checker.check_model(model, full_check=True)
     runner = ReferenceRunner(model) if opset < 7 else OnnxRuntimeRunner(model, threads=1)
-    expected = interpret(given.net, given.parameters, given.inputs)
-    for (name, value), found in zip(expected.items(), runner.run(given.inputs).values(), strict=True):
-        assert (found.dtype, found.shape) == (value.dtype, value.shape), name
-        tolerance = {"rtol": 1e-3, "atol": 1e-4} if value.dtype.kind == "f" else {"rtol": 0.0, "atol": 0.0}
-        np.testing.assert_allclose(found, value, err_msg=name, **tolerance)
+    actual = runner.run(given.inputs)
+    assert_same(interpret(given.net, given.parameters, given.inputs), actual)
 
 
 @pytest.mark.parametrize("opset", [3, 6, pytest.param(4, marks=pytest.mark.slow), 7])
@@ -124,3 +128,18 @@ def test_below_8_an_operator_is_refused_with_a_reason_or_computes_what_the_net_d
 @pytest.mark.parametrize("given", CASES, ids=str)
 def test_at_more_opsets_too(given: OperatorCase, opset: int) -> None:
     assert_computes(given, opset)
+
+
+@pytest.mark.caffe2
+@pytest.mark.parametrize("opset", [3, 6])
+def test_the_onnx_backend_of_caffe2_agrees_below_7(opset: int, caffe2_worker: Caffe2Worker) -> None:
+    compared = 0
+    for given in CASES:
+        try:
+            model = translated(given, opset)
+            actual = Caffe2Onnx(model, worker=caffe2_worker).run(given.inputs)
+        except (ConvertError, ValidationError):  # it lacks some operators, and the names of types in Cast
+            continue
+        assert_same(interpret(given.net, given.parameters, given.inputs), actual)
+        compared += 1
+    assert compared >= 230
