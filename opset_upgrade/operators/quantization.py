@@ -125,12 +125,26 @@ def _precision(node: NodeProto, g: Writer) -> None:
 
 
 def _dequantize(node: NodeProto, g: Writer, scale: str, zero: str) -> None:
-    """DequantizeLinear by its definition, with a scale and a zero point that broadcast to the tensor."""
+    """DequantizeLinear by its definition, with a scale and a zero point that broadcast to the tensor.
+
+    A node with a scale of one makes the integers numbers. As a float constant, of which it would be the same, weights
+    are quantized anew by ONNX Runtime, with one scale for all channels; and it takes four times the space.
+    """
     kind = g.element_type(node.input[1])
-    data = g.op("Cast", node.input[0], to=kind)
-    if zero:
+    shared = _one_value(g, zero)
+    points = [g.typed_constant(shared, g.element_type(zero))] if shared is not None else []
+    data = g.op("DequantizeLinear", node.input[0], g.typed_constant(np.array(1), kind), *points)
+    if zero and not points:
         data = g.op("Sub", data, g.op("Cast", zero, to=kind))
     g.op("Mul", data, scale, output=node.output[0])
+
+
+def _one_value(g: Writer, name: str) -> np.ndarray | None:
+    """The number that all elements of a known zero point are, as a scalar; None where they differ or are computed."""
+    value = g.value(name) if name else None
+    if value is None or not value.size or (value != value.flat[0]).any():
+        return None
+    return np.asarray(value.flat[0])
 
 
 def _quantize(node: NodeProto, g: Writer, scale: str, zero: str) -> None:
