@@ -29,7 +29,6 @@ from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolution
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
 from zoosmith.quantize.rewrites.gelu import ScalarsAroundErf
-from zoosmith.quantize.rewrites.shared_weights import share_equal_weights
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
@@ -41,6 +40,7 @@ from zoosmith.quantize.writing.integer_writer import Encoding, IntegerWriter
 from zoosmith.quantize.writing.normalizations import sum_before_normalizations
 from zoosmith.quantize.writing.qdq_writer import QdqWriter
 from zoosmith.quantize.writing.rounded_weights import NONE_ROUNDED, RoundedWeights
+from zoosmith.quantize.writing.shared_weights import share_equal_weights
 from zoosmith.quantize.writing.stored_weights import store_as_int8, stores_int8
 
 _QUANTIZED = {
