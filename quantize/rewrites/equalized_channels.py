@@ -145,7 +145,8 @@ class _Groups:
             self._readers.append(node)
             fixed = [value for value in values if self._channels(value) is None]
             self._fixed.extend(fixed)
-        elif _is_row(node) and len(read) == 1 and self._channels(read[0]):
+        elif _is_product(node) and len(read) == 1 and self._channels(read[0]) and len(self._shape(read[0])) == 2:
+            # of more axes it sums over the last one, not over channels
             self._readers.append(node)
             self._fixed.append(output)
         elif alike and (is_standard(node, *_PASS_ON) or (is_standard(node, *_MOVES) and self._is_view(*values))):
@@ -195,7 +196,7 @@ class _Groups:
         return value
 
 
-def _is_row(node: ir.Node) -> bool:
+def _is_product(node: ir.Node) -> bool:
     weights = input_constant(node, 1)
     known = weights is not None and weights.ndim == 2 and weights.dtype == np.float32
     return is_standard(node, "Gemm", "MatMul") and known and not attribute(node, "transA", 0)

@@ -93,3 +93,13 @@ def test_what_other_operators_read_keeps_its_size() -> None:
     prepared, before, after, exact = equalized(model)
     assert before == after
     assert to_proto(prepared).SerializeToString() == exact.SerializeToString()
+
+
+@pytest.mark.parametrize("length", [32, 20])
+def test_a_product_over_another_axis_than_the_channels_is_left_alone(length: int) -> None:
+    net = Net([1, 32, 4, length], opset=14)
+    x = net.add("Add", made(net, "data"), made(net, net.add("Tanh", "data")), name="x")
+    model = net.model(net.add("MatMul", x, net.normal(length, 5)))
+    prepared, before, after, exact = equalized(model)
+    assert before == after
+    assert to_proto(prepared).SerializeToString() == exact.SerializeToString()
