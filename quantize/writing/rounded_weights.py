@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.values import attribute, input_constant
+from zoosmith.optimize.values import attribute, input_constant, sizes
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.input_moments import Moments, weights_of_outputs
 from zoosmith.quantize.writing.second_order import round_by_covariance
@@ -59,7 +59,9 @@ def round_weights(
     turned = node.op_type != "Conv" and not attribute(node, "transB", 0)
     rows = (weights.T if turned else weights).astype(np.float64)
     mean, deviation = np.zeros(1), np.ones(1)
-    if seen is not None and rows.shape[1] * attribute(node, "group", 1) % len(seen.mean) == 0:
+    # a product of more than two axes sums over the last one, ranges are of axis 1
+    by_channel = node.op_type == "Conv" or len(sizes(node.inputs[0]) or ()) == 2
+    if seen is not None and by_channel and rows.shape[1] * attribute(node, "group", 1) % len(seen.mean) == 0:
         mean, deviation = seen.mean, np.maximum(seen.deviation, 1e-3 * float(seen.deviation.max()) or 1.0)
     importance = np.broadcast_to(by_input_channel(deviation, rows, node.attributes), rows.shape)
     packed = quantize_weights(rows, np.zeros(len(rows)), importance, multiplied=multiplied)
