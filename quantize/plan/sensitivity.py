@@ -13,6 +13,7 @@ from zoosmith.optimize import to_ir, to_proto
 from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import (
     add_initializer,
+    attribute,
     is_standard,
     name_of,
     new_names,
@@ -74,7 +75,13 @@ def measure_sensitivity(
         ),
         # behind those of values: what is inserted behind a node later stands before them
         *(
-            _Rounding(step.name, ranges.get(name_of(step.sources[0])), rounded.get(step.name))
+            _Rounding(
+                step.name,
+                # products are written without what is known of their source
+                None if step.form.gives_float else ranges.get(name_of(step.sources[0])),
+                rounded.get(step.name),
+                has_bias=not step.form.gives_float,
+            )
             for step in units(model)
             if step.form and step.form.starts
         ),
@@ -183,7 +190,7 @@ class _Gates:
         number = self.constant(np.array(self._count))
         self._count += 1
         condition = self._new("open")
-        result = self._new(name_of(value))
+        result = ir.Value(name=self._names.fresh(name_of(value)), type=value.type, shape=value.shape)
         nodes = [
             new_node("Equal", [self._chosen, number], condition),
             new_node("If", [condition], result, then_branch=opened, else_branch=closed),
@@ -194,7 +201,6 @@ class _Gates:
         if is_output:
             # the output keeps its name
             result.name, value.name = value.name, result.name
-            result.type, result.shape = value.type, value.shape
             self._graph.outputs[list(self._graph.outputs).index(value)] = result
 
     def constant(self, array: Array) -> ir.Value:
@@ -262,11 +268,13 @@ class _Rounding:
         name: of the result.
         seen: the range of what the layer reads, where that is known.
         known: the weights, where they are rounded already.
+        has_bias: whether the integer form has a bias, which takes the mean of the errors.
     """
 
     name: str
     seen: Range | None
     known: RoundedWeights | None
+    has_bias: bool
 
     def nodes(self, gates: _Gates, value: ir.Value) -> Iterator[ir.Node]:
         """What makes the one result of the other."""
@@ -277,9 +285,14 @@ class _Rounding:
         if layer.op_type == "Gemm":
             given.append(gates.constant(np.zeros(1, np.float32)))
         error = gates.emit(layer.op_type, layer.inputs[0], *given, **layer.attributes)
-        shift = gates.constant(_along_channels(rounded.shift, rounded.error.ndim))
-        moved = gates.emit("Add", error.outputs[0], shift)
-        yield from (error, moved, gates.emit("Add", value, moved.outputs[0]))
+        yield error
+        added = error.outputs[0]
+        if self.has_bias:
+            mean = rounded.shift * attribute(layer, "alpha", 1.0)
+            moved = gates.emit("Add", added, gates.constant(_along_channels(mean, rounded.error.ndim)))
+            yield moved
+            added = moved.outputs[0]
+        yield gates.emit("Add", value, added)
 
 
 _Change = _Encoding | _Rounding
