@@ -7,7 +7,8 @@ import onnx
 
 from zoosmith.quantize.samples.reading import image_samples
 from zoosmith.quantize.samples.statistics import SampleDistance, measure_samples
-from zoosmith.validation import ImageFolder
+from zoosmith.validation import ImageFolder, InputSource, ValidationError
+from zoosmith.validation.accuracy.classifier import image_input
 from zoosmith.validation.reading.images import OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess
 
@@ -40,6 +41,7 @@ def rank_preprocessings(
     preprocessings: Sequence[Preprocess] = tuple(PREPROCESSINGS.values()),
     *,
     on_broken: OnBroken | None = None,
+    inputs: InputSource | None = None,
 ) -> list[RankedPreprocessing]:
     """Order preprocessings by how near they bring images to what a net was trained on; no label is needed.
 
@@ -48,18 +50,22 @@ def rank_preprocessings(
         folder: images like the training data; about `IMAGES` are enough.
         preprocessings: those to compare.
         on_broken: told of images that cannot be read, once for each.
+        inputs: sizes that are given for what the model leaves open.
 
     Returns:
         The nearest first; nothing where the model states no statistics.
 
     Raises:
         QuantizeError: the images make values that are not finite.
-        ValidationError: the model does not read images, or no image can be read.
+        ValidationError: the model does not read images, or not of this size, or no image can be read.
     """
     found = []
     for preprocess in preprocessings:
-        samples = image_samples(model, folder, preprocess, on_broken=on_broken)
-        distance = measure_samples(model, samples, most=len(samples))
+        samples = image_samples(model, folder, preprocess, on_broken=on_broken, inputs=inputs)
+        try:
+            distance = measure_samples(model, samples, most=len(samples))
+        except ValidationError as error:
+            raise image_input(model, inputs=inputs).explained(error) from error
         if distance is None:
             return []
         found.append(RankedPreprocessing(preprocess, distance))

@@ -16,7 +16,7 @@ from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.digests import PixelDigest
 from zoosmith.quantize.samples.made_pictures import made_pictures
 from zoosmith.quantize.samples.sequence import SampleSequence
-from zoosmith.validation import ImageFolder, ValidationError, random_inputs
+from zoosmith.validation import ImageFolder, InputSource, ValidationError, random_inputs
 from zoosmith.validation.accuracy.classifier import ImageInput, channel_axis, image_input
 from zoosmith.validation.reading.array_files import open_arrays
 from zoosmith.validation.reading.images import OnBroken, load_image
@@ -61,16 +61,21 @@ def synthetic_samples(
 
 
 def image_samples(
-    model: onnx.ModelProto, folder: ImageFolder, preprocess: ToArray, *, on_broken: OnBroken | None = None
+    model: onnx.ModelProto,
+    folder: ImageFolder,
+    preprocess: ToArray,
+    *,
+    on_broken: OnBroken | None = None,
+    inputs: InputSource | None = None,
 ) -> Samples:
     """The images of a folder, as many a sample as the model's batch holds.
 
     All are decoded once, to know those that can be read, and again when a sample is asked for: memory does not grow
-    with their number.
+    with their number. `inputs` gives sizes that the model leaves open.
 
     Raises ValidationError where the model does not read images, and where none can be read.
     """
-    reads = image_input(model)
+    reads = image_input(model, inputs=inputs)
     paths, digests = [], set()
     for image in folder:
         pixels = PixelDigest(preprocess)

@@ -8,7 +8,7 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.samples.digests import DIGITS, PixelDigest, array_digest
 from zoosmith.quantize.samples.reading import LazySamples
-from zoosmith.validation import ImageFolder, ValidationError
+from zoosmith.validation import ImageFolder, InputSource, ValidationError
 from zoosmith.validation.accuracy.classifier import image_input
 from zoosmith.validation.reading.images import load_image
 from zoosmith.validation.reading.preprocess import ToArray
@@ -26,7 +26,13 @@ def sample_digests(samples: Samples) -> frozenset[str]:
     return frozenset(array_digest(entry) for array in arrays for entry in array)
 
 
-def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to_array: ToArray) -> None:
+def refuse_seen(
+    model: ModelProto,
+    seen: frozenset[str],
+    folder: ImageFolder,
+    to_array: ToArray,
+    inputs: InputSource | None = None,
+) -> None:
     """Refuse to measure accuracy on images that were calibrated on.
 
     Images are compared by their decoded pixels, so that the same picture in another file, of another name or format, is
@@ -37,13 +43,14 @@ def refuse_seen(model: ModelProto, seen: frozenset[str], folder: ImageFolder, to
         seen: hashes of what was calibrated on.
         folder: the images to measure on; those that cannot be read are left out.
         to_array: makes the model's input of an image.
+        inputs: sizes that are given for what the model leaves open.
 
     Raises:
         QuantizeError: some were calibrated on; the message names the first one and counts them.
     """
     if not seen:
         return
-    reads, found = image_input(model), []
+    reads, found = image_input(model, inputs=inputs), []
     for image in folder:
         pixels = PixelDigest(to_array)
         try:

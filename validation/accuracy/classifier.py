@@ -13,8 +13,11 @@ from zoosmith.execution import CarriedFiles
 from zoosmith.onnx_model.external_data import external_files
 from zoosmith.onnx_model.links import as_path
 from zoosmith.onnx_model.loading import Model, load_model, load_structure, model_name
-from zoosmith.onnx_model.ports import Port, input_ports
-from zoosmith.validation.errors import ValidationError
+from zoosmith.onnx_model.ports import Port
+from zoosmith.validation.errors import RunError, ValidationError
+from zoosmith.validation.inputs.given_sizes import sized_ports, ways_to_give
+from zoosmith.validation.inputs.sizes import size_name
+from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.running.choice import runner_for
 from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner
 
@@ -35,6 +38,7 @@ class ImageInput:
         size: height and width.
         axis: of the channels: 1, or 3 where they come last.
         grey: it has one channel, the mean of the three.
+        chosen: what is said of the size where the model leaves it open and nobody gave it; empty otherwise.
     """
 
     name: str
@@ -42,6 +46,13 @@ class ImageInput:
     size: tuple[int, int]
     axis: int = 1
     grey: bool = False
+    chosen: str = ""
+
+    def explained(self, error: ValidationError) -> ValidationError:
+        """The error; where the model does not run on a size that was chosen here, with that and how to give another."""
+        if not self.chosen or not isinstance(error, RunError) or self.chosen in str(error):
+            return error
+        return RunError(f"{error}; {self.chosen}")
 
     def arranged(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Lay out images, float32 [n, 3, height, width], as the model reads them."""
@@ -50,7 +61,7 @@ class ImageInput:
         return images if self.axis == 1 else np.ascontiguousarray(np.moveaxis(images, 1, self.axis))
 
 
-def image_input(model: Model, providers: Sequence[str] | None = None) -> ImageInput:
+def image_input(model: Model, providers: Sequence[str] | None = None, inputs: InputSource | None = None) -> ImageInput:
     """Find the one input of a model, float32 [N, 3, H, W] or [N, H, W, 3]; a symbolic H or W is taken as 224.
 
     One channel in the place of the three is grey.
@@ -58,12 +69,13 @@ def image_input(model: Model, providers: Sequence[str] | None = None) -> ImageIn
     Args:
         model: the model.
         providers: execution providers; those beside the CPU's get batches where N is symbolic.
+        inputs: sizes that are given for what is symbolic.
 
     Raises:
-        ValidationError: it has another input, or several.
+        ValidationError: it has another input, or several, or none of a size that is given.
     """
     name = model_name(model)
-    required = [port for port in input_ports(load_model(model, external_data=False).graph) if port.required]
+    required = sized_ports(load_model(model, external_data=False), inputs or InputSource(), name)
     if len(required) != 1:
         names = ", ".join(port.name for port in required) or "none"
         raise ValidationError(f"{name}: expected one input, an image; it has {len(required)}: {names}")
@@ -82,7 +94,19 @@ def image_input(model: Model, providers: Sequence[str] | None = None) -> ImageIn
     )
     if 0 in (batch, height, width):
         raise ValidationError(f"{name}: input {port.name!r} has a dimension of 0, so no image fits")
-    return ImageInput(port.name, batch, (height, width), axis, shape[axis] == 1)
+    return ImageInput(port.name, batch, (height, width), axis, shape[axis] == 1, _chosen(port, axis, (height, width)))
+
+
+def _chosen(port: Port, axis: int, size: tuple[int, int]) -> str:
+    """What is said of a height or width that the model leaves open."""
+    axes = [each for each in range(1, 4) if each != axis and not isinstance((port.shape or ())[each], int)]
+    if not axes:
+        return ""
+    free = [size_name(port, each) for each in axes]
+    return (
+        f"the model leaves {' and '.join(free)} open, and images are {size[0]} x {size[1]}: "
+        f"give sizes that fit with {' or '.join(ways_to_give([port], free))}"
+    )
 
 
 def channel_axis(port: Port) -> int | None:
@@ -124,6 +148,7 @@ class Classifier:
         model: as for `runner_for`, or carried from elsewhere.
         providers: execution providers of ONNX Runtime.
         threads: inside an operator; None leaves it to ONNX Runtime.
+        inputs: sizes that are given for what the model leaves open.
 
     Attributes:
         name: what messages call it.
@@ -132,7 +157,11 @@ class Classifier:
     """
 
     def __init__(
-        self, model: Model | Carried, providers: Sequence[str] | None = None, threads: int | None = None
+        self,
+        model: Model | Carried,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        inputs: InputSource | None = None,
     ) -> None:
         source = model if isinstance(model, Carried) else Carried(model_name(model), model)
         self.name = source.name
@@ -140,7 +169,7 @@ class Classifier:
         here: Model = source.content.path if isinstance(source.content, CarriedFiles) else source.content
         self._local_name = model_name(here)
         try:
-            self._input = image_input(here, providers)
+            self._input = image_input(here, providers, inputs)
             self._runner = runner_for(here, providers=providers, threads=threads)
         except ValidationError as error:
             raise self._named(error) from error
@@ -185,7 +214,7 @@ class Classifier:
                 with self._alone:
                     outputs = self._runner.run({self._input.name: self._input.arranged(images)})
         except ValidationError as error:
-            raise self._named(error) from error
+            raise self._named(self._input.explained(error)) from error
         return next(iter(outputs.values()))
 
     def _named(self, error: ValidationError) -> ValidationError:

@@ -16,6 +16,7 @@ from zoosmith.validation.accuracy.portions import Counts, Distance, Panel, Porti
 from zoosmith.validation.accuracy.sample_pictures import SamplePicture, sample_pictures
 from zoosmith.validation.accuracy.state import Shard, StateFile, digest, digest_of_lines, merged
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.reading.images import ImageFolder, OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import ToArray
 from zoosmith.validation.running.onnx_runtime import available_providers, onnx_runtime
@@ -130,6 +131,7 @@ def evaluate(
     preprocess: ToArray,
     *,
     on_broken: OnBroken | None = None,
+    inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
@@ -146,11 +148,13 @@ def evaluate(
     as the better answer.
 
     Args:
-        models: each has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is taken as 224), the
-            same H and W in all of them, and a first output of logits, [N, classes] with any further dimensions 1.
+        models: each has one float32 input [N, 3, H, W] (N fixed or symbolic; a symbolic H or W is as `inputs` has it,
+            else 224), the same H and W in all of them, and a first output of logits, [N, classes] with any further
+            dimensions 1.
         folder: images, each with a label.
         preprocess: makes the input of an image.
         on_broken: called with each image that cannot be read; such images are left out and counted.
+        inputs: sizes that are given for what models leave open.
         providers: ONNX Runtime's execution providers, the preferred first.
         threads: how many; None for one a core.
         executor: where portions are counted; None for threads of this process.
@@ -176,9 +180,9 @@ def evaluate(
     if providers:
         available_providers(providers)
     names = [model_name(model) for model in models]
-    inputs = [image_input(model, providers) for model in models]
-    _check_sizes(names, inputs)
-    portions = Portions(folder.samples, max(each.batch for each in inputs))
+    reads = [image_input(model, providers, inputs) for model in models]
+    _check_sizes(names, reads)
+    portions = Portions(folder.samples, max(each.batch for each in reads))
     size = portions.size
     own = [number for number in range(len(portions)) if shard.has(number)]
     if not own:
@@ -187,7 +191,7 @@ def evaluate(
     with ExitStack() as exits:
         kept = None
         if state is not None:
-            what = _identity(models, folder, preprocess, providers, len(portions), size)
+            what = _identity(models, folder, preprocess, providers, len(portions), size, reads[0])
             kept = exits.enter_context(StateFile(state, what, {**(settings or {}), "models": names}))
         found = [kept.portions[number] for number in own if kept is not None and number in kept.portions]
         before = {counts.number for counts in found}
@@ -195,7 +199,7 @@ def evaluate(
         task = exits.enter_context(progress.task("images", sum(map(portions.images, own))))
         task.advance(steps=sum(counts.images + len(counts.broken) for counts in found))
         sent = [carried(model) for model in models]
-        panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path), run_limit())
+        panel = executor.share(Panel, sent, preprocess, providers, max(truth), str(folder.path), run_limit(), inputs)
         left = (portions[number] for number in own if number not in before)
         for counts in executor.map(partial(count_portion, panel), left):
             found.append(counts)
@@ -265,6 +269,7 @@ def _identity(
     providers: Sequence[str] | None,
     portions: int,
     size: int,
+    reads: ImageInput,
 ) -> dict[str, Any]:
     """What decides over the counts: files by their hashes and places below the folder, never by where it lies."""
     images = (f"{sample.path.relative_to(folder.path).as_posix()} {sample.label}" for sample in folder)
@@ -275,6 +280,7 @@ def _identity(
         "portion sizes": size,
         "preprocessing": repr(preprocess),
         "providers": list(providers or ()),
+        "image size": list(reads.size),
         "versions": {"onnxruntime": onnx_runtime().version},
     }
 

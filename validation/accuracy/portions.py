@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zoosmith.execution import Shared, keep_freed
 from zoosmith.validation.accuracy.classifier import Carried, Classifier
 from zoosmith.validation.errors import ValidationError
+from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.reading.images import Sample, load_image
 from zoosmith.validation.reading.preprocess import ToArray
 from zoosmith.validation.running.run_limit import runs_limited
@@ -150,6 +151,7 @@ class Panel:
         highest: label of all images.
         origin: of the labels, for messages.
         seconds: that loading a model, or a run of it, may take; None for no limit.
+        inputs: sizes that are given for what models leave open.
 
     Attributes:
         names: what messages call the models.
@@ -168,10 +170,11 @@ class Panel:
         highest: int,
         origin: str,
         seconds: float | None,
+        inputs: InputSource | None = None,
     ) -> None:
         # where portions are counted side by side, threads inside of operators would only wait for each other
         with runs_limited(seconds):
-            self._classifiers = [Classifier(model, providers, threads=1) for model in models]
+            self._classifiers = [Classifier(model, providers, threads=1, inputs=inputs) for model in models]
         keep_freed()
         self._seconds = seconds
         self.names = [classifier.name for classifier in self._classifiers]

@@ -11,8 +11,8 @@ from onnx import ModelProto, TensorProto
 
 from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.loading import model_name
-from zoosmith.onnx_model.ports import Port
 from zoosmith.validation.errors import StoppedError, ValidationError
+from zoosmith.validation.inputs.given_sizes import ways_to_give
 from zoosmith.validation.inputs.random_values import InputShape, Manner, described_inputs, random_inputs
 from zoosmith.validation.inputs.sizes import (
     Sizes,
@@ -199,29 +199,15 @@ class _Fit:
         free = [size.name for size in self._open if size.name not in self._given]
         if not free:
             return f"give inputs that it takes with {argument('feed', 'FILE')}"
-        named = next((name for name in free if not name.endswith("]")), None)
-        advised = [argument("dims", f"{named}=N")] if named else []
-        port = next((port for port in self._ports if _is_open(port)), None)
-        if port is not None:
-            sizes_of_it = ",".join(_as_example(size) for size in port.shape or ())
-            advised.append(argument("shapes", f"{port.name}={sizes_of_it}"))
         shown = "; ".join(words_of(sizes) for sizes in tried[:2])
         return (
             f"tried {len(tried)} sizes of {', '.join(free)} ({shown}; ...): "
-            f"give {', '.join(advised)} or data with {argument('feed', 'FILE')}"
+            f"give {', '.join(ways_to_give(self._ports, free))} or data with {argument('feed', 'FILE')}"
         )
 
 
 def _given_type(shape: InputShape | None) -> int | None:
     return None if shape is None else shape.elem_type
-
-
-def _is_open(port: Port) -> bool:
-    return any(not isinstance(size, int) for size in port.shape or ())
-
-
-def _as_example(size: int | str | None) -> str:
-    return str(size) if isinstance(size, int) else "N"
 
 
 def _says_something(value: Any) -> bool:

@@ -14,6 +14,7 @@ from zoosmith.cli.options import (
     html_option,
     providers_option,
     seed_option,
+    size_options,
     timeout_option,
 )
 from zoosmith.cli.terminal import Terminal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from zoosmith.files.evaluation import Evaluated
     from zoosmith.validation.accuracy.evaluation import Evaluation, Share
     from zoosmith.validation.accuracy.state import Shard
+    from zoosmith.validation.inputs.source import InputSource
 
 
 @click.command(cls=Command)
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shard", type=ShardOf(), metavar="I/N", help="Evaluate the I-th of N equal parts; needs --state.")
 @click.option("--merge", is_flag=True, help="Put shards together: the arguments are their state files.")
+@size_options
 @timeout_option(300, ONE_RUN)
 @cluster_option
 @providers_option
@@ -74,6 +77,7 @@ def evaluate(
     state: Path | None,
     shard: "Shard | None",
     merge: bool,
+    inputs: "InputSource",
     timeout: float,
     workers: "Callable[[], AbstractContextManager[Executor | None]]",
     providers: list[str] | None,
@@ -83,8 +87,8 @@ def evaluate(
     Accuracy is top-1 and top-5. Class folders are numbered in sorted order unless --labels says otherwise; images
     directly in FOLDER need --labels or a labels.csv among them. Shares come with Wilson's 95 % interval; errors of
     logits are in standard deviations of the first model's logits. An image that cannot be read is reported, skipped and
-    counted. A warning says where the images, as they are pre-processed, are unlike what the first model with
-    BatchNormalizations was trained on.
+    counted. A height or width that a model leaves open is 224; --dim or --input gives another. A warning says where the
+    images, as they are pre-processed, are unlike what the first model with BatchNormalizations was trained on.
 
     \b
     Example:
@@ -106,6 +110,7 @@ def evaluate(
     found = evaluate_files(
         models,
         Images(data, labels, samples, preprocess, disturb, seed),
+        inputs=inputs,
         providers=providers,
         threads=threads,
         workers=workers,

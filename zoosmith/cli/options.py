@@ -164,6 +164,32 @@ def verify_option(function: Function) -> Function:
     )(function)
 
 
+def size_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--dim` and `--input`, which reach the command as one `InputSource` named `inputs`."""
+
+    @wraps(function)
+    def with_sizes(
+        *args: Any, dims: tuple[tuple[str, int], ...], shapes: "tuple[tuple[str, InputShape], ...]", **named: Any
+    ) -> Any:
+        from zoosmith.validation.inputs.source import InputSource
+
+        return function(*args, inputs=InputSource(dims=dict(dims), shapes=dict(shapes)), **named)
+
+    return _dim_option(_input_option(with_sizes))
+
+
+_dim_option = click.option(
+    "--dim", "dims", type=Dimension(), multiple=True, help="Size of a symbolic dimension. Repeatable."
+)
+_input_option = click.option(
+    "--input",
+    "shapes",
+    type=NamedShape(),
+    multiple=True,
+    help="Shape of an input, as in x=1,3,64,64 or x=int64:N. Repeatable.",
+)
+
+
 def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--dim`, `--input`, `--feed` and `--seed`, which reach the command as one `InputSource` named `inputs`."""
 
@@ -185,16 +211,8 @@ def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--feed", type=PATH, metavar="FILE", help="Inputs from a file: .npz, .npy, a data set's folder, a bundle."
         ),
-        click.option(
-            "--input",
-            "shapes",
-            type=NamedShape(),
-            multiple=True,
-            help="Shape of an input, as in x=1,3,64,64 or x=int64:N. Repeatable.",
-        ),
-        click.option(
-            "--dim", "dims", type=Dimension(), multiple=True, help="Size of a symbolic dimension. Repeatable."
-        ),
+        _input_option,
+        _dim_option,
     ):
         with_inputs = option(with_inputs)
     return with_inputs

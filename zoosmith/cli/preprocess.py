@@ -7,26 +7,30 @@ import click
 
 from zoosmith.cli.command import Command
 from zoosmith.cli.option_types import PATH
-from zoosmith.cli.options import ONE_RUN, follow_links_option, timeout_option
+from zoosmith.cli.options import ONE_RUN, follow_links_option, size_options, timeout_option
 from zoosmith.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
     from zoosmith.quantize.samples.preprocessing_ranking import RankedPreprocessing
+    from zoosmith.validation.inputs.source import InputSource
 
 
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL.onnx", type=PATH)
 @click.option("--data", required=True, metavar="FOLDER", type=PATH, help="Images like the training data; no labels.")
 @click.option("--samples", type=click.IntRange(2), default=24, show_default=True, help="How many of them to use.")
+@size_options
 @timeout_option(300, ONE_RUN)
 @follow_links_option("model")
-def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeout: float) -> None:
+def preprocess(
+    terminal: Terminal, model: Path, data: Path, samples: int, inputs: "InputSource", timeout: float
+) -> None:
     """Rank preprocessings by what a net states of its training.
 
     Each BatchNormalization states mean and variance of its input in training. The right preprocessing makes the same
     ones: the nearest comes first, and no label is needed. Works on nets whose BatchNormalizations have not been folded
-    into convolutions.
+    into convolutions. A height or width that the model leaves open is 224; --dim or --input gives another.
 
     \b
     Example:
@@ -37,7 +41,7 @@ def preprocess(terminal: Terminal, model: Path, data: Path, samples: int, timeou
     from zoosmith.validation.running.run_limit import runs_limited
 
     with runs_limited(timeout):
-        ranking = rank_file(model, data, samples, progress=terminal.progress())
+        ranking = rank_file(model, data, samples, inputs=inputs, progress=terminal.progress())
     best = clear_best(ranking)
     name = None if best is None else best.preprocess.name
     rows = [

@@ -21,7 +21,8 @@ from zoosmith.quantize.samples.seen_samples import sample_digests
 from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
 from zoosmith.validation import InputSource, preprocessing
 from zoosmith.validation.accuracy.classifier import image_input
-from zoosmith.validation.inputs.random_values import described_inputs
+from zoosmith.validation.errors import RunError, ValidationError
+from zoosmith.validation.inputs.given_sizes import sized_ports
 from zoosmith.validation.reading.images import OnBroken, leave_out
 from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, ToArray
 
@@ -104,14 +105,14 @@ def gather(
         broken.append(path)
         progress.note(f"skipped: {path}: {why}")
 
-    to_array = _preprocessing(model, calibration, progress)
+    to_array = _preprocessing(model, calibration, inputs, progress)
     source = _source(model, calibration)
     calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
     samples = _samples(model, calibration, inputs, to_array, skip)
     may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
     distance = check_samples(model, samples, force=calibration.force or may_choose)
     if may_choose and distance is not None and distance.far and not calibration.force:
-        kinds = fitting_kinds(image_input(_sized(model, inputs)).size) if source == SYNTHETIC else [None]
+        kinds = fitting_kinds(image_input(model, inputs=inputs).size) if source == SYNTHETIC else [None]
         samples_of = partial(_samples, model, calibration, inputs, skip=leave_out)
         choice = _nearest(model, calibration, to_array, kinds, samples_of)
         to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
@@ -158,12 +159,23 @@ def _nearest(
     return best
 
 
-def _preprocessing(model: ModelProto, calibration: Calibration, progress: Progress) -> Preprocess:
+def explained(
+    error: ValidationError, model: ModelProto, calibration: Calibration, inputs: InputSource
+) -> ValidationError:
+    """The error; where a model does not run on pictures of a size that was chosen here, with that size."""
+    pictures = calibration.source in (None, SYNTHETIC) or _holds_images(str(calibration.source))
+    if pictures and isinstance(error, RunError) and signal_input(model) is None:
+        return image_input(model, inputs=inputs).explained(error)
+    return error
+
+
+def _preprocessing(model: ModelProto, calibration: Calibration, inputs: InputSource, progress: Progress) -> Preprocess:
     """The convention that is named or found; one that does not fit is refused with the samples that it makes."""
     if calibration.preprocess != AUTO:
         return preprocessing(calibration.preprocess or DEFAULT_PREPROCESSING)
     source = calibration.source
-    return choose(model, AUTO, Path(source) if source is not None and _holds_images(source) else None, progress)
+    data = Path(source) if source is not None and _holds_images(source) else None
+    return choose(model, AUTO, data, progress, inputs)
 
 
 def _holds_images(source: str) -> bool:
@@ -202,11 +214,9 @@ def _samples(
 
 def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:
     """The inputs of a model, in the sizes that a user gives; the rest is not needed to read samples."""
-    sizes = dict(inputs.dims)
-    if not sizes and not inputs.shapes:
+    if not inputs.dims and not inputs.shapes:
         return model
     result = ModelProto(graph=GraphProto(name=model.graph.name))
-    for port in described_inputs(model, inputs.shapes, sizes, model_name(model)):
-        shape = None if port.shape is None else [sizes.get(str(size), size) for size in port.shape]
-        result.graph.input.append(helper.make_tensor_value_info(port.name, port.elem_type, shape))
+    for port in sized_ports(model, inputs, model_name(model)):
+        result.graph.input.append(helper.make_tensor_value_info(port.name, port.elem_type, port.shape))
     return result

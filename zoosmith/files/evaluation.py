@@ -1,19 +1,23 @@
 """Files of classifiers measured on labelled images, preprocessed as they were trained."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnx import ModelProto
+
 from zoosmith.execution import SILENT, Executor, Progress
-from zoosmith.files.preprocessing import choose
+from zoosmith.files.preprocessing import choose, of_file
+from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
 from zoosmith.quantize.samples.statistics import states_statistics
 from zoosmith.validation.accuracy.evaluation import PICTURES, WHOLE, Evaluation, evaluate, merge
 from zoosmith.validation.accuracy.state import Shard
+from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.reading.images import ImageFolder
 from zoosmith.validation.reading.preprocess import Disturbed, Preprocess
 from zoosmith.validation.running.run_limit import runs_limited
@@ -65,6 +69,7 @@ def evaluate_files(
     models: Sequence[Path],
     images: Images,
     *,
+    inputs: InputSource | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     workers: Callable[[], AbstractContextManager[Executor | None]] = nullcontext,
@@ -79,6 +84,7 @@ def evaluate_files(
     Args:
         models: files, as `validation.evaluate` takes them.
         images: what they are measured on.
+        inputs: sizes that are given for what models leave open.
         providers: execution providers of ONNX Runtime.
         threads: how many; None for one a core.
         workers: opens what counts the images; None of it for threads of this process.
@@ -96,7 +102,7 @@ def evaluate_files(
     """
     folder = ImageFolder(images.data, images.labels, images.limit)
     with runs_limited(timeout):
-        convention = _checked_preprocessing(models, images, folder, progress)
+        convention = _checked_preprocessing(models, images, folder, inputs, progress)
         disturbed = convention if images.disturb is None else Disturbed(convention, images.disturb, images.seed)
         values = (str(images.data), convention.name, images.disturb, images.seed)
         settings = dict(zip(_SETTINGS, values, strict=True))
@@ -107,6 +113,7 @@ def evaluate_files(
                 folder,
                 disturbed,
                 on_broken=lambda path, reason: progress.note(f"skipped: {path}: {reason}"),
+                inputs=inputs,
                 providers=providers,
                 threads=threads,
                 executor=executor,
@@ -120,17 +127,27 @@ def evaluate_files(
 
 
 def _checked_preprocessing(
-    files: Sequence[Path], images: Images, folder: ImageFolder, progress: Progress
+    files: Sequence[Path], images: Images, folder: ImageFolder, inputs: InputSource | None, progress: Progress
 ) -> Preprocess:
     """The preprocessing for all models, none of which was calibrated on the images."""
-    models = [load_model(file) for file in files]
-    stating = next((model for model in models if states_statistics(model)), models[0])
-    convention = choose(stating, images.preprocess, images.data, progress)
-    for model in models:
+    read = [(load_model(file), file) for file in files]
+    stating = next((each for each in read if states_statistics(each[0])), read[0])
+    with _errors_of(*stating, images.data):
+        convention = choose(stating[0], images.preprocess, images.data, progress, inputs)
+    for model, file in read:
         seen = stated_digests(model)
         if seen:
-            refuse_seen(model, seen, folder, convention)
+            with _errors_of(model, file, images.data):
+                refuse_seen(model, seen, folder, convention, inputs)
     return convention
+
+
+@contextmanager
+def _errors_of(model: ModelProto, file: Path, data: Path) -> Iterator[None]:
+    try:
+        yield
+    except ZoosmithError as error:
+        raise of_file(error, model, file, data) from error
 
 
 def merge_files(states: Sequence[Path]) -> Evaluated:

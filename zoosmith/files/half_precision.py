@@ -124,7 +124,7 @@ def halve_file(
     original = load_model(source)
     if calibration.source is None and not takes_images(original):
         calibration = replace(calibration, source="random")
-    with errors_of_file(original, source):
+    with errors_of_file(original, source, calibration, inputs):
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
         float_source = _raised(original, kind, source, progress)
         state_digests(float_source, gathered.seen)

@@ -9,7 +9,7 @@ from typing import Any
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.files.calibration import Calibration, gather
+from zoosmith.files.calibration import Calibration, explained, gather
 from zoosmith.files.opset_conversion import Wanted, chosen_opset, converted
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.loading import model_name
@@ -158,18 +158,18 @@ def quantize_file(
     _refuse_unmeasurable(target)
     labelled, max_drop = accuracy.data, 1.0 if accuracy.max_drop is None else accuracy.max_drop
     original = load_mapped(source)
-    with errors_of_file(original, source):
+    with errors_of_file(original, source, calibration, inputs):
         refuse_quantized(original)
         integer_source = _fitting(original, target, source, progress)
         gathered = gather(original, calibration, inputs, progress, count=with_held_out)
         if labelled is not None:
-            refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array)
+            refuse_seen(original, gathered.seen | stated_digests(original), labelled, gathered.to_array, inputs)
         state_digests(integer_source, gathered.seen)
         parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
         drop_of = (
             CosineLoss(original, parts.compared, parts.more, node_by_node=target.format == "qdq")
             if labelled is None
-            else _drop(original, labelled, gathered.to_array, providers)
+            else _drop(original, labelled, gathered.to_array, inputs, providers)
         )
         result = quantize_within(
             integer_source,
@@ -226,17 +226,18 @@ def quantize_file(
 
 
 @contextmanager
-def errors_of_file(model: ModelProto, source: Path) -> Iterator[None]:
-    """Let errors in a block name the model's file, in the place of the name that the model has in it."""
+def errors_of_file(model: ModelProto, source: Path, calibration: Calibration, inputs: InputSource) -> Iterator[None]:
+    """Let errors in a block name the model's file, in the place of the name that the model has in it.
+
+    Where it does not run on pictures of a size that was chosen here, they say which, and how to give another.
+    """
     try:
         yield
     except (QuantizeError, OpsetError) as error:
         raise QuantizeError(f"{source}: {error}") from error
     except ValidationError as error:
-        name, text = f"{model_name(model)}: ", str(error)
-        if not text.startswith(name):
-            raise
-        raise type(error)(f"{source}: {text.removeprefix(name)}") from error
+        name, text = f"{model_name(model)}: ", str(explained(error, model, calibration, inputs))
+        raise type(error)(f"{source}: {text.removeprefix(name)}" if text.startswith(name) else text) from error
 
 
 def _refuse_unmeasurable(target: Target) -> None:
@@ -270,11 +271,16 @@ def _fitting(model: ModelProto, target: Target, source: Path, progress: Progress
 
 
 def _drop(
-    original: ModelProto, labelled: ImageFolder, to_array: ToArray, providers: Sequence[str] | None
+    original: ModelProto,
+    labelled: ImageFolder,
+    to_array: ToArray,
+    inputs: InputSource,
+    providers: Sequence[str] | None,
 ) -> Callable[[ModelProto], float]:
     def top1(model: ModelProto) -> float:
         # its workers may be other processes
-        return evaluate([loaded(model)], labelled, to_array, providers=providers).accuracies[0].top1.value
+        found = evaluate([loaded(model)], labelled, to_array, inputs=inputs, providers=providers)
+        return found.accuracies[0].top1.value
 
     exact = top1(original)
     return lambda model: (exact - top1(model)) / exact if exact else 0.0

@@ -26,7 +26,7 @@ def test_near_ones_are_told_apart_on_more_images(
     limits = []
 
     def ranked(
-        model: object, folder: ImageFolder, given: list[Preprocess] | None = None, on_broken: object = None
+        model: object, folder: ImageFolder, given: list[Preprocess] | None = None, **named: object
     ) -> list[RankedPreprocessing]:
         few = given is None
         limits.append(len(folder))
