@@ -255,17 +255,25 @@ class Writer:
     def fold(self) -> bool:
         """Emit the node's outputs as the constants that they are, in place of whatever was emitted.
 
-        Returns False, and does nothing, if an output is not known: it depends on what the model is fed.
+        Returns False, and does nothing, if an output is not known: it depends on what the model is fed, or onnx's
+        evaluator makes another shape than its inference.
         """
         names = [name for name in self._node.output if name]
         values = [self.facts.value(name) for name in names]
-        if not names or any(value is None for value in values):
+        if not names or not all(self._is_stated(name, value) for name, value in zip(names, values, strict=True)):
             return False
         self.nodes.clear()
         self.admitted.clear()
         for name, value in zip(names, values, strict=True):
             self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]  # none is None
         return True
+
+    def _is_stated(self, name: str, value: np.ndarray | None) -> bool:
+        """Whether a value is known and of the shape that is known of it."""
+        shape = self.facts.shape(name)
+        if value is None or shape is None:
+            return value is not None
+        return len(shape) == value.ndim and all(size in (None, n) for size, n in zip(shape, value.shape, strict=True))
 
     def inline(self, function: FunctionProto, opset: int) -> None:
         """Emit a function's body in place of the node, with its formal names, attributes and inner names replaced."""

@@ -293,9 +293,17 @@ def _refuse_misread(model: ModelProto, values: dict[str, Any]) -> None:
         if node.op_type == "Resize" and keeps_ratio and min(given.get("axes", [0])) < 0:
             raise ValueError(f"axes {given['axes']} of a Resize that keeps ratios")
         if node.op_type.startswith("Reduce") and len(node.input) > 1:
-            data, axes = (values.get(name) for name in node.input[:2])
-            if data is not None and axes is not None and len({axis % data.ndim for axis in axes}) < len(axes):
+            axes = values.get(node.input[1])
+            rank = _rank(model, node.input[0])
+            if axes is not None and rank and len({axis % rank for axis in axes}) < len(axes):
                 raise ValueError(f"axes {axes.tolist()} of a reduction name one twice")
+
+
+def _rank(model: ModelProto, name: str) -> int:
+    """How many dimensions a value has; 0 where that is not known."""
+    graph = model.graph
+    known = {value.name: len(value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.value_info)}
+    return {**known, **{tensor.name: len(tensor.dims) for tensor in graph.initializer}}.get(name, 0)
 
 
 def _is_unstable(model: ModelProto, fed: dict[str, Any], expected: dict[str, Any]) -> bool:

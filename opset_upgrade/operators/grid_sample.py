@@ -24,8 +24,19 @@ Tap = tuple[str, str, str | None]
 """Of one axis: index (an integer as float), weight (empty for 1), whether it lies inside (None: it always does)."""
 
 
-decomposition("AffineGrid")(inline_body)
 type_fallback("GridSample")(cast_to_single)
+
+
+@decomposition("AffineGrid")
+def _affine_grid(node: NodeProto, g: Writer) -> None:
+    """The body of the schema; with corners that are aligned it divides by 0 for a size of 1, where kernels do not."""
+    if g.attribute("align_corners"):
+        size = g.value(node.input[1])
+        if size is not None and 1 in size.tolist()[2:]:
+            g.refuse(f"align_corners=1 with the size {size.tolist()}: its text gives no place for one element")
+        if size is None:
+            g.admit("approximate", "align_corners=1 with sizes that are computed, none of which may be 1")
+    inline_body(node, g)
 
 
 @decomposition("GridSample")

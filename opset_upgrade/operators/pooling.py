@@ -129,6 +129,7 @@ def _round_down(node: NodeProto, g: Writer) -> None:
     drop_attribute(node, "ceil_mode")
     if _auto_padded(node):
         return
+    _refuse_large_windows(node, g)
     kernel, strides, dilations, pads = _windows(node)
     counted = get_attribute(node, "count_include_pad", 0)
     if not counted and _has_free_sizes(node, g) and _pad_by_a_stride(node, g):
@@ -146,6 +147,19 @@ def _round_down(node: NodeProto, g: Writer) -> None:
         pads[place] = end
     if any(pads):
         set_attribute(node, "pads", pads)
+
+
+def _refuse_large_windows(node: NodeProto, g: Writer) -> None:
+    """Refuse a window larger than the padded image: no text says what it makes, and kernels differ.
+
+    Where a size is not fixed, such an image gives an empty result, or an error.
+    """
+    kernel, _, dilations, pads = _windows(node)
+    size = (g.shape(node.input[0]) or ())[2:]
+    for axis, (n, k, d) in enumerate(zip(size, kernel, dilations, strict=False)):
+        whole, reach = (n or 0) + pads[axis] + pads[len(kernel) + axis], (k - 1) * d + 1
+        if n is not None and whole < reach:
+            g.refuse(f"its window reaches over {reach} elements, and its image has {whole} with the padding")
 
 
 def _image_sizes(g: Writer, name: str) -> list[int]:
@@ -182,6 +196,7 @@ def _sum_by_convolution(node: NodeProto, g: Writer) -> None:
     """A pool with dilations or rounding up: sums of windows by a convolution with ones, each channel alone."""
     if _auto_padded(node):
         g.refuse("dilations with auto_pad do not exist there")
+    _refuse_large_windows(node, g)
     counted = get_attribute(node, "count_include_pad", 0)
     stated = _windows(node)[3]
     if get_attribute(node, "ceil_mode", 0):
@@ -224,6 +239,7 @@ def _largest_by_gathering(node: NodeProto, g: Writer) -> None:
         g.refuse("dilations do not exist there, and output Indices is asked for")
     if _auto_padded(node):
         g.refuse("dilations with auto_pad do not exist there")
+    _refuse_large_windows(node, g)
     kernel, strides, dilations, pads = _windows(node)
     data = node.input[0]
     size, result = _image_sizes(g, data), _image_sizes(g, node.output[0])

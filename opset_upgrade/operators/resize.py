@@ -303,6 +303,8 @@ def _weighted_sum(g: Writer, data: str, kind: int, axis: int, taps: np.ndarray, 
 @adapter("Resize", source=13, target=11)
 def _region_and_scales_are_required(node: NodeProto, g: Writer) -> None:
     roi, scales = input_at(node, 1), input_at(node, 2)
+    if not roi and g.attribute("coordinate_transformation_mode") == "tf_crop_and_resize":
+        g.refuse("its region is missing, which tf_crop_and_resize reads")
     nothing = g.constant([], np.float32)
     set_inputs(node, node.input[0], roi or nothing, scales or nothing, input_at(node, 3))
 

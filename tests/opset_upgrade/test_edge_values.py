@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper, parser, shape_inference
 
 from zoosmith.opset_upgrade import OpsetError, convert, convert_version
 from zoosmith.validation import runner_for
@@ -324,3 +324,53 @@ def test_a_pool_that_rounds_up_may_differ_for_images_smaller_than_its_window(ope
     for axis, size in ((2, 3), (3, 8)):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
     assert not convert(model, 9, exact=True).caveats
+
+
+@pytest.mark.parametrize(
+    ("opset", "target", "node"),
+    [
+        (24, 17, "AveragePool <kernel_shape = [2, 3], dilations = [2, 2]>"),
+        (18, 17, "LpPool <kernel_shape = [3, 2], dilations = [2, 2]>"),
+        (14, 9, "MaxPool <kernel_shape = [5, 2], ceil_mode = 1>"),
+    ],
+)
+def test_a_window_larger_than_the_image_is_refused(opset: int, target: int, node: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": {opset}]> g (float[1, 1, 4, 4] x) => (float[1, 1, a, b] y) {{
+          y = {node} (x) }}"""
+    )
+    inferred = shape_inference.infer_shapes(model)
+    with pytest.raises(OpsetError, match=r"its window reaches over 5 elements, and its image has 4 with the padding"):
+        convert_version(inferred, target)
+
+
+def test_a_constant_that_the_evaluator_makes_of_another_shape_than_inference_is_not_taken() -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": 18]> g () => (float[1, 1, 1, 2] y)
+        <float[1, 1, 4, 4] x = {{{", ".join(["1"] * 16)}}}> {{
+          y = LpPool <kernel_shape = [3, 2], dilations = [2, 2], strides = [2, 1]> (x) }}"""
+    )
+    with pytest.raises(OpsetError, match="its window reaches over 5 elements"):
+        convert_version(model, 17)
+
+
+def test_aligned_corners_of_one_element_have_no_place() -> None:
+    for size, reason in (("<int64[5] size = {1, 1, 1, 2, 2}>", "no place for one element"), ("", "computed")):
+        given = ", int64[5] size" if not size else ""
+        model = parser.parse_model(
+            f"""<ir_version: 8, opset_import: ["": 20]>
+            g (float[1, 3, 4] theta{given}) => (float[a, b, c, d, 3] y) {size} {{
+              y = AffineGrid <align_corners = 1> (theta, size) }}"""
+        )
+        with pytest.raises(OpsetError, match=reason):
+            convert(model, 18, exact=True)
+
+
+def test_a_resize_that_crops_needs_its_region() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 13]> g (float[1, 1, 4, 4] x) => (float[1, 1, 3, 3] y)
+        <int64[4] size = {1, 1, 3, 3}> {
+          y = Resize <mode = "nearest", coordinate_transformation_mode = "tf_crop_and_resize"> (x, "", "", size) }"""
+    )
+    with pytest.raises(OpsetError, match="its region is missing, which tf_crop_and_resize reads"):
+        convert_version(model, 12)
