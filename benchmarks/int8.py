@@ -100,7 +100,7 @@ def print_row(kind: str, name: str, exact: np.ndarray, found: np.ndarray, truth:
     )
 
 
-def borders(path: Path) -> Iterator[str]:
+def conversions(path: Path) -> Iterator[str]:
     counts = Counter(node.op_type for node in onnx.load(path).graph.node)
     for op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "Conv", "BatchNormalization"):
         yield f"{op_type} {counts[op_type]}"
@@ -134,7 +134,7 @@ def main() -> None:
         ):
             print(
                 f"{name:22s} {path.stat().st_size:>11,} bytes  median {latency.median_ms:6.2f} ms  "
-                f"fastest {latency.fastest_ms:6.2f} ms  speed {latency.speed:.2f}x  {', '.join(borders(path))}"
+                f"fastest {latency.fastest_ms:6.2f} ms  speed {latency.speed:.2f}x  {', '.join(conversions(path))}"
             )
         print_accuracy(models, measured)
 

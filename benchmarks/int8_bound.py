@@ -1,4 +1,4 @@
-"""The least time of a net in ONNX Runtime: each layer in the fastest of all forms that exist, borders for nothing.
+"""The least time of a net in ONNX Runtime: each layer in the fastest of all forms that exist, conversions for nothing.
 
 python benchmarks/int8_bound.py [--rounds 60] [NAME | MODEL.onnx ...]
 

@@ -28,7 +28,7 @@ from int8_nets import Net
 from zoosmith.optimize import to_proto
 from zoosmith.quantize import quantizer
 from zoosmith.quantize.calibration import calibrate
-from zoosmith.quantize.plan.costs import border_cost
+from zoosmith.quantize.plan.costs import conversion_cost
 from zoosmith.quantize.plan.partition import partition, units
 from zoosmith.quantize.plan.planning import tensor_shapes
 from zoosmith.quantize.samples.reading import random_samples
@@ -55,7 +55,7 @@ class Trial:
         kernels: those of ONNX Runtime that count; none for all.
         without: what the net takes beside the operator.
         clock: time whole runs with and without the operator: the profiler takes longer than a small one.
-        borders: microseconds of those that the integer form of each operator needs.
+        conversions: microseconds of those that the integer form of each operator needs.
     """
 
     model: onnx.ModelProto
@@ -64,7 +64,7 @@ class Trial:
     kernels: tuple[str, ...] = ()
     without: onnx.ModelProto | None = None
     clock: bool = False
-    borders: float = 0.0
+    conversions: float = 0.0
 
 
 def convolutions(inputs: int, outputs: int, kernel: int, size: int, group: int = 1) -> Trial:
@@ -113,8 +113,8 @@ def matrices(count: int, inputs: int, outputs: int) -> Trial:
         return net.model(x)
 
     values, products = count * max(inputs, outputs), count * inputs * outputs
-    borders = (border_cost((count, inputs))[0] + border_cost((count, outputs))[0]) / 2
-    return Trial(of(COUNT // 2 + 1), values, products, without=of(1), clock=True, borders=borders)
+    conversions = (conversion_cost((count, inputs))[0] + conversion_cost((count, outputs))[0]) / 2
+    return Trial(of(COUNT // 2 + 1), values, products, without=of(1), clock=True, conversions=conversions)
 
 
 def between(operator: Operator | None, channels: int, size: int, kernel: int = 1) -> onnx.ModelProto:
@@ -249,7 +249,7 @@ def padded_average_pool(net: Net, x: str, _: str) -> str:
     return net.add("AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
-def pools_at_border(channels: int, size: int) -> Trial:
+def pools_before_conversion(channels: int, size: int) -> Trial:
     """MaxPool of what was float: its layout is not the one that integer convolutions give it."""
     net = Net("net", [1, channels, size, size])
     x = net.add("Tanh", net.conv("data", channels, channels))
@@ -315,8 +315,8 @@ KINDS: dict[str, Callable[[], list[Trial]]] = {
     "padded AveragePool": lambda: more(padded_average_pool),
     "AveragePool": lambda: [average_pools(*size) for size in SIZES],
     "GlobalAveragePool": lambda: more(gated, squared),
-    "MaxPool at a border": lambda: [pools_at_border(*size) for size in SIZES],
-    "HardSigmoid at a border": lambda: [hard_sigmoids(*size) for size in SIZES],
+    "MaxPool before a conversion": lambda: [pools_before_conversion(*size) for size in SIZES],
+    "HardSigmoid before a conversion": lambda: [hard_sigmoids(*size) for size in SIZES],
     "Concat": lambda: [concat(*size) for size in SIZES],
     "view": lambda: [views(*size) for size in ((16, 64), (128, 32), (128, 256), (256, 512))],
     "move": lambda: [moves(*size) for size in SIZES],
@@ -385,8 +385,8 @@ def measured(trial: Trial, rounds: int, make: Callable[[onnx.ModelProto], onnx.M
     """Microseconds of the operator."""
     if trial.clock:
         assert trial.without is not None
-        borders = trial.borders if make is integer else 0.0
-        return max(run_time(make(trial.model), make(trial.without), rounds) / COUNT - borders, 0.05)
+        conversions = trial.conversions if make is integer else 0.0
+        return max(run_time(make(trial.model), make(trial.without), rounds) / COUNT - conversions, 0.05)
     times = kernel_times(make(trial.model), rounds)
     if trial.kernels:
         return max(sum(times[kernel] for kernel in trial.kernels) / COUNT, 0.05)
@@ -418,13 +418,13 @@ def show(kind: str, features: np.ndarray, sides: list[np.ndarray]) -> None:
     print(f"{kind}: {'; '.join(notes)}", file=sys.stderr, flush=True)
 
 
-def show_borders(rounds: int) -> None:
+def show_conversions(rounds: int) -> None:
     features, sides = [], ([], [])
     for channels, size in SIZES:
         net = Net("net", [1, channels, size, size])
         x = net.conv("data", channels, channels)
         for _ in range(2 * COUNT):
-            # without Abs, ONNX Runtime quantizes a convolution between borders by itself
+            # without Abs, ONNX Runtime quantizes a convolution in QDQ form by itself
             x = net.conv(net.add("Abs", x), channels, channels)
         mixed = integer(net.model(x), lambda index: index % 2 == 0)
         times = kernel_times(mixed, rounds)
@@ -439,17 +439,19 @@ def show_borders(rounds: int) -> None:
     for count, width in ((1, 128), (16, 64), (64, 384), (196, 384), (128, 1536)):
         features.append([1, count * width / 1000, 0])
         # there is no layout to change, so both ways cost nearly the same
-        times.append(run_time(bordered(count, width, True), bordered(count, width, False), rounds) / COUNT / 2)
+        times.append(
+            run_time(with_conversions(count, width, True), with_conversions(count, width, False), rounds) / COUNT / 2
+        )
     show("other", np.array(features), [np.array(times)] * 2)
 
 
-def bordered(count: int, width: int, borders: bool) -> onnx.ModelProto:
-    """Float operators, with or without borders between them."""
+def with_conversions(count: int, width: int, conversions: bool) -> onnx.ModelProto:
+    """Float operators, with or without conversions between them."""
     net = Net("net", [1, count, width])
     encoded = [net.constant(np.array(0.01, np.float32)), net.constant(np.array(128), np.uint8)]
     x = net.add("Abs", "data")
     for _ in range(COUNT):
-        if borders:
+        if conversions:
             x = net.add("DequantizeLinear", net.add("QuantizeLinear", x, *encoded), *encoded)
         x = net.add("Abs", x)
     return net.model(x)
@@ -457,12 +459,12 @@ def bordered(count: int, width: int, borders: bool) -> onnx.ModelProto:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", default=[*KINDS, "borders"])
+    parser.add_argument("kinds", nargs="*", default=[*KINDS, "conversions"])
     parser.add_argument("--rounds", type=int, default=60)
     arguments = parser.parse_args()
     for kind in arguments.kinds:
-        if kind == "borders":
-            show_borders(arguments.rounds)
+        if kind == "conversions":
+            show_conversions(arguments.rounds)
             continue
         trials = KINDS[kind]()
         features = np.array([[1, trial.values / 1000, trial.products / 1000] for trial in trials])

@@ -27,7 +27,7 @@ class IntegerForm:
         per_channel: whether each channel of its input may have a scale and zero point of its own.
         every_input: whether it reads all of its inputs in uint8, not the first one alone.
         gives_float: whether what it makes is float, so that `write` makes the value itself.
-        between: whether it is written as the float operator between borders, so that its output has one scale.
+        between: whether it is written as the float operator in QDQ form, so that its output has one scale.
         lowest: what its values never fall below.
         highest: what they never exceed.
     """

@@ -1,8 +1,8 @@
-"""Operators that are worth it only between integer ones: the float operator between borders, one of uint8 at run time.
+"""Operators that are worth it only between integer ones: the float operator in QDQ form, one of uint8 at run time.
 
 ONNX Runtime replaces the operator and its DequantizeLinear and QuantizeLinear by one of its own. Measured with it on
 200,704 elements between two convolutions (one thread, VNNI): a Sigmoid and Mul (SiLU) cost 84 microseconds so, 186 as
-float operators between borders; HardSigmoid and Mul (HardSwish) 66 and 139.
+float operators in QDQ form; HardSigmoid and Mul (HardSwish) 66 and 139.
 """
 
 import onnx_ir as ir
@@ -26,7 +26,7 @@ def _joins(node: ir.Node, _: int) -> bool:
 @integer_form("Add", "Mul", accepts=_joins, per_channel=False, every_input=True, between=True)
 def join(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """A residual's Add, a gate's Mul."""
-    writer.between_borders(node, output)
+    writer.in_qdq_form(node, output)
 
 
 def _has_rank(node: ir.Node, _: int) -> bool:
@@ -37,13 +37,13 @@ def _has_rank(node: ir.Node, _: int) -> bool:
 @integer_form("Sigmoid", accepts=_has_rank, per_channel=False, between=True, lowest=0.0, highest=1.0)
 def sigmoid(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """Sigmoid, a table at run time."""
-    writer.between_borders(node, output)
+    writer.in_qdq_form(node, output)
 
 
 @integer_form("LeakyRelu", accepts=_has_rank, per_channel=False, between=True)
 def leaky_relu(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """LeakyRelu, a table at run time."""
-    writer.between_borders(node, output)
+    writer.in_qdq_form(node, output)
 
 
 def _is_padded_pool(node: ir.Node, opset: int) -> bool:
@@ -53,10 +53,10 @@ def _is_padded_pool(node: ir.Node, opset: int) -> bool:
 @integer_form("AveragePool", accepts=_is_padded_pool, per_channel=False, between=True)
 def padded_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """AveragePool with padding, which not every position sees the same number of values of."""
-    writer.between_borders(node, output)
+    writer.in_qdq_form(node, output)
 
 
 @integer_form("GlobalAveragePool", accepts=is_image, per_channel=False, between=True)
 def global_average_pool(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     """GlobalAveragePool; a convolution as large as the image would read weights of its size (14 and 4 microseconds)."""
-    writer.between_borders(node, output)
+    writer.in_qdq_form(node, output)

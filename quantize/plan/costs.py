@@ -1,4 +1,4 @@
-"""What operators cost in float and in integers, and borders between: measured once, by benchmarks/int8_costs.py."""
+"""What operators cost in float and in integers, and conversions between: measured once, by benchmarks/int8_costs.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def step_cost(step: Step, shapes: Mapping[str, tuple[int, ...]], *, thresholds: 
     return _microseconds((real, integer), step, shapes)
 
 
-def border_excess(step: Step, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float]:
+def conversion_excess(step: Step, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, float]:
     """Microseconds that a step takes more in float and in integers, where it reads values of the other side."""
     if step.node.op_type not in AT_BORDERS:
         return 0.0, 0.0
@@ -107,7 +107,7 @@ def _microseconds(costs: tuple[Cost, Cost], step: Step, shapes: Mapping[str, tup
     return real.microseconds(values, products), integer.microseconds(values, products)
 
 
-def border_cost(shape: tuple[int, ...]) -> tuple[float, float]:
+def conversion_cost(shape: tuple[int, ...]) -> tuple[float, float]:
     """Microseconds that it takes to quantize a float tensor, and to dequantize it."""
     to_integer, to_float = BORDERS["image" if len(shape) == 4 and prod(shape[2:]) > 1 else "other"]
     return to_integer.microseconds(prod(shape), 0), to_float.microseconds(prod(shape), 0)

@@ -78,15 +78,18 @@ def slow_reason(model: onnx.ModelProto) -> str | None:
         return "the model stays mostly float: expect no speed-up"
     if sum(integer) < _FEWEST_WEIGHTS * len(integer):
         return f"its layers are small ({sum(integer) // len(integer):,} weights each): expect no speed-up"
-    lone = _alone_between_borders(nodes)
+    lone = _alone_in_qdq_form(nodes)
     if lone and len(lone) >= _LONE_SHARE * len(integer):
         names = ", ".join(sorted({node.op_type for node in lone}))
-        return f"many of its layers have a float operator between borders behind them ({names}): expect no speed-up"
+        return (
+            "many of its layers have a float operator between DequantizeLinear and QuantizeLinear behind them "
+            f"({names}): expect no speed-up"
+        )
     return None
 
 
-def _alone_between_borders(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Float operators that read integers and make integers, which ONNX Runtime does not join with the borders."""
+def _alone_in_qdq_form(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Float operators that read integers and make integers, which ONNX Runtime does not join with the conversions."""
     made = {node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
     read = {node.input[0] for node in nodes if node.op_type == "QuantizeLinear"}
     return [

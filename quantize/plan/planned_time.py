@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from zoosmith.optimize.values import constant, name_of, read_values
-from zoosmith.quantize.plan.costs import border_cost, border_excess, step_cost
+from zoosmith.quantize.plan.costs import conversion_cost, conversion_excess, step_cost
 from zoosmith.quantize.plan.float_time import other_time
 from zoosmith.quantize.plan.partition import Step, units
 
@@ -75,11 +75,11 @@ def _time(
         if step.form is not None and all(name_of(value) in shapes for value in (*step.sources, step.output)):
             total += step_cost(step, shapes, thresholds=thresholds)[is_integer]
             if (step.sources[0] in encoded) != is_integer:
-                total += border_excess(step, shapes)[is_integer]
+                total += conversion_excess(step, shapes)[is_integer]
     for value, sides in read_as.items():
         if constant(value) is not None or name_of(value) not in shapes or sides == {value in encoded}:
             continue
-        to_integer, to_float = border_cost(shapes[name_of(value)])
+        to_integer, to_float = conversion_cost(shapes[name_of(value)])
         maker = makers.get(value)
         if value in encoded:
             total += to_float

@@ -1,4 +1,4 @@
-"""Which nodes become integer: the choice with the least time by the table of costs, borders included."""
+"""Which nodes become integer: the choice with the least time by the table of costs, conversions included."""
 
 from collections.abc import Collection, Hashable, Mapping
 
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from zoosmith.optimize.values import constant, name_of, read_values
 from zoosmith.quantize.calibration import Samples, Watched
 from zoosmith.quantize.errors import QuantizeError
-from zoosmith.quantize.plan.costs import border_cost, border_excess, step_cost
+from zoosmith.quantize.plan.costs import conversion_cost, conversion_excess, step_cost
 from zoosmith.quantize.plan.error_price import ErrorPrice
 from zoosmith.quantize.plan.partition import Step, units
 from zoosmith.quantize.target import INTEGER, Target
@@ -63,10 +63,10 @@ def integer_nodes(
     target: Target = INTEGER,
     errors: ErrorPrice = NO_PRICE,
 ) -> set[str]:
-    """Choose the nodes that become integer, so that the sum of their costs and those of the borders is the least.
+    """Choose the nodes that become integer, so that the sum of their costs and those of the conversions is the least.
 
     The choice is a minimum cut: each node stands on the integer or on the float side and costs what it takes there;
-    a value that is made on one side and read on the other one costs a border, once. So islands of integers appear
+    a value that is made on one side and read on the other one costs a conversion, once. So islands of integers appear
     where they pay as a whole, and none where only a part of them would. Errors have a price as time has: a value in
     uint8 costs it once, whoever made it and however many read it.
 
@@ -95,7 +95,7 @@ def integer_nodes(
             real, integer = (_ONE_LAYER, 0.0) if whole else step_cost(step, shapes, thresholds=target.thresholds)
             graph.add_edge(_INTEGER, step, capacity=_nanoseconds(real + errors.of_stored(step)))
             graph.add_edge(step, _FLOAT, capacity=_nanoseconds(integer + errors.of_weights(step)))
-    _add_borders(graph, model, steps, shapes, errors)
+    _add_conversions(graph, model, steps, shapes, errors)
     _, (integer_side, _) = networkx.minimum_cut(graph, _INTEGER, _FLOAT)
     return {step.name for step in steps if step in integer_side}
 
@@ -104,7 +104,7 @@ def _has_shapes(step: Step, shapes: Shapes) -> bool:
     return all(name_of(value) in shapes for value in (*step.sources, step.output))
 
 
-def _add_borders(
+def _add_conversions(
     graph: "networkx.DiGraph[Hashable]", model: ir.Model, steps: list[Step], shapes: Shapes, errors: ErrorPrice
 ) -> None:
     """Add what it costs to bring values from the side that makes them to the one that reads them, and their errors."""
@@ -121,14 +121,14 @@ def _add_borders(
     for step in steps:
         if step.form is not None and _has_shapes(step, shapes):
             maker = makers.get(step.sources[0], _FLOAT)
-            in_float, in_integers = map(_nanoseconds, border_excess(step, shapes))
+            in_float, in_integers = map(_nanoseconds, conversion_excess(step, shapes))
             _add_cost(graph, step, maker, in_integers)
             _add_cost(graph, maker, step, in_float)
     for value, reading in readers.items():
         if name_of(value) not in shapes or constant(value) is not None:
             continue
         maker = makers.get(value, _FLOAT)
-        to_integer, to_float = map(_nanoseconds, border_cost(shapes[name_of(value)]))
+        to_integer, to_float = map(_nanoseconds, conversion_cost(shapes[name_of(value)]))
         leaving, entering = (value, _FLOAT), (value, _INTEGER)
         if maker is not _FLOAT:
             graph.add_edge(maker, leaving, capacity=to_float)

@@ -95,10 +95,10 @@ def _dequantized(value: ir.Value) -> ir.Value:
     """What a Clip reads that stands behind a DequantizeLinear and changes nothing; else the value itself."""
     clip = value.producer()
     source = None if clip is None or not is_standard(clip, "Clip") else clip.inputs[0]
-    border = None if source is None else source.producer()
-    if clip is None or source is None or border is None or not is_standard(border, "DequantizeLinear"):
+    dequantize = None if source is None else source.producer()
+    if clip is None or source is None or dequantize is None or not is_standard(dequantize, "DequantizeLinear"):
         return value
-    scale, zero_point = (input_constant(border, index) for index in (1, 2))
+    scale, zero_point = (input_constant(dequantize, index) for index in (1, 2))
     lowest = input_constant(clip, 1) if len(clip.inputs) > 1 else attribute(clip, "min")
     if scale is None or zero_point is None or lowest is None or input_value(clip, 2) is not None:
         return value

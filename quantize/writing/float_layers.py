@@ -2,9 +2,9 @@
 
 From 1.21 on it quantizes the float weights of a Conv, ConvTranspose or Gemm that reads a DequantizeLinear and is read
 by a QuantizeLinear, with one scale for all of them: a layer that was left in float because it loses too much in
-integers loses more then. It looks through Relu and Clip, makes a Gemm of MatMul and Add, and moves the borders through
-what only moves values. A LeakyRelu of slope 1, which changes nothing, keeps it off; it costs nothing, as ONNX Runtime
-makes it a part of the layer.
+integers loses more then. It looks through Relu and Clip, makes a Gemm of MatMul and Add, and moves the conversions
+through what only moves values. A LeakyRelu of slope 1, which changes nothing, keeps it off; it costs nothing, as ONNX
+Runtime makes it a part of the layer.
 """
 
 import onnx_ir as ir

@@ -180,7 +180,7 @@ class IntegerWriter:
         lowest = self.constant(f"{name_of(output)}_lowest", numbers.reshape(shape))
         self.emit("Max", [self.quantized[source], lowest], self.announce(output))
 
-    def between_borders(self, node: ir.Node, output: ir.Value) -> None:
+    def in_qdq_form(self, node: ir.Node, output: ir.Value) -> None:
         """Write the float node between DequantizeLinear and QuantizeLinear.
 
         ONNX Runtime makes one uint8 operator of the three where it has one: Add, Mul, Sigmoid, poolings and others.

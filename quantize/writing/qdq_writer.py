@@ -20,8 +20,9 @@ from zoosmith.quantize.writing.weights import LIMIT, by_input_channel, quantize_
 _PER_CHANNEL = 13
 # what activations are moved by to be int8
 _MIDDLE = 128
-# Behind such nodes that read an int8 border ONNX Runtime writes another one, from opset 21 on with an attribute for its
-# type. 1.30 and 1.32 (not 1.26) then make int8 uint8, leave the attribute, and do not load the model. Ours they leave.
+# Behind such nodes that read a DequantizeLinear of int8 ONNX Runtime writes another one, from opset 21 on with an
+# attribute for its type. 1.30 and 1.32 (not 1.26) then make int8 uint8, leave the attribute, and do not load the
+# model. Ours they leave.
 _STATES_TYPE = 21
 _BORDERED = ("MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 
@@ -53,7 +54,7 @@ class QdqWriter(IntegerWriter):
         return [scale, zero_point]
 
     def finish(self, replaced: Iterable[ir.Node]) -> None:
-        """As in `IntegerWriter`; int8 values that only move get borders behind each move."""
+        """As in `IntegerWriter`; int8 values that only move are converted again behind each move."""
         super().finish(replaced)
         if not self._target.signed or self.opset < _STATES_TYPE:
             return
@@ -65,10 +66,10 @@ class QdqWriter(IntegerWriter):
             if is_standard(node, "DequantizeLinear") and not source.is_initializer():
                 read[node.outputs[0]] = list(node.inputs[1:])
             elif is_standard(node, *_BORDERED) and source in read:
-                moved = self._between_borders_again(node, read[source])
+                moved = self._in_qdq_form_again(node, read[source])
                 read[moved] = read[source]
 
-    def _between_borders_again(self, node: ir.Node, scale_and_zero_point: list[ir.Value | None]) -> ir.Value:
+    def _in_qdq_form_again(self, node: ir.Node, scale_and_zero_point: list[ir.Value | None]) -> ir.Value:
         """Encode and decode what a node makes, for the float nodes that read it."""
         output = node.outputs[0]
         readers = [use for use in output.uses() if not is_standard(use.node, "QuantizeLinear")]
@@ -98,7 +99,7 @@ class QdqWriter(IntegerWriter):
         read: ir.Value | None = None,
         into: ir.Value | None = None,
     ) -> None:
-        """Write a Conv of encoded weights and bias between borders; as in `IntegerWriter`."""
+        """Write a Conv of encoded weights and bias in QDQ form; as in `IntegerWriter`."""
         name = name_of(output)
         given = self.real(source, self.quantized[source] if read is None else read)
         entering = np.float64(np.float32(self.parameters[source].nominal_scale))
@@ -138,7 +139,7 @@ class QdqWriter(IntegerWriter):
     def product(
         self, source: ir.Value, read: ir.Value, output: ir.Value, node: ir.Node, weights: Array, bias: Array | None
     ) -> None:
-        """Write a MatMul of encoded weights between borders; as in `IntegerWriter`."""
+        """Write a MatMul of encoded weights in QDQ form; as in `IntegerWriter`."""
         name = name_of(node.outputs[0])
         rounded = self.rounded_rows(node, np.ones(1), np.zeros(1))
         packed, scale = (

@@ -1,4 +1,4 @@
-"""The QDQ form: float operators between borders, from the same plan as the integer form, and as close."""
+"""The QDQ form: float operators of dequantized values, by the plan of the integer form, and as close."""
 
 from collections import Counter
 
@@ -26,7 +26,7 @@ def initializers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("opset", [10, 12, 13, 17])
-def test_convolutions_and_products_stand_between_borders_and_stay_close(opset: int) -> None:
+def test_convolutions_and_products_stand_in_qdq_form_and_stay_close(opset: int) -> None:
     model = residual(opset=opset)
     result = in_qdq(model)
     counts = Counter(node.op_type for node in result.graph.node)

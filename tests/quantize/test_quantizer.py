@@ -38,7 +38,7 @@ def test_a_dense_block_is_integer_from_end_to_end() -> None:
     counts = operators(result)
     assert counts == {
         **{"QuantizeLinear": 2, "DequantizeLinear": 2, "SpaceToDepth": 1, "MaxPool": 1, "Concat": 2},
-        "GlobalAveragePool": 1,  # between borders, one of uint8 in ONNX Runtime
+        "GlobalAveragePool": 1,  # in QDQ form, one of uint8 in ONNX Runtime
         "QLinearConv": 7 + 3 + 1,  # convolutions, affines, a pooling
     }
     assert [node.op_type for node in result.graph.node[:2]] == ["SpaceToDepth", "QuantizeLinear"]
@@ -104,7 +104,7 @@ def test_what_has_no_integer_form_stays_in_float(opset: int) -> None:
     result = quantized(model)
     counts = operators(result)
     assert (counts["QLinearConv"], counts["MatMulInteger"]) == (3, 2)
-    # one Add between borders, which ONNX Runtime makes one of integers, and the bias of the Gemm
+    # one Add in QDQ form, which ONNX Runtime makes one of integers, and the bias of the Gemm
     assert (counts["Conv"], counts["Gemm"], counts["MatMul"], counts["Add"], counts["Softmax"]) == (0, 0, 0, 2, 1)
     assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.03
 

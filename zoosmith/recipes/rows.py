@@ -29,7 +29,7 @@ END_TO_END = Target(every_layer=True)
 INTEGER_ROW = "12-int8"
 OPTIMIZED_ROW = "12-opt"
 FLOAT16_ROW = "12-fp16"
-# float operators between borders: a scale per tensor, and per output channel of weights
+# float operators in QDQ form: a scale per tensor, and per output channel of weights
 QDQ_ROW = "12-qdq"
 PER_CHANNEL_QDQ_ROW = "13-qdq"
 

@@ -27,7 +27,7 @@ def test_large_layers_in_integers_are_nothing_to_speak_of() -> None:
         assert reason(net, net.conv("data", 64, 128), form) is None
 
 
-def test_operators_that_stay_alone_between_borders_are_named() -> None:
+def test_operators_that_stay_alone_in_qdq_form_are_named() -> None:
     found = {}
     for op_type in ("PRelu", "LeakyRelu"):
         net = Net([1, 64, 8, 8], opset=13)
@@ -39,7 +39,7 @@ def test_operators_that_stay_alone_between_borders_are_named() -> None:
     assert found["LeakyRelu"] is None
     assert (
         found["PRelu"] is not None
-        and "a float operator between borders behind them (PRelu): expect no speed-up" in found["PRelu"]
+        and "between DequantizeLinear and QuantizeLinear behind them (PRelu): expect no speed-up" in found["PRelu"]
     )
 
 

@@ -3,7 +3,7 @@
 from tests.optimize.nets import Net, dense_block
 from zoosmith.optimize import to_proto
 from zoosmith.quantize import quantize_within
-from zoosmith.quantize.plan.costs import border_cost, step_cost
+from zoosmith.quantize.plan.costs import conversion_cost, step_cost
 from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
@@ -22,14 +22,14 @@ def test_a_plan_is_the_cheapest_of_those_that_leave_one_step_more_in_float() -> 
         assert planned_time(prepared, shapes, chosen - {name}).planned >= best.planned - 0.01
 
 
-def test_one_layer_takes_its_time_and_that_of_both_borders() -> None:
+def test_one_layer_takes_its_time_and_that_of_both_conversions() -> None:
     net = Net([1, 64, 14, 14])
     model = net.model(net.conv("data", 64, 64))
     prepared = prepare(model)
     shapes = tensor_shapes(prepared, to_proto(prepared), random_samples(model, 1))
     [step] = [step for step in units(prepared) if step.form]
     in_float, in_integers = step_cost(step, shapes)
-    to_integer, to_float = border_cost((1, 64, 14, 14))
+    to_integer, to_float = conversion_cost((1, 64, 14, 14))
     found = planned_time(prepared, shapes, {step.name})
     assert abs(found.float_model - in_float) < 1e-9
     assert abs(found.planned - (in_integers + to_integer + to_float)) < 1e-9

@@ -43,7 +43,7 @@ def test_small_convolutions_stay_in_float() -> None:
     assert chosen(net, net.conv(x, 8, 8, name="second")) == set()
 
 
-def test_an_operator_that_is_faster_in_float_is_integer_between_large_ones_where_borders_cost_more() -> None:
+def test_an_operator_that_is_faster_in_float_is_integer_between_large_ones_where_conversions_cost_more() -> None:
     net = Net([1, 64, 28, 28], opset=14)
     x = net.conv("data", 64, 64, 3, name="first")
     x = net.add("HardSwish", x, name="swish")

@@ -34,9 +34,9 @@ def test_erf_reads_a_division_by_a_scalar_of_a_value_that_was_dequantized_once()
     model = between_convolutions()
     result = quantize(model, random_samples(model, 8), target=EVERY_LAYER)
     onnx.checker.check_model(result, full_check=True)
-    [border] = read_by(result, "x_quantized")
-    [clip] = read_by(result, border.output[0])
-    assert (border.op_type, clip.op_type) == ("DequantizeLinear", "Clip")
+    [dequantize] = read_by(result, "x_quantized")
+    [clip] = read_by(result, dequantize.output[0])
+    assert (dequantize.op_type, clip.op_type) == ("DequantizeLinear", "Clip")
     assert sorted(node.op_type for node in read_by(result, clip.output[0])) == ["Div", "Mul"]
     [division] = [node for node in read_by(result, clip.output[0]) if node.op_type == "Div"]
     divisor = next(each for each in result.graph.initializer if each.name == division.input[1])
@@ -47,10 +47,10 @@ def test_erf_reads_a_division_by_a_scalar_of_a_value_that_was_dequantized_once()
 def test_what_stands_between_cuts_nothing_off() -> None:
     model = between_convolutions()
     result = quantize(model, random_samples(model, 8), target=EVERY_LAYER)
-    [border] = read_by(result, "x_quantized")
-    [clip] = read_by(result, border.output[0])
+    [dequantize] = read_by(result, "x_quantized")
+    [clip] = read_by(result, dequantize.output[0])
     values = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
-    scale, zero_point = (values[name] for name in border.input[1:])
+    scale, zero_point = (values[name] for name in dequantize.input[1:])
     assert values[clip.input[1]] == scale * np.float32(-int(zero_point))
     assert not any(clip.input[2:])
 
@@ -70,7 +70,7 @@ def test_bounds_are_attributes_where_clip_takes_no_inputs() -> None:
     assert [each.name for each in clip.attribute] == ["min"]
 
 
-def test_the_half_that_went_into_the_weights_behind_stands_before_the_border_again() -> None:
+def test_the_half_that_went_into_the_weights_behind_stands_before_the_conversion_again() -> None:
     model = between_convolutions()
     result = quantize(model, random_samples(model, 8), target=EVERY_LAYER)
     [erf] = [node for node in result.graph.node if node.op_type == "Erf"]
