@@ -29,14 +29,14 @@ runs_max = pytest.mark.skipif(
 )
 
 
-def channels(low: float, high: float) -> st.SearchStrategy[list[float]]:
+def six(low: float, high: float) -> st.SearchStrategy[list[float]]:
     return st.lists(st.floats(low, high), min_size=6, max_size=6)
 
 
 @given(
     slope=st.lists(st.just(0.0) | st.floats(1e-9, 4.0), min_size=6, max_size=6),
-    shift=channels(-30.0, 30.0),
-    scale=channels(1e-3, 0.2),
+    shift=six(-30.0, 30.0),
+    scale=six(1e-3, 0.2),
     zero_point=st.lists(st.integers(-300, 500), min_size=6, max_size=6),
     alike=st.booleans(),
 )
@@ -61,9 +61,9 @@ def rectified(
     kernel: int = 1,
     pads: int = 0,
     readers: int = 1,
-    joined: bool = True,
     opset: int = 12,
     seen: bool = False,
+    width: int | str = 12,
 ) -> onnx.ModelProto:
     """Two convolutions that meet in a Concat, an affine and a Relu of it, and convolutions that read that.
 
@@ -72,25 +72,20 @@ def rectified(
         kernel: of the convolutions behind it.
         pads: of them.
         readers: how many there are.
-        joined: whether there is a Concat, which brings a scale for each channel.
         opset: of the model.
         seen: whether the Relu is an output, too.
+        width: of the input.
     """
-    net = Net([1, 3, 12, 12], opset=opset)
+    net = Net([1, 3, 12, width], opset=opset)
     parts = [net.add("Softplus", net.conv("data", 3, 8, 3, bias=True)) for _ in range(2)]
     parts = [net.conv(part, 8, 8) for part in parts]
-    x = net.add("Concat", *parts, axis=1, name="meeting") if joined else parts[0]
-    width = 16 if joined else 8
+    x = net.add("Concat", *parts, axis=1)
     if slopes is not None:
-        given_values = [
-            slopes,
-            net.stream.randn(width) * 0.3,
-            net.stream.randn(width) * 0.3,
-            np.linspace(0.5, 2, width),
-        ]
-        x = net.add("BatchNormalization", x, *[net.constant(np.float32(value)) for value in given_values])
+        shift, mean = (net.stream.randn(16) * 0.3 for _ in range(2))
+        parameters = (slopes, shift, mean, np.linspace(0.5, 2, 16))
+        x = net.add("BatchNormalization", x, *[net.constant(np.float32(value)) for value in parameters])
     x = net.add("Relu", x, name="rectified")
-    made = [net.conv(x, width, 8, kernel, bias=True, pads=[pads] * 4) for _ in range(readers)]
+    made = [net.conv(x, 16, 8, kernel, bias=True, pads=[pads] * 4) for _ in range(readers)]
     return net.model(*made, *(["rectified"] if seen else []))
 
 
@@ -138,12 +133,23 @@ def test_what_a_max_cannot_say_stays_a_convolution(model: onnx.ModelProto) -> No
     assert operators(model) == operators(model, OLD)
 
 
-def test_a_relu_of_one_scale_is_a_max_whatever_reads_it() -> None:
+def test_a_relu_of_one_scale_is_a_clip_whatever_reads_it() -> None:
     net = Net([1, 3, 12, 12])
     x = net.conv(net.add("Softplus", net.conv("data", 3, 8, 3)), 8, 8)
     model = net.model(net.conv(net.add("Relu", x), 8, 8, 3, pads=[1] * 4), net.add("Neg", x), net.conv(x, 8, 8))
-    assert operators(model)["Max"] == 1
-    assert operators(model, OLD)["Max"] == 0
+    assert operators(model)["Clip"] == 1
+    assert operators(model, OLD)["Clip"] == 0
+
+
+@pytest.mark.parametrize(("width", "rows"), [(12, 1), ("W", 0)])
+def test_thresholds_of_a_row_of_known_width_are_made_when_the_file_is_loaded(width: int | str, rows: int) -> None:
+    model = rectified(slopes=POSITIVE, width=width)
+    samples = [{"data": np.random.RandomState(seed).randn(1, 3, 12, 12).astype(np.float32)} for seed in range(4)]
+    result = quantize(model, samples, target=NEW)
+    counts = Counter(node.op_type for node in result.graph.node)
+    assert (counts["Max"], counts["Expand"]) == (1, rows)
+    constants = {tensor.name for tensor in result.graph.initializer}
+    assert all(set(node.input) <= constants for node in result.graph.node if node.op_type == "Expand")
 
 
 def test_older_runtimes_and_the_qdq_form_have_the_same_files_as_without_a_runtime() -> None:
