@@ -264,7 +264,7 @@ class _Calibrated:
     ) -> None:
         self._target = target
         folded = fold(model)
-        self.prepared = rewrite(folded.clone())
+        self.prepared = rewrite(folded.clone(), target)
         self._exact = to_proto(self.prepared)
         self._shapes = tensor_shapes(self.prepared, self._exact, samples)
         self._float_time = float_time(units(folded), self._shapes)

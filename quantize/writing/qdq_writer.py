@@ -7,7 +7,8 @@ import numpy as np
 import onnx_ir as ir
 
 from zoosmith.onnx_model.constants import Array
-from zoosmith.optimize.values import is_standard, name_of, new_node
+from zoosmith.onnx_model.operator_families import ARITHMETIC
+from zoosmith.optimize.values import constant, is_standard, name_of, new_node, only_reader
 from zoosmith.optimize.values import opset as model_opset
 from zoosmith.quantize.calibration import Range
 from zoosmith.quantize.target import Target
@@ -54,8 +55,9 @@ class QdqWriter(IntegerWriter):
         return [scale, zero_point]
 
     def finish(self, replaced: Iterable[ir.Node]) -> None:
-        """As in `IntegerWriter`; int8 values that only move are converted again behind each move."""
+        """As in `IntegerWriter`; int8 values that only move are converted again, what some Concats make is not."""
         super().finish(replaced)
+        self._drop_conversions_behind_concats()
         if not self._target.signed or self.opset < _STATES_TYPE:
             return
         read: dict[ir.Value, list[ir.Value | None]] = {}
@@ -68,6 +70,22 @@ class QdqWriter(IntegerWriter):
             elif is_standard(node, *_BORDERED) and source in read:
                 moved = self._in_qdq_form_again(node, read[source])
                 read[moved] = read[source]
+
+    def _drop_conversions_behind_concats(self) -> None:
+        """Remove the conversions behind a Concat of which an affine or Relu alone reads the encoded result.
+
+        What is joined has one scale, so they change nothing. OpenVINO (2024.6 and 2026.4) takes the next QuantizeLinear
+        to the other side of the Concat then, and ends with signal 11 on the zero point in between.
+        """
+        for node in list(self._graph):
+            if not is_standard(node, "Concat"):
+                continue
+            into = only_reader(node.outputs[0])
+            back = None if into is None or not is_standard(into, "QuantizeLinear") else only_reader(into.outputs[0])
+            reader = None if back is None or not is_standard(back, "DequantizeLinear") else only_reader(back.outputs[0])
+            if into is not None and back is not None and reader is not None and _joins_a_conversion(reader):
+                reader.replace_input_with(reader.inputs.index(back.outputs[0]), node.outputs[0])
+                self._graph.remove([back, into], safe=True)
 
     def _in_qdq_form_again(self, node: ir.Node, scale_and_zero_point: list[ir.Value | None]) -> ir.Value:
         """Encode and decode what a node makes, for the float nodes that read it."""
@@ -183,6 +201,12 @@ class QdqWriter(IntegerWriter):
         ]
         attributes: dict[str, Any] = {"axis": axis} if per_channel else {}
         return self.emit("DequantizeLinear", inputs, self.new_value(name), **attributes)
+
+
+def _joins_a_conversion(node: ir.Node) -> bool:
+    """Whether OpenVINO makes one operator of the node and a QuantizeLinear behind it."""
+    known = any(constant(value) is not None for value in node.inputs)
+    return is_standard(node, "Relu") or (known and is_standard(node, "BatchNormalization", *ARITHMETIC))
 
 
 def _is_affine(weights: Array, attributes: Mapping[str, Any]) -> bool:

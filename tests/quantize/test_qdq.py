@@ -155,3 +155,26 @@ def test_the_summary_counts_layers_of_encoded_weights() -> None:
     summary = summarize(model, quantize(model, samples, target=Target("qdq")), samples, Target("qdq"))
     assert (summary.encoded, summary.convolutions) == (5, 0)
     assert "5 layers between QuantizeLinear and DequantizeLinear" in str(summary)
+
+
+def joined_and_scaled(opset: int = 12) -> onnx.ModelProto:
+    """Two convolutions that meet in a Concat, which a factor for each channel alone reads."""
+    net = Net([1, 3, 16, 16], opset=opset)
+    joined = net.add("Concat", net.conv("data", 3, 8), net.conv("data", 3, 8), axis=1)
+    factors = net.constant(np.linspace(0.5, 2, 16, dtype=np.float32).reshape(16, 1, 1))
+    return net.model(net.conv(net.add("Relu", net.add("Mul", joined, factors)), 16, 8))
+
+
+def test_a_concat_that_an_affine_alone_reads_has_no_conversions_behind_it() -> None:
+    model = joined_and_scaled()
+    result = in_qdq(model)
+    [concat] = [node for node in result.graph.node if node.op_type == "Concat"]
+    assert [node.op_type for node in result.graph.node if concat.output[0] in node.input] == ["Mul"]
+    assert summarize(model, result, random_samples(model, 8, seed=1000)).error < 0.06
+
+
+def test_the_first_convolution_stays_as_it_is() -> None:
+    net = Net([1, 3, 32, 32])
+    model = net.model(net.conv("data", 3, 16, 7, strides=[2, 2], pads=[3, 3, 3, 3]))
+    assert "SpaceToDepth" in {node.op_type for node in quantize(model, random_samples(model, 2)).graph.node}
+    assert "SpaceToDepth" not in {node.op_type for node in in_qdq(model).graph.node}

@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
+from tests.quantize.test_qdq import joined_and_scaled
 from tests.shared_data import SHARED, needs_shared
+from zoosmith.convert import caffe2_to_onnx
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.ports import input_ports, symbolic_sizes
 from zoosmith.opset_upgrade import convert, convert_version
-from zoosmith.validation import ValidationError, random_inputs, runner_for
+from zoosmith.quantize import quantize
+from zoosmith.quantize.samples.reading import image_samples, random_samples
+from zoosmith.quantize.target import Target as QuantizationTarget
+from zoosmith.validation import ImageFolder, ValidationError, preprocessing, random_inputs, runner_for
 from zoosmith.validation.runtimes import (
     PinnedRuntime,
     Target,
@@ -175,3 +180,26 @@ def test_another_runtime_computes_what_it_does_for_the_original(name, process_of
         results[path.stem] = prove_in(runtime, path, converted, inputs, expected=expected, process=process)
     broken = [f"{model}: {result}" for model, result in results.items() if result.outcome in ("differs", "refused")]
     assert results and {model.partition(":")[0] for model in broken} <= KNOWN.get(name, set()), "\n".join(broken)
+
+
+@pytest.mark.parametrize("name", ["openvino==2026.4.1", "opencv-python-headless==5.0.0.93", "onnxruntime==1.10.0"])
+def test_a_qdq_file_with_a_concat_and_an_affine_runs_there(name: str):
+    model = joined_and_scaled()
+    result = quantize(model, random_samples(model, 20), target=QuantizationTarget("qdq"))
+    inputs = random_samples(model, 1, seed=1000)[0]
+    found = prove_in(ready(name), model, result, inputs, rtol=0.05, atol=0.2)
+    assert found.outcome == "verified", str(found)
+
+
+@needs_shared
+@pytest.mark.parametrize("opset", [12, 13])
+def test_the_qdq_rows_of_the_densenet_run_in_openvino(opset: int):
+    nets = SHARED / "caffe2_zoo" / "densenet121" / "predict_net.pbtxt", SHARED / "densenet121" / "init_net.pb"
+    model = convert_version(caffe2_to_onnx(*nets, inputs={"data": (1, (1, 3, 224, 224))}, opset=9), opset)
+    images = ImageFolder(SHARED / "densenet121" / "images")
+    images.samples = images.samples[::50]
+    samples = image_samples(model, images, preprocessing("caffe-densenet"))
+    result = quantize(model, samples, target=QuantizationTarget("qdq"))
+    expected = runner_for(result).run(samples[0])
+    found = prove_in(ready("openvino==2026.4.1"), model, result, samples[0], expected=expected, rtol=0.05, atol=0.2)
+    assert found.outcome == "verified", str(found)
