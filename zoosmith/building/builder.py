@@ -195,6 +195,7 @@ class _Build:
             calibration=self._calibration,
             rows=rows,
             versions={name: version(name) for name in PACKAGES},
+            runtime=None if options.runtime is None else str(options.runtime),
             accuracy=None
             if self._images is None
             else measure_accuracy(
@@ -219,7 +220,7 @@ class _Build:
     ) -> Iterator[_Made]:
         """Write each row beside where it belongs; the data sets are computed in other threads meanwhile."""
         recipe, options = self._recipe, self._options
-        maker = RowMaker(source, self._calibration_samples, work, options.cache, progress)
+        maker = RowMaker(source, self._calibration_samples, work, options.cache, options.runtime, progress)
         structure = maker.model(source.opset)
         self._refuse_seen(structure, stated_digests(structure))
         with source.reference(options.reference) as run:

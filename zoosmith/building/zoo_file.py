@@ -11,9 +11,10 @@ from zoosmith.recipes.card_file import read_toml
 from zoosmith.recipes.choice import Choice
 from zoosmith.validation.inputs.random_values import InputShape
 from zoosmith.validation.inputs.source import InputSource
+from zoosmith.validation.runtimes.targets import target_for
 
 _FILES = ("net", "model", "weights", "value-info", "card", "feed", "calibrate", "data", "labels")
-_TEXTS = ("rows", "name", "reference", "dataset")
+_TEXTS = ("rows", "name", "reference", "dataset", "for")
 _NUMBERS = ("sets", "seed")
 _OTHERS = ("force", "input", "dim")
 _KEYS = (*_FILES, *_TEXTS, *_NUMBERS, *_OTHERS)
@@ -93,7 +94,8 @@ def _entry(table: dict[str, Any], path: Path, origin: str) -> Entry:
     options = {key: table[key] for key in ("rows", "reference", "dataset", "sets", "seed", "force") if key in table}
     paths = {key: files[key] for key in ("weights", "calibrate", "data", "labels") if key in files}
     try:
-        chosen = BuildOptions(**options, **paths)
+        runtime = target_for(table["for"]) if "for" in table else None
+        chosen = BuildOptions(runtime=runtime, **options, **paths)
         choice = Choice(
             net=files.get("net"),
             model=files.get("model"),

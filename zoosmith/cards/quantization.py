@@ -14,6 +14,10 @@ _WEIGHTS = (
     "is a depthwise 1 x 1 convolution, whose one weight a channel is exactly 127 of its scale. Weights are such that "
     "no processor saturates, with or without VNNI, so the archive's outputs hold on both."
 )
+_FOR = (
+    "The file is for {runtime} and newer, and older ones may not load it: where there is a Max of uint8, a Relu behind "
+    "such an affine is one."
+)
 _QDQ = (
     "the QDQ form, as TensorRT, OpenVINO and QNN read it: float operators between DequantizeLinear and QuantizeLinear. "
     "Weights are int8 {scales}, biases int32, activations uint8 with one scale for each tensor"
@@ -34,18 +38,18 @@ def quantization_texts(recipe: Recipe, report: Report) -> Iterator[str]:
     if not rows:
         yield f"The row `{INTEGER_ROW}` is made of the row of opset 12; this build has none."
         return
-    told = [f"{_form(recipe, row)}{_distance(row)}" for row in rows]
+    told = [f"{_form(recipe, report, row)}{_distance(row)}" for row in rows]
     rest = " ".join(_calibration(report, rows))
     if len(rows) == 1:
         # the figure against the source ends the paragraph
-        yield " ".join(text for text in (_form(recipe, rows[0]), rest, _distance(rows[0]).strip()) if text)
+        yield " ".join(text for text in (_form(recipe, report, rows[0]), rest, _distance(rows[0]).strip()) if text)
         return
     yield from told
     if rest:
         yield rest
 
 
-def _form(recipe: Recipe, row: RowReport) -> str:
+def _form(recipe: Recipe, report: Report, row: RowReport) -> str:
     """Say what a row is."""
     stem, base = markdown(recipe.stem(row.name)), markdown(recipe.stem("12"))
     if row.name == FLOAT16_ROW:
@@ -59,17 +63,18 @@ def _form(recipe: Recipe, row: RowReport) -> str:
         return f"{stem} is made of {base} and has {form}. An affine that follows a Concat is a Mul and an Add."
     if row.name == PER_CHANNEL_QDQ_ROW:
         return f"{stem} is made of {base} and has {_QDQ.format(scales='with a scale for each output channel')}."
+    weights = _WEIGHTS if report.runtime is None else f"{_WEIGHTS} {_FOR.format(runtime=report.runtime)}"
     ports = len(row.inputs) + len(row.outputs)
     kind = "weights are int8 with a scale for each output channel, activations uint8;"
     if row.float_conversions is None or row.float_conversions <= ports:
         return (
             f"{stem} is made of {base} and computes in integers from end to end: {kind} one QuantizeLinear is at the "
-            f"input, one DequantizeLinear at the output. {_WEIGHTS}"
+            f"input, one DequantizeLinear at the output. {weights}"
         )
     return (
         f"{stem} is made of {base} and computes in integers where its operators have an integer form that was measured "
         f"to be faster: there, {kind} between it and what stays in float stand {row.float_conversions} QuantizeLinear "
-        f"and DequantizeLinear. {_WEIGHTS}"
+        f"and DequantizeLinear. {weights}"
     )
 
 

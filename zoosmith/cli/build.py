@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoosmith.cli.command import Command
-from zoosmith.cli.option_types import PATH
+from zoosmith.cli.option_types import PATH, RuntimeTarget
 from zoosmith.cli.options import (
     ONE_RUN,
     cache_option,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoosmith.recipes.recipe import Recipe
     from zoosmith.results.report import Report
     from zoosmith.validation.inputs.source import InputSource
+    from zoosmith.validation.runtimes.targets import Target as Runtime
 
 # parameters that a whole zoo takes as well as one model
 _OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_cache")
@@ -63,6 +64,12 @@ _OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
 @click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: made-up inputs]")
+@click.option(
+    "--for",
+    "runtime",
+    type=RuntimeTarget(),
+    help="The oldest ONNX Runtime that shall load the int8 row, as for quantize.  [default: every one from 1.6 on]",
+)
 @click.option("--force", is_flag=True, help="Calibrate even on samples far from what the weights were trained on.")
 @click.option("--data", metavar="FOLDER", type=PATH, help="Labelled images, for the accuracy column.")
 @click.option("--labels", metavar="FILE", type=PATH, help="Their labels, as for evaluate.")
@@ -89,6 +96,7 @@ def build(
     sets: int,
     reference: str,
     calibrate: Path | None,
+    runtime: "Runtime | None",
     force: bool,
     data: Path | None,
     labels: Path | None,
@@ -131,6 +139,7 @@ def build(
         seed=inputs.seed,
         reference=reference,
         calibrate=calibrate,
+        runtime=runtime,
         force=force,
         data=data,
         labels=labels,

@@ -1,7 +1,7 @@
 """Rows: the files that are made of one source, one for each opset and form."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onnx import ModelProto
@@ -20,6 +20,7 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.target import Target
 from zoosmith.recipes.published import Family, PublishedRow
 from zoosmith.recipes.source import Source
+from zoosmith.validation.runtimes.targets import Target as Runtime
 
 # the first in which a parameter need not be a graph input
 _IR_OF_PLAIN_PARAMETERS = 4
@@ -42,6 +43,7 @@ class RowMaker:
         samples: gives the samples on which an integer row is calibrated, for the model that is quantized.
         folder: where the source's own opsets are kept, each written once, while rows are made of them.
         cache: folder in which measured ranges are kept; None for none.
+        runtime: the oldest that shall load the row of integer operators; None for every ONNX Runtime that has these.
         progress: told of the calibration.
 
     Attributes:
@@ -54,12 +56,14 @@ class RowMaker:
         samples: Callable[[ModelProto], Samples],
         folder: Path,
         cache: Path | None = None,
+        runtime: Runtime | None = None,
         progress: Progress = SILENT,
     ) -> None:
         self.source = source
         self.samples = samples
         self.folder = folder
         self.cache = cache
+        self.runtime = runtime
         self.progress = progress
         self._structures: dict[int, ModelProto] = {}
         self.layers: dict[str, tuple[Layer, ...]] = {}
@@ -151,8 +155,9 @@ def quantized(base: Make, name: str = INTEGER_ROW, target: Target = END_TO_END) 
 
     def make(maker: RowMaker) -> ModelProto:
         model = _loaded(base, maker)
+        chosen = replace(target, runtime=maker.runtime) if target.format == "integer" else target
         found = quantize.quantize_within(
-            model, maker.samples(model), target=target, cache=maker.cache, progress=maker.progress
+            model, maker.samples(model), target=chosen, cache=maker.cache, progress=maker.progress
         )
         maker.layers[name] = found.layers
         return found.model

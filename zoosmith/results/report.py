@@ -173,6 +173,7 @@ class Report:
         rows: in the order they were asked for.
         versions: of what computed, by name of the package.
         accuracy: None where it was not measured.
+        runtime: the oldest that the row of integer operators is for; None for every ONNX Runtime that has these.
     """
 
     title: str
@@ -189,6 +190,7 @@ class Report:
     rows: Sequence[RowReport]
     versions: Mapping[str, str]
     accuracy: Accuracy | None = None
+    runtime: str | None = None
 
     @property
     def passed(self) -> bool:

@@ -64,6 +64,13 @@ def test_each_row_is_described_with_what_calibrated_it_and_what_proves_it(name: 
     assert "the cosine is 0.999700 at the least" in text
 
 
+def test_the_runtime_that_a_row_is_for_is_named() -> None:
+    wanted = "The file is for onnxruntime==1.32.0 and newer"
+    assert wanted in texts(report(row("12-int8"), runtime="onnxruntime==1.32.0"))
+    assert wanted not in texts(report(row("12-qdq"), runtime="onnxruntime==1.32.0"))
+    assert "The file is for" not in texts(report(row("12-int8")))
+
+
 def test_rows_together_share_what_they_were_calibrated_on() -> None:
     text = texts(report(row("12-int8"), row("12-qdq"), row("12-fp16")))
     assert text.count("Ranges were calibrated on") == 1

@@ -1,4 +1,4 @@
-"""`zoosmith quantize --for`: what is written for a runtime, printed and refused."""
+"""`zoosmith quantize --for` and `build --for`: what is written for a runtime, printed and refused."""
 
 import json
 from collections import Counter
@@ -101,3 +101,41 @@ def test_an_onnx_runtime_that_cannot_measure_the_file_says_so(
     expected = "a file for onnxruntime==1.32.0 is measured here, and ONNX Runtime 1.23.2 cannot run it; install 1.24 or"
     assert expected in capsys.readouterr().err
     assert not Path("int8.onnx").exists()
+
+
+def build(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["build", "-o", "zoo", *map(str, arguments)])
+    return int(stop.value.code or 0)
+
+
+@runs_max
+def test_the_int8_row_of_a_build_is_for_a_runtime_and_says_so() -> None:
+    onnx.save(rectified(), "net.onnx")
+    Path("zoo.toml").write_text(
+        '[[model]]\nmodel = "net.onnx"\nrows = "12-int8"\nsets = 1\nfor = "onnxruntime==1.24"\n'
+    )
+    assert build("--model", "net.onnx", "--rows", "12-int8", "--sets", 1, "--for", "onnxruntime==1.24") == 0
+    [made] = Path("zoo").rglob("*-12-int8.onnx")
+    assert "Max" in {node.op_type for node in onnx.load(made).graph.node}
+    [report] = Path("zoo").rglob("report.json")
+    found = json.loads(report.read_text())
+    assert found["runtime"] == "onnxruntime==1.24.4"
+    assert found["command"][-2:] == ["--for", "onnxruntime==1.24.4"]
+    [card] = Path("zoo").rglob("README.md")
+    assert "onnxruntime==1.24.4 and newer" in " ".join(card.read_text().split())
+    alone = made.read_bytes()
+    assert build("zoo.toml") == 0
+    assert made.read_bytes() == alone
+
+
+@pytest.mark.parametrize("text", ['for = "onnxruntime==1.3"', 'for = "openvino"', 'for = "toaster"'])
+def test_a_runtime_without_integer_operators_is_refused_before_anything_is_built(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("zoo.toml").write_text(f'[[model]]\nmodel = "net.onnx"\n{text}\n')
+    assert build("zoo.toml") == 2
+    assert build("--model", "net.onnx", "--for", text.split('"')[1]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 2
+    assert not Path("zoo").exists()
