@@ -18,7 +18,7 @@ from zoosmith.quantize.input_moments import measure_moments
 from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
-from zoosmith.quantize.plan.float_time import float_time
+from zoosmith.quantize.plan.float_time import dropped_time, float_time
 from zoosmith.quantize.plan.partition import Partition, Step, partition, units
 from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
@@ -268,6 +268,7 @@ class _Calibrated:
         self._exact = to_proto(self.prepared)
         self._shapes = tensor_shapes(self.prepared, self._exact, samples)
         self._float_time = float_time(units(folded), self._shapes)
+        self._dropped = PlannedTime(float_model=dropped_time(model, folded))
         del folded
         ranges = kept_or_calibrated(
             self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
@@ -305,9 +306,9 @@ class _Calibrated:
 
     def time(self, plan: _Plan) -> PlannedTime:
         """What a plan takes, by the table of costs."""
-        return planned_time(
-            self.prepared, self._shapes, plan.integer, self._float_time, thresholds=self._target.thresholds
-        )
+        thresholds = self._target.thresholds
+        planned = planned_time(self.prepared, self._shapes, plan.integer, self._float_time, thresholds=thresholds)
+        return planned + self._dropped
 
     def layers(self, plan: _Plan) -> list[Step]:
         """The integer steps that make values of their own: all but those that move values."""

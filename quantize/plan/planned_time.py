@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from zoosmith.optimize.values import constant, name_of, read_values
 from zoosmith.quantize.plan.costs import conversion_cost, conversion_excess, step_cost
-from zoosmith.quantize.plan.float_time import other_time
+from zoosmith.quantize.plan.float_time import may_be_integer, other_time
 from zoosmith.quantize.plan.partition import Step, units
 
 
@@ -72,7 +72,7 @@ def _time(
         is_integer = step.name in integer
         for value in read_values(step.node):
             read_as.setdefault(value, set()).add(is_integer and value in step.sources)
-        if step.form is not None and all(name_of(value) in shapes for value in (*step.sources, step.output)):
+        if may_be_integer(step, shapes):
             total += step_cost(step, shapes, thresholds=thresholds)[is_integer]
             if (step.sources[0] in encoded) != is_integer:
                 total += conversion_excess(step, shapes)[is_integer]
