@@ -5,7 +5,7 @@ fonts of the machine where its name or its wide input says that it reads text; a
 envelope and the noise of speech; any other gets random inputs of sizes on which it runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,11 +182,11 @@ def speech(length: int, seed: int) -> np.ndarray:
     return np.asarray(loudness * (0.3 * voice * envelope + 0.1 * random.rand() * random.randn(length)))
 
 
-def random_cases(model: onnx.ModelProto, count: int) -> list[dict[str, Any]]:
+def random_cases(model: onnx.ModelProto, count: int, sizes: Sequence[int | None] = _OPEN_SIZES) -> list[dict[str, Any]]:
     """Random inputs of sizes on which the model runs: larger ones where they fit."""
     run = runner_for(model).run
     names = set(open_names(port for port in input_ports(model.graph) if port.required))
-    for size in _OPEN_SIZES:
+    for size in sizes:
         source = InputSource(dims=dict.fromkeys(names, size)) if size else InputSource()
         try:
             [case] = fitting_cases(model, run, source, 1, same_sizes=True)

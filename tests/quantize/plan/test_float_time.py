@@ -7,7 +7,7 @@ import pytest
 from tests.optimize.nets import Net
 from zoosmith.quantize import quantize_within
 from zoosmith.quantize.plan.costs import COSTS
-from zoosmith.quantize.plan.float_time import float_time, other_time
+from zoosmith.quantize.plan.float_time import dropped_time, float_time, other_time
 from zoosmith.quantize.plan.partition import units
 from zoosmith.quantize.quantizer import fold
 from zoosmith.quantize.samples.reading import random_samples
@@ -58,3 +58,50 @@ def test_what_is_done_before_layers_are_planned_counts_as_saved() -> None:
     model = net.model(net.conv(x, 32, 32))
     time = quantize_within(model, random_samples(model, 2), keep=1).time
     assert time.saved > 0.04
+
+
+def test_an_operator_on_sizes_takes_a_call_before_and_after() -> None:
+    net = Net(["batch", "length", 64], opset=13)
+    first, last = net.constant(np.array([0], np.int64)), net.constant(np.array([1], np.int64))
+    sizes = net.add("Slice", net.add("Shape", "data"), first, last)
+    steps = units(fold(net.model(net.add("Expand", "data", net.add("Concat", sizes, last, last, axis=0)))))
+    slices = [step for step in steps if step.node.op_type == "Slice"]
+    assert len(slices) == 1
+    assert float_time(slices, {}) == other_time(slices, {}) < 0.6
+
+
+@pytest.mark.parametrize(("sizes", "joined"), [([1, "length", 768], True), ([1, None, 768], False)])
+def test_an_add_joins_a_normalization_where_its_sizes_are_known(sizes: list[int | str | None], joined: bool) -> None:
+    net = Net(sizes, opset=17)
+    added = net.add("Add", net.add("Tanh", "data", name="seen"), "data", name="sum")
+    model = net.model(net.add("LayerNormalization", added, net.normal(768), net.normal(768)))
+    shapes = {name: (1, 128, 768) for name in ("data", "seen", "sum")}
+    assert (time_of(model, shapes) > 200) == joined
+
+
+def test_attention_in_one_operator_takes_about_as_long_as_its_parts() -> None:
+    whole, parts = (Net([1, 4, 1024, 8], opset=23) for _ in range(2))
+    one = whole.model(whole.add("Attention", *(whole.add(op_type, "data") for op_type in ("Abs", "Neg", "Tanh"))))
+    query, key, value = (parts.add(op_type, "data") for op_type in ("Abs", "Neg", "Tanh"))
+    scores = parts.add("MatMul", query, parts.add("Transpose", key, perm=[0, 1, 3, 2]))
+    several = parts.model(parts.add("MatMul", parts.add("Softmax", scores, axis=-1), value))
+    assert 0.5 < time_of(one) / time_of(several) < 2
+
+
+def test_operators_on_sizes_that_folding_drops_count_as_saved() -> None:
+    net = Net([1, "length", 64], opset=13)
+    x, axes = "data", net.constant(np.array([0], np.int64))
+    for _ in range(4):
+        x = net.add("Squeeze", net.add("Unsqueeze", net.add("Tanh", x), axes), axes)
+    model = net.model(x)
+    assert dropped_time(model, fold(model)) == 4
+
+
+def test_sizes_that_are_fixed_cost_nothing_before_they_are_folded() -> None:
+    net = Net([1, 16, 64], opset=13)
+    first, last = net.constant(np.array([0], np.int64)), net.constant(np.array([2], np.int64))
+    sizes = net.add("Slice", net.add("Shape", "data"), first, last)
+    model = net.model(
+        net.add("Reshape", "data", net.add("Concat", sizes, net.constant(np.array([-1], np.int64)), axis=0))
+    )
+    assert dropped_time(model, fold(model)) == 0
