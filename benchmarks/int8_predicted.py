@@ -46,7 +46,7 @@ def lost(exact: onnx.ModelProto, cases: list[Any], found: onnx.ModelProto) -> fl
 
 
 def predicted_operators(model: onnx.ModelProto, samples: list[Any]) -> list[Counter[str]]:
-    """Microseconds of each operator by the tables, of the float model and of the integer one, borders left out."""
+    """Microseconds of each operator by the tables, of the float model and of the integer one, conversions left out."""
     folded = fold(model)
     prepared = rewrite(folded.clone())
     shapes = tensor_shapes(prepared, to_proto(prepared), samples)
