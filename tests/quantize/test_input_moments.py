@@ -7,7 +7,6 @@ import pytest
 from tests.optimize.nets import Net
 from zoosmith.onnx_model.constants import Array
 from zoosmith.optimize import to_ir
-from zoosmith.optimize.values import input_constant
 from zoosmith.quantize.input_moments import measure_moments, weights_of_outputs
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.writing.second_order import round_by_covariance
@@ -78,7 +77,7 @@ def test_layers_of_the_same_weights_are_left_out() -> None:
     graph = to_ir(model)
     nodes = [node for node in graph.graph if node.op_type == "Conv"]
     measured = [node for node, _ in measure_moments(model, nodes, random_samples(model, 2))]
-    assert [input_constant(node, 1).shape for node in measured] == [(4, 6, 3, 3)] or measured == nodes[2:]
+    assert measured == nodes[2:]
 
 
 def test_few_positions_of_a_large_image_suffice() -> None:
