@@ -19,7 +19,9 @@ from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
 
 CHANNELS = 8
-# every operator keeps the number of channels; height and width are kept as well, so that any two values can meet
+# every operator keeps the number of channels; height and width are kept as well, so that any two values can meet. The
+# width is that of the channels, so that one axis that is taken for the other shows in the values
+SHAPE = [1, CHANNELS, 7, CHANNELS]
 Grow = Callable[[Net, str, str], str]
 
 
@@ -46,6 +48,29 @@ def _turned(net: Net, x: str, _: str) -> str:
     return net.add("Transpose", product, perm=[0, 3, 1, 2])
 
 
+def _across(net: Net, x: str, _: str) -> str:
+    return net.add("MatMul", x, net.normal(CHANNELS, CHANNELS, spread=0.35))
+
+
+def _reshaped(net: Net, x: str, *shape: int) -> str:
+    return net.add("Reshape", x, net.constant(np.array(shape)))
+
+
+def _rows(net: Net, x: str, _: str) -> str:
+    weights = net.normal(CHANNELS, CHANNELS, spread=0.5)
+    product = net.add("Gemm", _reshaped(net, x, -1, CHANNELS), weights, net.normal(CHANNELS), transB=1, alpha=0.5)
+    return _reshaped(net, product, *SHAPE)
+
+
+def _signal(net: Net, x: str, _: str) -> str:
+    weights = net.normal(CHANNELS, CHANNELS, 3, spread=0.25)
+    return _reshaped(net, net.add("Conv", _reshaped(net, x, 1, CHANNELS, -1), weights, pads=[1, 1]), *SHAPE)
+
+
+def _shifted(net: Net, x: str, _: str) -> str:
+    return net.add("Add", x, net.constant(net.stream.uniform(-500, 500, (CHANNELS, 1, 1)).astype(np.float32)))
+
+
 def _pooled(op_type: str) -> Grow:
     return lambda net, x, _: net.add(op_type, x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
@@ -60,6 +85,10 @@ OPERATORS: dict[str, Grow] = {
     "concat": _joined,
     "gate": _gate,
     "matrix": _turned,
+    "matrix over the width": _across,
+    "rows": _rows,
+    "signal": _signal,
+    "shift": _shifted,
     "add": lambda net, x, y: net.add("Add", x, y),
     "silu": lambda net, x, _: net.add("Mul", x, net.add("Sigmoid", x)),
     "normalization": lambda net, x, _: net.batch_normalization(x, CHANNELS),
@@ -77,7 +106,7 @@ TARGETS = {"integer": Target(), "every layer": Target(every_layer=True), "qdq": 
 
 def random_net(names: list[str], seed: int, opset: int) -> onnx.ModelProto:
     """A net of a convolution and the named operators, each on one of the last two values, and of two outputs."""
-    net = Net([1, CHANNELS, 7, 7], seed=seed, opset=opset)
+    net = Net(SHAPE, seed=seed, opset=opset)
     values = ["data", _convolution(net, "data", "data")]
     for name in names:
         x, y = (values[-int(net.stream.choice([1, 1, 2]))] for _ in range(2))
