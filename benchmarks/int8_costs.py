@@ -100,6 +100,17 @@ def pictures(outputs: int, kernel: int, size: int) -> Trial:
     return Trial(net.model(net.add("Concat", *made, axis=1)), values, products, CONVOLUTIONS)
 
 
+def signals(outputs: int, kernel: int, length: int) -> Trial:
+    """Wide kernels over a signal, as a Fourier transform is, in the form of an image of one row."""
+    net = Net("net", [1, 1, 1, length])
+    given = {"kernel_shape": [1, kernel], "strides": [1, kernel // 2]}
+    weights = [net.normal(outputs, 1, 1, kernel) for _ in range(COUNT)]
+    made = [net.add("Conv", "data", each, **given) for each in weights]
+    positions = (length - kernel) // (kernel // 2) + 1
+    values, products = max(length, outputs * positions), -(-outputs // 16) * 16 * kernel * positions
+    return Trial(net.model(net.add("Concat", *made, axis=1)), values, products, (*CONVOLUTIONS, *LAYOUT))
+
+
 def rows(inputs: int, outputs: int) -> Trial:
     return replace(convolutions(inputs, outputs, 1, 1), products=inputs * outputs)
 
@@ -294,6 +305,9 @@ KINDS: dict[str, Callable[[], list[Trial]]] = {
     "Conv of sequences": lambda: [
         sequences(*size)
         for size in ((32, 3, 64), (128, 3, 64), (128, 5, 16), (256, 3, 8), (128, 3, 4), (64, 3, 2), (128, 3, 1))
+    ],
+    "Conv of signals": lambda: [
+        signals(*size) for size in ((130, 128, 320), (258, 256, 640), (258, 256, 4096), (514, 512, 8192))
     ],
     "row": lambda: [rows(*size) for size in ((16, 64), (64, 256), (240, 960), (512, 1000))],
     "product": lambda: [

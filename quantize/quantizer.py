@@ -29,6 +29,7 @@ from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolution
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
 from zoosmith.quantize.rewrites.gelu import ScalarsAroundErf
+from zoosmith.quantize.rewrites.magnitudes import Magnitudes
 from zoosmith.quantize.rewrites.signal_convolutions import SignalConvolutions
 from zoosmith.quantize.rewrites.space_to_depth import SpaceToDepthConvolutions
 from zoosmith.quantize.subgraphs import Within, quantize_every_graph
@@ -167,6 +168,7 @@ def rewrite(result: ir.Model, target: Target = INTEGER) -> ir.Model:
     if target.format == "integer":
         SpaceToDepthConvolutions()(result)
     SignalConvolutions()(result)
+    Magnitudes()(result)
     MergeUnitAxes()(result)
     if not layers(result):
         raise NothingToQuantizeError(f"nothing to quantize{_other_types(result)}; expected {_QUANTIZABLE}")

@@ -43,6 +43,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "depthwise Conv": (Cost(4.4, 0.0554, 0.00887), Cost(2.32, 0.0844, 0.0158)),
     "odd depthwise Conv": (Cost(2.51, 0.044, 0.0108), Cost(3.4, 0.212, 0.0463)),
     "Conv of sequences": (Cost(2.73, 0, 0.0105), Cost(0.954, 0, 0.00234)),
+    "Conv of signals": (Cost(4.43, 0.0345, 0.00814), Cost(3.74, 0.242, 0.00231)),
     "row": (Cost(1.66, 0, 0.0403), Cost(2.03, 1.74, 0.0116)),
     "product": (Cost(0.43, 0, 0.00884), Cost(2.27, 0.117, 0.00225)),
     "product of few rows": (Cost(0.378, 0, 0.0352), Cost(1.29, 0, 0.0119)),
@@ -141,7 +142,7 @@ def _kind_of_convolution(node: ir.Node, source: tuple[int, ...], output: tuple[i
     if group > 1 and group == source[1]:
         return "depthwise Conv" if group % _BLOCK == 0 and group > _BLOCK else "odd depthwise Conv"
     if source[1] < _FEW:
-        return "Conv of pictures"
+        return "Conv of signals" if source[2] == 1 else "Conv of pictures"
     return "1 x 1 Conv" if prod(kernel) == 1 else "Conv"
 
 

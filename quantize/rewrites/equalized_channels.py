@@ -30,6 +30,7 @@ from zoosmith.optimize.values import (
     read_values,
 )
 from zoosmith.quantize.calibration import Range
+from zoosmith.quantize.rewrites.magnitudes import transform_of
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, round_up
 from zoosmith.quantize.writing.weights import LIMIT, by_input_channel
 
@@ -89,10 +90,14 @@ def equalize_channels(model: ir.Model, shapes: Shapes, ranges: Mapping[str, Rang
         if factors is None:
             continue
         for node in group.makers:
-            rank = _weights(node).ndim
-            scale(node, 1, (1 / factors).reshape(-1, *[1] * (rank - 1)))
-            if input_value(node, 2) is not None:
-                scale(node, 2, 1 / factors)
+            conv = transform_of(node) or node
+            weights = _weights(conv)
+            divisors = np.tile(factors, len(weights) // len(factors))
+            scale(conv, 1, (1 / divisors).reshape(-1, *[1] * (weights.ndim - 1)))
+            if input_value(conv, 2) is not None:
+                scale(conv, 2, 1 / divisors)
+            if conv is not node:
+                result.update(_of_transform(node, conv, divisors, ranges))
         for node in group.readers:
             scale(node, 1, _by_input(node, factors))
         for value in group.values:
@@ -140,7 +145,11 @@ class _Groups:
         values = [*read, *node.outputs]
         channels = {self._channels(value) for value in values}
         alike = len(channels) == 1 and None not in channels and len(node.outputs) == 1
-        if is_standard(node, "Conv") and has_float_constants(node) and len(read) == 1:
+        if self._is_transform(node, output):
+            self._makers.append(node)
+            self._join(output)
+            self._joins.append(output)
+        elif is_standard(node, "Conv") and has_float_constants(node) and len(read) == 1:
             self._makers.append(node)
             self._readers.append(node)
             fixed = [value for value in values if self._channels(value) is None]
@@ -163,6 +172,14 @@ class _Groups:
             self._joins.append(output)
         else:
             self._fixed.extend(values)
+
+    def _is_transform(self, node: ir.Node, output: ir.Value) -> bool:
+        """Whether a node makes the magnitudes of a transform, of which everything is known."""
+        conv = transform_of(node)
+        if conv is None:
+            return False
+        values = (conv.outputs[0], node.inputs[0], output)
+        return all(value is not None and self._channels(value) is not None for value in values)
 
     def _shape(self, value: ir.Value) -> tuple[int, ...]:
         return self._shapes.get(self._known(value), ())
@@ -194,6 +211,18 @@ class _Groups:
         while self._parent.setdefault(value, value) is not value:
             value = self._parent[value]
         return value
+
+
+def _of_transform(node: ir.Node, conv: ir.Node, divisors: Array, ranges: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges of what a transform makes and of its halves, of which a node makes the magnitudes."""
+    made, halves = conv.outputs[0], node.inputs[0]
+    assert halves is not None
+    found = ranges[name_of(made)]
+    low, high, mean, deviation = (part / divisors for part in (found.low, found.high, found.mean, found.deviation))
+    scaled = Range(low, high, mean, deviation)
+    means, squares = ((part.reshape(2, -1).mean(axis=1)) for part in (mean, deviation**2 + mean**2))
+    both = Range(low.reshape(2, -1).min(axis=1), high.reshape(2, -1).max(axis=1), means, np.sqrt(squares - means**2))
+    return {name_of(made): scaled, name_of(halves): both}
 
 
 def _is_product(node: ir.Node) -> bool:

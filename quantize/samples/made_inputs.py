@@ -86,6 +86,11 @@ def sound_cases(model: ModelProto, count: int, inputs: InputSource, timeout: flo
 _Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
+def choice_sets(model: ModelProto) -> int:
+    """How many sets of numbers choose branches of a model; 1 where there are none, or too many."""
+    return len(_numbers(model))
+
+
 def _runs(model: ModelProto, timeout: float | None) -> _Run:
     """How to run a model, for so many seconds in all."""
     clock = Clock(timeout)

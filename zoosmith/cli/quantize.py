@@ -54,7 +54,13 @@ _INT8_OPTIONS = (
     "made-up pictures or sound of natural statistics, or noise.  [default: synthetic, where the model takes images or "
     "sound]",
 )
-@click.option("--samples", type=click.IntRange(1), default=200, show_default=True, help="How many of them to use.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="How many of them to use; of made-up sound, for each number that chooses a branch.",
+)
 @click.option(
     "--method",
     type=click.Choice(["minmax", "percentile", "entropy"]),

@@ -14,7 +14,7 @@ from zoosmith.onnx_model.loading import model_name
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples.graph_inputs import signal_input
-from zoosmith.quantize.samples.made_inputs import random_cases, sound_cases
+from zoosmith.quantize.samples.made_inputs import choice_sets, random_cases, sound_cases
 from zoosmith.quantize.samples.made_pictures import KINDS, fitting_kinds
 from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, array_files, read_samples, takes_images
 from zoosmith.quantize.samples.seen_samples import sample_digests
@@ -37,7 +37,7 @@ class Calibration:
     Attributes:
         source: `synthetic` (made-up pictures), `random`, an NPZ file, or a folder of images; None for `synthetic` where
             the model takes images.
-        samples: how many of them to use.
+        samples: how many of them to use; of made-up sound so many for each number that chooses a branch.
         method: how ranges come from samples, as `quantize` takes it.
         preprocess: the convention for images, or `auto` for the one that the model was trained with. None is
             `caffe-densenet`, or where that is far from the statistics which the model states, the nearest.
@@ -107,7 +107,9 @@ def gather(
 
     to_array = _preprocessing(model, calibration, inputs, progress)
     source = _source(model, calibration)
-    calibration = replace(calibration, source=source, samples=count(source, calibration.samples))
+    # the ranges of each branch come from sound of its own
+    wanted = calibration.samples * (choice_sets(model) if source == SOUND else 1)
+    calibration = replace(calibration, source=source, samples=count(source, wanted))
     samples = _samples(model, calibration, inputs, to_array, skip)
     may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
     distance = check_samples(model, samples, force=calibration.force or may_choose)

@@ -422,5 +422,5 @@ def test_a_net_of_sound_is_calibrated_on_made_up_sound_of_each_rate(tmp_path: Pa
     output = tmp_path / "int8.onnx"
     code, out, err = run("quantize", tmp_path / "sound.onnx", "-o", output, "--samples", 20, "--every-layer")
     assert code == 0 and "stays in float" not in err
-    assert "calibrated on 20 samples of synthetic sound, which cannot be judged" in out
+    assert "calibrated on 40 samples of synthetic sound, which cannot be judged" in out
     assert sum(node.op_type == "QLinearConv" for node in all_nodes(onnx.load(output))) == 2
