@@ -203,6 +203,42 @@ def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
         yield staging.path.parent
 
 
+def refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that cannot be written, as far as that is known before: so no work is done in vain.
+
+    Args:
+        path: where the file is to be; nothing is made there.
+
+    Raises:
+        ZoosmithError: as `atomic_writer` does.
+    """
+    target = Path(path)
+    if target in _STREAMS:
+        return
+    target = Path(os.path.realpath(target))
+    above = next(folder for folder in target.parents if folder.exists())
+    try:
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{above} is no folder")
+        _mode_of_replaced(target)
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ZoosmithError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def refuse_replacing(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse an output in the place of a file that it is made of and that cannot be made of it again.
+
+    Raises ZoosmithError, which names the file.
+    """
+    for source in sources:
+        if path not in _STREAMS and path.exists() and source.exists() and path.samefile(source):
+            raise ZoosmithError(
+                f"{path}: is what the output is made of, and would be lost; expected another file to write"
+            )
+
+
 def is_stream(path: Path) -> bool:
     """Whether writing to a path goes on in place, as to the standard output and the null device."""
     return path in _STREAMS

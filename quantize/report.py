@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from zoosmith.onnx_model.counting import counted
 from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.onnx_model.traversal import all_nodes, all_tensors
 from zoosmith.quantize.calibration import Samples
@@ -49,12 +50,12 @@ class Summary:
         return asdict(self)
 
     def __str__(self) -> str:
-        products = f"{self.products} integer products, " if self.products else ""
+        products = f"{counted(self.products, 'integer product')}, " if self.products else ""
         if self.encoded:
-            counts = f"{self.encoded} layers between QuantizeLinear and DequantizeLinear"
+            counts = f"{counted(self.encoded, 'layer')} between QuantizeLinear and DequantizeLinear"
         else:
-            conversions = f"{self.float_conversions} conversions between float and integers"
-            counts = f"{self.convolutions} integer convolutions, {products}{conversions}"
+            conversions = f"{counted(self.float_conversions, 'conversion')} between float and integers"
+            counts = f"{counted(self.convolutions, 'integer convolution')}, {products}{conversions}"
         alike = "" if self.cosine is None else f", cosine {self.cosine:.4f}"
         error = f"error {self.error:.4f} standard deviations"
         return f"{self.bytes:,} bytes of {self.bytes_before:,}, {counts}, {error}{alike}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto
 
+from zoosmith.onnx_model.counting import counted
 from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples.reading import MADE_UP, SYNTHETIC, part_of
@@ -46,7 +47,7 @@ class Split:
 
     def __str__(self) -> str:
         """What outputs are compared on."""
-        return f"{len(self.compared)} samples {'not calibrated on' if self.held_out else 'calibrated on'}"
+        return f"{counted(len(self.compared), 'sample')} {'not calibrated on' if self.held_out else 'calibrated on'}"
 
 
 def with_held_out(source: str, count: int) -> int:

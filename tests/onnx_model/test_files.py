@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoosmith.onnx_model.errors import ZoosmithError
-from zoosmith.onnx_model.files import atomic_writer, write_atomic
+from zoosmith.onnx_model.files import atomic_writer, refuse_replacing, refuse_unwritable, write_atomic
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_leftover(tmp_path: Path) -> None:
@@ -74,3 +74,36 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
         write_atomic(tmp_path / "model.onnx", b"whole")
         file.write(b"whole too")
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "other.onnx", foreign.name}
+
+
+def test_what_cannot_be_written_is_known_before_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    for path, reason in {
+        "folder": "Is a directory",
+        "file/new": "file is no folder",
+        "file/deep/new": "file is no folder",
+    }.items():
+        with pytest.raises(ZoosmithError, match=f"{path}: cannot be written: .*{reason}"):
+            refuse_unwritable(tmp_path / path)
+    for path in (tmp_path / "file", tmp_path / "new" / "deep", Path(os.devnull), Path("new")):
+        refuse_unwritable(path)
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_may_not_be_written_is_known_before(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ZoosmithError, match="new: cannot be written: Permission denied"):
+        refuse_unwritable(tmp_path / "new")
+    tmp_path.chmod(0o700)
+
+
+def test_an_output_is_not_written_over_what_it_is_made_of(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"")
+    (tmp_path / "link").symlink_to("source")
+    for name in ("source", "link"):
+        with pytest.raises(ZoosmithError, match=f"{name}: is what the output is made of, and would be lost"):
+            refuse_replacing(tmp_path / name, [tmp_path / "other", tmp_path / "source"])
+    refuse_replacing(tmp_path / "other", [tmp_path / "source"])
+    refuse_replacing(Path(os.devnull), [tmp_path / "source"])

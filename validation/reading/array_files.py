@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from zoosmith.onnx_model.file_kinds import HEAD, other_kind
 from zoosmith.onnx_model.reading import open_regular, reading
 from zoosmith.onnx_model.tensor_data import check_shape
 from zoosmith.validation.errors import ValidationError
@@ -18,6 +19,7 @@ from zoosmith.validation.errors import ValidationError
 # what is read of one compressed array: a file of a megabyte may hold a thousand times as much
 _LARGEST_COMPRESSED = 1 << 30
 
+_ZIP = b"PK"
 _EXPECTED = "numpy's arrays without pickles"
 
 
@@ -130,9 +132,14 @@ def open_arrays(path: str | os.PathLike[str], *, name: str | None = None) -> Ite
     with (
         reading(path if name is None else name, _EXPECTED, ValidationError),
         open_regular(path, name=name, error=ValidationError) as file,
-        zipfile.ZipFile(file) as archive,
     ):
-        yield ArrayArchive(archive)
+        begin = file.read(HEAD)
+        kind = None if begin.startswith(_ZIP) else other_kind(begin)
+        if kind is not None:
+            raise ValidationError(f"expected an NPZ file of arrays by name, as numpy.savez writes it, found {kind}")
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            yield ArrayArchive(archive)
 
 
 def is_single_array(path: str | os.PathLike[str]) -> bool:

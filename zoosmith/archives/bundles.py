@@ -11,7 +11,7 @@ from zoosmith.archives.packing import Member, write_archive
 from zoosmith.execution import SILENT, Progress
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.external_data import external_files
-from zoosmith.onnx_model.files import is_stream
+from zoosmith.onnx_model.files import is_stream, refuse_replacing
 from zoosmith.onnx_model.loading import load_in_place, load_structure
 from zoosmith.onnx_model.ports import output_ports
 from zoosmith.validation import Comparison, InputSource, Limits, ValidationError, compare, runner_for
@@ -52,6 +52,7 @@ def bundle(
         ZoosmithError: the model cannot be read or run, or the archive not written.
     """
     inputs = inputs or InputSource()
+    refuse_replacing(output, [model])
     structure = load_in_place(model)
     try:
         refuse_random(structure)

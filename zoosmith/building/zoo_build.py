@@ -26,6 +26,7 @@ from zoosmith.execution import (
     local_executor,
 )
 from zoosmith.html_report import REPORT
+from zoosmith.onnx_model.counting import counted
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.recipes.onnx_source import OnnxSource
 from zoosmith.recipes.parameters import file_facts
@@ -68,7 +69,7 @@ class BuiltEntry:
         rows = self.report["rows"]
         checks = [check["passed"] for row in rows for check in row["checks"]]
         kept = ", built before" if self.kept else ""
-        return f"{sum(checks)} of {len(checks)} checks passed, {len(rows)} row{'s' if len(rows) != 1 else ''}{kept}"
+        return f"{sum(checks)} of {len(checks)} checks passed, {counted(len(rows), 'row')}{kept}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -9,6 +9,7 @@ from zoosmith.cli.command import Command
 from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import cluster_option, follow_links_option, html_option, jobs_option, limit_options
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def audit(
     terminal.result(
         report.as_dict(),
         _table(report),
-        f"{files} file{'' if files == 1 else 's'}, {report.checks} checks, "
+        f"{counted(files, 'file')}, {counted(report.checks, 'check')}, "
         f"{defects or 'no'} defect{'' if defects == 1 else 's'}"
         + (f"; {unchecked} checks could not be made" if unchecked else ""),
     )

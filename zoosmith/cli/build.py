@@ -17,6 +17,7 @@ from zoosmith.cli.options import (
     timeout_option,
 )
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +133,8 @@ def build(
             return _build_zoo(terminal, zoo, out, jobs, timeout, cache, executor)
     if click.get_current_context().params["cluster"] is not None:
         raise click.UsageError("--cluster builds the models of a ZOO.toml, each on one worker; give such a file")
+    if data is None and (labels is not None or dataset is not None):
+        raise click.UsageError("--labels and --dataset need --data, the images that they are of")
     options = BuildOptions(
         weights=weights,
         rows=rows,
@@ -200,7 +203,7 @@ def _show(terminal: Terminal, out: Path, recipe: "Recipe", report: "Report") -> 
 
     checks = [(row.name, check) for row in report.rows for check in row.checks]
     failed = [(name, check) for name, check in checks if not check.passed]
-    count = f"{len(report.written)} row{'s' if len(report.written) != 1 else ''}"
+    count = counted(len(report.written), "row")
     terminal.result(
         {"out": str(out), **report.as_dict()},
         f"{report.title}, weights: {report.weights}. Errors are in standard deviations of the output.",

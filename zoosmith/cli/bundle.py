@@ -9,6 +9,7 @@ from zoosmith.cli.command import Command
 from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import follow_links_option, input_options, output_option, providers_option, timeout_option
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from zoosmith.validation.inputs.source import InputSource
@@ -49,5 +50,5 @@ def bundle(
     size = output.stat().st_size if output.is_file() else None
     terminal.result(
         {"model": str(model), "output": str(output), "sets": made, "bytes": size},
-        f"{output}: {made} data set{'s' if made > 1 else ''}" + ("" if size is None else f", {size:,} bytes"),
+        f"{output}: {counted(made, 'data set')}" + ("" if size is None else f", {size:,} bytes"),
     )

@@ -10,6 +10,7 @@ from zoosmith.cli.command import Command
 from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import timeout_option
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from zoosmith.cli.tables import Table
@@ -74,7 +75,7 @@ def _list(terminal: Terminal, hub: "Hub", name: str | None, tags: tuple[str, ...
     found = hub.search(None if name is None else name.partition(":")[0], tags)
     for problem in hub.manifest.problems:
         terminal.note(f"note: left out: {problem}")
-    count = f"{len(found)} file{'' if len(found) == 1 else 's'}"
+    count = counted(len(found), "file")
     terminal.result({"models": [_entry(info) for info in found]}, _table(found), count)
 
 

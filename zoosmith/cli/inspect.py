@@ -10,6 +10,7 @@ from zoosmith.cli.option_types import PATH
 from zoosmith.cli.options import follow_links_option
 from zoosmith.cli.terminal import Terminal
 from zoosmith.cli.terminal import error as print_error
+from zoosmith.onnx_model.counting import counted
 
 _LISTED = 12
 
@@ -59,19 +60,19 @@ def _lines(description: dict[str, Any]) -> list[str]:
     for part in ("operators", "layers"):
         if part in description:
             listed = _joined(f"{count} {kind}" for kind, count in description[part].items())
-            lines.append(f"  {sum(description[part].values())} {part}: {listed}")
+            lines.append(f"  {counted(sum(description[part].values()), part.removesuffix('s'))}: {listed}")
     for place in ("inputs", "outputs"):
         if place in description:
             values = [_value(value) for value in description[place]]
-            lines.append(
-                f"  {len(values)} {'external ' if 'untranslatable' in description else ''}{place}: {_joined(values)}"
-            )
+            noun = f"{'external ' if 'untranslatable' in description else ''}{place.removesuffix('s')}"
+            lines.append(f"  {counted(len(values), noun)}: {_joined(values)}")
     if "unread_results" in description:
         lines[-1] = (
             f"  no external outputs; results that nothing reads: {_joined(description['unread_results']) or 'none'}"
         )
     if "parameters" in description:
-        lines.append(f"  {description['parameters']} parameters with {description['parameter_values']:,} values")
+        parameters, values = description["parameters"], description["parameter_values"]
+        lines.append(f"  {counted(parameters, 'parameter')} with {counted(values, 'value')}")
     if "untranslatable" in description:
         missing = [f"{count} {kind}" for kind, count in description["untranslatable"].items()]
         lines.append(f"  cannot be translated: {_joined(missing)}" if missing else "  everything can be translated")

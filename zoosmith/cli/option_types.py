@@ -1,6 +1,6 @@
 """Types of options that several commands share: a command takes them as values, ready for its service."""
 
-from math import isnan
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +15,31 @@ PATH = click.Path(path_type=Path)
 
 
 class Number(click.FloatRange):
-    """A number between limits. `nan` is between none: every comparison with it is false."""
+    """A number between limits. `nan` is between none: every comparison with it is false; `inf` would be no limit."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""
         number = super().convert(value, param, ctx)
-        if isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a {'' if isnan(number) else 'finite '}number", param, ctx)
         return number
 
 
 class OutputPath(click.Path):
-    """A file to write; `-` is the standard output."""
+    """A file to write; `-` is the standard output. One that cannot be written is refused before any work is done."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        from zoosmith.onnx_model.files import STANDARD_OUTPUT
+        from zoosmith.onnx_model.files import STANDARD_OUTPUT, refuse_unwritable
 
-        path = super().convert(value, param, ctx)
-        return STANDARD_OUTPUT if path == Path("-") else path
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click's stub asks for a str
+        if path == Path("-"):
+            return STANDARD_OUTPUT
+        refuse_unwritable(path)
+        return path
 
 
 OUTPUT_PATH = OutputPath()
@@ -53,6 +56,9 @@ class PagePath(click.Path):
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click's stub asks for a str
         if path.suffix.lower() not in {".html", ".htm"}:
             self.fail(f"{str(path)!r}: expected a name that ends in .html", param, ctx)
+        from zoosmith.onnx_model.files import refuse_unwritable
+
+        refuse_unwritable(path)
         return path
 
 

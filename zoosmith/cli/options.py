@@ -146,7 +146,7 @@ def cache_option(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--cache",
             metavar="FOLDER",
-            type=PATH,
+            type=click.Path(file_okay=False, path_type=Path),
             help="Where measured ranges are kept for the next time.  [default: the user's cache]",
         ),
     ):

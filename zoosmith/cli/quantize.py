@@ -20,6 +20,7 @@ from zoosmith.cli.options import (
     providers_option,
 )
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from zoosmith.files.calibration import Calibration
@@ -213,6 +214,8 @@ def quantize(
             return _halve(terminal, model, output, kind, calibration, report, inputs, limits, providers)
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
+    if labels is not None and data is None:
+        raise click.UsageError("--labels needs --data, the images that they are of")
     if form == "integer" and (symmetric or signed or reduce_range):
         raise click.UsageError("--symmetric, --int8-activations and --reduce-range need --format qdq")
     if form == "qdq" and allow_contrib:
@@ -318,7 +321,7 @@ def _write_report(path: Path | None, result: dict[str, Any]) -> None:
 def _line(found: "Quantized", data: Path | None) -> list[str]:
     if found.written.output is None:
         return []
-    kept = f", {len(found.kept)} layers kept in float" if found.kept else ""
+    kept = f", {counted(len(found.kept), 'layer')} kept in float" if found.kept else ""
     drop = "" if found.drop is None else f", top-1 drop {100 * found.drop:.2f} % on {data}"
     proof = "" if found.written.proof is None else f", {found.written.proof}"
     slow = [] if found.summary.slow is None else [f"{found.written.output}: {found.summary.slow}"]
@@ -333,7 +336,7 @@ def _line(found: "Quantized", data: Path | None) -> list[str]:
 
 
 def _judged(found: "Quantized") -> str:
-    samples = f"calibrated on {found.samples} samples of {found.calibrated_on}"
+    samples = f"calibrated on {counted(found.samples, 'sample')} of {found.calibrated_on}"
     if found.unreadable:
         samples += f" ({found.unreadable} that cannot be read left out)"
     if found.distance is None:

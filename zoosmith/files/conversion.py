@@ -14,6 +14,7 @@ from zoosmith.convert.translation import InputInfo
 from zoosmith.execution import SILENT, Progress
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.errors import ZoosmithError
+from zoosmith.onnx_model.files import refuse_replacing
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.reading import read_regular, reading
 from zoosmith.onnx_model.saving import save_model
@@ -88,6 +89,7 @@ def convert_net(
     Raises:
         ZoosmithError: the net cannot be read, translated or run, the file cannot be written.
     """
+    refuse_replacing(output, [predict_net] if init_net is None else [predict_net, init_net])
     source = read_model(predict_net, init_net)
     net = with_outputs(source.net, outputs)
     read = {*net.external_input, *(blob for op in net.op for blob in op.input)}

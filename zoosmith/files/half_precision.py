@@ -9,8 +9,9 @@ from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
 from zoosmith.files.calibration import Calibration, gather
-from zoosmith.files.quantization import errors_of_file
+from zoosmith.files.quantization import errors_of_file, refuse_wrong_feed
 from zoosmith.files.writing import Written, write_verified
+from zoosmith.onnx_model.files import refuse_replacing
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.onnx_model.saving import save_model
@@ -21,6 +22,7 @@ from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
 from zoosmith.quantize.writing.half_weights_writer import BFLOAT16
 from zoosmith.validation import InputSource, Limits, compare, runner_for, verify_models
+from zoosmith.validation.running.onnx_runtime import available_providers
 
 # samples that choose what stays in float32, and that the result is verified on
 _SAMPLES = 8
@@ -121,10 +123,14 @@ def halve_file(
         ZoosmithError: the model or the samples cannot be read, converted or run; the file cannot be written.
     """
     inputs = inputs or InputSource()
+    refuse_replacing(output, [source])
+    if providers:
+        available_providers(providers)
     original = load_model(source)
     if calibration.source is None and not takes_images(original):
         calibration = replace(calibration, source="random")
     with errors_of_file(original, source, calibration, inputs):
+        refuse_wrong_feed(original, inputs)
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
         float_source = _raised(original, kind, source, progress)
         state_digests(float_source, gathered.seen)

@@ -12,6 +12,7 @@ from zoosmith.execution import SILENT, Progress
 from zoosmith.files.calibration import Calibration, explained, gather
 from zoosmith.files.opset_conversion import Wanted, chosen_opset, converted
 from zoosmith.files.writing import Written, write_verified
+from zoosmith.onnx_model.files import refuse_replacing
 from zoosmith.onnx_model.loading import model_name
 from zoosmith.onnx_model.mapped import load_mapped, loaded
 from zoosmith.onnx_model.opsets import default_opset
@@ -38,7 +39,7 @@ from zoosmith.validation import (
     verify_models,
 )
 from zoosmith.validation.reading.preprocess import ToArray
-from zoosmith.validation.running.onnx_runtime import onnx_runtime
+from zoosmith.validation.running.onnx_runtime import available_providers, onnx_runtime
 
 # what older models are raised to: the first opset whose MaxPool takes integers
 _RAISED_TO = 12
@@ -156,10 +157,14 @@ def quantize_file(
     """
     inputs, accuracy = inputs or InputSource(), accuracy or Accuracy()
     _refuse_unmeasurable(target)
+    refuse_replacing(output, [source])
+    if providers:
+        available_providers(providers)
     labelled, max_drop = accuracy.data, 1.0 if accuracy.max_drop is None else accuracy.max_drop
     original = load_mapped(source)
     with errors_of_file(original, source, calibration, inputs):
         refuse_quantized(original)
+        refuse_wrong_feed(original, inputs)
         integer_source = _fitting(original, target, source, progress)
         gathered = gather(original, calibration, inputs, progress, count=with_held_out)
         if labelled is not None:
@@ -238,6 +243,12 @@ def errors_of_file(model: ModelProto, source: Path, calibration: Calibration, in
     except ValidationError as error:
         name, text = f"{model_name(model)}: ", str(explained(error, model, calibration, inputs))
         raise type(error)(f"{source}: {text.removeprefix(name)}" if text.startswith(name) else text) from error
+
+
+def refuse_wrong_feed(model: ModelProto, inputs: InputSource) -> None:
+    """Raise ValidationError where the data to verify on cannot be read, before the work that they are for is done."""
+    if inputs.feed is not None:
+        inputs.cases(model)
 
 
 def _refuse_unmeasurable(target: Target) -> None:

@@ -59,7 +59,7 @@ def test_an_init_net_shows_its_parameters(files: dict[str, Path]) -> None:
     found = inspect_file(files["init.pb"])
     assert found["kind"] == "caffe2 init net"
     assert (found["parameters"], found["parameter_values"]) == (1, 6)
-    assert "1 parameters with 6 values" in run(files["init.pb"]).output
+    assert "1 parameter with 6 values" in run(files["init.pb"]).output
 
 
 def test_a_model_shows_opset_inputs_and_symbolic_sizes(files: dict[str, Path]) -> None:

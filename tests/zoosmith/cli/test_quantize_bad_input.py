@@ -165,3 +165,43 @@ def test_a_limit_that_is_no_number(option: str, tmp_path: Path, capsys: pytest.C
     assert end.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: Invalid value for '{option}': 'nan' is not a number")
+
+
+IN_VAIN = {
+    "an infinite limit": (["--atol", "inf"], "Invalid value for '--atol': 'inf' is not a finite number"),
+    "an infinite time": (["--timeout", "inf"], "Invalid value for '--timeout': 'inf' is not a finite number"),
+    "labels of nothing": (["--labels", "labels.csv"], "--labels needs --data, the images that they are of"),
+    "a cache that is a file": (["--cache", "net.onnx"], "Invalid value for '--cache': Directory 'net.onnx' is a file"),
+    "a provider that is not there": (["--providers", "zz"], "provider 'zz': the installed ONNX Runtime "),
+    "data that are not there": (["--feed", "no.npz", "--atol", "1"], "no.npz: no such file or folder"),
+    "a page in a file": (["--html", "net.onnx/a.html"], "net.onnx/a.html: cannot be written: "),
+    "an output in a file": (["-o", "net.onnx/a.onnx"], "net.onnx/a.onnx: cannot be written: "),
+    "an output that is a folder": (["-o", "folder"], "folder: cannot be written: Is a directory"),
+    "an output over its source": (["-o", "net.onnx"], "net.onnx: is what the output is made of, and would be lost"),
+    "an output over a link to its source": (["-o", "link.onnx"], "link.onnx: is what the output is made of"),
+    "an array without a name": (
+        ["--calibrate", "a.npy"],
+        "a.npy: expected an NPZ file of arrays by name, as numpy.savez",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_VAIN)
+@pytest.mark.parametrize("kind", ["int8", "float16"])
+def test_what_cannot_end_well_is_refused_before_any_work(
+    case: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(net(), "net.onnx")
+    Path("link.onnx").symlink_to("net.onnx")
+    Path("folder").mkdir()
+    np.save("a.npy", values())
+    options, message = IN_VAIN[case]
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    with pytest.raises(SystemExit) as end:
+        main(["quantize", "net.onnx", "-o", "out.onnx", "--to", kind, "--calibrate", "random", *options])
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    if kind == "int8" or "--labels" not in options:
+        assert line.startswith("error: ") and message in line
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
