@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @verify_option
 @input_options
 @limit_options()
-@prove_in_option
+@prove_in_option()
 @providers_option
 def convert(
     terminal: Terminal,

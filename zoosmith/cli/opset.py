@@ -65,7 +65,7 @@ _LISTED = 2
 @verify_option
 @input_options
 @limit_options()
-@prove_in_option
+@prove_in_option()
 @providers_option
 @follow_links_option("files")
 @html_option

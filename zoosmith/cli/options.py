@@ -294,31 +294,37 @@ def limit_options(
     return decorate
 
 
-def prove_in_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--prove-in`: runtimes that become part of the command's `limits`; stands below `limit_options`."""
+def prove_in_option(*, apart: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--prove-in`: runtimes that become part of the command's `limits`; stands below `limit_options`.
 
-    @wraps(function)
-    def with_runtimes(*args: Any, limits: "Limits | None", prove_in: tuple[str, ...], **named: Any) -> Any:
-        from dataclasses import replace
+    With `apart`, a command without limits gets them as `prove_in`.
+    """
 
-        from zoosmith.validation.runtimes import runtime_for
-        from zoosmith.validation.runtimes.environment import installed_python
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def with_runtimes(*args: Any, limits: "Limits | None", prove_in: tuple[str, ...], **named: Any) -> Any:
+            from dataclasses import replace
 
-        for runtime in prove_in:
-            installed_python(runtime_for(runtime))
-        if prove_in and limits is None:
-            raise click.UsageError("--prove-in needs --atol or --rtol, how far the result may be from the original")
-        if limits is not None:
-            limits = replace(limits, prove_in=prove_in)
-        return function(*args, limits=limits, **named)
+            from zoosmith.validation.runtimes import runtime_for
+            from zoosmith.validation.runtimes.environment import installed_python
 
-    return click.option(
-        "--prove-in",
-        multiple=True,
-        metavar="RUNTIME",
-        help="Run the result in this runtime as well, as in onnxruntime==1.6.0, installed by `zoosmith runtime "
-        "install`. Repeatable.",
-    )(with_runtimes)
+            for runtime in prove_in:
+                installed_python(runtime_for(runtime))
+            if limits is not None:
+                limits = replace(limits, prove_in=prove_in)
+            if apart:
+                named["prove_in"] = prove_in
+            return function(*args, limits=limits, **named)
+
+        return click.option(
+            "--prove-in",
+            multiple=True,
+            metavar="RUNTIME",
+            help="Run the result in this runtime as well, as in onnxruntime==1.6.0, installed by `zoosmith runtime "
+            "install`. Repeatable.",
+        )(with_runtimes)
+
+    return decorate
 
 
 def timeout_option(default: float, help: str = ALL_RUNS) -> Callable[[Function], Function]:

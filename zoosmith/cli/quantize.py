@@ -142,7 +142,7 @@ _INT8_OPTIONS = (
     apart=True,
     timeout_help="For one run of a model, and for all of the verification; what takes longer is stopped.",
 )
-@prove_in_option
+@prove_in_option(apart=True)
 @follow_links_option("model")
 @providers_option
 @html_option
@@ -172,6 +172,7 @@ def quantize(
     cache: Path | None,
     inputs: "InputSource",
     limits: "Limits | None",
+    prove_in: tuple[str, ...],
     timeout: float,
     providers: list[str] | None,
 ) -> int:
@@ -211,7 +212,7 @@ def quantize(
     if kind != "int8":
         _refuse_int8_options(kind)
         with runs_limited(timeout):
-            return _halve(terminal, model, output, kind, calibration, report, inputs, limits, providers)
+            return _halve(terminal, model, output, kind, calibration, report, inputs, limits, prove_in, providers)
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop needs --data, a folder of labelled images to measure on")
     if labels is not None and data is None:
@@ -220,6 +221,8 @@ def quantize(
         raise click.UsageError("--symmetric, --int8-activations and --reduce-range need --format qdq")
     if form == "qdq" and allow_contrib:
         raise click.UsageError("--allow-contrib needs --format integer")
+    if prove_in and limits is None:
+        raise click.UsageError("--prove-in needs --atol or --rtol, how far the result may be from the original")
     if inputs.feed is not None and limits is None:
         raise click.UsageError("--feed needs --atol or --rtol, the limit to verify on it")
     images = None if data is None else ImageFolder(data, labels)
@@ -273,6 +276,7 @@ def _halve(
     report: Path | None,
     inputs: "InputSource",
     limits: "Limits | None",
+    prove_in: tuple[str, ...],
     providers: list[str] | None,
 ) -> int:
     from zoosmith.files.half_precision import halve_file
@@ -284,6 +288,7 @@ def _halve(
         calibration,
         inputs=inputs,
         limits=limits,
+        prove_in=prove_in,
         providers=providers,
         progress=terminal.progress(),
     )

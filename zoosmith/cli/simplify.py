@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @verify_option
 @input_options
 @limit_options(atol=1e-4)
-@prove_in_option
+@prove_in_option()
 @follow_links_option("model")
 @providers_option
 @html_option

@@ -1,6 +1,6 @@
 """A model's file in half precision: written, verified on samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import OLDEST_OF_BFLOAT16, Half, to_half
 from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
-from zoosmith.quantize.writing.half_weights_writer import BFLOAT16
-from zoosmith.validation import InputSource, Limits, compare, runner_for, verify_models
+from zoosmith.quantize.selection import before_saturation, before_selection
+from zoosmith.quantize.writing.half_weights_writer import BFLOAT16, FLOAT16
+from zoosmith.validation import InputSource, Limits, Proof, compare, runner_for, verify_models
 from zoosmith.validation.running.onnx_runtime import available_providers
 
 # samples that choose what stays in float32, and that the result is verified on
@@ -75,15 +76,18 @@ class _Accepted:
         original: the float32 model.
         samples: its inputs by name.
         limits: as for the verification.
+        compared: a model -> the one whose outputs are compared.
     """
 
-    def __init__(self, original: ModelProto, samples: Samples, limits: Limits) -> None:
-        self._samples, self._limits = samples, limits
-        runner = runner_for(original)
+    def __init__(
+        self, original: ModelProto, samples: Samples, limits: Limits, compared: Callable[[ModelProto], ModelProto]
+    ) -> None:
+        self._samples, self._limits, self._compared = samples, limits, compared
+        runner = runner_for(compared(original))
         self._wanted = [runner.run(sample) for sample in samples]
 
     def __call__(self, model: ModelProto) -> bool:
-        runner, limits = runner_for(model), self._limits
+        runner, limits = runner_for(self._compared(model)), self._limits
         return all(
             compare(wanted, runner.run(sample), rtol=limits.rtol, atol=limits.atol).passed
             for wanted, sample in zip(self._wanted, self._samples, strict=True)
@@ -98,6 +102,7 @@ def halve_file(
     *,
     inputs: InputSource | None = None,
     limits: Limits | None = None,
+    prove_in: tuple[str, ...] = (),
     providers: Sequence[str] | None = None,
     progress: Progress = SILENT,
 ) -> Halved:
@@ -111,7 +116,9 @@ def halve_file(
             no images.
         inputs: seed and sizes of random samples.
         limits: how far the outputs on the samples may be from the original's; nothing is written where they are
-            farther. By default 1 % and 0.05 standard deviations, 5 % and 0.2 for bfloat16.
+            farther. By default 1 % and 0.05 standard deviations, 5 % and 0.2 for bfloat16; in float16 of what a Sigmoid
+            or Softmax reads, where it makes an output. Boxes and integers are compared by what they are selected from.
+        prove_in: other runtimes that the result has to run and agree in, as those of `Limits`.
         providers: execution providers of ONNX Runtime for the verification.
         progress: notified of every stage.
 
@@ -127,6 +134,13 @@ def halve_file(
     if providers:
         available_providers(providers)
     original = load_model(source)
+    own = limits is None and kind == FLOAT16
+    limits = replace(limits or _LIMITS[kind], prove_in=prove_in)
+
+    def compared(model: ModelProto) -> ModelProto:
+        model = before_selection(model)
+        return before_saturation(model) if own else model
+
     if calibration.source is None and not takes_images(original):
         calibration = replace(calibration, source="random")
     with errors_of_file(original, source, calibration, inputs):
@@ -134,26 +148,25 @@ def halve_file(
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
         float_source = _raised(original, kind, source, progress)
         state_digests(float_source, gathered.seen)
-        accepted = _Accepted(original, gathered.samples[:_SAMPLES], limits or _LIMITS[kind])
+        accepted = _Accepted(original, gathered.samples[:_SAMPLES], limits, compared)
         half = to_half(float_source, gathered.samples, kind, accepted=accepted, progress=progress)
-    written = write_verified(
-        output,
-        lambda path: save_model(half.model, path),
-        source,
-        lambda path, check: verify_models(
-            source,
-            path,
+    as_it_is = compared(original) is original
+
+    def prove(path: Path, check: Callable[[], None]) -> Proof:
+        return verify_models(
+            source if as_it_is else compared(original),
+            path if as_it_is else compared(load_model(path)),
             inputs=inputs,
             given=None if inputs.feed is not None else gathered.samples[:_SAMPLES],
             source=f"samples of {gathered.source}" if inputs.feed is None else str(inputs),
-            limits=limits or _LIMITS[kind],
+            limits=limits,
             providers=providers,
-            result_structure=half.model,
+            result_structure=half.model if as_it_is else None,
             meanwhile=check,
             progress=progress,
-        ),
-        optional=False,
-    )
+        )
+
+    written = write_verified(output, lambda path: save_model(half.model, path), source, prove, optional=False)
     return Halved(written, kind, gathered.source, half.model.ByteSize(), original.ByteSize(), half)
 
 

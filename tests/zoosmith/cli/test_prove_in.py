@@ -117,3 +117,10 @@ class TestQuantize:
     def test_a_limit_is_needed(self, files: tuple[Path, Path], capsys) -> None:
         assert run(self.arguments(*files)) == 2
         assert "--prove-in needs --atol or --rtol" in capsys.readouterr().err
+
+    @pytest.mark.usefixtures("this_python")
+    def test_half_precision_has_limits_of_its_own(self, files: tuple[Path, Path], capsys) -> None:
+        assert run([*self.arguments(*files), "--to", "float16", "--json"]) == 0
+        proof = json.loads(capsys.readouterr().out)["result"]["proof"]
+        assert [found["outcome"] for found in proof["elsewhere"]] == ["verified"]
+        assert proof["passed"] and files[1].exists()

@@ -357,6 +357,37 @@ def test_half_precision_is_verified_and_halves_the_file(kind: str, model: Path, 
     assert f"the model in {kind} " in err and "nothing written" in err
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_a_net_that_ends_in_an_argmax_is_judged_by_what_that_reads(kind: str, tmp_path: Path, run: Run) -> None:
+    net = Net([1, 3, 16, 16], opset=17)
+    best = net.add("ArgMax", net.conv(net.conv("data", 3, 512), 512, 64), axis=1)
+    model = net.model(best)
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(best, onnx.TensorProto.INT64, [1, 1, 16, 16]))
+    onnx.save(model, tmp_path / "net.onnx")
+    output = tmp_path / "half.onnx"
+    code, out, err = run(
+        "quantize", tmp_path / "net.onnx", "-o", output, "--to", kind, "--calibrate", "random", "--json"
+    )
+    assert code == 0, err
+    result = json.loads(out)["result"]
+    assert result["bytes"] < 0.6 * result["bytes_before"]
+    [port] = onnx.load(output).graph.output
+    assert (port.name, port.type.tensor_type.elem_type) == (best, onnx.TensorProto.INT64)
+
+
+def test_a_net_that_ends_in_a_steep_sigmoid_is_judged_in_float16_by_what_that_reads(tmp_path: Path, run: Run) -> None:
+    net = Net([1, 3, 16, 16], opset=17)
+    steep = net.add("Mul", net.conv(net.conv("data", 3, 512), 512, 64), net.constant(np.float32(300)))
+    onnx.save(net.model(net.add("Sigmoid", steep)), tmp_path / "net.onnx")
+    options = ["-o", tmp_path / "half.onnx", "--to", "float16", "--calibrate", "random", "--json"]
+    code, out, err = run("quantize", tmp_path / "net.onnx", *options)
+    assert code == 0, err
+    result = json.loads(out)["result"]
+    assert result["bytes"] < 0.6 * result["bytes_before"] and result["kept_in_float"] == []
+    code, out, _ = run("quantize", tmp_path / "net.onnx", *options, "--rtol", "1e-2", "--atol", "5e-2")
+    assert code == 1 or json.loads(out)["result"]["kept_in_float"]
+
+
 def test_a_quantized_model_is_not_quantized_again(model: Path, tmp_path: Path, run: Run) -> None:
     options = ["--calibrate", "random", "--samples", 2, "--force"]
     assert run("quantize", model, "-o", tmp_path / "int8.onnx", *options)[0] == 0
