@@ -13,6 +13,7 @@ from zoosmith.opset_upgrade.caveats import Caveat
 from zoosmith.opset_upgrade.conversion_run import ConversionRun
 from zoosmith.opset_upgrade.domains import choose_versions
 from zoosmith.opset_upgrade.explanation import Change
+from zoosmith.opset_upgrade.integer_convolutions import with_integer_convolutions
 
 
 @dataclass(frozen=True)
@@ -110,5 +111,6 @@ def convert(
         whole.CopyFrom(model)
         load_small_tensors(whole, FilePath(folder))
         model = whole
+    model = with_integer_convolutions(model, target)
     run = ConversionRun(model, choose_versions(model, target, domains, standard), ir, exact, runtime_opset)
     return Conversion(run.convert(), tuple(run.caveats), tuple(run.changes))

@@ -260,7 +260,9 @@ class Writer:
         """
         names = [name for name in self._node.output if name]
         values = [self.facts.value(name) for name in names]
-        if not names or not all(self._is_stated(name, value) for name, value in zip(names, values, strict=True)):
+        known = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        # types are asked for last: what is emitted next may tell more of them
+        if not names or len(known) < len(names) or not all(map(self._is_stated, known, known.values())):
             return False
         self.nodes.clear()
         self.admitted.clear()
@@ -268,11 +270,11 @@ class Writer:
             self.op("Identity", self.facts.constant(value), output=name)  # type: ignore[arg-type]  # none is None
         return True
 
-    def _is_stated(self, name: str, value: np.ndarray | None) -> bool:
-        """Whether a value is known and of the shape that is known of it."""
+    def _is_stated(self, name: str, value: np.ndarray) -> bool:
+        """Whether a value is of the shape that is known of it."""
         shape = self.facts.shape(name)
-        if value is None or shape is None:
-            return value is not None
+        if shape is None:
+            return True
         return len(shape) == value.ndim and all(size in (None, n) for size, n in zip(shape, value.shape, strict=True))
 
     def inline(self, function: FunctionProto, opset: int) -> None:

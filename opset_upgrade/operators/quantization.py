@@ -128,12 +128,17 @@ def _dequantize(node: NodeProto, g: Writer, scale: str, zero: str) -> None:
     """DequantizeLinear by its definition, with a scale and a zero point that broadcast to the tensor.
 
     A node with a scale of one makes the integers numbers. As a float constant, of which it would be the same, weights
-    are quantized anew by ONNX Runtime, with one scale for all channels; and it takes four times the space.
+    are quantized anew by ONNX Runtime, with one scale for all channels; and it takes four times the space. Integers of
+    32 bits are cast, since ONNX Runtime below 1.8 has that node for bytes only.
     """
     kind = g.element_type(node.input[1])
-    shared = _one_value(g, zero)
-    points = [g.typed_constant(shared, g.element_type(zero))] if shared is not None else []
-    data = g.op("DequantizeLinear", node.input[0], g.typed_constant(np.array(1), kind), *points)
+    points: list[str] = []
+    if g.element_type(node.input[0]) == TensorProto.INT32:
+        data = g.op("Cast", node.input[0], to=kind)
+    else:
+        shared = _one_value(g, zero)
+        points = [g.typed_constant(shared, g.element_type(zero))] if shared is not None else []
+        data = g.op("DequantizeLinear", node.input[0], g.typed_constant(np.array(1), kind), *points)
     if zero and not points:
         data = g.op("Sub", data, g.op("Cast", zero, to=kind))
     g.op("Mul", data, scale, output=node.output[0])

@@ -40,29 +40,74 @@ def quantized_convolution(points: np.ndarray) -> ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
 
 
-POINTS = {"0": np.zeros(CHANNELS, np.int8), "different": np.arange(-4, 4, dtype=np.int8)}
+def with_float_result(model: ModelProto) -> ModelProto:
+    """The same, and what the Conv makes is a second result."""
+    model.graph.output.append(helper.make_tensor_value_info("c", TensorProto.FLOAT, [1, CHANNELS, 8, 8]))
+    return model
+
+
+def with_relu(model: ModelProto, point: int) -> ModelProto:
+    """The same with a Relu between the Conv and its QuantizeLinear, whose zero point is `point`."""
+    (conv,) = (node for node in model.graph.node if node.op_type == "Conv")
+    conv.output[0] = "before"
+    place = list(model.graph.node).index(conv) + 1
+    model.graph.node.insert(place, helper.make_node("Relu", ["before"], ["c"]))
+    for tensor in model.graph.initializer:
+        if tensor.name == "yz":
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(np.uint8(point)), "yz"))
+    return model
+
+
+ZEROS, DIFFERENT = np.zeros(CHANNELS, np.int8), np.arange(-4, 4, dtype=np.int8)
+# what makes them -> whether they become a QLinearConv
+MODELS = {
+    "plain": (lambda: quantized_convolution(ZEROS), True),
+    "a Relu that changes nothing": (lambda: with_relu(quantized_convolution(ZEROS), 0), True),
+    "a Relu that cuts": (lambda: with_relu(quantized_convolution(ZEROS), 9), False),
+    "different zero points": (lambda: quantized_convolution(DIFFERENT), False),
+    "a result in floats": (lambda: with_float_result(quantized_convolution(ZEROS)), False),
+}
 X = RANDOM.standard_normal((1, 3, 8, 8)).astype(np.float32)
 
 
-def run(model: ModelProto) -> np.ndarray:
-    return OnnxRuntimeRunner(model, threads=1).run({"x": X})["y"]
+def assert_same(model: ModelProto, converted: ModelProto) -> None:
+    checker.check_model(converted, full_check=True)
+    expected, actual = (OnnxRuntimeRunner(each, threads=1).run({"x": X}) for each in (model, converted))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("target", [12, 11, 10])
-@pytest.mark.parametrize("points", POINTS)
-def test_every_value_stays_and_weights_stay_integers(points: str, target: int) -> None:
-    model = quantized_convolution(POINTS[points])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_value_stays_and_weights_stay_integers(name: str, target: int) -> None:
+    make, joined = MODELS[name]
+    model = make()
     converted = convert_version(model, target)
-    checker.check_model(converted, full_check=True)
-    np.testing.assert_array_equal(run(converted), run(model))
-    kept = {tensor.name: tensor.data_type for tensor in converted.graph.initializer}
-    assert (kept["w"], kept["b"]) == (TensorProto.INT8, TensorProto.INT32)
+    assert_same(model, converted)
+    assert ("QLinearConv" in {node.op_type for node in converted.graph.node}) == joined
+    assert {tensor.name: tensor.data_type for tensor in converted.graph.initializer}["w"] == TensorProto.INT8
     assert all(len(tensor.dims) < 4 for tensor in converted.graph.initializer if tensor.data_type == TensorProto.FLOAT)
 
 
-@pytest.mark.parametrize("points", POINTS)
-def test_they_go_down_and_up_again(points: str) -> None:
-    model = quantized_convolution(POINTS[points])
-    again = convert_version(convert_version(model, 12), 13)
-    checker.check_model(again, full_check=True)
-    np.testing.assert_array_equal(run(again), run(model))
+@pytest.mark.parametrize("name", MODELS)
+def test_they_go_down_and_up_again(name: str) -> None:
+    model = MODELS[name][0]()
+    assert_same(model, convert_version(convert_version(model, 12), 13))
+
+
+def test_a_bias_of_another_scale_stays_a_bias_in_floats() -> None:
+    model = quantized_convolution(ZEROS)
+    for tensor in model.graph.initializer:
+        if tensor.name == "bs":
+            tensor.CopyFrom(numpy_helper.from_array(1.1 * numpy_helper.to_array(tensor), "bs"))
+    converted = convert_version(model, 12)
+    assert "QLinearConv" not in {node.op_type for node in converted.graph.node}
+
+
+def test_weights_that_the_caller_may_replace_are_left_alone() -> None:
+    model = quantized_convolution(ZEROS)
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.INT8, [CHANNELS, 3, 3, 3]))
+    converted = convert_version(model, 12)
+    assert [value.name for value in converted.graph.input] == ["x", "w"]
+    assert "QLinearConv" not in {node.op_type for node in converted.graph.node}
+    assert_same(model, converted)
