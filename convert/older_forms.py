@@ -66,28 +66,27 @@ def older_form(op: "Operator", form: Form) -> Form:
 @cache
 def first_version(op_type: str) -> int:
     """The opset that an operator came with; experiments do not count."""
-    return _versions(op_type)[0].since_version
+    found = (_schema(op_type, opset) for opset in range(1, defs.onnx_opset_version() + 1))
+    return next(each.since_version for each in found if each and each.support_level == defs.OpSchema.SupportType.COMMON)
 
 
-@cache
-def _versions(op_type: str) -> list[defs.OpSchema]:
-    """All versions of an operator but experiments, the oldest first."""
-    common = defs.OpSchema.SupportType.COMMON
-    every = defs.get_all_schemas_with_history()
-    found = [each for each in every if (each.domain, each.name, each.support_level) == ("", op_type, common)]
-    return sorted(found, key=lambda schema: schema.since_version)
+def _schema(op_type: str, opset: int) -> defs.OpSchema | None:
+    try:
+        return defs.get_schema(op_type, opset)
+    except defs.SchemaError:
+        return None
 
 
 @cache
 def _takes(op_type: str, opset: int, place: int, elem_type: int) -> bool:
     """Whether an input may be of this element type; a place beyond the parameters is of the last, variadic one."""
-    schema = [each for each in _versions(op_type) if each.since_version <= opset][-1]
-    if not schema.inputs:
+    schema = _schema(op_type, opset)
+    if schema is None or not schema.inputs:
         return True
     formal = schema.inputs[min(place, len(schema.inputs) - 1)]
-    allowed = {text for each in schema.type_constraints if each.type_param_str == formal.type_str
-               for text in each.allowed_type_strs} or {formal.type_str}  # fmt: skip
-    return f"tensor({TensorProto.DataType.Name(elem_type).lower()})" in allowed
+    variables = {each.type_param_str: each.allowed_type_strs for each in schema.type_constraints}
+    kind = TensorProto.DataType.Name(elem_type).lower()
+    return f"tensor({kind})" in variables.get(formal.type_str, [formal.type_str])
 
 
 def _check_types(op: "Operator", form: Form) -> None:
@@ -95,9 +94,8 @@ def _check_types(op: "Operator", form: Form) -> None:
     for place, value in enumerate(form.inputs):
         if value is None or not value.elem_type or _takes(form.op_type, op.opset, place, value.elem_type):
             continue
-        later = [each.since_version for each in _versions(form.op_type) if each.since_version > op.opset]
         kind = TensorProto.DataType.Name(value.elem_type).lower()
-        for opset in later:
+        for opset in range(op.opset + 1, defs.onnx_opset_version() + 1):
             if _takes(form.op_type, opset, place, value.elem_type):
                 op.require(opset, f"ONNX's {form.op_type} has taken {kind} since then")
 
