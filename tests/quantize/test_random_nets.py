@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
@@ -13,10 +14,12 @@ from zoosmith.quantize import quantize_within
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import NothingToQuantizeError
 from zoosmith.quantize.half_precision import to_half
+from zoosmith.quantize.runtime_kernels import UINT8_MAX, has_release
 from zoosmith.quantize.samples.reading import random_samples
 from zoosmith.quantize.similarity import CosineLoss, cosine
 from zoosmith.quantize.target import Target
 from zoosmith.validation import OnnxRuntimeRunner
+from zoosmith.validation.runtimes import target_for
 
 CHANNELS = 8
 # every operator keeps the number of channels; height and width are kept as well, so that any two values can meet. The
@@ -35,6 +38,18 @@ def _convolution(net: Net, x: str, _: str) -> str:
 
 def _joined(net: Net, x: str, y: str) -> str:
     return net.conv(net.add("Concat", x, y, axis=1), 2 * CHANNELS, CHANNELS)
+
+
+def _activated(net: Net, x: str, y: str) -> str:
+    """A Concat, an affine that grows in most channels, a Relu, and a convolution without padding."""
+    scale = np.abs(net.stream.randn(2 * CHANNELS)) * float(np.exp(net.stream.uniform(-4, 4)))
+    scale[net.stream.randint(2 * CHANNELS)] = 0
+    joined = net.add("Concat", x, y, axis=1)
+    others = [net.stream.randn(2 * CHANNELS) for _ in range(2)]
+    variance = net.stream.rand(2 * CHANNELS) + 0.3
+    given_values = [net.constant(np.float32(value)) for value in (scale, *others, variance)]
+    x = net.add("Relu", net.add("BatchNormalization", joined, *given_values))
+    return net.conv(x, 2 * CHANNELS, CHANNELS)
 
 
 def _gate(net: Net, x: str, _: str) -> str:
@@ -83,6 +98,7 @@ OPERATORS: dict[str, Grow] = {
     "convolution": _convolution,
     "another convolution": _convolution,
     "concat": _joined,
+    "activated": _activated,
     "gate": _gate,
     "matrix": _turned,
     "matrix over the width": _across,
@@ -102,6 +118,8 @@ OPERATORS: dict[str, Grow] = {
 }
 
 TARGETS = {"integer": Target(), "every layer": Target(every_layer=True), "qdq": Target("qdq")}
+if has_release(onnxruntime.__version__, UINT8_MAX):
+    TARGETS["with thresholds"] = Target(every_layer=True, runtime=target_for("onnxruntime"))
 
 
 def random_net(names: list[str], seed: int, opset: int) -> onnx.ModelProto:
