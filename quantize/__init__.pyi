@@ -1,5 +1,12 @@
 from .calibration import Range as Range
 from .calibration import calibrate as calibrate
 from .errors import QuantizeError as QuantizeError
+from .half_precision import Half as Half
+from .half_precision import to_half as to_half
+from .mixed_precision import Limited as Limited
 from .mixed_precision import quantize_within as quantize_within
 from .quantizer import quantize as quantize
+from .report import Summary as Summary
+from .report import summarize as summarize
+from .similarity import CosineLoss as CosineLoss
+from .target import Target as Target
