@@ -221,7 +221,9 @@ def _of_transform(node: ir.Node, conv: ir.Node, divisors: Array, ranges: Mapping
     low, high, mean, deviation = (part / divisors for part in (found.low, found.high, found.mean, found.deviation))
     scaled = Range(low, high, mean, deviation)
     means, squares = ((part.reshape(2, -1).mean(axis=1)) for part in (mean, deviation**2 + mean**2))
-    both = Range(low.reshape(2, -1).min(axis=1), high.reshape(2, -1).max(axis=1), means, np.sqrt(squares - means**2))
+    # where nothing changes, the difference may be less than 0 by its rounding
+    deviations = np.sqrt(np.maximum(squares - means**2, 0))
+    both = Range(low.reshape(2, -1).min(axis=1), high.reshape(2, -1).max(axis=1), means, deviations)
     return {name_of(made): scaled, name_of(halves): both}
 
 
