@@ -80,7 +80,28 @@ def _own_tensor(tensor: ir.TensorProtocol, name: str | None) -> ir.TensorProtoco
 
 def infer_shapes(model: ir.Model) -> None:
     """State the type and shape of every value that ONNX's shape inference finds, in place."""
+    others = _no_tensors(model)
     ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    for value, kind in others:
+        value.type, value.shape = kind, None
+
+
+def _no_tensors(model: ir.Model) -> list[tuple[ir.Value, ir.TypeProtocol]]:
+    """Sequences and optionals with their types: onnx-ir's pass (1.1) makes tensors of them."""
+    if not any("Sequence" in node.op_type or "Optional" in node.op_type for node in model.graph.all_nodes()):
+        return []
+    try:
+        typed = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(model)))
+    except Exception:  # the pass leaves such a model as it is, too
+        return []
+    found = []
+    for graph, of_typed in zip(model.graphs(), typed.graphs(), strict=True):
+        values = ir.convenience.create_value_mapping(of_typed)
+        for name, value in ir.convenience.create_value_mapping(graph).items():
+            kind = values[name].type if name in values else None
+            if kind is not None and not isinstance(kind, ir.TensorType):
+                found.append((value, kind))
+    return found
 
 
 def _without_stamps(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -59,7 +59,15 @@ def _check(inferred: ModelProto) -> None:
         raise OptimizeError("the model has vectors of too many elements: libraries would write down each of them")
 
 
+def _types_unknown(error: Exception) -> bool:
+    """Whether all that strict inference misses are types, as behind operators of which onnx infers none (Scaler)."""
+    missed = [line for line in str(error).splitlines() if "(op_type:" in line]
+    return bool(missed) and all("expected to have type but instead is null" in line for line in missed)
+
+
 def _invalid(error: Exception) -> OptimizeError:
+    if _types_unknown(error):
+        return OptimizeError(f"onnx knows no type for what an operator reads: {first_line(error)}")
     return OptimizeError(f"the model is not valid: {first_line(error)}")
 
 

@@ -90,6 +90,8 @@ def summarize(
             exact.append(values)
             errors.append(np.abs(error))
     values, error = np.concatenate(exact), np.concatenate(errors)
+    # as for the cosine: what is NaN or infinite in the original says nothing
+    values, error = values[finite := np.isfinite(values)], error[finite]
     spread = float(np.std(values)) or 1.0 if values.size else 1.0
     if (compared := before_selection(original)) is not original:
         before, after = run(compared, samples), run(before_selection(quantized), samples)

@@ -9,6 +9,7 @@ import onnx
 from zoosmith.execution import give_back
 from zoosmith.onnx_model.constants import Array
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.selection import before_selection
 from zoosmith.validation import OnnxRuntimeRunner, runner_for
 
@@ -108,6 +109,9 @@ class CosineLoss:
             whichever is larger.
         node_by_node: the model is one for other runtimes, too, which may run its nodes one by one: the loss is that of
             ONNX Runtime with its joined operators or without, whichever is larger.
+
+    Raises:
+        QuantizeError: the float model gives no finite value, so that nothing can be compared.
     """
 
     def __init__(
@@ -117,6 +121,9 @@ class CosineLoss:
         self._samples = [*samples, *more] if more else samples
         self._node_by_node = node_by_node
         self._wanted = run(before_selection(exact), self._samples)
+        floats = [value for outputs in self._wanted for value in outputs.values() if _comparable(value, value)]
+        if any(value.size for value in floats) and not any(np.isfinite(value).any() for value in floats):
+            raise QuantizeError("nothing can be compared: on the samples the model gives only NaN or infinity")
 
     def __call__(self, model: onnx.ModelProto) -> float:
         """The loss of a model; 0 where no outputs can be compared."""

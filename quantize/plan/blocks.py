@@ -143,6 +143,9 @@ def _block(model: ModelProto, start: int, end: int, exact: list[dict[str, Any]])
 
 def _described(name: str, values: list[Any]) -> ValueInfoProto:
     """A value as the samples have it: its type and rank, and the sizes that are the same in all of them."""
+    if isinstance(values[0], list):
+        elem_type = helper.np_dtype_to_tensor_dtype(np.asarray(next((each[0] for each in values if each), 0.0)).dtype)
+        return helper.make_tensor_sequence_value_info(name, elem_type, None)
     shapes = [np.shape(value) for value in values]
     same = len({len(shape) for shape in shapes}) == 1
     sizes = [found[0] if len(set(found)) == 1 else None for found in zip(*shapes, strict=True)] if same else None

@@ -147,11 +147,12 @@ def refuse_far(distance: SampleDistance) -> None:
 def _check_values(samples: Samples) -> None:
     seen: dict[str, _Spread] = {}
     for number, sample in enumerate(samples, start=1):
-        if sample and not any(value.size for value in sample.values()):
-            shapes = ", ".join(f"{name!r} is {list(value.shape)}" for name, value in sample.items())
+        if sample and not any(np.size(value) for value in sample.values()):
+            shapes = ", ".join(f"{name!r} is {list(np.shape(value))}" for name, value in sample.items())
             raise QuantizeError(f"calibration sample {number} holds no values: {shapes}; expected sizes above 0")
         for name, value in sample.items():
-            if value.dtype.kind != "f" or not value.size:
+            # others: integers, texts, sequences
+            if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not value.size:
                 continue
             if np.isnan(value).any():
                 raise QuantizeError(f"calibration sample {number}: input {name!r} holds NaN")

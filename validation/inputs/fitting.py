@@ -197,6 +197,8 @@ class _Fit:
 
     def _advice(self, tried: list[Sizes]) -> str:
         free = [size.name for size in self._open if size.name not in self._given]
+        if any(port.shape is None for port in self._ports):  # the refusal says so
+            return f"or data with {argument('feed', 'FILE')}"
         if not free:
             return f"give inputs that it takes with {argument('feed', 'FILE')}"
         shown = "; ".join(words_of(sizes) for sizes in tried[:2])

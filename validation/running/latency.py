@@ -130,7 +130,12 @@ def _first_run(
 ) -> Mapping[str, Any]:
     """Run a model once, on these values or on random ones that fit; return them."""
     if values is None:
-        return usual_case(load_model(model, external_data=False), runner.run, source).inputs
+        structure = load_model(model, external_data=False)
+        try:
+            return usual_case(structure, runner.run, source).inputs
+        except ValidationError as error:
+            text = str(error).removeprefix(f"{model_name(structure)}: ").removeprefix(f"{model_name(model)}: ")
+            raise type(error)(f"{model_name(model)}: {text}") from error
     runner.run(values)
     return values
 

@@ -212,7 +212,8 @@ def _session_port(value: Any, required: bool) -> Port:
     kind, _, rest = value.type.partition("(")
     kind = {"seq": "sequence"}.get(kind, kind)
     elem_type = _TYPE_NAMES.get(rest.rpartition("(")[2].rstrip(")"), 0)
-    shape = tuple(value.shape) if kind == "tensor" else None
+    # it has no sizes for a scalar and for an unknown rank; of a scalar it refuses others by itself
+    shape = tuple(value.shape) or None if kind == "tensor" else None
     return Port(value.name, kind, elem_type, shape, required)
 
 

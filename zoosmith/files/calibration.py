@@ -106,7 +106,7 @@ def gather(
         progress.note(f"skipped: {path}: {why}")
 
     to_array = _preprocessing(model, calibration, inputs, progress)
-    source = _source(model, calibration)
+    source = _source(model, calibration, inputs)
     # the ranges of each branch come from sound of its own
     wanted = calibration.samples * (choice_sets(model) if source == SOUND else 1)
     calibration = replace(calibration, source=source, samples=count(source, wanted))
@@ -185,13 +185,13 @@ def _holds_images(source: str) -> bool:
     return Path(source).is_dir() and not array_files(source)
 
 
-def _source(model: ModelProto, calibration: Calibration) -> str:
+def _source(model: ModelProto, calibration: Calibration, inputs: InputSource) -> str:
     """What samples are made of: for `synthetic` and where none is named, pictures or sound."""
     if calibration.source not in (None, SYNTHETIC):
         return str(calibration.source)
     if signal_input(model) is not None:
         return SOUND
-    if calibration.source is None and not takes_images(model):
+    if calibration.source is None and not takes_images(sized_model(model, inputs)):
         raise QuantizeError(
             "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
             f"for one that a Fourier transform reads; give {argument('calibration')} an NPZ file, or random"
@@ -210,11 +210,11 @@ def _samples(
     made = {"random": random_cases, SOUND: sound_cases}.get(str(calibration.source))
     if made is not None:
         return made(model, calibration.samples, replace(inputs, feed=None), calibration.timeout)
-    sized = _sized(model, inputs)
+    sized = sized_model(model, inputs)
     return read_samples(sized, str(calibration.source), calibration.samples, to_array, kind=kind, on_broken=skip)
 
 
-def _sized(model: ModelProto, inputs: InputSource) -> ModelProto:
+def sized_model(model: ModelProto, inputs: InputSource) -> ModelProto:
     """The inputs of a model, in the sizes that a user gives; the rest is not needed to read samples."""
     if not inputs.dims and not inputs.shapes:
         return model

@@ -8,7 +8,7 @@ from typing import Any
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.files.calibration import Calibration, gather
+from zoosmith.files.calibration import Calibration, gather, sized_model
 from zoosmith.files.quantization import errors_of_file, refuse_wrong_feed
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.files import refuse_replacing
@@ -141,7 +141,7 @@ def halve_file(
         model = before_selection(model)
         return before_saturation(model) if own else model
 
-    if calibration.source is None and not takes_images(original):
+    if calibration.source is None and not takes_images(sized_model(original, inputs)):
         calibration = replace(calibration, source="random")
     with errors_of_file(original, source, calibration, inputs):
         refuse_wrong_feed(original, inputs)

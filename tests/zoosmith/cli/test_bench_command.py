@@ -101,3 +101,14 @@ def test_files_that_onnx_runtime_cannot_load_are_refused(tmp_path: Path, run: Ru
     assert code == 2
     assert "text.onnx" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_an_input_of_unknown_rank_has_the_shape_that_is_given(tmp_path: Path, run: Run) -> None:
+    net = small_net()
+    net.graph.input[0].type.tensor_type.ClearField("shape")
+    (tmp_path / "net.onnx").write_bytes(net.SerializeToString())
+    code, out, _ = run("bench", tmp_path / "net.onnx", "--runs", 1, "--input", "x=2,3")
+    assert code == 0 and out.splitlines()[-1] == "inputs: x [2, 3]"
+    code, _, err = run("bench", tmp_path / "net.onnx", "--runs", 1)
+    assert code == 2 and f"{tmp_path / 'net.onnx'}: input 'x' has no stated rank" in err
+    assert err.endswith("give its shape, as in --input x=1,3,64,64; or data with --feed FILE\n")

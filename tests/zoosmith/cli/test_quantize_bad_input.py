@@ -205,3 +205,19 @@ def test_what_cannot_end_well_is_refused_before_any_work(
     if kind == "int8" or "--labels" not in options:
         assert line.startswith("error: ") and message in line
     assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("operator", ["Log", "Sqrt"])
+def test_a_net_that_gives_no_number_is_refused(
+    operator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    built = Net([1, 3, 16, 16])
+    onnx.save(
+        built.model(built.add(operator, built.add("Neg", built.add("Exp", built.conv("data", 3, 8))))), "net.onnx"
+    )
+    with pytest.raises(SystemExit) as end:
+        main(["quantize", "net.onnx", "-o", "out.onnx", "--calibrate", "random", "--samples", "4"])
+    assert end.value.code == 2 and not Path("out.onnx").exists()
+    message = "net.onnx: nothing can be compared: on the samples the model gives only NaN or infinity"
+    assert message in capsys.readouterr().err.splitlines()[-1]
