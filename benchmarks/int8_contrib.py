@@ -129,6 +129,64 @@ def attentions(rows: int, width: int, heads: int) -> Forms:
     return {word: of(word) for word in ("MatMul, Softmax, MatMul", "MultiHeadAttention")}
 
 
+def projected_attentions(rows: int, width: int, heads: int) -> Forms:
+    """Queries, keys and values as integer products of one uint8 tensor with biases, and their attention."""
+
+    def of(form: str) -> onnx.ModelProto:
+        net = Net("net", [1, rows, width])
+        scale, zero_point, one = (
+            net.constant(np.array(0.02)),
+            net.constant(np.array(128), np.uint8),
+            net.constant(np.array(1)),
+        )
+        stream = net.stream
+
+        def encoded(value: str) -> str:
+            return net.add("QuantizeLinear", value, scale, zero_point)
+
+        def by_head(value: str, order: list[int]) -> str:
+            shape = net.constant(np.array([1, rows, heads, width // heads]), np.int64)
+            return net.add("Transpose", net.add("Reshape", value, shape), perm=order)
+
+        def product(value: str) -> str:
+            weights = net.constant(stream.randint(-60, 60, (width, width)), np.int8)
+            given = (value, weights, one, net.constant(np.full(width, 0.0005)), zero_point, "", net.normal(width))
+            return net.add("MatMulIntegerToFloat", *given, domain=CONTRIB)
+
+        x = "data"
+        for _ in range(COUNT):
+            read = encoded(x)
+            if form == "QAttention":
+                weights = net.constant(stream.randint(-60, 60, (width, 3 * width)), np.int8)
+                scales, zeros = net.constant(np.full(3 * width, 0.0005)), net.constant(np.zeros(3 * width), np.int8)
+                given = (read, weights, net.normal(3 * width), scale, scales, "", zero_point, zeros)
+                x = net.add(form, *given, domain=CONTRIB, num_heads=heads)
+                continue
+            query, key, value = product(read), product(read), product(read)
+            if form == "MultiHeadAttention":
+                x = net.add(form, query, key, value, domain=CONTRIB, num_heads=heads)
+                continue
+            query, key, value = by_head(query, [0, 2, 1, 3]), by_head(key, [0, 2, 3, 1]), by_head(value, [0, 2, 1, 3])
+            if form == "QLinearMatMul, QLinearSoftmax":
+                parts = [each for name in (query, key) for each in (encoded(name), scale, zero_point)]
+                scores = net.add("QLinearMatMul", *parts, scale, zero_point)
+                share, none = net.constant(np.array(1 / 255)), net.constant(np.array(0), np.uint8)
+                given = (scores, scale, zero_point, share, none)
+                shares = net.add("QLinearSoftmax", *given, domain=CONTRIB, axis=-1, opset=13)
+                parts = (shares, share, none, encoded(value), scale, zero_point, scale, zero_point)
+                mixed = net.add("DequantizeLinear", net.add("QLinearMatMul", *parts), scale, zero_point)
+            else:
+                scores = net.add("MatMul", query, key)
+                scores = net.add("Mul", scores, net.constant(np.array((width // heads) ** -0.5)))
+                mixed = net.add("MatMul", net.add("Softmax", scores, axis=-1), value)
+            mixed = net.add("Transpose", mixed, perm=[0, 2, 1, 3])
+            x = net.add("Reshape", mixed, net.constant(np.array([1, rows, width]), np.int64))
+        return model_of(net, x)
+
+    words = ("MatMul, Softmax, MatMul", "MultiHeadAttention", "QAttention", "QLinearMatMul, QLinearSoftmax")
+    return {word: of(word) for word in words}
+
+
 def recurrences(inputs: int, units: int, steps: int) -> Forms:
     """LSTM of one direction, and with int8 matrices."""
 
@@ -155,6 +213,7 @@ KINDS: dict[str, tuple[Callable[..., Forms], tuple[tuple[int, ...], ...]]] = {
     "gelu": (gelus, ((128, 3072), (196, 1536), (960, 192))),
     "normalization": (normalizations, ((128, 768), (196, 384))),
     "attention": (attentions, ((16, 64, 4), (40, 120, 8), (196, 384, 6), (128, 768, 12))),
+    "projected attention": (projected_attentions, ((16, 64, 4), (40, 120, 8), (196, 384, 6), (128, 768, 12))),
     "lstm": (recurrences, ((32, 32, 16), (64, 64, 16), (128, 128, 1), (128, 128, 40), (256, 256, 40))),
 }
 
