@@ -71,9 +71,10 @@ AT_BORDERS: dict[str, tuple[Cost, Cost]] = {
     "MaxPool": (Cost(1.36, 0.0657), Cost(1.64, 9.9)),
 }
 
-# to integers and back to float, of images (which change their layout as well) and of other tensors
+# to integers and back to float: of images and of maps of one position, which change their layout as well, and of others
 BORDERS: dict[str, tuple[Cost, Cost]] = {
     "image": (Cost(4.31, 0.147), Cost(4.28, 0.174)),
+    "position": (Cost(1.16, 3.51), Cost(1.16, 3.51)),
     "other": (Cost(0.141, 0.0801), Cost(0.141, 0.0801)),
 }
 
@@ -110,7 +111,8 @@ def _microseconds(costs: tuple[Cost, Cost], step: Step, shapes: Mapping[str, tup
 
 def conversion_cost(shape: tuple[int, ...]) -> tuple[float, float]:
     """Microseconds that it takes to quantize a float tensor, and to dequantize it."""
-    to_integer, to_float = BORDERS["image" if len(shape) == 4 and prod(shape[2:]) > 1 else "other"]
+    kind = "other" if len(shape) != 4 else "position" if prod(shape[2:]) == 1 else "image"
+    to_integer, to_float = BORDERS[kind]
     return to_integer.microseconds(prod(shape), 0), to_float.microseconds(prod(shape), 0)
 
 
