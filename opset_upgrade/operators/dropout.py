@@ -31,7 +31,9 @@ def _state_inference(node: NodeProto, g: Writer) -> None:
 @adapter("Dropout", source=7, target=10)
 def _mask_to_bool(node: NodeProto, g: Writer) -> None:
     mask = output_at(node, 1)
-    if mask:
+    if not g.is_read(mask):
+        del node.output[1:]
+    elif mask:
         node.output[1] = g.fresh("mask")
         g.keep()
         g.op("Cast", node.output[1], to=g.element_type(node.input[0]), output=mask)
@@ -48,6 +50,9 @@ def _mask_from_bool(node: NodeProto, g: Writer) -> None:
 
 @adapter("Dropout", source=10, target=12)
 def _ratio_to_input(node: NodeProto, g: Writer) -> None:
+    if g.is_read(output_at(node, 1)):
+        g.refuse("its mask is all true since 12, and before no text says what it is: ONNX Runtime makes it all false")
+    del node.output[1:]
     ratio = get_attribute(node, "ratio", 0.5)
     drop_attribute(node, "ratio")
     # nothing is dropped at inference, so that a ratio which the newer version does not take tells nothing

@@ -374,3 +374,16 @@ def test_a_resize_that_crops_needs_its_region() -> None:
     )
     with pytest.raises(OpsetError, match="its region is missing, which tf_crop_and_resize reads"):
         convert_version(model, 12)
+
+
+@pytest.mark.parametrize(("opset", "kind"), [(7, "float"), (10, "bool")])
+def test_the_mask_of_a_dropout_that_drops_nothing_has_no_meaning_below_12(opset: int, kind: str) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["": {opset}]> g (float[3] x) => (float[3] y, {kind}[3] z) {{
+          y, z = Dropout (x) }}"""
+    )
+    assert convert_version(model, 11)
+    with pytest.raises(OpsetError, match="its mask is all true since 12"):
+        convert_version(model, 12)
+    del model.graph.output[1:]
+    assert run(convert_version(model, 12), x=np.float32([1, 2, 3])).tolist() == [1, 2, 3]
