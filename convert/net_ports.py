@@ -26,7 +26,6 @@ _ONE_RESULT = {
 }
 # operators all of whose inputs may be data; of the others it is the first one
 _ONLY_DATA = {"Concat", "DepthConcat", "Max", "Mean", "Min", "Sum"}
-_STAND_IN_SHAPES = ((1,), (1, 1))
 
 
 def with_outputs(net: NetDef, outputs: Sequence[str] | None = None) -> NetDef:
@@ -78,7 +77,7 @@ def likely_data(net: NetDef, parameters: Mapping[str, Tensor]) -> list[str]:
     """Find blobs that an init net fills only so that they exist: data, which every run replaces.
 
     Caffe2's exporters fill the data blob with one zero, of shape [1] (`caffe_translator`) or [1, 1]
-    (`mobile_exporter`).
+    (`mobile_exporter`); others do so in the rank of the data.
 
     Args:
         net: which reads the blobs.
@@ -90,7 +89,7 @@ def likely_data(net: NetDef, parameters: Mapping[str, Tensor]) -> list[str]:
     stand_ins = {
         blob
         for blob, tensor in parameters.items()
-        if tensor.shape in _STAND_IN_SHAPES and tensor.dtype.str == "<f4" and not any(tensor.data)
+        if set(tensor.shape) == {1} and tensor.dtype.str == "<f4" and not any(tensor.data)
     }
     found: dict[str, None] = {}
     written: set[str] = set()

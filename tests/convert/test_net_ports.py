@@ -91,7 +91,10 @@ def zero(blob: str, *shape: int, kind: str = "ConstantFill") -> NetDef:
     return init
 
 
-@pytest.mark.parametrize("init", [zero("X", 1), zero("X", 1, 1), zero("X", 1, 1, kind="GivenTensorFill")])
+@pytest.mark.parametrize(
+    "init",
+    [zero("X", 1), zero("X", 1, 1), zero("X", 1, 1, kind="GivenTensorFill"), zero("X", 1, 1, 1, 1)],
+)
 def test_a_stand_in_for_data_is_asked_for_by_name(init: NetDef) -> None:
     net = net_of(("Relu", "X", "Y"), outputs="Y")
     with pytest.raises(ConvertError, match=r"fills 'X' with one zero .* declare its shape \(`inputs` X="):
@@ -135,3 +138,29 @@ def test_a_random_stand_in_for_declared_data_is_left_out() -> None:
     init = NetDef(name="i")
     init.op.add(type="GaussianFill", output=["X"]).arg.add(name="shape", ints=[2, 4])
     np.testing.assert_array_equal(run(caffe2_to_onnx(net, init, inputs={"X": VECTOR}), X)[0], relu(X))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [("X X", "Y"), ("X", "Y Y"), ("X", "Y X"), ("X", "X Y"), ("X w", "Y w")],
+    ids=[
+        "an input twice",
+        "an output twice",
+        "an input as output",
+        "an input as first output",
+        "a parameter as output",
+    ],
+)
+def test_ports_that_stand_for_one_blob_are_valid_and_have_its_value(inputs: str, outputs: str) -> None:
+    net = net_of(("Add", "X w", "Y"), inputs=inputs if "w" in inputs else f"{inputs} w", outputs=outputs)
+    parameter = np.full((2, 4), 3, np.float32)
+    model = caffe2_to_onnx(net, filled(w=parameter), inputs={"X": VECTOR})
+    onnx.checker.check_model(model, full_check=True)
+    values = {"X": X, "w": parameter, "Y": X + parameter}
+    for blob, found in zip(outputs.split(), run(model, X), strict=True):
+        np.testing.assert_array_equal(found, values[blob])
+
+
+def test_an_output_that_is_written_in_place_has_its_last_value() -> None:
+    net = net_of(("Relu", "X", "X"), ("Sigmoid", "X", "X"), outputs="X")
+    np.testing.assert_allclose(run(caffe2_to_onnx(net, inputs={"X": VECTOR}), X)[0], sigmoid(relu(X)), rtol=1e-6)

@@ -16,6 +16,7 @@ from zoosmith.cli.options import (
     verify_option,
 )
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from zoosmith.validation.inputs.source import InputSource
@@ -105,6 +106,6 @@ def convert(
             f"{predict_net}: the model of the net {found.written.verified}; nothing written (--no-verify does)"
         )
         return 1
-    size = f"{result['nodes']} nodes, opset {result['to']}, {result['bytes']:,} bytes"
+    size = f"{counted(result['nodes'], 'node')}, opset {result['to']}, {result['bytes']:,} bytes"
     terminal.result({"net": str(predict_net), **result}, f"{output}: {size}, {found.written.verified}")
     return 0

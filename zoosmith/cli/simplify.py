@@ -18,6 +18,7 @@ from zoosmith.cli.options import (
     verify_option,
 )
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from zoosmith.validation.inputs.source import InputSource
@@ -69,7 +70,11 @@ def simplify(
         progress=terminal.progress(),
     )
     written = found.written
-    done = [f"{output}: {found.nodes} nodes of {found.nodes_before}, {written.verified}"] if written.output else []
+    done = (
+        [f"{output}: {counted(found.nodes, 'node')} of {found.nodes_before}, {written.verified}"]
+        if written.output
+        else []
+    )
     terminal.result({"model": str(model), **found.as_dict()}, *done)
     if written.output is None:
         terminal.failure(f"{model}: the simplified model {written.verified}; nothing written")
