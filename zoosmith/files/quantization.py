@@ -272,12 +272,12 @@ def _fitting(model: ModelProto, target: Target, source: Path, progress: Progress
         return model
     wanted = Wanted(target=runtime)
     chosen, opset = chosen_opset(model, wanted), default_opset(model)
-    if chosen == opset and (runtime.ir is None or model.ir_version <= runtime.ir):
-        return model
+    # of the same opset, too: what the runtime has no kernel for becomes other operators
     found = converted(model, chosen, wanted)
-    if chosen != opset:
+    if chosen != opset or found.caveats:
         caveats = summarize_caveats(found.caveats)
-        progress.note("; ".join([f"{source}: opset {opset} lowered to {chosen}, which {runtime} takes", *caveats]))
+        moved = f"opset {opset} lowered to {chosen}" if chosen != opset else f"opset {opset}"
+        progress.note("; ".join([f"{source}: {moved}, which {runtime} takes", *caveats]))
     return found.model
 
 
