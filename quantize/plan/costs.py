@@ -54,7 +54,7 @@ COSTS: dict[str, tuple[Cost, Cost]] = {
     "Relu": (Cost(1.09, 0.0964), Cost(3.7, 0.0912)),
     "LeakyRelu": (Cost(0.195, 0.171), Cost(1.35, 0.239)),
     "affine": (Cost(1.18, 0.0752), Cost(2.12, 0.115)),
-    "threshold": (Cost(1.57, 0.0763), Cost(1.5, 0.023)),
+    "threshold": (Cost(1.43, 0.0733), Cost(2.14, 0.018)),
     "MaxPool": (Cost(1.36, 0.0657), Cost(2.11, 0.186)),
     "AveragePool": (Cost(0, 0.0461), Cost(2.39, 0.129)),
     "padded AveragePool": (Cost(1.05, 0.102), Cost(4.13, 4.05)),
