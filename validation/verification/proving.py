@@ -17,6 +17,7 @@ from zoosmith.onnx_model.loading import Model, load_structure
 from zoosmith.onnx_model.opsets import default_opset
 from zoosmith.validation.errors import StoppedError, UnsupportedError, ValidationError
 from zoosmith.validation.inputs.fitting import Case, outputs_without_values
+from zoosmith.validation.inputs.sizes import words_of
 from zoosmith.validation.running.choice import onnx_runtime_has, runner_for
 from zoosmith.validation.running.clock import Clock, finished, loaded, timed_run
 from zoosmith.validation.running.onnx_runtime import OnnxRuntimeRunner, available_providers, onnx_runtime
@@ -234,8 +235,22 @@ def _proved_in(
                 )
             task.advance()
             if not result.passed:
-                break
+                return with_sizes(result, case)
     return result
+
+
+def with_sizes(result: "ForeignResult", case: Case) -> "ForeignResult":
+    """Say of a case that a runtime does not run which sizes it has: old kernels refuse those that leave no element.
+
+    Args:
+        result: what became of the case there.
+        case: what it was run on.
+    """
+    name = next((name for name, value in case.inputs.items() if np.ndim(value)), None)
+    if result.outcome != "refused" or not case.sizes or name is None:
+        return result
+    example = argument("shapes", f"{name}={','.join(map(str, np.shape(case.inputs[name])))}")
+    return replace(result, reason=f"{result.reason} (at {words_of(case.sizes)}; {example} states others)")
 
 
 def _without_name(error: ValidationError, name: str) -> str:
