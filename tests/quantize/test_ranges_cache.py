@@ -40,14 +40,12 @@ def test_ranges_from_the_cache_make_the_same_bytes(tmp_path: Path) -> None:
     assert said_again == [f"ranges from the cache, {tmp_path / 'ranges'}"]
 
 
-def test_forms_of_one_model_share_their_ranges(tmp_path: Path) -> None:
+def test_forms_for_which_a_model_is_rewritten_alike_share_their_ranges(tmp_path: Path) -> None:
     quantized(tmp_path)
-    notes, model = Notes(), dense_block()
-    within = quantize_within(
-        model, random_samples(model, 4), target=Target("qdq"), cache=tmp_path, progress=notes
-    ).model
+    notes, model, target = Notes(), dense_block(), Target(every_layer=True)
+    within = quantize_within(model, random_samples(model, 4), target=target, cache=tmp_path, progress=notes).model
     assert len(notes.texts) == 1
-    assert within == quantize(model, random_samples(model, 4), target=Target("qdq"))
+    assert within == quantize(model, random_samples(model, 4), target=target)
 
 
 def test_other_samples_methods_and_models_are_measured(tmp_path: Path) -> None:
