@@ -20,6 +20,7 @@ from zoosmith.execution import SILENT, Executor, Progress, Task, ThreadExecutor
 from zoosmith.html_report import PAGE, REPORT, draw_folder
 from zoosmith.html_report.svg import can_draw
 from zoosmith.hub.manifest import MANIFEST_NAME
+from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
 from zoosmith.onnx_model.saving import save_model
@@ -139,7 +140,10 @@ class _Build:
         given = options.calibrate
         images_read = self._images is not None or (given is not None and given.is_dir() and not array_files(given))
         if images_read and recipe.preprocessing is None:
-            raise ZoosmithError(f"{recipe.title}: the recipe names no preprocessing, so that images cannot be read")
+            raise ZoosmithError(
+                f"{recipe.title}: images cannot be read without a preprocessing: name it as `preprocess` in a "
+                f"card.toml ({argument('card', 'FILE')}); zoosmith preprocess compares them"
+            )
 
     def run(self, progress: Progress) -> Report:
         steps = 1 + self._options.sets + 2 * len(self._rows) + (self._images is not None)

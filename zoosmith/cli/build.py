@@ -128,6 +128,8 @@ def build(
     from zoosmith.recipes.choice import Choice
 
     if zoo is not None:
+        if zoo.suffix == ".onnx":
+            raise click.UsageError(f"{zoo} is no ZOO.toml; expected --model {zoo}")
         _refuse_options_of_one_model(zoo)
         with workers() as executor:
             return _build_zoo(terminal, zoo, out, jobs, timeout, cache, executor)

@@ -18,6 +18,7 @@ from zoosmith.cli.options import (
     timeout_option,
 )
 from zoosmith.cli.terminal import Terminal
+from zoosmith.onnx_model.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,14 +123,14 @@ def evaluate(
     )
     if found.seconds is not None:
         images = found.evaluation.images
-        terminal.note(f"{images} images in {found.seconds:.1f} s, {images / found.seconds:.1f} images/s")
+        terminal.note(f"{counted(images, 'image')} in {found.seconds:.1f} s, {images / found.seconds:.1f} images/s")
     _show(terminal, found)
 
 
 def _show(terminal: Terminal, found: "Evaluated") -> None:
     evaluation = found.evaluation
     skipped = f", {evaluation.broken} skipped as broken" if evaluation.broken else ""
-    terminal.result(found.as_dict(), *_tables(evaluation), f"{evaluation.images} images{skipped}")
+    terminal.result(found.as_dict(), *_tables(evaluation), f"{counted(evaluation.images, 'image')}{skipped}")
 
 
 def _tables(evaluation: "Evaluation") -> list["Table"]:

@@ -2,6 +2,7 @@
 
 OPTIONS = {
     "calibration": "--calibrate",
+    "card": "--card",
     "dims": "--dim",
     "domains": "--to",
     "engine": "--engine",

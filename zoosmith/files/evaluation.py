@@ -10,7 +10,7 @@ from typing import Any
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Executor, Progress
-from zoosmith.files.preprocessing import choose, of_file
+from zoosmith.files.preprocessing import AUTO, choose, of_file
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.loading import load_model
 from zoosmith.quantize.samples.seen_samples import refuse_seen, stated_digests
@@ -19,7 +19,7 @@ from zoosmith.validation.accuracy.evaluation import PICTURES, WHOLE, Evaluation,
 from zoosmith.validation.accuracy.state import Shard
 from zoosmith.validation.inputs.source import InputSource
 from zoosmith.validation.reading.images import ImageFolder
-from zoosmith.validation.reading.preprocess import Disturbed, Preprocess
+from zoosmith.validation.reading.preprocess import Disturbed, Preprocess, preprocessing
 from zoosmith.validation.running.run_limit import runs_limited
 
 _SETTINGS = ("data", "preprocess", "disturb", "seed")
@@ -130,6 +130,8 @@ def _checked_preprocessing(
     files: Sequence[Path], images: Images, folder: ImageFolder, inputs: InputSource | None, progress: Progress
 ) -> Preprocess:
     """The preprocessing for all models, none of which was calibrated on the images."""
+    if images.preprocess != AUTO:
+        preprocessing(images.preprocess)
     read = [(load_model(file), file) for file in files]
     stating = next((each for each in read if states_statistics(each[0])), read[0])
     with _errors_of(*stating, images.data):

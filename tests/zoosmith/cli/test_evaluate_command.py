@@ -206,3 +206,9 @@ def test_a_shard_that_is_none_is_refused(tmp_path: Path, data: Path, run: Run, s
     code, _, err = run("evaluate", model, "--data", data, "--state", tmp_path / "state", "--shard", shard)
     assert code == 2
     assert "--shard" in err
+
+
+def test_a_preprocessing_that_there_is_not_is_no_fault_of_the_model(data: Path, tmp_path: Path, run: Run) -> None:
+    model = red_green_blue(tmp_path / "net.onnx", np.eye(3))
+    code, _, err = run("evaluate", model, "--data", data, "--preprocess", "zz")
+    assert code == 2 and err.startswith("error: no preprocessing is called 'zz': choose one of caffe-densenet, ")

@@ -117,7 +117,7 @@ def test_images_are_refused_where_the_recipe_names_no_preprocessing(built: tuple
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(pictures / "0.png")
-    with pytest.raises(ZoosmithError, match="Small: the recipe names no preprocessing, so that images cannot be read"):
+    with pytest.raises(ZoosmithError, match="Small: images cannot be read without a preprocessing"):
         zoosmith.build(tmp_path / "out", SMALL, BuildOptions(calibrate=pictures))
     assert not (tmp_path / "out").exists()
 
