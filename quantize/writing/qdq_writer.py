@@ -99,6 +99,15 @@ class QdqWriter(IntegerWriter):
             reader.replace_input_with(index, real)
         return real
 
+    def encode(self, real: ir.Value, value: ir.Value, into: ir.Value | None = None) -> None:
+        """As in `IntegerWriter`; an output of the graph is decoded at once.
+
+        ONNX Runtime 1.9 ends with signal 11 where other nodes that read its integers stand before that.
+        """
+        super().encode(real, value, into)
+        if value.is_graph_output() and into in (None, self.quantized[value]):
+            self.dequantize(value)
+
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:
         """Write an operator that only moves values, in float."""
         inputs: list[ir.Value | None] = [self.real(value) if value in sources else value for value in node.inputs]

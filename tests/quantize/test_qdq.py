@@ -178,3 +178,11 @@ def test_the_first_convolution_stays_as_it_is() -> None:
     model = net.model(net.conv("data", 3, 16, 7, strides=[2, 2], pads=[3, 3, 3, 3]))
     assert "SpaceToDepth" in {node.op_type for node in quantize(model, random_samples(model, 2)).graph.node}
     assert "SpaceToDepth" not in {node.op_type for node in in_qdq(model).graph.node}
+
+
+def test_integers_are_made_an_output_before_other_nodes_read_them() -> None:
+    net = Net([1, 3, 8, 8], opset=13)
+    inner = net.conv("data", 3, 8, name="inner")
+    result = in_qdq(net.model(inner, net.conv(inner, 8, 4, name="outer")))
+    [quantized] = [node.input[0] for node in result.graph.node if "inner" in node.output]
+    assert next(node.output[0] for node in result.graph.node if quantized in node.input) == "inner"
