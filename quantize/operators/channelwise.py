@@ -30,7 +30,7 @@ def affine(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     found, parameters = read_affine(node), writer.parameters[output]
     assert found is not None
     if isinstance(parameters, Thresholds):
-        writer.cut(found.source, output, parameters.numbers)
+        writer.cut(found.source, output, parameters.lowest, parameters.highest)
         return
     if has_same_numbers(node, writer.parameters[found.source], parameters):
         writer.share(found.source, output)
@@ -57,7 +57,7 @@ def relu(writer: IntegerWriter, node: ir.Node, output: ir.Value) -> None:
     source, channels = _source(node)
     parameters = writer.parameters[output]
     if isinstance(parameters, Thresholds):
-        writer.cut(source, output, parameters.numbers)
+        writer.cut(source, output, parameters.lowest, parameters.highest)
         return
     _depthwise(writer, node, output, source, np.ones(channels), np.zeros(channels), (1, 1), (1, 1))
 

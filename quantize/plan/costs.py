@@ -9,7 +9,7 @@ import onnx_ir as ir
 from zoosmith.onnx_model.operator_families import ARITHMETIC
 from zoosmith.optimize.values import attribute, input_constant, name_of
 from zoosmith.quantize.plan.partition import Step
-from zoosmith.quantize.plan.thresholds import is_cut
+from zoosmith.quantize.plan.thresholds import cuts_of
 
 # output channels that kernels work on together
 _BLOCK = 16
@@ -89,8 +89,9 @@ def step_cost(step: Step, shapes: Mapping[str, tuple[int, ...]], *, thresholds: 
     """
     source, output = shapes[name_of(step.sources[0])], shapes[name_of(step.output)]
     real, integer = COSTS[kind_of(step, source, output)]
-    if thresholds and is_cut(step):
-        _, integer = COSTS["threshold"]
+    if thresholds and (cuts := cuts_of(step)):
+        _, each = COSTS["threshold"]
+        integer = Cost(cuts * each.call, cuts * each.value)
     return _microseconds((real, integer), step, shapes)
 
 

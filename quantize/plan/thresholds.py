@@ -1,4 +1,4 @@
-"""Which Relus become a Max on uint8, by who reads them, and how their values are encoded then."""
+"""Which Relus become a Max or Min on uint8, by who reads them, and how their values are encoded then."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -14,19 +14,23 @@ from zoosmith.quantize.writing.thresholds import affine_before, has_plain_zero, 
 Parameters = Mapping[ir.Value, QuantizationParameters]
 
 
-def is_cut(step: Step) -> bool:
-    """Whether a step ends in a Relu that only operators read which are convolutions without padding in integers.
+def cuts_of(step: Step) -> int:
+    """By how many operators a step is cut off that ends in a Relu: a Max, a Min or both; 0 where it is no such step.
 
-    They take scales and zero points of each channel into their weights; what is padded would be another number in each.
+    Only operators read it which are convolutions without padding in integers. They take scales and zero points of each
+    channel into their weights; what is padded would be another number in each.
     """
     readers = [use.node for use in step.output.uses()]
-    return _ends_in_relu(step) and not step.output.is_graph_output() and all(map(_is_unpadded, readers))
+    if not _ends_in_relu(step) or step.output.is_graph_output() or not all(map(_is_unpadded, readers)):
+        return 0
+    affine = affine_before(step.output.producer())
+    return 0 if affine is None else int((affine.scale >= 0).any()) + int((affine.scale < 0).any())
 
 
 def cut_by_thresholds(
     parts: Partition, parameters: Parameters, is_alone: Callable[[ir.Value], bool]
 ) -> dict[ir.Value, QuantizationParameters]:
-    """The parameters, with those of each Relu that becomes a Max.
+    """The parameters, with those of each Relu that becomes a Max or Min.
 
     Where zero is the same number in all channels, everything may read it.
 
@@ -44,7 +48,7 @@ def cut_by_thresholds(
             continue
         found = thresholds(affine, _parameters_of(affine.source, result, makers))
         readers = [integer.get(use.node) for use in step.output.uses()]
-        if has_plain_zero(found) or (is_cut(step) and all(map(_takes_scales, readers))):
+        if has_plain_zero(found) or (cuts_of(step) > 0 and all(map(_takes_scales, readers))):
             result[step.output] = found
     return result
 

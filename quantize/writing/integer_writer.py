@@ -170,23 +170,26 @@ class IntegerWriter:
         bounds = [self._scalar(name, np.uint8(end)) for name, end in (("lowest", lowest), ("highest", highest))]
         self.emit("Clip", [self.quantized[source], *bounds], self.announce(output))
 
-    def cut(self, source: ir.Value, output: ir.Value, numbers: Array) -> None:
-        """Write what cuts the uint8 form of an image off below, at a number for each channel or for all.
+    def cut(self, source: ir.Value, output: ir.Value, lowest: Array, highest: Array) -> None:
+        """Write what cuts the uint8 form of an image off, at a number for each channel or for all.
 
         A Max by channels alone takes two to three times as long as one by channels of a whole row: ONNX Runtime does
         one position at a time. The Expand has constant inputs, so it is computed when the model is loaded.
         """
-        if not numbers.any():
-            self.share(source, output)
-        elif len(numbers) == 1:
-            self.clip(source, output, int(numbers[0]), LEVELS)
-        else:
-            name, [*_, width] = f"{name_of(output)}_lowest", sizes(source) or [None]
-            lowest = self.constant(name, numbers.reshape(1, -1, 1, 1))
+        if len(lowest) == len(highest) == 1 and (lowest[0] > 0 or highest[0] < LEVELS):
+            self.clip(source, output, int(lowest[0]), int(highest[0]))
+            return
+        made, [*_, width] = self.quantized[source], sizes(source) or [None]
+        for op_type, nothing, ends in (("Max", 0, lowest), ("Min", LEVELS, highest)):
+            if np.all(ends == nothing):
+                continue
+            name = f"{name_of(output)}_{op_type.lower()}"
+            bound = self.constant(name, ends.reshape(1, -1, 1, 1))
             if width is not None:
-                shape = self.constant(f"{name}_shape", np.array([1, len(numbers), 1, width], np.int64))
-                lowest = self.emit("Expand", [lowest, shape], self.new_value(f"{name}_row"))
-            self.emit("Max", [self.quantized[source], lowest], self.announce(output))
+                shape = self.constant(f"{name}_shape", np.array([1, len(ends), 1, width], np.int64))
+                bound = self.emit("Expand", [bound, shape], self.new_value(f"{name}_row"))
+            made = self.emit(op_type, [made, bound], self.new_value(f"{name_of(output)}_quantized"))
+        self.quantized[output] = made
 
     def in_qdq_form(self, node: ir.Node, output: ir.Value) -> None:
         """Write the float node between DequantizeLinear and QuantizeLinear.
@@ -377,8 +380,9 @@ class IntegerWriter:
         found = self._ranges.get(name_of(source))
         if found is None:
             return np.zeros(1), np.ones(1)
-        spread = round_up(np.maximum(found.deviation / entering.scale, 1e-3))
-        return np.sign(found.mean) * round_up(np.abs(found.mean) / entering.scale), spread
+        scale = np.abs(entering.scale)
+        spread = round_up(np.maximum(found.deviation / scale, 1e-3))
+        return np.sign(found.mean) * np.sign(entering.scale) * round_up(np.abs(found.mean) / scale), spread
 
     def _scalar(self, name: str, value: np.generic) -> ir.Value:
         key = (value.dtype.name, float(value))

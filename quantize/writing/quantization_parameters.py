@@ -29,8 +29,8 @@ class QuantizationParameters:
 
     @property
     def nominal_scale(self) -> float:
-        """The scale that the file states: the largest of the channels."""
-        return float(self.scale.max())
+        """The scale that the file states: the largest of the channels, by magnitude."""
+        return float(np.abs(self.scale).max())
 
     @property
     def nominal_zero_point(self) -> int:

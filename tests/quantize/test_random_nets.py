@@ -41,8 +41,9 @@ def _joined(net: Net, x: str, y: str) -> str:
 
 
 def _activated(net: Net, x: str, y: str) -> str:
-    """A Concat, an affine that grows in most channels, a Relu, and a convolution without padding."""
-    scale = np.abs(net.stream.randn(2 * CHANNELS)) * float(np.exp(net.stream.uniform(-4, 4)))
+    """A Concat, an affine that grows in all channels or in some, a Relu, and a convolution without padding."""
+    scale = net.stream.choice([1, 1, -1]) * net.stream.randn(2 * CHANNELS)
+    scale = (np.abs(scale) if net.stream.rand() < 0.5 else scale) * float(np.exp(net.stream.uniform(-4, 4)))
     scale[net.stream.randint(2 * CHANNELS)] = 0
     joined = net.add("Concat", x, y, axis=1)
     others = [net.stream.randn(2 * CHANNELS) for _ in range(2)]
