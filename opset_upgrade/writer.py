@@ -327,8 +327,11 @@ class Writer:
         self.facts.state_type(name, like, element_type)
 
     def scalar_like(self, name: str, number: float) -> str:
-        """The name of a constant scalar that has the element type of the tensor `name`."""
-        return self.typed_constant(np.asarray(number), self.element_type(name))
+        """The name of a constant scalar that has the element type of the tensor `name`; refuses one of texts."""
+        kind = self.element_type(name)
+        if kind == TensorProto.STRING:
+            self.refuse(f"{name!r} holds texts, where the operator takes numbers")
+        return self.typed_constant(np.asarray(number), kind)
 
 
 def _without_trailing_blanks(names: Iterable[str]) -> list[str]:

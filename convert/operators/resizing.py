@@ -131,8 +131,8 @@ def _no_region(op: Operator) -> Value:
 def _scales(op: Operator) -> list[float] | None:
     """Factors of height and width, from arguments or a parameter; None where the net computes them."""
     if len(op.inputs) > 1:
+        op.expect_shape(op.inputs[1], [2], "the input of scales")
         if op.inputs[1].constant is None:
-            op.expect_shape(op.inputs[1], [2], "the input of scales")
             return None
         height, width = op.constant_of(op.inputs[1], "the scales").tolist()
     else:

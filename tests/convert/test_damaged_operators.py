@@ -101,6 +101,10 @@ def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_transla
         ([("ConstantFill", "", "y", {"value": 300, "dtype": 7})], "value=300 is no number of type int8"),
         ([("AveragePool", "x", "y", {"kernel": 2**62 - 1, "pad": -(2**63)})], "would have the size -"),
         ([("Reshape", "x x", "y s")], "the blob of its new shape has 4 dimensions, expected 1"),
+        (
+            [("GivenTensorFill", "", "s", {"values": [2.0], "shape": []}), ("ResizeNearest", "x s", "y")],
+            r"the input of scales '.*' has shape \[\], expected \[2\]",
+        ),
     ],
     ids=[
         "no output",
@@ -110,6 +114,7 @@ def test_an_operator_of_too_many_or_too_few_inputs_is_refused_before_its_transla
         "large int8",
         "size beyond 64 bits",
         "shape of an image",
+        "scales that are one number",
     ],
 )
 def test_what_fuzzing_found(operators: list[tuple], message: str | None) -> None:

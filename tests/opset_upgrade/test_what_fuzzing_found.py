@@ -131,3 +131,11 @@ def test_what_fuzzing_made_is_converted_or_refused(name: str) -> None:
     for target in (1, 6, 9, 11, 18):
         with suppress(OpsetError):
             convert(made, target)
+
+
+def test_an_operator_of_numbers_that_is_given_texts_is_refused() -> None:
+    ports = [helper.make_tensor_value_info(name, TensorProto.STRING, [2, 2]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Trilu", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    of_texts = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    with pytest.raises(OpsetError, match="'x' holds texts, where the operator takes numbers"):
+        convert(of_texts, 13)
