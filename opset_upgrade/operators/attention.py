@@ -23,6 +23,11 @@ def _rotary_embedding(node: NodeProto, g: Writer) -> None:
     width = g.attribute("rotary_embedding_dim", 0)
     if width % 2:
         g.refuse(f"rotary_embedding_dim={width} is odd, where pairs of values are rotated")
+    shape, heads = g.shape(node.input[0]) or (), g.attribute("num_heads", 0)
+    whole = shape[-1] if shape else None
+    head = whole // heads if whole is not None and len(shape) == 3 and heads > 0 else whole
+    if not width and head is not None and head % 2:
+        g.refuse(f"its heads are of {head} values, an odd number, where pairs of values are rotated")
     inline_body(node, g)
 
 

@@ -387,3 +387,14 @@ def test_the_mask_of_a_dropout_that_drops_nothing_has_no_meaning_below_12(opset:
         convert_version(model, 12)
     del model.graph.output[1:]
     assert run(convert_version(model, 12), x=np.float32([1, 2, 3])).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("x", "heads"), [("2, 2, 3, 5", 0), ("2, 3, 10", 2)])
+def test_heads_of_an_odd_number_of_values_are_not_rotated(x: str, heads: int) -> None:
+    model = parser.parse_model(
+        f"""<ir_version: 10, opset_import: ["": 24]>
+        g (float[{x}] x, float[2, 3, 2] c, float[2, 3, 2] s) => (float[{x}] y) {{
+          y = RotaryEmbedding <num_heads = {heads}> (x, c, s) }}"""
+    )
+    with pytest.raises(OpsetError, match="its heads are of 5 values, an odd number"):
+        convert_version(model, 17)
