@@ -1,12 +1,14 @@
 """Where the accuracy goes: each integer layer's output held against the float one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
+from zoosmith.execution import give_back
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.optimize.values import name_of
 from zoosmith.quantize.calibration import Samples, Watched, by_channel
 from zoosmith.quantize.layer import Layer
@@ -16,6 +18,8 @@ from zoosmith.quantize.writing.quantization_parameters import LEVELS
 
 # Samples that layers are measured on: enough for a figure of two digits.
 MEASURED = 8
+# bytes of a model from which on a second one beside it takes more memory than the values of its layers
+_LARGE = 64 << 20
 
 
 def measure_layers(
@@ -50,10 +54,13 @@ def measure_layers(
     }
     seen = {name: _Compared(encodings[name], (needed or {}).get(name, (-np.inf, np.inf))) for name in steps}
     measured = samples[:MEASURED]
-    floats = Watched(exact, seen)
+    wanted_values: Iterable[dict[str, Array]] = Watched(exact, seen).run(measured)
+    if size_in_bytes(exact) >= _LARGE:
+        wanted_values = list(wanted_values)
+        give_back(size_in_bytes(exact))
     elem_type = onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8
     integers = Watched(integer, [encodings[name].tensor for name in seen], elem_type)
-    for wanted, found in zip(floats.run(measured), integers.run(measured), strict=True):
+    for wanted, found in zip(wanted_values, integers.run(measured), strict=True):
         for name, compared in seen.items():
             compared.add(wanted[name], found[encodings[name].tensor])
     return tuple(compared.layer(name, steps[name]) for name, compared in seen.items() if compared.count)

@@ -19,7 +19,7 @@ from zoosmith.quantize.layer import Layer
 from zoosmith.quantize.layers import measure_layers, signal_to_noise
 from zoosmith.quantize.plan.error_price import ErrorPrice, Sensitivity
 from zoosmith.quantize.plan.float_time import dropped_time, float_time
-from zoosmith.quantize.plan.partition import Partition, Step, partition, units
+from zoosmith.quantize.plan.partition import Step, partition, units
 from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
@@ -179,18 +179,9 @@ def _limited(
     ranked = layers if sensitivity is None else _ranked(layers, sensitivity)
     found = _tried(calibrated, calibrated.plan(kept), drop_of)
     without_price = found.plan
-    changes = {
-        _Calibrated.with_float_recurrences: _RECURRENT_SHARE,
-        _Calibrated.with_own_scales: 1.0,
-        _Calibrated.narrowed: 1.0,
-        _Calibrated.rounded_by_covariance: 1.0,
-    }
-    for changed, share in changes.items():
-        other = changed(calibrated, fastest) if found.drop > limit else calibrated
-        if other is not calibrated:
-            tried = _tried(other, found.plan, drop_of)
-            if tried.drop < share * found.drop:
-                found, calibrated, sensitivity = tried, other, None
+    changed, found = _with_changes(calibrated, fastest, found, drop_of, limit)
+    if changed is not calibrated:
+        calibrated, sensitivity = changed, None
     if found.drop > limit:
         sensitivity = sensitivity or calibrated.sensitivity(fastest, progress)
         ranked = _ranked(layers, sensitivity)
@@ -206,9 +197,32 @@ def _limited(
         found.drop,
         in_float,
         found.drop <= limit,
-        calibrated.measured(found.integer, sensitivity),
+        calibrated.measured(found, sensitivity),
         calibrated.time(found.plan),
     )
+
+
+def _with_changes(
+    calibrated: "_Calibrated",
+    fastest: "_Plan",
+    found: "_Tried",
+    drop_of: Callable[[onnx.ModelProto], float],
+    limit: float,
+) -> tuple["_Calibrated", "_Tried"]:
+    """What lowers the drop of a plan without a layer in float, as long as it is above the limit."""
+    changes = {
+        _Calibrated.with_float_recurrences: _RECURRENT_SHARE,
+        _Calibrated.with_own_scales: 1.0,
+        _Calibrated.narrowed: 1.0,
+        _Calibrated.rounded_by_covariance: 1.0,
+    }
+    for changed, share in changes.items():
+        other = changed(calibrated, fastest) if found.drop > limit else calibrated
+        if other is not calibrated:
+            tried = _tried(other, found.plan, drop_of)
+            if tried.drop < share * found.drop:
+                found, calibrated = tried, other
+    return calibrated, found
 
 
 @dataclass
@@ -233,7 +247,6 @@ class _Integer:
     """An integer model, and what it was written from."""
 
     model: onnx.ModelProto
-    parts: Partition
     encodings: Mapping[str, Encoding]
 
 
@@ -326,7 +339,7 @@ class _Calibrated:
         parts = partition(result, plan.integer)
         exact = plan.exact | self._exact_names
         encodings = write_integer(result, parts, self._ranges, self._target, exact, self._coarser, self._rounded)
-        return _Integer(to_proto(result), parts, encodings)
+        return _Integer(to_proto(result), encodings)
 
     def with_float_recurrences(self, plan: _Plan) -> "_Calibrated":
         """The same with LSTMs in float; itself where they are so in any case."""
@@ -384,7 +397,7 @@ class _Calibrated:
             self._measured = plan, found
         return self._measured[1]
 
-    def measured(self, found: _Integer, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
+    def measured(self, found: _Tried, sensitivity: Sensitivity | None) -> tuple[Layer, ...]:
         """The integer layers of a model, on the first samples."""
         needed = {
             name_of(step.output): needed_bounds(step.output, self.prepared.graph.outputs)
@@ -393,9 +406,9 @@ class _Calibrated:
         }
         layers = measure_layers(
             self._exact,
-            found.model,
-            found.parts,
-            found.encodings,
+            found.integer.model,
+            partition(self.prepared, found.plan.integer),
+            found.integer.encodings,
             self._samples,
             needed=needed,
             signed=self._target.signed,

@@ -8,6 +8,7 @@ import onnx
 
 from zoosmith.execution import give_back
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.errors import QuantizeError
 from zoosmith.quantize.selection import before_selection
@@ -26,7 +27,7 @@ def run(model: onnx.ModelProto, samples: Samples) -> Outputs:
     outputs = [runner.run(sample) for sample in samples]
     # of a large model as much as its weights, which the next session needs as well
     del runner
-    give_back()
+    give_back(size_in_bytes(model))
     return outputs
 
 

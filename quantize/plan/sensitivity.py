@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from onnx import ModelProto
 
-from zoosmith.execution import SILENT, Progress
+from zoosmith.execution import SILENT, Progress, give_back
 from zoosmith.onnx_model.constants import Array
+from zoosmith.onnx_model.mapped import size_in_bytes
 from zoosmith.optimize import to_ir, to_proto
 from zoosmith.optimize.channel_affine import read_affine
 from zoosmith.optimize.values import (
     add_initializer,
     attribute,
+    input_constant,
     is_standard,
     name_of,
     new_names,
@@ -112,17 +115,27 @@ def _changed(
             yield change, [{change.name: change.of_array(sample[change.name])} for sample in samples]
     for block in blocks.blocks:
         inside = [change for change in changes if change.name in block.made]
-        if not inside:
-            continue
-        gates = _Gates(to_ir(block.model))
-        for change in inside:
-            gates.add(change)
-        runner = OnnxRuntimeRunner(to_proto(gates.model), spin=False)
-        given = [blocks.values(block.inputs, sample) for sample in range(len(samples))]
-        exact = [runner.run({**each, gates.input: np.array(_NONE)}) for each in given]
-        for index, change in enumerate(inside):
-            found = [runner.run({**each, gates.input: np.array(index)}) for each in given]
-            yield change, [different(*pair) for pair in zip(found, exact, strict=True)]
+        if inside:
+            given = [blocks.values(block.inputs, sample) for sample in range(len(samples))]
+            yield from _changed_inside(block.model, inside, given)
+            give_back(size_in_bytes(block.model))
+
+
+def _changed_inside(
+    model: ModelProto, changes: Sequence["_Change"], samples: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple["_Change", list[Mapping[str, Any]]]]:
+    """Each change of one block with what this makes otherwise by it, for each sample of its inputs."""
+    gates = _Gates(to_ir(model))
+    for change in changes:
+        gates.add(change)
+    chosen = gates.input
+    runner = OnnxRuntimeRunner(to_proto(gates.model), spin=False)
+    # the runner has all of it
+    del gates
+    exact = [runner.run({**each, chosen: np.array(_NONE)}) for each in samples]
+    for index, change in enumerate(changes):
+        found = [runner.run({**each, chosen: np.array(index)}) for each in samples]
+        yield change, [different(*pair) for pair in zip(found, exact, strict=True)]
 
 
 def _no_tensors(model: ir.Model) -> set[str]:
@@ -280,8 +293,10 @@ class _Rounding:
         """What makes the one result of the other."""
         layer = value.producer()
         assert layer is not None
+        weights = input_constant(layer, 1)
+        assert weights is not None
         rounded = self.known or round_weights(layer, self.seen)
-        given = [gates.constant(rounded.error)]
+        given = [gates.constant(rounded.error(weights))]
         if layer.op_type == "Gemm":
             given.append(gates.constant(np.zeros(1, np.float32)))
         error = gates.emit(layer.op_type, layer.inputs[0], *given, **layer.attributes)
@@ -289,7 +304,7 @@ class _Rounding:
         added = error.outputs[0]
         if self.has_bias:
             mean = rounded.shift * attribute(layer, "alpha", 1.0)
-            moved = gates.emit("Add", added, gates.constant(_along_channels(mean, rounded.error.ndim)))
+            moved = gates.emit("Add", added, gates.constant(_along_channels(mean, weights.ndim)))
             yield moved
             added = moved.outputs[0]
         yield gates.emit("Add", value, added)

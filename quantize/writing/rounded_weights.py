@@ -22,14 +22,12 @@ class RoundedWeights:
     Attributes:
         packed: int8.
         scale: float64, one for each output channel, of the rank of the weights.
-        error: float32, what they are more than the real weights.
         shift: float64 (outputs,), what each output channel then has less, on average.
         turned: whether they are of shape (inputs, outputs).
     """
 
     packed: Array
     scale: Array
-    error: Array
     shift: Array
     turned: bool
 
@@ -37,6 +35,11 @@ class RoundedWeights:
     def rows(self) -> PackedWeights:
         """The same as (outputs, inputs, ...)."""
         return PackedWeights(self.packed.T if self.turned else self.packed, self.scale.reshape(-1))
+
+    def error(self, real: Array) -> Array:
+        """What they are more than the real weights: float32 of the same shape."""
+        found: Array = (self.packed * self.scale - real.astype(np.float64)).astype(np.float32)
+        return found
 
 
 NONE_ROUNDED: Mapping[str, RoundedWeights] = MappingProxyType({})
@@ -74,11 +77,9 @@ def round_weights(
             rows, packed.scale, moments, by_bias=node.op_type == "Conv" and len(node.inputs) > 2
         )
         scale = packed.scale.reshape(-1, *[1] * (rows.ndim - 1))
-        error = packed.weights * scale - rows
-    error = error.astype(np.float32)
     if turned:
-        return RoundedWeights(packed.weights.T, scale.T, error.T, shift, turned)
-    return RoundedWeights(packed.weights, scale, error, shift, turned)
+        return RoundedWeights(packed.weights.T, scale.T, shift, turned)
+    return RoundedWeights(packed.weights, scale, shift, turned)
 
 
 def _with_moments(rows: Array, scale: Array, moments: Moments, *, by_bias: bool) -> tuple[PackedWeights, Array]:
