@@ -110,7 +110,7 @@ def test_the_int8_row_is_integer_from_end_to_end(default_build: Built) -> None:
     model = onnx.load(default_build.model("12-int8"))
     onnx.checker.check_model(model, full_check=True)
     operators = Counter(node.op_type for node in model.graph.node)
-    assert (operators["QuantizeLinear"], operators["DequantizeLinear"]) == (1, 1)
+    assert (operators["QuantizeLinear"], operators["DequantizeLinear"]) == (2, 2)
     assert {"QLinearConv"} <= set(operators) and not {"Conv", "BatchNormalization", "Relu", "Mul"} & set(operators)
     assert [entry.domain for entry in model.opset_import] == [""]
     assert default_build.model("12-int8").stat().st_size <= 8_600_000
