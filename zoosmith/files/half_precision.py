@@ -141,8 +141,10 @@ def halve_file(
         model = before_selection(model)
         return before_saturation(model) if own else model
 
-    if calibration.source is None and not takes_images(sized_model(original, inputs)):
-        calibration = replace(calibration, source="random")
+    if calibration.source is None:
+        with errors_of_file(original, source, calibration, inputs):
+            if not takes_images(sized_model(original, inputs)):
+                calibration = replace(calibration, source="random")
     with errors_of_file(original, source, calibration, inputs):
         refuse_wrong_feed(original, inputs)
         gathered = gather(original, replace(calibration, samples=_SAMPLES), inputs, progress)
