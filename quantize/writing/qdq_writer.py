@@ -105,7 +105,7 @@ class QdqWriter(IntegerWriter):
         ONNX Runtime 1.9 ends with signal 11 where other nodes that read its integers stand before that.
         """
         super().encode(real, value, into)
-        if value.is_graph_output() and into in (None, self.quantized[value]):
+        if value.is_graph_output() and into in (None, self.quantized.get(value)):
             self.dequantize(value)
 
     def move(self, node: ir.Node, sources: list[ir.Value], output: ir.Value, attributes: Mapping[str, Any]) -> None:

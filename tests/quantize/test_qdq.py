@@ -186,3 +186,11 @@ def test_integers_are_made_an_output_before_other_nodes_read_them() -> None:
     result = in_qdq(net.model(inner, net.conv(inner, 8, 4, name="outer")))
     [quantized] = [node.input[0] for node in result.graph.node if "inner" in node.output]
     assert next(node.output[0] for node in result.graph.node if quantized in node.input) == "inner"
+
+
+def test_a_net_that_ends_in_a_row_of_scores_loads_and_is_close() -> None:
+    net = Net([1, 3, 8, 8])
+    pooled = net.add("Flatten", net.add("GlobalAveragePool", net.conv("data", 3, 8, 3)))
+    model = net.model(net.add("Gemm", pooled, net.normal(8, 4), net.normal(4)))
+    found = quantize(model, random_samples(model, 4), target=Target("qdq"))
+    assert summarize(model, found, random_samples(model, 4, seed=1)).error < 0.05
