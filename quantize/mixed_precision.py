@@ -24,9 +24,16 @@ from zoosmith.quantize.plan.planned_time import PlannedTime, planned_time
 from zoosmith.quantize.plan.planning import NO_PRICE, integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.sensitivity import measure_sensitivity
 from zoosmith.quantize.plan.shared_scales import COARSER, MUCH_COARSER, choose_parameters
-from zoosmith.quantize.quantizer import fold, refuse_newer, rewrite, simplified, without_functions, write_integer
+from zoosmith.quantize.quantizer import (
+    equalized,
+    fold,
+    refuse_newer,
+    rewrite,
+    simplified,
+    without_functions,
+    write_integer,
+)
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
-from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.subgraphs import WEIGHTED, Within, quantize_every_graph
 from zoosmith.quantize.target import INTEGER, Target
 from zoosmith.quantize.writing.integer_writer import Encoding
@@ -286,7 +293,7 @@ class _Calibrated:
         ranges = kept_or_calibrated(
             self._exact, samples, method=method, tensors=self._shapes, cache=cache, progress=progress
         )
-        self._ranges = equalize_channels(self.prepared, self._shapes, ranges)
+        self._ranges = equalized(self.prepared, self._shapes, ranges, target)
         self._exact = to_proto(self.prepared)
         self._samples = samples
         self._coarser = MUCH_COARSER

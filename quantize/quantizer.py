@@ -25,6 +25,7 @@ from zoosmith.quantize.plan.planning import integer_nodes, tensor_shapes
 from zoosmith.quantize.plan.shared_scales import MUCH_COARSER, choose_parameters
 from zoosmith.quantize.ranges_cache import kept_or_calibrated
 from zoosmith.quantize.rewrites.affines_before_convolutions import AffinesBeforeConvolutions
+from zoosmith.quantize.rewrites.concatenated_channels import equalize_concatenated
 from zoosmith.quantize.rewrites.depthwise_padding import PadDepthwiseConvolutions
 from zoosmith.quantize.rewrites.equalized_channels import equalize_channels
 from zoosmith.quantize.rewrites.gated_activations import GatedActivations
@@ -93,12 +94,27 @@ def quantize(
         shapes = tensor_shapes(prepared, exact, given)
         parts = partition(prepared, integer_nodes(prepared, shapes, target=target))
         ranges = kept_or_calibrated(exact, given, method=method, tensors=shapes, cache=cache, progress=progress)
-        ranges = equalize_channels(prepared, shapes, ranges)
+        ranges = equalized(prepared, shapes, ranges, target)
         write_integer(prepared, parts, ranges, target)
         return to_proto(prepared)
 
     refuse_newer(model, target)
     return quantize_every_graph(without_functions(model), samples, simplified, quantize_graph, progress)
+
+
+def equalized(
+    model: ir.Model, shapes: Mapping[str, tuple[int, ...]], ranges: Mapping[str, Range], target: Target
+) -> dict[str, Range]:
+    """Make channels that share a scale alike, in place, and return the ranges after it.
+
+    Args:
+        model: as `prepare` gives it.
+        shapes: of its float32 tensors, by name.
+        ranges: of these, by name.
+        target: the form that will be written. In integers each channel has a scale of its own behind a Concat.
+    """
+    result = equalize_channels(model, shapes, ranges)
+    return equalize_concatenated(model, result) if target.format == "qdq" else result
 
 
 def refuse_newer(model: onnx.ModelProto, target: Target) -> None:

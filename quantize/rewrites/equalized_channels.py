@@ -34,12 +34,13 @@ from zoosmith.quantize.rewrites.magnitudes import transform_of
 from zoosmith.quantize.writing.quantization_parameters import LEVELS, round_up
 from zoosmith.quantize.writing.weights import LIMIT, by_input_channel
 
-_PASS_ON = ("Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
+PASS_ON = ("Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
+"""Operators that pass the factor of a channel on."""
 _MOVES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 # powers of the size of a channel, and of its weights, that are tried as factors
 _POWERS = [(size, weight) for size in (0.0, 0.25, 0.5, 0.75) for weight in (0.0, 0.25, 0.5)]
-# the smallest factor beside the largest
-_LEAST = 2.0**-8
+LEAST = 2.0**-8
+"""The smallest factor beside the largest."""
 # what the errors have to fall to by the estimate, for weights to be changed
 _WORTH = 0.9
 
@@ -158,7 +159,7 @@ class _Groups:
             # of more axes it sums over the last one, not over channels
             self._readers.append(node)
             self._fixed.append(output)
-        elif alike and (is_standard(node, *_PASS_ON) or (is_standard(node, *_MOVES) and self._is_view(*values))):
+        elif alike and (is_standard(node, *PASS_ON) or (is_standard(node, *_MOVES) and self._is_view(*values))):
             self._join(*values)
         elif (
             alike and is_standard(node, "Add") and len(read) == 2 and len({self._shape(value) for value in values}) == 1
@@ -242,7 +243,7 @@ def _factors(group: _Group, shapes: Shapes, ranges: Mapping[str, Range]) -> Arra
     weight = np.max([_reach(node, len(size)) for node in group.readers], axis=0)
     errors = _Errors(group, shapes, found)
     tried = [_relative(size**a * weight**-b) for a, b in _POWERS]
-    tried = [round_up(np.maximum(each, _LEAST)) for each in tried]
+    tried = [round_up(np.maximum(each, LEAST)) for each in tried]
     estimates = [errors.estimate(factors) for factors in tried]
     best = int(np.argmin(estimates))
     return tried[best] if estimates[best] < _WORTH * estimates[0] else None
@@ -258,9 +259,9 @@ def _reach(node: ir.Node, channels: int) -> Array:
     """The largest weight of each input channel, beside the largest that it shares a scale with."""
     by_channel = _weights_by_input(node)
     if by_channel is None:
-        return np.full(channels, _LEAST)
+        return np.full(channels, LEAST)
     top = by_channel.max(axis=1, keepdims=True)
-    return np.maximum((by_channel / np.where(top > 0, top, 1.0)).max(axis=0), _LEAST)
+    return np.maximum((by_channel / np.where(top > 0, top, 1.0)).max(axis=0), LEAST)
 
 
 class _Errors:
