@@ -46,9 +46,15 @@ def random_samples(model: onnx.ModelProto, count: int, *, seed: int = 0) -> Samp
 
 
 def synthetic_samples(
-    model: onnx.ModelProto, count: int, preprocess: ToArray, *, seed: int = 0, kind: str | None = None
+    model: onnx.ModelProto,
+    count: int,
+    preprocess: ToArray,
+    *,
+    seed: int = 0,
+    kind: str | None = None,
+    first: int = 0,
 ) -> Samples:
-    """`count` made-up pictures, pre-processed, as many per sample as the model's batch holds.
+    """`count` made-up pictures from number `first` on, pre-processed, as many per sample as the model's batch holds.
 
     They are of a kind of `MadePictures`, by default natural ones, or lines of text where the model's input is wide and
     low. They are made when they are asked for: memory does not grow with their number.
@@ -57,7 +63,7 @@ def synthetic_samples(
     """
     reads = image_input(model)
     pictures = made_pictures(reads.size, seed, kind)
-    return _in_batches(range(count), lambda number: preprocess(pictures[number], reads.size), reads)
+    return _in_batches(range(first, first + count), lambda number: preprocess(pictures[number], reads.size), reads)
 
 
 def image_samples(
@@ -301,6 +307,7 @@ def read_samples(
     count: int,
     preprocess: ToArray,
     *,
+    seed: int = 0,
     kind: str | None = None,
     on_broken: OnBroken | None = None,
 ) -> Samples:
@@ -312,6 +319,7 @@ def read_samples(
             differ in shape from file to file, or a folder of images; samples are spread evenly over a folder.
         count: the most samples to take.
         preprocess: makes the model's input of a picture.
+        seed: of `random` and `synthetic` ones.
         kind: of `synthetic` pictures, as for `synthetic_samples`.
         on_broken: called with images that cannot be read.
 
@@ -320,9 +328,9 @@ def read_samples(
         ValidationError: the model does not read images, or no image can be read.
     """
     if source == "random":
-        return random_samples(model, count)
+        return random_samples(model, count, seed=seed)
     if source == SYNTHETIC:
-        return synthetic_samples(model, count, preprocess, kind=kind)
+        return synthetic_samples(model, count, preprocess, seed=seed, kind=kind)
     if not Path(source).exists():
         raise QuantizeError(
             f"{source}: does not exist; expected a folder of images or NPZ files, an NPZ file, synthetic or random"

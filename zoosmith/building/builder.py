@@ -23,6 +23,7 @@ from zoosmith.hub.manifest import MANIFEST_NAME
 from zoosmith.onnx_model.argument_names import argument
 from zoosmith.onnx_model.errors import ZoosmithError
 from zoosmith.onnx_model.files import Staging, remove_leftovers, scratch_folder, staged, write_atomic
+from zoosmith.onnx_model.mapped import load_mapped
 from zoosmith.onnx_model.saving import save_model
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
@@ -34,7 +35,7 @@ from zoosmith.recipes.build_options import BuildOptions
 from zoosmith.recipes.densenet121 import DENSENET121
 from zoosmith.recipes.recipe import Recipe
 from zoosmith.recipes.rows import Row, RowMaker
-from zoosmith.recipes.samples import Drawn
+from zoosmith.recipes.samples import Drawn, Inputs, Wanted
 from zoosmith.recipes.source import Source, SourceFacts, facts_of
 from zoosmith.results.report import Calibration, Report, RowReport
 from zoosmith.validation import ImageFolder
@@ -135,6 +136,7 @@ class _Build:
         self._calibration: Calibration | None = None
         self._samples: Samples | None = None
         self._seen: frozenset[str] = frozenset()
+        self._inputs: Inputs = recipe.samples
         self._drawn: Drawn = []
         self._images = None if options.data is None else ImageFolder(options.data, options.labels)
         given = options.calibrate
@@ -194,7 +196,8 @@ class _Build:
             reference=options.reference,
             sets=len(self._data()),
             seed=options.seed,
-            samples=recipe.samples.kind,
+            samples=self._inputs.kind,
+            noise=self._inputs.noise,
             command=(*recipe.arguments, *options.arguments()),
             calibration=self._calibration,
             rows=rows,
@@ -228,7 +231,10 @@ class _Build:
         structure = maker.model(source.opset)
         self._refuse_seen(structure, stated_digests(structure))
         with source.reference(options.reference) as run:
-            self._drawn = recipe.samples.draw(structure, run, options.sets, options.seed, executor)
+            self._inputs = recipe.samples.fitted(
+                load_mapped(maker.path(source.opset)), run, self._wanted_inputs, progress
+            )
+            self._drawn = self._inputs.draw(structure, run, options.sets, options.seed, executor)
             # integer rows first: they may refuse their samples, and nothing is written then
             for row in sorted(self._rows, key=lambda row: row.exact):
                 target = self._folder / recipe.path(row.name)
@@ -248,6 +254,12 @@ class _Build:
                 yield made
             self._data()
             task.advance("reference outputs", steps=options.sets)
+
+    @property
+    def _wanted_inputs(self) -> Wanted:
+        preprocessing, options = self._recipe.preprocessing, self._options
+        name = None if preprocessing is None else preprocessing.name
+        return Wanted(options.seed, _CALIBRATION_SAMPLES, name, options.force)
 
     def _data(self) -> list[DataSet]:
         """Wait for the data sets."""
@@ -279,7 +291,7 @@ class _Build:
         return self._samples
 
     def _read_samples(self, model: ModelProto) -> Samples:
-        given, inputs = self._options.calibrate, self._recipe.samples
+        given, inputs = self._options.calibrate, self._inputs
         if given is not None:
             preprocess = self._recipe.preprocessing or Preprocess("none")
             broken: list[Path] = []
@@ -299,7 +311,7 @@ class _Build:
         else:
             data = self._data() if inputs.needs_data else []
             samples = inputs.for_calibration(data, _CALIBRATION_SAMPLES, self._options.seed, model)
-            description = f"{len(samples)} {inputs.kind}"
+            description = f"{len(samples)} {inputs.calibrated_kind}"
         try:
             distance = check_samples(model, samples, force=self._options.force)
         except QuantizeError as error:

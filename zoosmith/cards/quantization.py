@@ -111,6 +111,8 @@ def _calibration(report: Report, rows: Sequence[RowReport]) -> Iterator[str]:
             f"Checked on {markdown(report.samples)} only, {others}: {and_list(unproved)}. The accuracy on real "
             "data was not measured in this build."
         )
+    if report.noise:
+        yield "This proof rests on noise: random numbers are like no data that the model was made for."
 
 
 def _distance(row: RowReport) -> str:

@@ -64,7 +64,7 @@ _OF_A_ZOO = ("zoo", "out", "jobs", "timeout", "cluster", "no_tls", "cache", "no_
     show_default=True,
     help="What runs the source net: the interpreter, or the real Caffe2.",
 )
-@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For the int8 row.  [default: made-up inputs]")
+@click.option("--calibrate", metavar="FOLDER|NPZ", type=PATH, help="For rows of fewer bits.  [default: made-up inputs]")
 @click.option(
     "--for",
     "runtime",

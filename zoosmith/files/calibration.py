@@ -15,8 +15,17 @@ from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.samples.graph_inputs import signal_input
 from zoosmith.quantize.samples.made_inputs import choice_sets, random_cases, sound_cases
-from zoosmith.quantize.samples.made_pictures import KINDS, fitting_kinds
-from zoosmith.quantize.samples.reading import MADE_UP, SOUND, SYNTHETIC, array_files, read_samples, takes_images
+from zoosmith.quantize.samples.made_pictures import KINDS, NATURAL, fitting_kinds, usual_kind
+from zoosmith.quantize.samples.reading import (
+    MADE_UP,
+    SOUND,
+    SYNTHETIC,
+    LazySamples,
+    array_files,
+    read_samples,
+    synthetic_samples,
+    takes_images,
+)
 from zoosmith.quantize.samples.seen_samples import sample_digests
 from zoosmith.quantize.samples.statistics import SampleDistance, check_samples, measure_samples, refuse_far
 from zoosmith.validation import InputSource, preprocessing
@@ -28,6 +37,9 @@ from zoosmith.validation.reading.preprocess import PREPROCESSINGS, Preprocess, T
 
 # of images, where a user names none
 DEFAULT_PREPROCESSING = "caffe-densenet"
+
+# of made-up samples to check on: so far from those to calibrate on that no number of them reaches it
+_FIRST_TO_CHECK = 10_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class Gathered:
         unreadable: how many images could not be read.
         distance: of the samples from the training data; None where the model states nothing of that.
         to_array: makes the model's input of an image.
+        kind: of made-up pictures, one of `KINDS`; None for other samples.
     """
 
     samples: Samples
@@ -72,6 +85,7 @@ class Gathered:
     unreadable: int
     distance: SampleDistance | None
     to_array: Preprocess
+    kind: str | None = None
 
     @property
     def seen(self) -> frozenset[str]:
@@ -99,6 +113,21 @@ def gather(
     Raises:
         ZoosmithError: they cannot be read, do not fit the model, or are far from its training data.
     """
+    found = find_samples(model, calibration, inputs, progress, count=count)
+    if found.distance is not None and not calibration.force:
+        refuse_far(found.distance)
+    return found
+
+
+def find_samples(
+    model: ModelProto,
+    calibration: Calibration,
+    inputs: InputSource,
+    progress: Progress,
+    *,
+    count: Callable[[str, int], int] = lambda source, count: count,
+) -> Gathered:
+    """Read samples as `gather` does, and return them even where they are far from what the model was trained on."""
     broken: list[Path] = []
 
     def skip(path: Path, why: str) -> None:
@@ -112,15 +141,52 @@ def gather(
     calibration = replace(calibration, source=source, samples=count(source, wanted))
     samples = _samples(model, calibration, inputs, to_array, skip)
     may_choose = source == SYNTHETIC or (calibration.preprocess is None and _holds_images(source))
-    distance = check_samples(model, samples, force=calibration.force or may_choose)
+    distance = check_samples(model, samples, force=True)
+    size = image_input(model, inputs=inputs).size if source == SYNTHETIC else None
+    kind = None if size is None else usual_kind(size)
     if may_choose and distance is not None and distance.far and not calibration.force:
-        kinds = fitting_kinds(image_input(model, inputs=inputs).size) if source == SYNTHETIC else [None]
+        kinds = [None] if size is None else fitting_kinds(size)
         samples_of = partial(_samples, model, calibration, inputs, skip=leave_out)
         choice = _nearest(model, calibration, to_array, kinds, samples_of)
-        to_array, samples, distance = choice.preprocess, choice.samples, choice.distance
-        refuse_far(distance)
-        progress.note(f"nearest to the training data: {choice}")
-    return Gathered(samples, str(calibration.source), len(broken), distance, to_array)
+        to_array, samples, distance, kind = choice.preprocess, choice.samples, choice.distance, choice.kind
+        if not distance.far:
+            progress.note(f"nearest to the training data: {choice}")
+    return Gathered(samples, source, len(broken), distance, to_array, kind)
+
+
+def made_up_source(model: ModelProto, inputs: InputSource) -> str | None:
+    """What is made up for a model: sound, or pictures; None for one that takes neither.
+
+    Args:
+        model: its graph suffices.
+        inputs: sizes that are given.
+    """
+    if signal_input(model) is not None:
+        return SOUND
+    return SYNTHETIC if takes_images(sized_model(model, inputs)) else None
+
+
+def samples_to_check(model: ModelProto, found: Gathered, count: int, inputs: InputSource) -> Samples:
+    """Made-up samples, other ones than those that were found: pictures are natural ones and those of the kind in turn.
+
+    Args:
+        model: what reads them.
+        found: made-up samples of the model.
+        count: how many.
+        inputs: seed and sizes, as the samples were found with.
+
+    Raises:
+        ValidationError: the model runs with no sizes that were tried.
+    """
+    if found.source == SOUND:
+        return sound_cases(model, count, replace(inputs, seed=(inputs.seed + _FIRST_TO_CHECK) % 2**32), None)
+    sized = sized_model(model, inputs)
+    pictures = count * image_input(sized).batch
+    in_turn = [
+        synthetic_samples(sized, pictures, found.to_array, seed=inputs.seed, kind=kind, first=_FIRST_TO_CHECK)
+        for kind in (NATURAL, found.kind)
+    ]
+    return LazySamples(count, lambda index: in_turn[index % 2][index])
 
 
 @dataclass(frozen=True)
@@ -189,14 +255,14 @@ def _source(model: ModelProto, calibration: Calibration, inputs: InputSource) ->
     """What samples are made of: for `synthetic` and where none is named, pictures or sound."""
     if calibration.source not in (None, SYNTHETIC):
         return str(calibration.source)
-    if signal_input(model) is not None:
-        return SOUND
-    if calibration.source is None and not takes_images(sized_model(model, inputs)):
+    found = made_up_source(model, inputs)
+    if calibration.source is None and found is None:
         raise QuantizeError(
             "no samples to calibrate on: pictures are made up only for one float32 input of three channels, sound only "
             f"for one that a Fourier transform reads; give {argument('calibration')} an NPZ file, or random"
         )
-    return SYNTHETIC
+    # grey pictures where they are asked for
+    return found or SYNTHETIC
 
 
 def _samples(
@@ -211,7 +277,8 @@ def _samples(
     if made is not None:
         return made(model, calibration.samples, replace(inputs, feed=None), calibration.timeout)
     sized = sized_model(model, inputs)
-    return read_samples(sized, str(calibration.source), calibration.samples, to_array, kind=kind, on_broken=skip)
+    source, count = str(calibration.source), calibration.samples
+    return read_samples(sized, source, count, to_array, seed=inputs.seed, kind=kind, on_broken=skip)
 
 
 def sized_model(model: ModelProto, inputs: InputSource) -> ModelProto:

@@ -177,6 +177,9 @@ def _origin(report: Values, rows: Sequence[Values]) -> list[Part]:
     ]
     if sources:
         parts.append(Table("Files that it was made of", ("File", "Bytes", "SHA-256"), sources))
+    if report.flag("noise") and not all(row.flag("exact") for row in rows):
+        noise = "The rows of fewer bits were checked on random numbers: this proof rests on noise."
+        parts.insert(0, Note(noise, "warning"))
     if report.flag("synthetic"):
         parts.insert(0, Note("The weights are synthetic, made from a seed: they classify nothing.", "warning"))
     return parts

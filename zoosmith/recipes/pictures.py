@@ -4,11 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoosmith.quantize.samples.natural_images import natural_images
-from zoosmith.recipes.samples import SampleInputs
+from zoosmith.recipes.samples import NATURAL_PICTURES, SampleInputs
 from zoosmith.recipes.source import Arrays
 from zoosmith.validation.reading.preprocess import Preprocess
-
-KIND = "made-up pictures of natural statistics"
 
 
 def pictures(
@@ -30,4 +28,4 @@ def picture_inputs(name: str, preprocess: Preprocess, size: tuple[int, int]) -> 
     def make(seed: int, index: int) -> Arrays:
         return {name: pictures(1, preprocess, size, seed=seed, first=index)}
 
-    return SampleInputs(make, KIND)
+    return SampleInputs(make, NATURAL_PICTURES)

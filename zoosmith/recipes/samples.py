@@ -7,9 +7,17 @@ from typing import Any, Protocol
 import numpy as np
 from onnx import ModelProto
 
-from zoosmith.execution import Executor, Job
+from zoosmith.execution import SILENT, Executor, Job, Progress
+from zoosmith.files.calibration import Calibration, Gathered, find_samples, made_up_source, samples_to_check
+from zoosmith.onnx_model.ports import input_ports
+from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.calibration import Samples
+from zoosmith.quantize.samples.made_pictures import KINDS, NATURAL
+from zoosmith.quantize.samples.reading import SOUND
 from zoosmith.recipes.source import Arrays, Run
+from zoosmith.validation import ValidationError
+from zoosmith.validation.accuracy.classifier import image_input
+from zoosmith.validation.errors import StoppedError
 from zoosmith.validation.inputs.fitting import fed_cases, fitting_cases
 from zoosmith.validation.inputs.random_values import InputShape
 from zoosmith.validation.inputs.source import InputSource
@@ -17,6 +25,7 @@ from zoosmith.validation.reading.datasets import DataSet
 
 # far from the data sets, so that a row does not depend on their number
 FIRST_CALIBRATION_SAMPLE = 10_000
+NATURAL_PICTURES = "made-up pictures of natural statistics"
 
 Drawn = list[Job[list[DataSet]]]
 """What computes the data sets, in order."""
@@ -30,12 +39,30 @@ class Inputs(Protocol):
         """What they are, in the plural: `made-up pictures`."""
 
     @property
+    def calibrated_kind(self) -> str:
+        """What those for calibration are, in the plural."""
+
+    @property
     def made_up(self) -> bool:
         """Whether no user gave them."""
 
     @property
+    def noise(self) -> bool:
+        """Whether they are random numbers, on which little is proved."""
+
+    @property
     def needs_data(self) -> bool:
         """Whether samples for calibration are made after the data sets."""
+
+    def fitted(self, model: ModelProto, run: Run, wanted: "Wanted", progress: Progress = SILENT) -> "Inputs":
+        """Return the inputs that fit a source.
+
+        Args:
+            model: the source at its own opset; weights may be mapped.
+            run: gives its outputs.
+            wanted: what is asked of made-up inputs.
+            progress: told what was chosen.
+        """
 
     def draw(self, structure: ModelProto, run: Run, count: int, seed: int, executor: Executor) -> Drawn:
         """Begin to compute the data sets.
@@ -53,6 +80,23 @@ class Inputs(Protocol):
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a build asks of made-up inputs.
+
+    Attributes:
+        seed: chooses them.
+        samples: how many to calibrate on; of sound so many for each number that chooses a branch.
+        preprocess: name of the preprocessing of pictures; None for the one that `quantize` chooses.
+        force: make no choice by the statistics that the model states.
+    """
+
+    seed: int
+    samples: int
+    preprocess: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
 class SampleInputs:
     """Inputs that a recipe makes.
 
@@ -65,7 +109,17 @@ class SampleInputs:
     make: Callable[[int, int], Arrays]
     kind: str
     made_up = True
+    noise = False
     needs_data = False
+
+    @property
+    def calibrated_kind(self) -> str:
+        """As `kind`."""
+        return self.kind
+
+    def fitted(self, model: ModelProto, run: Run, wanted: Wanted, progress: Progress = SILENT) -> "Inputs":
+        """They fit as they are."""
+        return self
 
     def draw(self, structure: ModelProto, run: Run, count: int, seed: int, executor: Executor) -> Drawn:
         """Compute each data set in a job of its own."""
@@ -83,8 +137,63 @@ class SampleInputs:
 
 
 @dataclass(frozen=True)
+class MadeUpInputs:
+    """Pictures or sound, as `quantize` makes them for a model; they are of one seed.
+
+    Attributes:
+        found: what is calibrated on.
+        to_check: gives so many others for the data sets.
+    """
+
+    found: Gathered
+    to_check: Callable[[int], Samples]
+    made_up = True
+    noise = False
+    needs_data = False
+
+    @property
+    def kind(self) -> str:
+        """What the data sets are, in the plural: natural pictures are among all pictures."""
+        if self.found.kind in (None, NATURAL):
+            return self.calibrated_kind
+        return f"made-up pictures ({KINDS[NATURAL]}, then {KINDS[str(self.found.kind)]}; {self._preprocessed})"
+
+    @property
+    def calibrated_kind(self) -> str:
+        """What those for calibration are, in the plural."""
+        if self.found.source == SOUND:
+            return "frames of made-up sound"
+        if self.found.kind == NATURAL:
+            return f"{NATURAL_PICTURES} ({self._preprocessed})"
+        return f"made-up pictures ({KINDS[str(self.found.kind)]}; {self._preprocessed})"
+
+    @property
+    def _preprocessed(self) -> str:
+        return f"preprocessing {self.found.to_array.name}"
+
+    def fitted(self, model: ModelProto, run: Run, wanted: Wanted, progress: Progress = SILENT) -> Inputs:
+        """They fit as they are."""
+        return self
+
+    def draw(self, structure: ModelProto, run: Run, count: int, seed: int, executor: Executor) -> Drawn:
+        """Compute all data sets in one job: a frame of sound has the states that come of the one before."""
+        # an archive numbers them as the model does
+        names = [port.name for port in input_ports(structure.graph)]
+
+        def compute() -> list[DataSet]:
+            ordered = [{name: each[name] for name in names if name in each} for each in self.to_check(count)]
+            return [DataSet(inputs, run(inputs)) for inputs in ordered]
+
+        return [executor.submit(compute)]
+
+    def for_calibration(self, data: list[DataSet], count: int, seed: int, structure: ModelProto) -> Samples:
+        """Return those that were found."""
+        return self.found.samples
+
+
+@dataclass(frozen=True)
 class GivenInputs:
-    """Inputs that fit the source: random ones, or a user's.
+    """Inputs that fit the source: a user's, or else pictures or sound where it takes them, random numbers elsewhere.
 
     Attributes:
         source: sizes and types, or a file of data.
@@ -106,6 +215,44 @@ class GivenInputs:
     def made_up(self) -> bool:
         """Whether no user gave them."""
         return self.source.feed is None
+
+    @property
+    def calibrated_kind(self) -> str:
+        """As `kind`."""
+        return self.kind
+
+    @property
+    def noise(self) -> bool:
+        """Whether they are random numbers."""
+        return self.made_up
+
+    def fitted(self, model: ModelProto, run: Run, wanted: Wanted, progress: Progress = SILENT) -> Inputs:
+        """Return pictures or sound where `quantize` would make these up, on which the source runs; else themselves.
+
+        Raises:
+            ValidationError: a run was stopped.
+        """
+        inputs = replace(self.source, seed=wanted.seed)
+        if not self.made_up or made_up_source(model, inputs) is None:
+            return self
+        try:
+            try:
+                return _made_up(model, run, wanted, inputs, progress)
+            except StoppedError:
+                raise
+            except ValidationError:
+                return _made_up(model, run, wanted, self._of_sizes_that_fit(model, run, inputs), progress)
+        except StoppedError:
+            raise
+        except (QuantizeError, ValidationError) as error:
+            progress.note(f"test inputs are {self.kind}: {error}")
+            return self
+
+    def _of_sizes_that_fit(self, structure: ModelProto, run: Run, inputs: InputSource) -> InputSource:
+        """The inputs in sizes on which the source runs."""
+        cases = fitting_cases(structure, lambda made: run(self.adapt(made)), inputs, 1, same_sizes=True, corners=False)
+        shapes = {name: InputShape(np.shape(value)) for name, value in cases[0].inputs.items()}
+        return replace(inputs, shapes=shapes, dims={})
 
     def draw(self, structure: ModelProto, run: Run, count: int, seed: int, executor: Executor) -> Drawn:
         """Compute all data sets in one job, since the first one tells the sizes of the others."""
@@ -131,3 +278,21 @@ class GivenInputs:
         shapes = {name: InputShape(np.shape(value)) for name, value in data[0].inputs.items()}
         inputs = InputSource(seed + FIRST_CALIBRATION_SAMPLE, shapes=shapes)
         return [self.adapt(case) for case in inputs.cases(structure, count)]
+
+
+def _made_up(model: ModelProto, run: Run, wanted: Wanted, inputs: InputSource, progress: Progress) -> MadeUpInputs:
+    """The pictures or sound of a model.
+
+    Raises:
+        QuantizeError: a value of the model is not finite on them.
+        ValidationError: the model does not run on them; of sizes that are open, on those that pictures have.
+    """
+    calibration = Calibration(samples=wanted.samples, preprocess=wanted.preprocess, force=wanted.force)
+    found = find_samples(model, calibration, inputs, progress)
+
+    def to_check(count: int) -> Samples:
+        return samples_to_check(model, found, count, inputs)
+
+    if found.source != SOUND and image_input(model, inputs=inputs).chosen:
+        run(to_check(1)[0])
+    return MadeUpInputs(found, to_check)

@@ -168,6 +168,7 @@ class Report:
         sets: number of data sets.
         seed: of made-up inputs and weights.
         samples: what the inputs are, in the plural.
+        noise: whether they are random numbers, on which little is proved of an integer row.
         command: the arguments of `zoosmith build` that make the same files again; files by name.
         calibration: None where no row is integer.
         rows: in the order they were asked for.
@@ -191,6 +192,7 @@ class Report:
     versions: Mapping[str, str]
     accuracy: Accuracy | None = None
     runtime: str | None = None
+    noise: bool = False
 
     @property
     def passed(self) -> bool:
