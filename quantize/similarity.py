@@ -108,6 +108,8 @@ class CosineLoss:
         samples: the inputs by name.
         more: others that are looked at as well where `samples` are few; the loss is that of `samples` alone or of all,
             whichever is larger.
+        sorts: of how many sorts `samples` are, in turns; the loss is that of the sort that loses most, since a sort on
+            which outputs are small counts for little in the cosine over all.
         node_by_node: the model is one for other runtimes, too, which may run its nodes one by one: the loss is that of
             ONNX Runtime with its joined operators or without, whichever is larger.
 
@@ -116,9 +118,19 @@ class CosineLoss:
     """
 
     def __init__(
-        self, exact: onnx.ModelProto, samples: Samples, more: Samples = (), *, node_by_node: bool = False
+        self,
+        exact: onnx.ModelProto,
+        samples: Samples,
+        more: Samples = (),
+        *,
+        sorts: int = 1,
+        node_by_node: bool = False,
     ) -> None:
-        self._count = len(samples)
+        self._parts = [slice(len(samples))]
+        if sorts > 1:
+            self._parts += [slice(first, len(samples), sorts) for first in range(sorts)]
+        if more:
+            self._parts.append(slice(None))
         self._samples = [*samples, *more] if more else samples
         self._node_by_node = node_by_node
         self._wanted = run(before_selection(exact), self._samples)
@@ -136,6 +148,5 @@ class CosineLoss:
         return max(losses)
 
     def _losses(self, found: Outputs) -> list[float]:
-        counts = sorted({self._count, len(self._samples)})
-        cosines = [probable_cosine(self._wanted[:count], found[:count]) for count in counts]
+        cosines = [probable_cosine(self._wanted[part], found[part]) for part in self._parts]
         return [0.0 if each is None else 1 - each for each in cosines]

@@ -18,6 +18,9 @@ KINDS = {
 }
 """Kind -> what messages call it."""
 
+# of how many sorts the pictures of a kind are, where they are of more than one: `scenes` makes them in turns
+_SORTS = {SCENES: 2}
+
 # of 192 kB each: 50 MB in all
 _KEPT = 256
 
@@ -56,11 +59,15 @@ class MadePictures:
         size: height and width of the input that they are for.
         seed: chooses them.
         kind: one of KINDS; by default the one that is usual for the size.
+
+    Attributes:
+        sorts: of how many sorts they are, in turns.
     """
 
     def __init__(self, size: tuple[int, int], seed: int = 0, kind: str | None = None) -> None:
         self._size, self._seed = size, seed
         self._kind = kind or usual_kind(size)
+        self.sorts = _SORTS.get(self._kind, 1)
         self._kept: dict[int, Image.Image] = {}
 
     def __getitem__(self, number: int) -> Image.Image:

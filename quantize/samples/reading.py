@@ -63,7 +63,10 @@ def synthetic_samples(
     """
     reads = image_input(model)
     pictures = made_pictures(reads.size, seed, kind)
-    return _in_batches(range(first, first + count), lambda number: preprocess(pictures[number], reads.size), reads)
+    # a batch of several has some of each sort
+    sorts = pictures.sorts if reads.batch == 1 else 1
+    numbers = range(first, first + count)
+    return _in_batches(numbers, lambda number: preprocess(pictures[number], reads.size), reads, sorts=sorts)
 
 
 def image_samples(
@@ -106,21 +109,28 @@ class LazySamples(SampleSequence):
         count: how many.
         make: gives the sample of a number from 0.
         digests: of the pictures that they are made of; None where these are no data of a user.
+        sorts: of how many sorts they are, in turns.
 
     Attributes:
         digests: as given.
+        sorts: as given.
     """
 
     def __init__(
-        self, count: int, make: Callable[[int], Mapping[str, Array]], digests: frozenset[str] | None = None
+        self,
+        count: int,
+        make: Callable[[int], Mapping[str, Array]],
+        digests: frozenset[str] | None = None,
+        sorts: int = 1,
     ) -> None:
         self._count = count
         self._make = make
         self.digests = digests
+        self.sorts = sorts
 
     def part(self, first: int, last: int) -> "LazySamples":
         """Those from `first` to before `last`, made when they are asked for; of all, the digests."""
-        return LazySamples(last - first, lambda index: self._make(first + index), self.digests)
+        return LazySamples(last - first, lambda index: self._make(first + index), self.digests, self.sorts)
 
     def __len__(self) -> int:
         return self._count
@@ -146,6 +156,7 @@ def _in_batches(
     reads: ImageInput,
     *,
     digests: frozenset[str] | None = None,
+    sorts: int = 1,
 ) -> Samples:
     """Whole batches; what is left over would need made-up samples beside it. Fewer than one batch are repeated."""
     batch = reads.batch
@@ -156,7 +167,7 @@ def _in_batches(
         images = np.stack([load(item) for item in every[index * batch : (index + 1) * batch]])
         return {reads.name: reads.arranged(images)}
 
-    return LazySamples(len(every) // batch, make, digests)
+    return LazySamples(len(every) // batch, make, digests, sorts)
 
 
 def array_samples(model: onnx.ModelProto, path: str | os.PathLike[str], count: int) -> Samples:
@@ -279,6 +290,11 @@ def part_of(samples: Samples, first: int, last: int) -> Samples:
     if isinstance(samples, LazySamples | _ArraySamples | _MergedSamples):
         return samples.part(first, last)
     return samples[first:last]
+
+
+def sorts_of(samples: Samples) -> int:
+    """Of how many sorts samples are, in turns; 1 where that is not known."""
+    return samples.sorts if isinstance(samples, LazySamples) else 1
 
 
 def _batch(port: Port) -> int:

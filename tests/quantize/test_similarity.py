@@ -109,6 +109,20 @@ def test_where_samples_are_few_others_are_looked_at_as_well() -> None:
     assert CosineLoss(model, [unlike], [same])(found) == 1
 
 
+def test_the_sort_of_samples_that_loses_most_counts() -> None:
+    net, other = Net([1, 4]), Net([1, 4])
+    model = net.model(net.add("Relu", "data"))
+    found = other.model(other.add("Abs", "data"))
+    # outputs of the second sort are small, and one in four of its values is another: little in the cosine over all
+    large, small = (np.float32([each]) for each in ([9, 9, 9, 9], [1, 1, 1, -1]))
+    samples = [{"data": (large, small)[index % 2]} for index in range(6)]
+    of_small = 1 - 3 / np.sqrt(3 * 4)
+    assert CosineLoss(model, samples)(found) < 0.01
+    assert CosineLoss(model, samples, sorts=2)(found) == pytest.approx(of_small)
+    assert CosineLoss(model, samples[1:], sorts=2)(found) == pytest.approx(of_small)
+    assert CosineLoss(model, samples, sorts=2)(model) == pytest.approx(0)
+
+
 def test_the_qdq_form_is_run_with_joined_operators_and_node_by_node() -> None:
     net = Net([1, 8, 24, 24])
     x = net.conv("data", 8, 8, 3)

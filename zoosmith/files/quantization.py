@@ -25,6 +25,7 @@ from zoosmith.quantize.quantizer import refuse_quantized
 from zoosmith.quantize.report import Summary, summarize
 from zoosmith.quantize.runtime_kernels import FIRST_RELEASES, UINT8_MAX, has_release
 from zoosmith.quantize.samples.held_out import most_compared, split, with_held_out
+from zoosmith.quantize.samples.reading import sorts_of
 from zoosmith.quantize.samples.seen_samples import refuse_seen, state_digests, stated_digests
 from zoosmith.quantize.samples.statistics import SampleDistance
 from zoosmith.quantize.similarity import CosineLoss
@@ -172,7 +173,13 @@ def quantize_file(
         state_digests(integer_source, gathered.seen)
         parts = split(gathered.samples, gathered.source, most_compared(original, gathered.samples))
         drop_of = (
-            CosineLoss(original, parts.compared, parts.more, node_by_node=target.format == "qdq")
+            CosineLoss(
+                original,
+                parts.compared,
+                parts.more,
+                sorts=sorts_of(parts.compared),
+                node_by_node=target.format == "qdq",
+            )
             if labelled is None
             else _drop(original, labelled, gathered.to_array, inputs, providers)
         )

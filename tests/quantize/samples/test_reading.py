@@ -14,7 +14,7 @@ from zoosmith.onnx_model import ZoosmithError
 from zoosmith.quantize import QuantizeError
 from zoosmith.quantize.samples.made_pictures import MadePictures
 from zoosmith.quantize.samples.natural_images import natural_images
-from zoosmith.quantize.samples.reading import part_of, read_samples
+from zoosmith.quantize.samples.reading import part_of, read_samples, sorts_of
 from zoosmith.quantize.samples.text_pictures import text_pictures
 from zoosmith.validation import ValidationError, preprocessing
 from zoosmith.validation.reading.array_files import open_arrays
@@ -198,6 +198,18 @@ def test_memory_does_not_grow_with_the_number_of_samples(
         return highest
 
     assert peak(many) < 1.5 * peak(some)
+
+
+def test_scenes_and_pages_take_turns_in_every_part() -> None:
+    scenes = read_samples(net(), "synthetic", 6, NONE, kind="scenes")  # type: ignore[arg-type]
+    assert sorts_of(scenes) == sorts_of(part_of(scenes, 3, 5)) == 2
+    for other in (
+        read_samples(net(2), "synthetic", 6, NONE, kind="scenes"),  # type: ignore[arg-type]
+        read_samples(net(), "synthetic", 6, NONE),  # type: ignore[arg-type]
+        read_samples(net(), "random", 6, NONE),  # type: ignore[arg-type]
+        list(scenes),
+    ):
+        assert sorts_of(other) == 1
 
 
 def test_only_the_first_made_up_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

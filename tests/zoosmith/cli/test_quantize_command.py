@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ from tests.zoosmith.cli.calls import Run
 from zoosmith.onnx_model.traversal import all_nodes
 from zoosmith.quantize import calibrate
 from zoosmith.quantize.samples.reading import read_samples
+from zoosmith.quantize.similarity import CosineLoss
 from zoosmith.validation import preprocessing
 
 
@@ -166,7 +168,16 @@ def test_the_preprocessing_nearest_to_the_training_data_is_taken_where_none_is_n
     assert code == 2 and "calibration samples unlike the training data" in err
 
 
-def test_made_up_pictures_have_text_in_them_where_the_training_data_had(tmp_path: Path, run: Run) -> None:
+def test_made_up_pictures_have_text_in_them_where_the_training_data_had(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    def recorded(*args: Any, **options: Any) -> CosineLoss:
+        compared.append(options["sorts"])
+        return CosineLoss(*args, **options)
+
+    monkeypatch.setattr("zoosmith.files.quantization.CosineLoss", recorded)
     model = trained_on(tmp_path / "net.onnx", "torchvision", kind="scenes", edges=True)
     options = ["--samples", 16, "--every-layer", "-o", tmp_path / "o.onnx", "--preprocess", "torchvision"]
     code, out, err = run("quantize", model, *options)
@@ -174,6 +185,8 @@ def test_made_up_pictures_have_text_in_them_where_the_training_data_had(tmp_path
         "nearest to the training data: natural pictures with text in them, and pages, --preprocess torchvision" in err
     )
     assert code == 0 and "like the training data" in out
+    # the limit is held on scenes and on pages alone
+    assert compared == [2]
 
 
 def trained_on(path: Path, preprocess: str, *, kind: str | None = None, edges: bool = False) -> Path:
