@@ -44,3 +44,14 @@ def test_a_page_has_lines_of_ink_from_top_to_bottom() -> None:
         covered.append(rows.mean())
         assert rows[:80].any() and rows[80:].any()
     assert 0.4 < np.mean(covered) < 0.95
+
+
+def test_a_page_is_light_with_dark_ink_or_dark_with_light_ink() -> None:
+    grounds = []
+    for page in pages(12, (96, 96), seed=3):
+        grey = np.asarray(page, np.float64).mean(axis=2)
+        # of a page most is ground; ink is what lies farthest from it
+        grounds.append(np.median(grey))
+        ink = grey.ravel()[np.abs(grey - grounds[-1]).argmax()]
+        assert (ink < grounds[-1]) == (grounds[-1] > 125)
+    assert max(grounds) > 200 and min(grounds) < 70
