@@ -8,7 +8,7 @@ from typing import Any
 from onnx import ModelProto
 
 from zoosmith.execution import SILENT, Progress
-from zoosmith.files.calibration import Calibration, gather, sized_model
+from zoosmith.files.calibration import Calibration, gather, made_up_source
 from zoosmith.files.quantization import errors_of_file, refuse_wrong_feed
 from zoosmith.files.writing import Written, write_verified
 from zoosmith.onnx_model.files import refuse_replacing
@@ -18,7 +18,6 @@ from zoosmith.onnx_model.saving import save_model
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.quantize.calibration import Samples
 from zoosmith.quantize.half_precision import OLDEST_OF_BFLOAT16, Half, to_half
-from zoosmith.quantize.samples.reading import takes_images
 from zoosmith.quantize.samples.seen_samples import state_digests
 from zoosmith.quantize.selection import before_saturation, before_selection
 from zoosmith.quantize.writing.half_weights_writer import BFLOAT16, FLOAT16
@@ -112,8 +111,8 @@ def halve_file(
         source: the ONNX file, in float32.
         output: the file to write.
         kind: `float16` or `bfloat16`.
-        calibration: samples on which it is decided what stays in float32; random ones by default where the model takes
-            no images.
+        calibration: samples on which it is decided what stays in float32; random ones by default where nothing is made
+            up for the model.
         inputs: seed and sizes of random samples.
         limits: how far the outputs on the samples may be from the original's; nothing is written where they are
             farther. By default 1 % and 0.05 standard deviations, 5 % and 0.2 for bfloat16; in float16 of what a Sigmoid
@@ -143,7 +142,7 @@ def halve_file(
 
     if calibration.source is None:
         with errors_of_file(original, source, calibration, inputs):
-            if not takes_images(sized_model(original, inputs)):
+            if made_up_source(original, inputs) is None:
                 calibration = replace(calibration, source="random")
     with errors_of_file(original, source, calibration, inputs):
         refuse_wrong_feed(original, inputs)
