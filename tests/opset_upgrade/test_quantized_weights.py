@@ -6,6 +6,7 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from zoosmith.opset_upgrade import convert_version
 from zoosmith.validation import OnnxRuntimeRunner
+from zoosmith.validation.errors import RunError
 
 RANDOM = np.random.default_rng(0)
 CHANNELS = 8
@@ -72,7 +73,12 @@ X = RANDOM.standard_normal((1, 3, 8, 8)).astype(np.float32)
 
 def assert_same(model: ModelProto, converted: ModelProto) -> None:
     checker.check_model(converted, full_check=True)
-    expected, actual = (OnnxRuntimeRunner(each, threads=1).run({"x": X}) for each in (model, converted))
+    try:
+        expected = OnnxRuntimeRunner(model, threads=1).run({"x": X})
+    except RunError as error:
+        # of channels with zero points of their own older releases make a QLinearConv that they do not run
+        pytest.skip(f"this ONNX Runtime does not run the original: {error}")
+    actual = OnnxRuntimeRunner(converted, threads=1).run({"x": X})
     for name, value in expected.items():
         np.testing.assert_array_equal(actual[name], value, err_msg=name)
 

@@ -66,6 +66,7 @@ def test_a_refusal_of_a_room_names_the_option(tmp_path: Path, capsys: pytest.Cap
 
     port = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", port[:1], port[1:])
-    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path / "m.onnx")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    save_model(model, tmp_path / "m.onnx")
     assert run(["bench", str(tmp_path / "m.onnx")]) == 2
     assert "give its shape, as in --input x=1,3,64,64" in capsys.readouterr().err
